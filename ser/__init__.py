@@ -1,0 +1,1 @@
+"""Speech emotion recognition: the sound comparison of models and losses."""

@@ -1,0 +1,64 @@
+"""The two things that travel between data, model and loss."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Utterances padded to the longest of them.
+
+    Args:
+        ids: Utterance ids, in the order of the rows.
+        inputs: Features `(batch, num_frames, num_bins)`, float32; frames at and beyond a
+            row's length are zero and must not change any answer.
+        lengths: Valid frames per row `(batch,)`, int64, each in [1, num_frames].
+        labels: Class indices `(batch,)`, int64.
+    """
+
+    ids: tuple[str, ...]
+    inputs: Tensor
+    lengths: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch with its tensors on a device."""
+        return Batch(
+            self.ids,
+            self.inputs.to(device, non_blocking=True),
+            self.lengths.to(device, non_blocking=True),
+            self.labels.to(device, non_blocking=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """What every model returns.
+
+    Args:
+        embedding: One vector per utterance `(batch, embedding_dim)`, before the head.
+        logits: Class scores before softmax `(batch, num_classes)`; for a cosine head the
+            cosines between embedding and prototypes, in [-1, 1].
+    """
+
+    embedding: Tensor
+    logits: Tensor
+
+
+def valid_frames(lengths: Tensor, num_frames: int) -> Tensor:
+    """Return the mask of frames that are speech, not padding.
+
+    Args:
+        lengths: Valid frames per row `(batch,)`.
+        num_frames: Width of the padded batch.
+
+    Returns:
+        Boolean `(batch, num_frames)`, True where the frame is valid.
+
+    Example:
+        >>> valid_frames(torch.tensor([1, 3]), 3).tolist()
+        [[True, False, False], [True, True, True]]
+    """
+    return torch.arange(num_frames, device=lengths.device) < lengths.unsqueeze(1)

@@ -1,0 +1,1 @@
+"""From raw recordings to a manifest, and from a manifest to folds."""

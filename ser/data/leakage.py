@@ -1,0 +1,140 @@
+"""The leakage audit: what the parts of a fold share, and what they must not."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from ser.data.splits import PARTS, Fold, Part, Protocol
+from ser.errors import LeakageError
+from ser.utterance import Utterance
+
+#: What two parts can share, and where the manifest says it.
+SHARABLE: Mapping[str, str] = {
+    "speaker": "speaker",
+    "dialogue": "dialogue",
+    "session": "session",
+    "audio": "sha256",
+}
+
+_ALL = frozenset(SHARABLE)
+_AUDIO = frozenset({"audio"})
+
+#: Protocol -> pair of parts -> what they must not share.
+FORBIDDEN: Mapping[Protocol, Mapping[tuple[Part, Part], frozenset[str]]] = {
+    "session": {("train", "dev"): _ALL, ("train", "test"): _ALL, ("dev", "test"): _ALL},
+    # The dev speaker is the test speaker's partner: same session and dialogues.
+    "speaker": {
+        ("train", "dev"): _ALL,
+        ("train", "test"): _ALL,
+        ("dev", "test"): frozenset({"speaker", "audio"}),
+    },
+    # SUPERB chooses on utterances of the training speakers.
+    "superb": {("train", "dev"): _AUDIO, ("train", "test"): _ALL, ("dev", "test"): _ALL},
+    "random": {("train", "dev"): _AUDIO, ("train", "test"): _AUDIO, ("dev", "test"): _AUDIO},
+}
+
+
+def is_speaker_independent(protocol: Protocol) -> bool:
+    """Return whether no test speaker is heard in training or in choosing."""
+    rules = FORBIDDEN[protocol]
+    return all("speaker" in rules[pair] for pair in (("train", "test"), ("dev", "test")))
+
+
+def audit(
+    folds: Sequence[Fold], utterances: Sequence[Utterance], protocol: Protocol
+) -> list[dict[str, Any]]:
+    """Measure what the parts of every fold share and refuse what they must not.
+
+    Args:
+        folds: As made by `ser.data.splits.split`.
+        utterances: The manifest.
+        protocol: Decides what is forbidden, see `FORBIDDEN`.
+
+    Returns:
+        One JSON-ready record per fold: counts per part and emotion, speakers and sessions
+        per part, and per pair of parts the shared speakers, dialogues, sessions and audio,
+        and the shared sentences (measured, never forbidden: scripted corpora repeat their
+        sentences in every session).
+
+    Raises:
+        LeakageError: Parts share what the protocol forbids; all findings in one message.
+    """
+    by_id = {utterance.id: utterance for utterance in utterances}
+    records: list[dict[str, Any]] = []
+    findings: list[str] = []
+    for fold in folds:
+        parts = {part: [_find(by_id, id_, fold) for id_ in fold.part(part)] for part in PARTS}
+        shared = {}
+        for first, second in combinations(PARTS, 2):
+            overlap = _overlap(parts[first], parts[second])
+            findings += [
+                f"fold {fold.number}: {first} and {second} share {what} {_shorten(overlap[what])}"
+                for what in sorted(FORBIDDEN[protocol][first, second])
+                if overlap[what]
+            ]
+            overlap["sentences"] = _sentences(parts[first], parts[second])
+            shared[f"{first}-{second}"] = overlap
+        records.append({"fold": fold.number, **_describe(parts), "shared": shared})
+    if findings:
+        raise LeakageError(
+            f"protocol {protocol} forbids what these folds share:\n  " + "\n  ".join(findings)
+        )
+    return records
+
+
+def normalise_sentence(text: str) -> str:
+    """Return a sentence without case, punctuation and spacing.
+
+    Example:
+        >>> normalise_sentence("  I'm NOT angry! ")
+        'im not angry'
+    """
+    letters = unicodedata.normalize("NFKC", text).casefold().replace("'", "")
+    return " ".join(re.findall(r"\w+", letters))
+
+
+def _find(by_id: Mapping[str, Utterance], id_: str, fold: Fold) -> Utterance:
+    if id_ not in by_id:
+        raise LeakageError(f"fold {fold.number}: utterance {id_!r} is not in the manifest")
+    return by_id[id_]
+
+
+def _overlap(first: Sequence[Utterance], second: Sequence[Utterance]) -> dict[str, Any]:
+    return {
+        what: sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second})
+        for what, field in SHARABLE.items()
+    }
+
+
+def _sentences(first: Sequence[Utterance], second: Sequence[Utterance]) -> dict[str, float | int]:
+    """Return how many sentences two parts share, and how much of the second that is."""
+    known = {normalise_sentence(u.text) for u in first if u.text}
+    heard = [normalise_sentence(u.text) for u in second if u.text]
+    repeated = [sentence for sentence in heard if sentence in known]
+    return {
+        "num_shared": len(set(repeated)),
+        "share_of_second_part": round(len(repeated) / len(second), 6),
+    }
+
+
+def _describe(parts: Mapping[Part, Sequence[Utterance]]) -> dict[str, Any]:
+    return {
+        "num_utterances": {part: len(members) for part, members in parts.items()},
+        "duration_s": {
+            part: round(sum(u.duration_s for u in members), 3) for part, members in parts.items()
+        },
+        "counts": {
+            part: dict(sorted(Counter(str(u.emotion) for u in members).items()))
+            for part, members in parts.items()
+        },
+        "speakers": {part: sorted({u.speaker for u in members}) for part, members in parts.items()},
+        "sessions": {part: sorted({u.session for u in members}) for part, members in parts.items()},
+    }
+
+
+def _shorten(values: Sequence[str], limit: int = 5) -> str:
+    more = f" and {len(values) - limit} more" if len(values) > limit else ""
+    return ", ".join(values[:limit]) + more

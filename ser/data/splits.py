@@ -1,0 +1,234 @@
+"""Folds: which utterances train, choose and test, under a named protocol."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from ser.errors import SplitError
+from ser.params import Section
+from ser.utterance import Utterance
+
+Part = Literal["train", "dev", "test"]
+Protocol = Literal["session", "speaker", "superb", "random"]
+PARTS: tuple[Part, ...] = ("train", "dev", "test")
+
+
+class SplitParams(Section):
+    """How folds are made.
+
+    Args:
+        protocol: `session` tests one session and chooses on the next, cyclically (as
+            EMO-SUPERB does); `speaker` tests one speaker and chooses on the other of the
+            session; `superb` tests one session and chooses on a random share of the rest
+            (as SUPERB does: dev speakers are also in train); `random` deals utterances,
+            stratified by emotion, and is therefore speaker-dependent.
+        num_folds: For `random` only; the others have a fold per session or speaker.
+        dev_fraction: Share of the non-test utterances that choose; `superb`, `random`.
+        seed: Of the random choices; `superb`, `random`.
+    """
+
+    protocol: Protocol = "session"
+    num_folds: int = Field(5, ge=2, le=20)
+    dev_fraction: float = Field(0.2, gt=0.0, lt=0.5)
+    seed: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One assignment of utterances to parts.
+
+    Args:
+        number: From 1.
+        train, dev, test: Sorted utterance ids, pairwise disjoint.
+    """
+
+    number: int
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            if not self.part(part):
+                raise SplitError(f"fold {self.number}: the {part} part is empty")
+        if len({*self.train, *self.dev, *self.test}) != sum(len(self.part(part)) for part in PARTS):
+            raise SplitError(f"fold {self.number}: an utterance is in more than one part")
+
+    def part(self, name: Part) -> tuple[str, ...]:
+        """Return the ids of a part."""
+        ids: tuple[str, ...] = getattr(self, name)
+        return ids
+
+
+def split(utterances: Sequence[Utterance], params: SplitParams) -> list[Fold]:
+    """Deal the utterances of the study's classes to folds.
+
+    Deterministic: it depends on the manifest's ids in sorted order, not on the order of
+    the argument.
+
+    Args:
+        utterances: The manifest; those whose emotion is null take no part.
+        params: The protocol and its knobs.
+
+    Returns:
+        Folds numbered from 1: in order of the tested session or speaker.
+
+    Raises:
+        SplitError: The corpus has too few sessions or speakers for the protocol, or a
+            train or dev part lacks an emotion.
+    """
+    used = sorted((u for u in utterances if u.emotion is not None), key=lambda u: u.id)
+    if not used:
+        raise SplitError("no utterance of the manifest has one of the study's emotions")
+    makers = {"session": _session, "speaker": _speaker, "superb": _superb, "random": _random}
+    folds = makers[params.protocol](used, params)
+    _require_every_emotion(folds, used)
+    return folds
+
+
+def _session(used: Sequence[Utterance], _params: SplitParams) -> list[Fold]:
+    sessions = _groups(used, "session")
+    names = list(sessions)
+    if len(names) < 3:
+        raise SplitError(
+            f"protocol session needs at least 3 sessions, the corpus has {len(names)}: {names}; "
+            f"use split.protocol: random (speaker-dependent) or a corpus with sessions"
+        )
+    folds = []
+    for index, test in enumerate(names):
+        dev = names[(index + 1) % len(names)]
+        train = [u for name in names if name not in (test, dev) for u in sessions[name]]
+        folds.append(_fold(index + 1, train, sessions[dev], sessions[test]))
+    return folds
+
+
+def _speaker(used: Sequence[Utterance], _params: SplitParams) -> list[Fold]:
+    sessions, speakers = _groups(used, "session"), _groups(used, "speaker")
+    folds: list[Fold] = []
+    for session in sessions:
+        present = sorted({u.speaker for u in sessions[session]})
+        if len(present) < 2:
+            raise SplitError(
+                f"protocol speaker needs two speakers in every session, session {session!r} "
+                f"has {present}; use split.protocol: session"
+            )
+        for position, test in enumerate(present):
+            dev = present[(position + 1) % len(present)]
+            train = [u for u in used if u.session != session]
+            folds.append(_fold(len(folds) + 1, train, speakers[dev], speakers[test]))
+    return folds
+
+
+def _superb(used: Sequence[Utterance], params: SplitParams) -> list[Fold]:
+    sessions = _groups(used, "session")
+    if len(sessions) < 2:
+        raise SplitError(f"protocol superb needs at least 2 sessions, got {list(sessions)}")
+    rng = np.random.default_rng(params.seed)
+    folds = []
+    for number, test in enumerate(sessions, start=1):
+        rest = [u for u in used if u.session != test]
+        chosen = set(rng.permutation(len(rest))[: max(1, round(len(rest) * params.dev_fraction))])
+        dev = [u for index, u in enumerate(rest) if index in chosen]
+        train = [u for index, u in enumerate(rest) if index not in chosen]
+        folds.append(_fold(number, train, dev, sessions[test]))
+    return folds
+
+
+def _random(used: Sequence[Utterance], params: SplitParams) -> list[Fold]:
+    # scikit-learn costs a second to import and only this protocol needs it.
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
+    labels = np.array([u.emotion for u in used])
+    smallest = min(np.unique(labels, return_counts=True)[1])
+    if smallest < params.num_folds:
+        raise SplitError(
+            f"protocol random deals each emotion to split.num_folds {params.num_folds} folds, "
+            f"but the rarest emotion has {smallest} utterances"
+        )
+    dealer = StratifiedKFold(params.num_folds, shuffle=True, random_state=params.seed)
+    folds = []
+    for number, (rest, test) in enumerate(dealer.split(labels, labels), start=1):
+        train, dev = train_test_split(
+            rest,
+            test_size=params.dev_fraction,
+            stratify=labels[rest],
+            random_state=params.seed + number,
+        )
+        parts = ([used[index] for index in sorted(part)] for part in (train, dev, test))
+        folds.append(_fold(number, *parts))
+    return folds
+
+
+def _groups(used: Iterable[Utterance], key: str) -> dict[str, list[Utterance]]:
+    """Return the utterances by session or speaker, groups in sorted order."""
+    groups: defaultdict[str, list[Utterance]] = defaultdict(list)
+    for utterance in used:
+        groups[getattr(utterance, key)].append(utterance)
+    return dict(sorted(groups.items()))
+
+
+def _fold(
+    number: int, train: Iterable[Utterance], dev: Iterable[Utterance], test: Iterable[Utterance]
+) -> Fold:
+    ids = (tuple(sorted(u.id for u in part)) for part in (train, dev, test))
+    return Fold(number, *ids)
+
+
+def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Utterance]) -> None:
+    """Refuse folds that cannot be trained or chosen on.
+
+    A test part that lacks an emotion is no reason to stop: scores are pooled over folds.
+    """
+    emotion_of = {u.id: str(u.emotion) for u in used}
+    needed = set(emotion_of.values())
+    for fold in folds:
+        for part in ("train", "dev"):
+            missing = sorted(needed - {emotion_of[id_] for id_ in fold.part(part)})
+            if missing:
+                raise SplitError(
+                    f"fold {fold.number}: no utterance of {', '.join(missing)} in the {part} "
+                    f"part; choose other corpus.emotions or another split.protocol"
+                )
+
+
+def to_csv(folds: Sequence[Fold]) -> str:
+    """Return folds as CSV text: `fold,part,utterance_id`, in a fixed order."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("fold", "part", "utterance_id"))
+    for fold in folds:
+        for part in PARTS:
+            writer.writerows((fold.number, part, id_) for id_ in fold.part(part))
+    return buffer.getvalue()
+
+
+def read(path: Path) -> list[Fold]:
+    """Read folds from splits.csv.
+
+    Raises:
+        SplitError: A line is not `fold,part,utterance_id`, or a part is empty.
+    """
+    parts: dict[int, Mapping[str, list[str]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                fold = parts.setdefault(int(row["fold"]), {part: [] for part in PARTS})
+                fold[row["part"]].append(row["utterance_id"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise SplitError(
+                    f"{path}:{line}: expected fold,part,utterance_id with part one of "
+                    f"{', '.join(PARTS)}, got {row}"
+                ) from error
+    if not parts:
+        raise SplitError(f"{path}: no folds; run `dvc repro split`")
+    return [
+        Fold(number, *(tuple(sorted(ids[part])) for part in PARTS))
+        for number, ids in sorted(parts.items())
+    ]

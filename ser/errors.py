@@ -1,0 +1,68 @@
+"""Every failure the project reports to a person, as one tree.
+
+SerError
+├── ParamsError             params.yaml is wrong
+│   └── UnknownComponentError   ... it names a component that has no file
+├── CorpusError             a folder is not the corpus it should be, or too much of it is unusable
+├── AudioError              one wav cannot be used
+├── ManifestError           data/manifest.jsonl breaks its own rules
+├── SplitError              a protocol cannot be applied to this corpus
+│   └── LeakageError        two parts of a fold share what they must not share
+├── StaleFeaturesError      a feature store was made with other params, or is damaged
+├── CheckpointError         a training checkpoint belongs to another run or is damaged
+├── TrainingError           training cannot go on (no utterances, loss not finite)
+├── TrackingError           the tracking store cannot be used
+└── LineageError            a run no longer leads back to its data, code or lock
+"""
+
+
+class SerError(Exception):
+    """Base of all errors whose message is meant for the person at the keyboard."""
+
+
+class ParamsError(SerError):
+    """A value in params.yaml is unknown, of the wrong type or out of range."""
+
+
+class UnknownComponentError(ParamsError):
+    """params.yaml names a component that has no file."""
+
+
+class CorpusError(SerError):
+    """A folder is not the corpus it should be, or too much of it is unusable."""
+
+
+class AudioError(SerError):
+    """One wav cannot be used; the message is the reason recorded in rejected.jsonl."""
+
+
+class ManifestError(SerError):
+    """A manifest breaks its own rules."""
+
+
+class SplitError(SerError):
+    """A protocol cannot be applied to this corpus."""
+
+
+class LeakageError(SplitError):
+    """Two parts of a fold share a speaker, dialogue, session or recording."""
+
+
+class StaleFeaturesError(SerError):
+    """A feature store was made with other params, or is damaged."""
+
+
+class CheckpointError(SerError):
+    """A training checkpoint belongs to another run or is damaged."""
+
+
+class TrainingError(SerError):
+    """Training cannot go on."""
+
+
+class TrackingError(SerError):
+    """The tracking store cannot be used."""
+
+
+class LineageError(SerError):
+    """A run no longer leads back to its data, code or lock."""
