@@ -1,9 +1,13 @@
 """The two things that travel between data, model and loss."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+HeadName = Literal["linear", "cosine"]
+"""What logits are: a linear map of the embedding, or its cosines with learnt prototypes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Frame-level inputs of the models: extracted once, stored, batched."""

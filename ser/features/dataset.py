@@ -1,0 +1,123 @@
+"""From stored frames to batches: labels, the fold's normalisation, padding."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from torch.utils.data import Dataset
+
+from ser.batch import Batch
+from ser.features.store import FeatureStore
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Normalisation of a fold, fitted on its train part and nothing else.
+
+    Args:
+        mean: Per bin `(num_bins,)`, float32.
+        std: Per bin `(num_bins,)`, float32, above zero.
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+    def apply(self, frames: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return frames `(num_frames, num_bins)` with the mean removed, divided by std."""
+        return ((frames - self.mean) / self.std).astype(np.float32, copy=False)
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors."""
+        save_file({"mean": self.mean, "std": self.std}, path)
+
+    @staticmethod
+    def load(path: Path) -> "Statistics":
+        """Read what `save` wrote."""
+        tensors = load_file(path)
+        return Statistics(tensors["mean"], tensors["std"])
+
+
+def fit_statistics(store: FeatureStore, ids: Sequence[str]) -> Statistics:
+    """Return mean and standard deviation per bin over all frames of some utterances.
+
+    Args:
+        store: Where the frames are.
+        ids: The fold's train part.
+
+    Returns:
+        The statistics; a bin that never changes gets a standard deviation of one, so
+        that it becomes zero instead of a division by zero.
+    """
+    count = 0
+    total = np.zeros(store.num_bins)
+    squares = np.zeros(store.num_bins)
+    # Shifting by one utterance's mean keeps the sum of squares from cancelling.
+    shift = store[ids[0]].astype(np.float64).mean(axis=0)
+    for id_ in ids:
+        frames = store[id_].astype(np.float64) - shift
+        count += len(frames)
+        total += frames.sum(axis=0)
+        squares += np.square(frames).sum(axis=0)
+    variance = np.maximum(squares / count - np.square(total / count), 0.0)
+    std = np.sqrt(variance)
+    std[std < 1e-6] = 1.0
+    return Statistics((shift + total / count).astype(np.float32), std.astype(np.float32))
+
+
+class Row(NamedTuple):
+    """One utterance of a dataset: id, normalised frames `(num_frames, num_bins)`, label."""
+
+    id: str
+    frames: NDArray[np.float32]
+    label: int
+
+
+class FeatureDataset(Dataset[Row]):
+    """The utterances of one part of a fold.
+
+    Args:
+        store: Their frames.
+        ids: Which, in this order.
+        label_of: Utterance id -> class index.
+        statistics: The fold's normalisation.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        ids: Sequence[str],
+        label_of: Mapping[str, int],
+        statistics: Statistics,
+    ) -> None:
+        self.store, self.ids, self.statistics = store, tuple(ids), statistics
+        self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
+        self.lengths = [store.num_frames(id_) for id_ in self.ids]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> Row:
+        frames = self.statistics.apply(self.store[self.ids[row]])
+        return Row(self.ids[row], frames, int(self.labels[row]))
+
+
+def collate(rows: Sequence[Row]) -> Batch:
+    """Return rows as one batch, padded with zeros to the longest.
+
+    Args:
+        rows: At least one.
+
+    Returns:
+        The batch, rows in the same order.
+    """
+    lengths = torch.tensor([len(row.frames) for row in rows])
+    inputs = torch.zeros(len(rows), int(lengths.max()), rows[0].frames.shape[1])
+    for index, row in enumerate(rows):
+        inputs[index, : len(row.frames)] = torch.from_numpy(row.frames)
+    labels = torch.tensor([row.label for row in rows])
+    return Batch(tuple(row.id for row in rows), inputs, lengths, labels)

@@ -1,0 +1,31 @@
+"""What every feature extractor promises."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Extractor(Protocol):
+    """Turns one waveform into frames; it sees one utterance at a time.
+
+    Attributes:
+        num_bins: Width of a frame.
+        is_thread_safe: Several threads may call it at once.
+        provenance: JSON-ready facts beyond the params that decide the result, e.g. the
+            checkpoint's revision; they become part of the store's identity.
+    """
+
+    num_bins: int
+    is_thread_safe: bool
+    provenance: dict[str, Any]
+
+    def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the frames of a waveform.
+
+        Args:
+            waveform: Mono samples `(num_samples,)` at the extractor's sampling rate.
+
+        Returns:
+            Frames `(num_frames, num_bins)`, at least one.
+        """

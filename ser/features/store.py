@@ -1,0 +1,243 @@
+"""The feature store: frames of all utterances in memory-mapped shards, written once.
+
+A store is a folder: `shard-NNNNN.npy` (frames of many utterances, concatenated),
+`index.parquet` (which rows of which shard are whose) and `meta.json` (what made them).
+It is built beside its final place, shard by shard, and moved there when complete, so a
+store that exists is whole, and an interrupted extraction goes on at the next shard.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ser.errors import StaleFeaturesError
+
+UTTERANCES_PER_SHARD = 512
+"""Few enough files for a remote, small enough to redo one after an interruption."""
+
+Frames = NDArray[np.float32]
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+
+
+class FeatureStore:
+    """Read access to a store; frames are memory-mapped, never loaded as a whole.
+
+    Args:
+        folder: The store.
+        expected: Keys of meta.json and the values they must have; any other value means
+            that the store was made with other params.
+
+    Raises:
+        StaleFeaturesError: Not a store, made otherwise, or damaged.
+    """
+
+    def __init__(self, folder: Path, expected: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.meta: dict[str, Any] = self._read_meta()
+        for key, value in (expected or {}).items():
+            if self.meta.get(key) != value:
+                raise StaleFeaturesError(
+                    f"{folder}: the store was made with {key} {self.meta.get(key)!r}, but "
+                    f"{value!r} is asked for; run `dvc repro extract`"
+                )
+        index = pd.read_parquet(folder / "index.parquet")
+        self._rows = {
+            str(id_): (int(shard), int(start), int(num_frames))
+            for id_, shard, start, num_frames in index.itertuples(index=False)
+        }
+        self._shards: dict[int, Frames] = {}
+
+    @property
+    def num_bins(self) -> int:
+        """Width of a frame."""
+        return int(self.meta["dimension"])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, utterance_id: object) -> bool:
+        return utterance_id in self._rows
+
+    def num_frames(self, utterance_id: str) -> int:
+        """Return the number of frames of an utterance; raise StaleFeaturesError if unknown."""
+        return self._row(utterance_id)[2]
+
+    def __getitem__(self, utterance_id: str) -> Frames:
+        """Return the frames of an utterance `(num_frames, num_bins)`, a view of the disk.
+
+        Raises:
+            StaleFeaturesError: The utterance is not in the store, or its shard is damaged.
+        """
+        shard, start, num_frames = self._row(utterance_id)
+        frames = self._shard(shard)[start : start + num_frames]
+        if len(frames) != num_frames:
+            raise StaleFeaturesError(
+                f"{self.folder}: shard {shard} ends before utterance {utterance_id!r} does; "
+                f"remove the folder and run `dvc repro extract`"
+            )
+        return frames
+
+    def _row(self, utterance_id: str) -> tuple[int, int, int]:
+        try:
+            return self._rows[utterance_id]
+        except KeyError:
+            raise StaleFeaturesError(
+                f"{self.folder}: no features of utterance {utterance_id!r} (the store has "
+                f"{len(self)} utterances); run `dvc repro extract`"
+            ) from None
+
+    def _shard(self, number: int) -> Frames:
+        if number not in self._shards:
+            path = self.folder / _shard_name(number)
+            try:
+                self._shards[number] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise StaleFeaturesError(
+                    f"{path}: cannot be read ({error}); remove the folder and run "
+                    f"`dvc repro extract`"
+                ) from error
+        return self._shards[number]
+
+    def _read_meta(self) -> dict[str, Any]:
+        path = self.folder / "meta.json"
+        try:
+            meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise StaleFeaturesError(
+                f"{path}: no feature store; run `dvc repro extract`"
+            ) from error
+        except ValueError as error:
+            raise StaleFeaturesError(f"{path}: not JSON: {error}") from error
+        return meta
+
+
+def build(
+    folder: Path,
+    ids: Sequence[str],
+    frames_of: Callable[[str], Frames],
+    *,
+    meta: Mapping[str, Any],
+    scratch: Path,
+    num_threads: int = 1,
+    progress: Progress | None = None,
+) -> FeatureStore:
+    """Extract features of utterances into a store.
+
+    Args:
+        folder: Where the store shall be; replaced if it exists.
+        ids: Utterances; stored in sorted order.
+        frames_of: Utterance id -> frames `(num_frames, num_bins)`.
+        meta: What makes the frames what they are; must hold `dimension`. A scratch folder
+            left by an interrupted run under the same meta and ids is continued, one left
+            under others is discarded.
+        scratch: Where shards are collected until all are there, on the same file system.
+        num_threads: Utterances extracted at once.
+        progress: Wraps the iteration over ids, e.g. `tqdm`.
+
+    Returns:
+        The finished store.
+
+    Raises:
+        StaleFeaturesError: Frames of an utterance are empty, not finite or of another width.
+    """
+    ordered = sorted(ids)
+    _open_scratch(scratch, {"meta": dict(meta), "ids": ordered})
+    shards = list(_chunks(ordered, UTTERANCES_PER_SHARD))
+    bar = iter((progress or _silent)(ordered))
+    with ThreadPoolExecutor(num_threads) as pool:
+        rows: list[tuple[str, int, int, int]] = []
+        for number, members in enumerate(shards):
+            lengths = _finished_lengths(scratch, number, members)
+            if lengths is None:
+                blocks = []
+                for id_, frames in zip(members, pool.map(frames_of, members), strict=True):
+                    blocks.append(_checked(id_, frames, int(meta["dimension"])))
+                    next(bar, None)
+                lengths = [len(block) for block in blocks]
+                _write_shard(scratch, number, blocks, lengths)
+            else:
+                list(islice(bar, len(members)))
+            starts = np.cumsum([0, *lengths[:-1]]).tolist()
+            rows += zip(members, [number] * len(members), starts, lengths, strict=True)
+    list(bar)
+    _finish(scratch, folder, rows, meta)
+    return FeatureStore(folder)
+
+
+def _silent(items: Iterable[Any]) -> Iterable[Any]:
+    return items
+
+
+def _chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    return (list(ids[start : start + size]) for start in range(0, len(ids), size))
+
+
+def _shard_name(number: int) -> str:
+    return f"shard-{number:05d}.npy"
+
+
+def _open_scratch(scratch: Path, plan: Mapping[str, Any]) -> None:
+    """Keep the shards of an interrupted run of the same plan, discard any others."""
+    path, text = scratch / "plan.json", json.dumps(plan, sort_keys=True)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _finished_lengths(scratch: Path, number: int, members: Sequence[str]) -> list[int] | None:
+    """Return the frames per utterance of a shard already there, or None."""
+    path = scratch / f"lengths-{number:05d}.json"
+    if not path.exists():
+        return None
+    lengths: list[int] = json.loads(path.read_text(encoding="utf-8"))
+    shard = np.load(scratch / _shard_name(number), mmap_mode="r", allow_pickle=False)
+    return lengths if len(lengths) == len(members) and sum(lengths) == len(shard) else None
+
+
+def _checked(id_: str, frames: Frames, dimension: int) -> Frames:
+    if frames.ndim != 2 or len(frames) == 0 or frames.shape[1] != dimension:
+        raise StaleFeaturesError(
+            f"utterance {id_!r}: expected frames (num_frames >= 1, {dimension}), got {frames.shape}"
+        )
+    if not np.isfinite(frames).all():
+        raise StaleFeaturesError(f"utterance {id_!r}: its features are not finite")
+    return frames
+
+
+def _write_shard(
+    scratch: Path, number: int, blocks: Sequence[Frames], lengths: Sequence[int]
+) -> None:
+    # The lengths are written last: a shard without them is redone.
+    temporary = scratch / f"{_shard_name(number)}.part"
+    with temporary.open("wb") as file:
+        np.save(file, np.concatenate(blocks), allow_pickle=False)
+    temporary.replace(scratch / _shard_name(number))
+    temporary.write_text(json.dumps(list(lengths)), encoding="utf-8")
+    temporary.replace(scratch / f"lengths-{number:05d}.json")
+
+
+def _finish(
+    scratch: Path,
+    folder: Path,
+    rows: Sequence[tuple[str, int, int, int]],
+    meta: Mapping[str, Any],
+) -> None:
+    index = pd.DataFrame(rows, columns=["utterance_id", "shard", "start", "num_frames"])
+    index.to_parquet(scratch / "index.parquet", index=False)
+    text = json.dumps(dict(meta), indent=2, sort_keys=True, ensure_ascii=False)
+    (scratch / "meta.json").write_text(text + "\n", encoding="utf-8")
+    for leftover in (*scratch.glob("lengths-*.json"), scratch / "plan.json"):
+        leftover.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch.replace(folder)

@@ -1,0 +1,43 @@
+"""Cross-entropy: the mean negative log-probability of the true class.
+
+With class weights w the mean is weighted, as in `torch.nn.CrossEntropyLoss`:
+sum_i w_{y_i} (-log p_{i, y_i}) / sum_i w_{y_i}.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ser.batch import ModelOutput
+from ser.params import ComponentParams
+
+
+class Params(ComponentParams):
+    """Cross-entropy has no knobs; class weights are the grid's, see `training.balance`."""
+
+
+class CrossEntropyLoss(nn.Module):
+    """Weighted mean of -log softmax(logits)[label].
+
+    Args:
+        class_weights: One weight per class `(num_classes,)`, or None for equal ones.
+
+    Source:
+        Bishop (2006), "Pattern Recognition and Machine Learning", equation 4.108.
+    """
+
+    head = "linear"
+    logit_scale = 1.0
+
+    def __init__(self, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.class_weights: Tensor | None
+
+    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
+        return F.cross_entropy(output.logits.float(), labels, weight=self.class_weights)
+
+
+def build(_params: Params, *, num_classes: int, class_weights: Tensor | None) -> CrossEntropyLoss:  # noqa: ARG001
+    """Return the loss; `num_classes` is part of the family's interface."""
+    return CrossEntropyLoss(class_weights)
