@@ -1,0 +1,1 @@
+"""From batches to chosen weights, and from weights to predictions."""

@@ -1,0 +1,107 @@
+"""Where an interrupted fit goes on: one safetensors file per run, replaced every epoch."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ser.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A fit at the end of an epoch.
+
+    Args:
+        model: The weights after that epoch.
+        best: The weights of the best epoch so far.
+        optimiser: State tensors by `<parameter number>/<name>`.
+        progress: JSON-ready: history, best epoch.
+    """
+
+    model: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+    optimiser: Mapping[str, Tensor]
+    progress: Mapping[str, Any]
+
+
+class Checkpoint:
+    """The checkpoint file of one run.
+
+    It lies outside what DVC manages (DVC removes a stage's outputs before it runs) and
+    belongs to one run key: other params, data or code have another file.
+
+    Args:
+        path: The file; its folder is made when first saved.
+        run_key: Written inside and compared on load.
+    """
+
+    def __init__(self, path: Path, run_key: str) -> None:
+        self.path, self.run_key = path, run_key
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Replace the file; a reader sees the old one or the new one, never half."""
+        tensors = {
+            f"{group}|{name}": tensor.detach().cpu().contiguous().clone()
+            for group in ("model", "best", "optimiser")
+            for name, tensor in getattr(snapshot, group).items()
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".part")
+        metadata = {"run_key": self.run_key, "progress": json.dumps(snapshot.progress)}
+        save_file(tensors, temporary, metadata=metadata)
+        temporary.replace(self.path)
+
+    def load(self) -> Snapshot | None:
+        """Return the last snapshot, or None where there is none.
+
+        Raises:
+            CheckpointError: The file is damaged or belongs to another run.
+        """
+        if not self.path.exists():
+            return None
+        groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                for key in file.keys():  # noqa: SIM118 (it is no mapping)
+                    group, name = key.split("|", 1)
+                    groups[group][name] = file.get_tensor(key)
+            progress = json.loads(metadata["progress"])
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise CheckpointError(
+                f"{self.path}: not a readable checkpoint ({error}); remove it to train anew"
+            ) from error
+        if metadata.get("run_key") != self.run_key:
+            raise CheckpointError(
+                f"{self.path}: belongs to run {metadata.get('run_key')!r}, not to "
+                f"{self.run_key!r}; remove it to train anew"
+            )
+        return Snapshot(groups["model"], groups["best"], groups["optimiser"], progress)
+
+
+def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state as named tensors."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"{number}/{name}": value
+        for number, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser back the state that `optimiser_tensors` returned."""
+    content = optimiser.state_dict()
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, name = key.split("/", 1)
+        state.setdefault(int(number), {})[name] = tensor
+    optimiser.load_state_dict({**content, "state": state})

@@ -1,0 +1,278 @@
+"""The trainer: plain functions over Accelerate, the same for every model and loss.
+
+An epoch depends on (seed, epoch) and the weights it starts from, on nothing else: random
+generators are seeded anew at its start. So a fit that resumes after an interruption ends
+with the same bytes as one that was never interrupted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.utils.data import DataLoader
+
+from ser import metrics, seeding
+from ser.batch import Batch, ModelOutput
+from ser.errors import TrainingError
+from ser.features.batching import LengthBucketedBatches, padding_waste
+from ser.features.dataset import FeatureDataset, collate
+from ser.tracking.tracker import Tracker
+from ser.training.checkpoint import (
+    Checkpoint,
+    Snapshot,
+    optimiser_tensors,
+    restore_optimiser,
+)
+from ser.training.predict import predict
+from ser.training.recipe import Recipe, learning_rate_factor
+
+
+@dataclass(frozen=True, slots=True)
+class FitContext:
+    """Where and under which seed a fit runs.
+
+    Args:
+        accelerator: Device, precision and processes.
+        seed: Of dropout, of shuffling and of everything else that is random.
+        tracker: Gets one record per epoch.
+        checkpoint: Where to go on after an interruption, or None to start over.
+    """
+
+    accelerator: Accelerator
+    seed: int
+    tracker: Tracker
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a fit has seen so far: the history and the best weights.
+
+    Args:
+        history: One row per epoch: `epoch` and the epoch's metrics.
+        best_epoch: Highest dev UAR, ties to the earlier epoch; 0 before the first.
+        best: The weights of that epoch.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_uar(self) -> float:
+        """Dev UAR of the best epoch, -1 before the first."""
+        return self.history[self.best_epoch - 1]["dev/uar"] if self.best_epoch else -1.0
+
+    def add(self, row: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
+        """Take an epoch's metrics and keep its weights if they are the best."""
+        is_better = row["dev/uar"] > self.best_uar
+        self.history.append(dict(row))
+        if is_better:
+            self.best_epoch = len(self.history)
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+
+    def is_over(self, recipe: Recipe) -> bool:
+        """Return whether no further epoch is due."""
+        waited = len(self.history) - self.best_epoch
+        return len(self.history) >= recipe.num_epochs or waited >= recipe.patience
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What a fit chose.
+
+    Args:
+        weights: The model's state at the best epoch, on the CPU.
+        best_epoch: From 1.
+        dev_uar: Of that epoch, in [0, 1].
+        history: One row per epoch.
+    """
+
+    weights: dict[str, Tensor]
+    best_epoch: int
+    dev_uar: float
+    history: tuple[dict[str, float], ...]
+
+
+def fit(
+    model: nn.Module,
+    loss: Any,
+    train: FeatureDataset,
+    dev: FeatureDataset,
+    sampler: LengthBucketedBatches,
+    *,
+    recipe: Recipe,
+    context: FitContext,
+) -> FitResult:
+    """Train on one part, choose the epoch on another. The test part is not an argument.
+
+    Args:
+        model: With fresh weights; see `ser.models._base.Model`.
+        loss: An `nn.Module`; see `ser.losses._base.Loss`.
+        train: Gradients come from here.
+        dev: Decides the epoch and when to stop.
+        sampler: The batches of `train`.
+        recipe: Optimisation.
+        context: Device, seed, tracker, checkpoint.
+
+    Returns:
+        The weights of the epoch with the highest dev UAR, ties to the earlier one.
+
+    Raises:
+        TrainingError: A loss or gradient is not finite.
+        CheckpointError: The checkpoint is damaged or of another run.
+    """
+    accelerator = context.accelerator
+    optimiser = AdamW(_parameter_groups(model, recipe.weight_decay), lr=recipe.learning_rate)
+    progress = _resume(model, optimiser, context.checkpoint)
+    wrapped, optimiser = accelerator.prepare(model, optimiser)
+    loss.to(accelerator.device)
+    loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate)
+    for row in progress.history:
+        context.tracker.log_metrics(_without_epoch(row), step=int(row["epoch"]))
+    while not progress.is_over(recipe):
+        epoch = len(progress.history) + 1
+        seeding.seed_everything(seeding.derive(context.seed, "epoch", epoch))
+        sampler.set_epoch(epoch)
+        row = {
+            "epoch": float(epoch),
+            **_train_epoch(wrapped, loss, loader, optimiser, accelerator, recipe, epoch),
+            "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
+            **_evaluate(wrapped, loss, dev, recipe, accelerator),
+        }
+        progress.add(row, model.state_dict())
+        context.tracker.log_metrics(_without_epoch(row), step=epoch)
+        if context.checkpoint is not None and accelerator.is_main_process:
+            context.checkpoint.save(_snapshot(model, optimiser, progress))
+    return FitResult(progress.best, progress.best_epoch, progress.best_uar, tuple(progress.history))
+
+
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _resume(model: nn.Module, optimiser: AdamW, checkpoint: Checkpoint | None) -> Progress:
+    snapshot = checkpoint.load() if checkpoint is not None else None
+    if snapshot is None:
+        return Progress()
+    model.load_state_dict(dict(snapshot.model))
+    restore_optimiser(optimiser, snapshot.optimiser)
+    return Progress(
+        history=list(snapshot.progress["history"]),
+        best_epoch=int(snapshot.progress["best_epoch"]),
+        best=dict(snapshot.best),
+    )
+
+
+def _snapshot(model: nn.Module, optimiser: AdamW, progress: Progress) -> Snapshot:
+    return Snapshot(
+        model=model.state_dict(),
+        best=progress.best,
+        optimiser=optimiser_tensors(optimiser),
+        progress={"history": progress.history, "best_epoch": progress.best_epoch},
+    )
+
+
+def _train_epoch(
+    model: nn.Module,
+    loss: Any,
+    loader: DataLoader[Any],
+    optimiser: AdamW,
+    accelerator: Accelerator,
+    recipe: Recipe,
+    epoch: int,
+) -> dict[str, float]:
+    """Take one pass over the train part; return its mean loss, gradient norm, last rate."""
+    model.train()
+    num_batches = len(loader)
+    totals = torch.zeros(3, dtype=torch.float64)  # loss * utterances, utterances, norms
+    num_steps = 0
+    for index, batch in enumerate(loader):
+        is_last = index + 1 == num_batches
+        is_step = is_last or (index + 1) % recipe.accumulation == 0
+        group = min(recipe.accumulation, num_batches - index + index % recipe.accumulation)
+        done = (epoch - 1 + (index + 0.5) / num_batches) / recipe.num_epochs
+        value = _forward_backward(model, loss, batch, accelerator, is_step, scale=1 / group)
+        _require_finite(value, f"loss {value}", epoch, batch)
+        totals[:2] += torch.tensor([value * len(batch.ids), len(batch.ids)])
+        if is_step:
+            factor = learning_rate_factor(done, recipe.warmup)
+            for settings in optimiser.param_groups:
+                settings["lr"] = recipe.learning_rate * factor
+            norm = accelerator.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+            _require_finite(float(norm), f"gradient norm {float(norm)}", epoch, batch)
+            optimiser.step()
+            optimiser.zero_grad()
+            totals[2] += float(norm)
+            num_steps += 1
+    summed = accelerator.reduce(totals.to(accelerator.device, torch.float32), "sum").tolist()
+    return {
+        "train/loss": summed[0] / summed[1],
+        "train/gradient_norm": summed[2] / (num_steps * accelerator.num_processes),
+        "train/learning_rate": float(optimiser.param_groups[0]["lr"]),
+    }
+
+
+def _forward_backward(
+    model: nn.Module,
+    loss: Any,
+    batch: Batch,
+    accelerator: Accelerator,
+    is_step: bool,
+    *,
+    scale: float,
+) -> float:
+    batch = batch.to(accelerator.device)
+    if is_step:
+        value = loss(model(batch.inputs, batch.lengths), batch.labels)
+        accelerator.backward(value * scale)
+    else:
+        # Gradients are exchanged between processes once per optimiser step.
+        with accelerator.no_sync(model):
+            value = loss(model(batch.inputs, batch.lengths), batch.labels)
+            accelerator.backward(value * scale)
+    return float(value.detach())
+
+
+def _require_finite(value: float, what: str, epoch: int, batch: Batch) -> None:
+    if value != value or value in (float("inf"), float("-inf")):
+        raise TrainingError(
+            f"epoch {epoch}: {what} is not finite in the batch of {', '.join(batch.ids[:4])}, ...; "
+            f"lower the model's learning_rate or set training.precision: no"
+        )
+
+
+def _evaluate(
+    model: nn.Module, loss: Any, dev: FeatureDataset, recipe: Recipe, accelerator: Accelerator
+) -> dict[str, float]:
+    outputs = predict(
+        model,
+        dev,
+        batch_size=recipe.batch_size,
+        max_frames=recipe.max_frames,
+        device=accelerator.device,
+    )
+    num_classes = outputs.output.logits.shape[1]
+    truth, prediction = outputs.labels.numpy(), outputs.predictions()
+    # Over the whole part at once: some losses are statistics of their batch.
+    whole = ModelOutput(
+        outputs.output.embedding.to(accelerator.device),
+        outputs.output.logits.to(accelerator.device),
+    )
+    return {
+        "dev/loss": float(loss(whole, outputs.labels.to(accelerator.device))),
+        "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
+        "dev/wa": metrics.wa(truth=truth, prediction=prediction),
+    }
+
+
+def _without_epoch(row: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in row.items() if key != "epoch"}

@@ -1,0 +1,268 @@
+"""One fold under one seed: normalise, train, choose, and only then open the test part."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ser import components, predictions, seeding
+from ser.data.splits import Fold, Part
+from ser.errors import TrainingError
+from ser.features.batching import LengthBucketedBatches
+from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
+from ser.features.store import FeatureStore
+from ser.params import ComponentParams
+from ser.training.fit import FitContext, FitResult, fit
+from ser.training.predict import predict
+from ser.training.recipe import Balance, Recipe, TrainingParams
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """A model with a loss, and everything that says how it is trained.
+
+    Args:
+        model, loss: Component names.
+        model_params, loss_params: Their params.
+        recipe: Optimisation of the model.
+        training: What all cells share.
+        emotions: The classes, in order.
+    """
+
+    model: str
+    loss: str
+    model_params: ComponentParams
+    loss_params: ComponentParams
+    recipe: Recipe
+    training: TrainingParams
+    emotions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`<model>-<loss>`."""
+        return f"{self.model}-{self.loss}"
+
+    @property
+    def feature(self) -> str:
+        """Name of the features that the model reads."""
+        name: str = components.load("ser.models", self.model).FEATURE
+        return name
+
+    def params(self) -> dict[str, Any]:
+        """Return all params as parsed, defaults included, JSON-ready."""
+        return {
+            "model": {"name": self.model, **self.model_params.model_dump(mode="json")},
+            "loss": {"name": self.loss, **self.loss_params.model_dump(mode="json")},
+            "recipe": self.recipe.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What one fold under one seed ends with.
+
+    Args:
+        fit: Chosen weights and history.
+        statistics: The fold's normalisation.
+        predictions: Of the dev and the test part.
+    """
+
+    fit: FitResult
+    statistics: Statistics
+    predictions: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class FoldData:
+    """Where a fold's utterances come from.
+
+    Args:
+        fold: Ids of the parts.
+        store: Features.
+        label_of: Utterance id -> class index.
+    """
+
+    fold: Fold
+    store: FeatureStore
+    label_of: Mapping[str, int]
+
+    def part(self, part: Part, statistics: Statistics) -> FeatureDataset:
+        """Return the dataset of a part."""
+        return FeatureDataset(self.store, self.fold.part(part), self.label_of, statistics)
+
+
+def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResult:
+    """Train a cell on one fold.
+
+    Args:
+        plan: Model, loss and settings.
+        data: The fold and its features.
+        context: Device, seed, tracker, checkpoint.
+
+    Returns:
+        The chosen weights and the predictions of dev and test.
+
+    Raises:
+        TrainingError: An emotion is missing from the train part, or the loss diverges.
+    """
+    statistics = fit_statistics(data.store, data.fold.train)
+    train, dev = data.part("train", statistics), data.part("dev", statistics)
+    class_weights = _class_weights(train.labels, len(plan.emotions))
+    seeding.seed_everything(seeding.derive(context.seed, "weights"))
+    loss = components.load("ser.losses", plan.loss).build(
+        plan.loss_params,
+        num_classes=len(plan.emotions),
+        class_weights=class_weights if plan.training.balance == "class_weights" else None,
+    )
+    model = build_model(plan, num_bins=data.store.num_bins, head=loss.head)
+    sampler = LengthBucketedBatches(
+        train.lengths,
+        batch_size=plan.recipe.batch_size,
+        max_frames=plan.recipe.max_frames,
+        seed=context.seed,
+        weights=_row_weights(train.labels, class_weights, plan.training.balance),
+        num_replicas=context.accelerator.num_processes,
+        rank=context.accelerator.process_index,
+    )
+    chosen = fit(model, loss, train, dev, sampler, recipe=plan.recipe, context=context)
+    model.load_state_dict(chosen.weights)
+    # Everything is chosen: the test part is read here, once.
+    frames = []
+    for part, dataset in (("dev", dev), ("test", data.part("test", statistics))):
+        outputs = predict(
+            model,
+            dataset,
+            batch_size=plan.recipe.batch_size,
+            max_frames=plan.recipe.max_frames,
+            device=context.accelerator.device,
+        )
+        frames.append(
+            predictions.table(
+                ids=outputs.ids,
+                truth=dataset.labels,
+                probabilities=outputs.probabilities(loss.logit_scale),
+                emotions=plan.emotions,
+                fold=data.fold.number,
+                seed=context.seed,
+                part=part,
+            )
+        )
+    return FoldResult(chosen, statistics, pd.concat(frames, ignore_index=True))
+
+
+def build_model(plan: CellPlan, *, num_bins: int, head: str) -> nn.Module:
+    """Return a cell's model with freshly drawn weights."""
+    model: nn.Module = components.load("ser.models", plan.model).build(
+        plan.model_params, num_bins=num_bins, num_classes=len(plan.emotions), head=head
+    )
+    return model
+
+
+def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:
+    """Return N / (K n_c) per class `(num_classes,)`, from the labels of a train part."""
+    counts = np.bincount(labels, minlength=num_classes)
+    if (counts == 0).any():
+        raise TrainingError(
+            f"class indices {np.flatnonzero(counts == 0).tolist()} are missing from the train part"
+        )
+    return torch.from_numpy((len(labels) / (num_classes * counts)).astype(np.float32))
+
+
+def _row_weights(
+    labels: NDArray[np.int64], class_weights: Tensor, balance: Balance
+) -> NDArray[np.float64] | None:
+    if balance != "weighted_sampler":
+        return None
+    return class_weights.numpy().astype(np.float64)[labels]
+
+
+_WEIGHTS, _STATISTICS = "model.safetensors", "statistics.safetensors"
+_PREDICTIONS, _HISTORY, _FACTS = "predictions.parquet", "history.csv", "facts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFold:
+    """A finished fold on disk; it exists as a whole or not at all.
+
+    Args:
+        folder: Holds weights, normalisation, predictions, history and facts.
+    """
+
+    folder: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether the fold is finished."""
+        return self.folder.is_dir()
+
+    @property
+    def weights(self) -> Path:
+        """The chosen weights, safetensors."""
+        return self.folder / _WEIGHTS
+
+    @property
+    def statistics(self) -> Path:
+        """The fold's normalisation, safetensors."""
+        return self.folder / _STATISTICS
+
+    @property
+    def predictions_file(self) -> Path:
+        """Predictions of dev and test, Parquet."""
+        return self.folder / _PREDICTIONS
+
+    def predictions(self) -> pd.DataFrame:
+        """Return the predictions of dev and test."""
+        return predictions.read(self.predictions_file)
+
+    def history(self) -> pd.DataFrame:
+        """Return one row per epoch, with `fold` and `seed`."""
+        return pd.read_csv(self.folder / _HISTORY, float_precision="round_trip")
+
+    def facts(self) -> dict[str, Any]:
+        """Return `best_epoch`, `dev_uar` and `num_parameters`."""
+        facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
+        return facts
+
+
+def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold:
+    """Write a finished fold.
+
+    Args:
+        result: What `train_fold` returned.
+        folder: Where; made complete under another name first, then renamed.
+        fold: Its number.
+        seed: Its seed.
+
+    Returns:
+        The fold on disk.
+    """
+    temporary = folder.with_suffix(".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    weights = {name: tensor.contiguous() for name, tensor in result.fit.weights.items()}
+    save_file(weights, temporary / _WEIGHTS)
+    result.statistics.save(temporary / _STATISTICS)
+    predictions.write(temporary / _PREDICTIONS, result.predictions)
+    history = pd.DataFrame(result.fit.history)
+    history["epoch"] = history["epoch"].astype(int)
+    history.insert(0, "fold", fold)
+    history.insert(1, "seed", seed)
+    history.to_csv(temporary / _HISTORY, index=False, lineterminator="\n")
+    facts = {
+        "best_epoch": result.fit.best_epoch,
+        "dev_uar": result.fit.dev_uar,
+        "num_parameters": sum(tensor.numel() for tensor in weights.values()),
+    }
+    (temporary / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder)
+    return SavedFold(folder)

@@ -1,0 +1,86 @@
+"""How a model is trained: the settings of optimisation, and those of the whole grid."""
+
+import math
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ser.params import Section
+
+Balance = Literal["none", "class_weights", "weighted_sampler"]
+
+
+class Recipe(Section):
+    """Optimisation of one model; the same for all its losses.
+
+    Args:
+        num_epochs: Most passes over the train part.
+        patience: Epochs without a better dev UAR before training stops.
+        batch_size: Most utterances of a batch.
+        max_frames: Most frames of a padded batch, or null.
+        accumulation: Batches per optimiser step.
+        learning_rate: Peak of the schedule.
+        weight_decay: Decoupled, on weight matrices only (not on biases and norms).
+        warmup: Share of training in which the learning rate rises linearly from zero;
+            it then falls to zero along half a cosine.
+        gradient_clip: Largest L2 norm of all gradients together.
+    """
+
+    num_epochs: int = Field(20, ge=1)
+    patience: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1)
+    max_frames: int | None = Field(None, ge=1)
+    accumulation: int = Field(1, ge=1)
+    learning_rate: float = Field(1e-3, gt=0.0)
+    weight_decay: float = Field(0.01, ge=0.0)
+    warmup: float = Field(0.1, ge=0.0, lt=1.0)
+    gradient_clip: float = Field(1.0, gt=0.0)
+
+
+class TrainingParams(Section):
+    """What all cells of the grid share.
+
+    Args:
+        seeds: Each fold is trained once per seed.
+        balance: The one policy against class imbalance: `none`, `class_weights` in the
+            loss, or a `weighted_sampler`; counts come from the fold's train part.
+        precision: Of the forward pass: `no` is float32.
+        device: `auto` takes a GPU where one is; `cpu` never does.
+        num_threads: CPU threads of one training process. Part of the result: another
+            number sums in another order.
+        keep_weights: `all` keeps the weights of every fold and seed, `best` those of the
+            highest dev UAR of the cell.
+    """
+
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    balance: Balance = "class_weights"
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    device: Literal["auto", "cpu"] = "auto"
+    num_threads: int = Field(1, ge=1)
+    keep_weights: Literal["all", "best"] = "all"
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
+        return seeds
+
+
+def learning_rate_factor(progress: float, warmup: float) -> float:
+    """Return the share of the peak learning rate at a point of training.
+
+    Args:
+        progress: Share of training done, in [0, 1].
+        warmup: Share of training that warms up, in [0, 1).
+
+    Returns:
+        In [0, 1]: linear up to `warmup`, then half a cosine down to zero.
+
+    Example:
+        >>> [round(learning_rate_factor(p, 0.5), 3) for p in (0.25, 0.5, 0.75, 1.0)]
+        [0.5, 1.0, 0.5, 0.0]
+    """
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (progress - warmup) / (1.0 - warmup)))
