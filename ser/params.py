@@ -158,6 +158,35 @@ def read(path: Path, params_class: type[Params]) -> Params:
     return parse(load_mapping(path), params_class, where=str(path))
 
 
+def read_entry(path: Path, section: str, package: str, name: str) -> ComponentParams:
+    """Read one entry of a section that maps component names to params.
+
+    The other entries are not touched, so a stage that runs one component imports no other.
+
+    Args:
+        path: params.yaml.
+        section: E.g. `losses`.
+        package: Dotted name of the family, e.g. `ser.losses`.
+        name: The component, e.g. `focal`.
+
+    Returns:
+        Its validated params, defaults filled in.
+
+    Raises:
+        ParamsError: No such component or entry, or everything that is wrong in it.
+    """
+    components.load(package, name)
+    entries = load_mapping(path).get(section)
+    if not isinstance(entries, Mapping) or name not in entries:
+        raise ParamsError(
+            f"{path}: the section {section} has no entry {name}; `{name}: {{}}` will do"
+        )
+    params_class = create_model("Entry", __base__=Section, **{name: (_entry(package, name), ...)})  # type: ignore[call-overload]
+    parsed = parse({name: entries[name]}, params_class, where=f"{path}, section {section},")
+    entry: ComponentParams = getattr(parsed, name)
+    return entry
+
+
 def parse(content: Mapping[str, Any], params_class: type[Params], *, where: str) -> Params:
     """Validate sections already read; see `read`.
 

@@ -37,3 +37,18 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)
+
+
+def make_deterministic(num_threads: int, *, strict: bool) -> None:
+    """Make torch give the same bytes for the same seed.
+
+    Args:
+        num_threads: CPU threads; another number sums in another order.
+        strict: Refuse operations that have no deterministic kernel instead of warning;
+            some have none on GPUs.
+    """
+    import torch
+
+    torch.set_num_threads(num_threads)
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=not strict)

@@ -8,8 +8,12 @@ from torch.utils.data import Sampler
 
 from ser import seeding
 
-_BATCHES_PER_POOL = 50
+_BATCHES_PER_POOL = 200
 """Lengths are sorted within pools of this many batches, so big corpora stay shuffled."""
+
+_JITTER = 0.02
+"""Lengths are sorted as if they were longer or shorter by up to this share, so that the
+same utterances do not meet in every epoch; more jitter is more padding."""
 
 
 class LengthBucketedBatches(Sampler[list[int]]):
@@ -59,7 +63,7 @@ class LengthBucketedBatches(Sampler[list[int]]):
         batches: list[list[int]] = []
         for start in range(0, len(rows), pool_size):
             pool = rows[start : start + pool_size]
-            jitter = rng.uniform(0.95, 1.05, len(pool))
+            jitter = rng.uniform(1 - _JITTER, 1 + _JITTER, len(pool))
             order = np.argsort(self.lengths[pool] * jitter, kind="stable")
             batches += cut(pool[order], self.lengths, self.batch_size, self.max_frames)
         return [batches[index] for index in rng.permutation(len(batches))]

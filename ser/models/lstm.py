@@ -16,9 +16,6 @@ from ser.batch import HeadName, ModelOutput
 from ser.models import _heads, _pooling
 from ser.params import ComponentParams
 
-#: The features this model reads, by name, see `ser.features.extractors`.
-FEATURE = "mfcc"
-
 
 class Params(ComponentParams):
     """Sizes of the network.

@@ -103,5 +103,6 @@ def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> No
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, name = key.split("/", 1)
-        state.setdefault(int(number), {})[name] = tensor
+        # A copy: torch would go on to change the caller's tensors in place.
+        state.setdefault(int(number), {})[name] = tensor.clone()
     optimiser.load_state_dict({**content, "state": state})

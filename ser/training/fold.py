@@ -51,12 +51,6 @@ class CellPlan:
         """`<model>-<loss>`."""
         return f"{self.model}-{self.loss}"
 
-    @property
-    def feature(self) -> str:
-        """Name of the features that the model reads."""
-        name: str = components.load("ser.models", self.model).FEATURE
-        return name
-
     def params(self) -> dict[str, Any]:
         """Return all params as parsed, defaults included, JSON-ready."""
         return {

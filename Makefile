@@ -1,0 +1,62 @@
+# The project's verbs. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= 1
+
+# Spinning OpenMP threads slow a contended machine a hundredfold; nothing phones home.
+export OMP_WAIT_POLICY ?= PASSIVE
+export MLFLOW_DISABLE_TELEMETRY ?= true
+export DVC_NO_ANALYTICS ?= true
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# Stages call `python`: it must be this project's.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup repro test lint ui use bench clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## Create .venv with the pinned versions (the other targets do it too)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}; say which: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+repro: $(STAMP)  ## Run the pipeline on params.yaml: raw wavs to reports/index.html
+	@$(BIN)/ser doctor --quiet
+	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
+	$(BIN)/dvc repro
+	@$(BIN)/ser restore-runs --quiet
+	@$(BIN)/ser results
+
+test: $(STAMP)  ## Run the test suite with coverage
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+lint: $(STAMP)  ## Check style, types and architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+ui: $(STAMP)  ## Open the MLflow UI over the project's runs
+	$(BIN)/ser ui
+
+use: $(STAMP)  ## Use a preset: make use PRESET=emodb
+	@test -n "$(PRESET)" || { echo "say which: make use PRESET=<name>, one of: $(basename $(notdir $(wildcard configs/*.yaml)))"; exit 2; }
+	@test -f configs/$(PRESET).yaml || { echo "there is no configs/$(PRESET).yaml; there are: $(basename $(notdir $(wildcard configs/*.yaml)))"; exit 2; }
+	cp configs/$(PRESET).yaml params.yaml
+	@$(BIN)/ser doctor --quiet || true
+
+bench: $(STAMP)  ## Measure speed as ratios against named alternatives
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what the pipeline and the tools made, keeping the DVC cache and MLflow
+	rm -rf data/features data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports work .cache .coverage* *.egg-info
+	find ser pipelines tests -name __pycache__ -type d -prune -exec rm -rf {} +

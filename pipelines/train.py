@@ -1,0 +1,90 @@
+"""Stage train: folds and features -> runs/<model>-<loss>, for one cell of the grid."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from ser import params as settings
+from ser import runtime, seeding
+from ser.errors import ParamsError
+from ser.features.extraction import EXTRACTORS
+from ser.grid import inputs, specs
+from ser.grid.cell import CellRunner, Workspace
+from ser.grid.inputs import InputPaths, Inputs
+from ser.params import StageParams
+from ser.tracking import memory_tracker, mlflow_tracker
+from ser.tracking.tracker import Experiment
+from ser.training.fold import CellPlan
+from ser.training.recipe import Recipe, TrainingParams
+
+
+class Params(StageParams):
+    """Sections read: recipes.<model> and training; models.<model>, losses.<loss> beside."""
+
+    recipes: dict[str, Recipe]
+    training: TrainingParams
+
+
+def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -> CellPlan:
+    """Return what params.yaml says of a cell."""
+    params = settings.read(path, Params)
+    if model not in params.recipes:
+        raise ParamsError(f"{path}: there is no recipes.{model}; `{model}: {{}}` will do")
+    return CellPlan(
+        model,
+        loss,
+        settings.read_entry(path, "models", "ser.models", model),
+        settings.read_entry(path, "losses", "ser.losses", loss),
+        params.recipes[model],
+        params.training,
+        emotions,
+    )
+
+
+def open_experiment(data: Inputs, accelerator: Accelerator) -> Experiment:
+    """Return where runs are recorded; helping processes record nothing."""
+    if not accelerator.is_main_process:
+        return memory_tracker.MemoryExperiment()
+    return mlflow_tracker.open_experiment(
+        specs.experiment_name(data),
+        note=specs.experiment_note(data),
+        tags={"ser.corpus": data.card["name"]},
+    )
+
+
+def run(params_file: Path, model: str, loss: str, paths: InputPaths, workspace: Workspace) -> None:
+    """Train a cell: all folds under all seeds."""
+    feature = settings.read_entry(params_file, "features", EXTRACTORS, paths.features.name)
+    data = inputs.load(paths, feature_params=feature.model_dump(mode="json"))
+    plan = plan_cell(params_file, model, loss, emotions=data.emotions)
+    accelerator = Accelerator(
+        cpu=plan.training.device == "cpu", mixed_precision=plan.training.precision
+    )
+    seeding.make_deterministic(plan.training.num_threads, strict=accelerator.device.type == "cpu")
+    runner = CellRunner(plan, data, open_experiment(data, accelerator), workspace, accelerator)
+    runner.run(lambda jobs: tqdm(jobs, desc=plan.name, unit="fold"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="a file of ser/models, e.g. lstm")
+    parser.add_argument("--loss", required=True, help="a file of ser/losses, e.g. cross_entropy")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    for name in ("manifest", "card", "splits", "split-report", "features", "work", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    options = parser.parse_args(argv)
+    paths = InputPaths(
+        options.manifest, options.card, options.splits, options.split_report, options.features
+    )
+    workspace = Workspace(Path(), options.work, options.out)
+    return runtime.run_main(
+        lambda: run(options.params, options.model, options.loss, paths, workspace)
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

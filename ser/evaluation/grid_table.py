@@ -1,0 +1,99 @@
+"""The comparison as a table: one row per cell, in the columns of `reports/grid.csv`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ser.evaluation.summary import CellSummary
+from ser.params import Section
+
+COLUMNS = (
+    "model",
+    "loss",
+    "num_folds",
+    "num_seeds",
+    "uar",
+    "uar_low",
+    "uar_high",
+    "wa",
+    "wa_low",
+    "wa_high",
+    "macro_f1",
+    "mcc",
+    "ece",
+    "tied_with_best",
+)
+
+
+class CellParams(Section):
+    """One cell that `dvc repro` trains and compares.
+
+    Args:
+        model: Which model.
+        loss: Which loss it is trained with.
+        feature: Which feature it reads.
+    """
+
+    model: str
+    loss: str
+    feature: str
+
+
+def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
+    """Return the grid.
+
+    Args:
+        summaries: (model, loss) -> scores.
+
+    Returns:
+        One row per cell with `COLUMNS`, highest UAR first. `tied_with_best` is True where
+        the cell's interval of UAR holds the best cell's UAR.
+    """
+    rows = [
+        {
+            "model": model,
+            "loss": loss,
+            "num_folds": summary.num_folds,
+            "num_seeds": summary.num_seeds,
+            **summary.scores,
+            **{
+                f"{name}_{end}": getattr(interval, end)
+                for name, interval in summary.intervals.items()
+                for end in ("low", "high")
+            },
+        }
+        for (model, loss), summary in summaries.items()
+    ]
+    grid = pd.DataFrame(rows)
+    best = grid["uar"].max()
+    # An interval that is unknown (NaN, one speaker) cannot tell the cell from the best.
+    grid["tied_with_best"] = ~(grid["uar_high"] < best)
+    ordered = grid.sort_values(["uar", "model", "loss"], ascending=[False, True, True])
+    return ordered[list(COLUMNS)].reset_index(drop=True)
+
+
+def write(folder: Path, grid: pd.DataFrame) -> None:
+    """Write grid.csv, and the same as metrics.json for `dvc metrics`."""
+    grid.to_csv(folder / "grid.csv", index=False, float_format="%.6f", lineterminator="\n")
+    records = {
+        f"{row['model']}-{row['loss']}": {
+            name: round(float(row[name]), 6) for name in COLUMNS[4:-1] if pd.notna(row[name])
+        }
+        for row in grid.to_dict("records")
+    }
+    text = json.dumps(records, indent=2) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
+
+
+def as_text(grid: pd.DataFrame) -> str:
+    """Return the grid for a terminal: scores in percent, `=` marks ties with the best."""
+    lines = [f"{'model':<10} {'loss':<16} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}  tie"]
+    for row in grid.to_dict("records"):
+        interval = f"{100 * row['uar_low']:.1f} to {100 * row['uar_high']:.1f}"
+        lines.append(
+            f"{row['model']:<10} {row['loss']:<16} {100 * row['uar']:>6.1f} {interval:>16} "
+            f"{100 * row['wa']:>6.1f}  {'=' if row['tied_with_best'] else ''}".rstrip()
+        )
+    return "\n".join(lines)

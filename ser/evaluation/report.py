@@ -1,0 +1,143 @@
+"""The report: one self-contained page that opens from disk."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from ser.evaluation.summary import CellSummary
+
+SYNTHETIC_NOTICE = (
+    "Synthetic speech: these numbers prove that the machinery works, "
+    "and say nothing about emotion recognition."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CellSection:
+    """What the report shows of one cell.
+
+    Args:
+        name: `<model>-<loss>`.
+        summary: Its scores.
+        params: As parsed, nested.
+        figures: Caption -> PNG file.
+    """
+
+    name: str
+    summary: CellSummary
+    params: Mapping[str, Any]
+    figures: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything on the page.
+
+    Args:
+        card: The corpus card, `data/corpus.json`.
+        split: The split report, `data/split_report.json`.
+        grid: One row per cell, best first.
+        overview: PNG of the grid's intervals.
+        cells: One section per cell, in the grid's order.
+        provenance: Name -> value: commit, digests, versions, the command.
+    """
+
+    card: Mapping[str, Any]
+    split: Mapping[str, Any]
+    grid: pd.DataFrame
+    overview: Path
+    cells: Sequence[CellSection]
+    provenance: Mapping[str, str]
+
+
+def foot(card: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """Return the line below every figure: corpus, protocol, synthetic or real.
+
+    Args:
+        card: `data/corpus.json`.
+        split: `data/split_report.json`.
+    """
+    kind = "SYNTHETIC speech" if card["synthetic"] else "real speech"
+    speakers = "" if split["speaker_independent"] else ", SPEAKER-DEPENDENT"
+    return f"corpus {card['name']} ({kind}), protocol {split['protocol']}{speakers}"
+
+
+#: File name in a cell's `figures/` -> caption in the report, in the order shown.
+_CAPTIONS = {
+    "confusion": "Confusion matrix, test parts of all folds",
+    "learning_curves": "Learning curves of every fold",
+}
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Return caption -> PNG of a cell's figures, in the order they are shown."""
+    return {caption: folder / f"{name}.png" for name, caption in _CAPTIONS.items()}
+
+
+def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the report says about where a result came from.
+
+    Args:
+        tags: `ser.*` tags of a cell's run.
+        environment: As from `ser.lineage.environment`.
+
+    Returns:
+        Name -> value.
+    """
+    dirty = " (with uncommitted changes)" if tags["ser.git_dirty"] == "true" else ""
+    packages = environment["packages"]
+    shown = ("torch", "torchaudio", "numpy", "mlflow", "dvc")
+    return {
+        "commit": tags["ser.git_commit"] + dirty,
+        "manifest, SHA-256": tags["ser.manifest_sha256"],
+        "folds, SHA-256": tags["ser.split_sha256"],
+        "features, SHA-256": tags["ser.features_sha256"],
+        "training code, SHA-256": tags["ser.source_sha256"],
+        "dvc.lock upstream, SHA-256": tags["ser.dvc_lock_sha256"],
+        "versions": ", ".join(
+            [f"Python {environment['python']}", *(f"{name} {packages[name]}" for name in shown)]
+        ),
+        "machine": f"{environment['platform']}, {environment['num_cpus']} CPUs",
+        "made by": "make repro",
+    }
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML; styles and images are inside."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ser.evaluation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda value: "–" if pd.isna(value) else f"{100 * value:.1f}"  # noqa: RUF001
+    environment.filters["image"] = _data_uri
+    environment.filters["flat"] = _flatten
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        report=report,
+        foot=foot(report.card, report.split),
+        synthetic_notice=SYNTHETIC_NOTICE,
+        rows=report.grid.to_dict("records"),
+        chance=1 / len(report.card["emotions"]),
+    )
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,141 @@
+"""A cell in numbers: its scores pooled over folds, averaged over seeds, with intervals."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ser import metrics, predictions
+from ser.evaluation import statistics
+
+SCALARS = ("uar", "wa", "macro_f1", "mcc", "ece")
+
+
+@dataclass(frozen=True, slots=True)
+class CellSummary:
+    """The test scores of one cell.
+
+    Every seed tests each utterance once, over all folds together; a score is computed on
+    these pooled predictions and then averaged over seeds.
+
+    Args:
+        num_folds, num_seeds: How often it was trained is their product.
+        scores: Score -> mean over seeds.
+        spread: Score -> standard deviation over seeds; NaN for a single seed.
+        intervals: `uar` and `wa` -> 95 % bootstrap interval over speakers.
+        recall: Emotion -> recall, mean over seeds.
+        confusion: Counts over all seeds `(num_classes, num_classes)`, rows truth.
+        emotions: Class names in order.
+    """
+
+    num_folds: int
+    num_seeds: int
+    scores: Mapping[str, float]
+    spread: Mapping[str, float]
+    intervals: Mapping[str, statistics.Interval]
+    recall: Mapping[str, float]
+    confusion: NDArray[np.int64]
+    emotions: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of a cell's metrics.json."""
+        return {
+            "num_folds": self.num_folds,
+            "num_seeds": self.num_seeds,
+            **{
+                name: {
+                    "mean": value,
+                    "std_over_seeds": _or_null(self.spread[name]),
+                    **(
+                        {key: _or_null(end) for key, end in asdict(self.intervals[name]).items()}
+                        if name in self.intervals
+                        else {}
+                    ),
+                }
+                for name, value in self.scores.items()
+            },
+            "recall": dict(self.recall),
+            "confusion": self.confusion.tolist(),
+            "emotions": list(self.emotions),
+        }
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the tracking keys of the cell's parent run, e.g. `test/uar_low`."""
+        ends = {
+            f"test/{name}_{end}": value
+            for name, interval in self.intervals.items()
+            for end, value in asdict(interval).items()
+        }
+        return {
+            **{f"test/{name}": value for name, value in self.scores.items()},
+            **{f"test/{name}_std_over_seeds": value for name, value in self.spread.items()},
+            **ends,
+            **{f"test/recall_{emotion}": value for emotion, value in self.recall.items()},
+        }
+
+
+def summarise(frame: pd.DataFrame, speaker_of: Mapping[str, str]) -> CellSummary:
+    """Return a cell's test scores.
+
+    Args:
+        frame: Its predictions, all folds and seeds.
+        speaker_of: Utterance id -> speaker.
+
+    Returns:
+        The summary.
+
+    Raises:
+        ValueError: There are no test predictions, an utterance is tested twice under a
+            seed, or an emotion is in no test part.
+    """
+    test = frame[frame["part"] == "test"]
+    if test.empty:
+        raise ValueError("there are no test predictions")
+    if test.duplicated(["utterance_id", "seed"]).any():
+        twice = test.loc[test.duplicated(["utterance_id", "seed"]), "utterance_id"].iloc[0]
+        raise ValueError(f"utterance {twice!r} is tested more than once under the same seed")
+    emotions = predictions.emotions_of(frame)
+    by_seed = [predictions.score(rows) for _, rows in test.groupby("seed")]
+    matrices = statistics.confusion_by_speaker(
+        truth=predictions.label_ids(test["truth"], emotions),
+        prediction=predictions.label_ids(test["prediction"], emotions),
+        speakers=test["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_),
+        num_classes=len(emotions),
+    )
+    return CellSummary(
+        num_folds=test["fold"].nunique(),
+        num_seeds=len(by_seed),
+        scores={name: _mean(by_seed, name) for name in SCALARS},
+        spread={name: _spread(by_seed, name) for name in SCALARS},
+        intervals=statistics.speaker_bootstrap(matrices),
+        recall={
+            emotion: float(np.mean([scores.recall[emotion] for scores in by_seed]))
+            for emotion in emotions
+        },
+        confusion=matrices.sum(axis=0),
+        emotions=emotions,
+    )
+
+
+def write(path: Path, summary: CellSummary) -> None:
+    """Write a cell's metrics.json."""
+    text = json.dumps(summary.to_json(), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _mean(by_seed: Sequence[metrics.Scores], name: str) -> float:
+    return float(np.mean([getattr(scores, name) for scores in by_seed]))
+
+
+def _spread(by_seed: Sequence[metrics.Scores], name: str) -> float:
+    values = [getattr(scores, name) for scores in by_seed]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def _or_null(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -1,0 +1,150 @@
+"""What a cell is made from: the files it reads, their content and their digests."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ser import lineage
+from ser.data import manifest, splits
+from ser.data.splits import Fold
+from ser.errors import StaleFeaturesError
+from ser.features.store import FeatureStore
+from ser.training.fold import CellPlan
+
+
+@dataclass(frozen=True, slots=True)
+class InputPaths:
+    """The files a cell reads, relative to the project's root.
+
+    Args:
+        manifest: data/manifest.jsonl.
+        card: data/corpus.json.
+        splits: data/splits.csv.
+        split_report: data/split_report.json.
+        features: The store of the model's features.
+    """
+
+    manifest: Path
+    card: Path
+    splits: Path
+    split_report: Path
+    features: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The content of those files.
+
+    Args:
+        paths: Where it came from.
+        card: The corpus card.
+        split: The split report.
+        folds: All folds.
+        store: The model's features.
+        label_of: Utterance id -> class index.
+        speaker_of: Utterance id -> speaker.
+        digests: `manifest`, `split`, `features` -> SHA-256.
+    """
+
+    paths: InputPaths
+    card: Mapping[str, Any]
+    split: Mapping[str, Any]
+    folds: list[Fold]
+    store: FeatureStore
+    label_of: Mapping[str, int]
+    speaker_of: Mapping[str, str]
+    digests: Mapping[str, str]
+
+    @property
+    def feature(self) -> str:
+        """Name of the features."""
+        return self.paths.features.name
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes, in order."""
+        return tuple(self.card["emotions"])
+
+
+def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
+    """Read and check a cell's inputs.
+
+    Args:
+        paths: The files.
+        feature_params: Params that the features must have been extracted with.
+
+    Returns:
+        Their content.
+
+    Raises:
+        ManifestError, SplitError: A file breaks its own rules.
+        StaleFeaturesError: The features were made with other params, or the splits from
+            another manifest.
+    """
+    utterances = manifest.read(paths.manifest)
+    card = _read_json(paths.card)
+    split = _read_json(paths.split_report)
+    store = FeatureStore(
+        paths.features, {"extractor": paths.features.name, "params": dict(feature_params)}
+    )
+    digests = {
+        "manifest": lineage.sha256_file(paths.manifest),
+        "split": lineage.sha256_file(paths.splits),
+        "features": lineage.digest_folder(paths.features),
+    }
+    for name in ("manifest", "split"):
+        if split[f"{name}_sha256"] != digests[name]:
+            raise StaleFeaturesError(
+                f"{paths.split_report}: it speaks of another {name} "
+                f"({split[f'{name}_sha256'][:12]}, found {digests[name][:12]}); "
+                f"run `dvc repro split`"
+            )
+    index = {emotion: label for label, emotion in enumerate(card["emotions"])}
+    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    return Inputs(
+        paths=paths,
+        card=card,
+        split=split,
+        folds=splits.read(paths.splits),
+        store=store,
+        label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
+        speaker_of={utterance.id: utterance.speaker for utterance in used},
+        digests=digests,
+    )
+
+
+def sources(plan: CellPlan) -> list[str]:
+    """Return the source files that decide a cell's result, relative to the project's root."""
+    return [
+        "ser/batch.py",
+        "ser/components.py",
+        "ser/data/manifest.py",
+        "ser/data/splits.py",
+        "ser/features/batching.py",
+        "ser/features/dataset.py",
+        "ser/features/store.py",
+        "ser/grid/cell.py",
+        "ser/grid/inputs.py",
+        f"ser/losses/{plan.loss}.py",
+        "ser/metrics.py",
+        "ser/models/_heads.py",
+        "ser/models/_pooling.py",
+        f"ser/models/{plan.model}.py",
+        "ser/predictions.py",
+        "ser/seeding.py",
+        "ser/training/checkpoint.py",
+        "ser/training/fit.py",
+        "ser/training/fold.py",
+        "ser/training/predict.py",
+        "ser/training/recipe.py",
+    ]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StaleFeaturesError(f"{path}: cannot be read ({error}); run `dvc repro`") from error
+    return content

@@ -1,0 +1,161 @@
+"""How the runs of a cell are named, keyed and tagged in the tracker."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser import lineage
+from ser.grid.inputs import Inputs
+from ser.tracking.tracker import DatasetReference, RunSpec
+from ser.training.fold import CellPlan
+
+#: Versions that change the bytes of a result.
+_DECISIVE_PACKAGES = ("accelerate", "numpy", "torch")
+
+#: Settings of training that choose what is run or kept, not what a run results in.
+_INDIFFERENT = ("seeds", "keep_weights")
+
+
+def experiment_name(inputs: Inputs) -> str:
+    """Return `ser/<corpus>/<protocol>`."""
+    return f"ser/{inputs.card['name']}/{inputs.split['protocol']}"
+
+
+def experiment_note(inputs: Inputs) -> str:
+    """Return the description of the experiment's page, Markdown."""
+    card, split = inputs.card, inputs.split
+    kind = "**Synthetic speech**: proves the machinery, nothing else." if card["synthetic"] else ""
+    dependent = "" if split["speaker_independent"] else "**Speaker-dependent protocol.** "
+    return (
+        f"{card['num_used']} utterances of {card['num_speakers']} speakers, emotions "
+        f"{', '.join(card['emotions'])}; protocol `{split['protocol']}`, "
+        f"{len(inputs.folds)} folds. {dependent}{kind}\n\n"
+        "One run per cell (model and loss) with the scores pooled over folds and averaged over "
+        "seeds; one nested run per fold and seed. Compare cells by `test/uar`; "
+        'try the search `tags."ser.fold" = \'all\' and metrics."test/uar" > 0.5`.'
+    )
+
+
+def run_key(plan: CellPlan, inputs: Inputs, *, fold: int, seed: int, source_sha256: str) -> str:
+    """Return the hash of everything that decides a fold's result.
+
+    Args:
+        plan: Model, loss and settings.
+        inputs: Data, by digest.
+        fold: Its number.
+        seed: Its seed.
+        source_sha256: Of the code that trains.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    versions = lineage.environment()["packages"]
+    decisive = {
+        "params": _deciding(plan.params()),
+        "emotions": plan.emotions,
+        "fold": fold,
+        "seed": seed,
+        "data": dict(inputs.digests),
+        "source": source_sha256,
+        "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
+    }
+    return lineage.sha256_text(lineage.canonical_json(decisive))[:32]
+
+
+def cell_key(fold_keys: Mapping[tuple[int, int], str]) -> str:
+    """Return the key of a cell's parent run, from those of its folds and seeds."""
+    keys = lineage.canonical_json(sorted(fold_keys.values()))
+    return lineage.sha256_text(f"cell {keys}")[:32]
+
+
+def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> dict[str, str]:
+    """Return the tags that every run of a cell shares: what it is, where it came from."""
+    git = lineage.git_state(root)
+    upstream = ["prepare", "split", f"extract@{inputs.feature}"]
+    return {
+        "ser.model": plan.model,
+        "ser.loss": plan.loss,
+        "ser.feature": inputs.feature,
+        "ser.corpus": inputs.card["name"],
+        "ser.protocol": inputs.split["protocol"],
+        "ser.synthetic": str(inputs.card["synthetic"]).lower(),
+        "ser.speaker_independent": str(inputs.split["speaker_independent"]).lower(),
+        "ser.manifest_sha256": inputs.digests["manifest"],
+        "ser.split_sha256": inputs.digests["split"],
+        "ser.features_sha256": inputs.digests["features"],
+        "ser.source_sha256": source_sha256,
+        "ser.git_commit": git.commit,
+        "ser.git_dirty": str(git.dirty).lower(),
+        "ser.upstream_stages": ",".join(upstream),
+        "ser.dvc_lock_sha256": lineage.upstream_lock_sha256(root, upstream),
+    }
+
+
+def cell_spec(plan: CellPlan, inputs: Inputs, *, key: str, shared: Mapping[str, str]) -> RunSpec:
+    """Return the parent run of a cell."""
+    return RunSpec(
+        name=plan.name,
+        run_key=key,
+        tags={**shared, "ser.fold": "all", "ser.seed": "all"},
+        params=_all_params(plan.params(), inputs),
+        note=_note(plan, inputs),
+        datasets=_datasets(inputs),
+    )
+
+
+def fold_spec(
+    plan: CellPlan, inputs: Inputs, *, key: str, shared: Mapping[str, str], fold: int, seed: int
+) -> RunSpec:
+    """Return the nested run of one fold under one seed."""
+    record = next(item for item in inputs.split["folds"] if item["fold"] == fold)
+    speakers = {part: ", ".join(names) for part, names in record["speakers"].items()}
+    return RunSpec(
+        name=f"{plan.name}/fold-{fold}/seed-{seed}",
+        run_key=key,
+        tags={**shared, "ser.fold": str(fold), "ser.seed": str(seed)},
+        params=_all_params({**_deciding(plan.params()), "fold": fold, "seed": seed}, inputs),
+        note=(
+            f"Fold {fold} under seed {seed}. Test speakers: {speakers['test']}; "
+            f"dev: {speakers['dev']}; train: {speakers['train']}."
+        ),
+        datasets=_datasets(inputs),
+    )
+
+
+def _deciding(params: Mapping[str, Any]) -> dict[str, Any]:
+    training = {k: v for k, v in params["training"].items() if k not in _INDIFFERENT}
+    return {**params, "training": training}
+
+
+def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
+    """Add what upstream stages were run with."""
+    meta = inputs.store.meta
+    return {
+        **params,
+        "corpus": inputs.card["params"],
+        "split": inputs.split["params"],
+        "feature": {
+            "name": meta["extractor"],
+            "sampling_rate": meta["sampling_rate"],
+            **meta["params"],
+        },
+    }
+
+
+def _note(plan: CellPlan, inputs: Inputs) -> str:
+    kind = " **Synthetic speech.**" if inputs.card["synthetic"] else ""
+    return (
+        f"**{plan.model}** trained with **{plan.loss}** on {inputs.card['name']}, "
+        f"protocol `{inputs.split['protocol']}`: {len(inputs.folds)} folds x "
+        f"{len(plan.training.seeds)} seeds.{kind} `test/uar` pools the test parts of all folds "
+        "and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % bootstrap "
+        "interval over speakers. The epoch is chosen on dev; the test part is read once."
+    )
+
+
+def _datasets(inputs: Inputs) -> tuple[DatasetReference, ...]:
+    places = {"manifest": inputs.paths.manifest, "split": inputs.paths.splits}
+    return tuple(
+        DatasetReference(name, inputs.digests[name], path.as_posix(), "training")
+        for name, path in places.items()
+    )

@@ -1,0 +1,96 @@
+import dataclasses
+
+import pytest
+
+from ser.data import leakage, splits
+from ser.data.splits import Fold, SplitParams
+from ser.errors import LeakageError
+from tests import synthetic
+
+PROTOCOLS = ("session", "speaker", "superb", "random")
+
+
+def change(utterances, id_, **values):
+    return [dataclasses.replace(u, **values) if u.id == id_ else u for u in utterances]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_folds_of_every_protocol_pass_their_own_audit(protocol):
+    utterances = synthetic.corpus(per_speaker=3)
+    folds = splits.split(utterances, SplitParams(protocol=protocol))
+    records = leakage.audit(folds, utterances, protocol)
+    assert [record["fold"] for record in records] == [fold.number for fold in folds]
+
+
+@pytest.mark.parametrize(
+    ("what", "values"),
+    [
+        ("speaker", {"speaker": "Ses03F"}),
+        ("dialogue", {"dialogue": "Ses03_dialogue"}),
+        ("session", {"session": "Ses03"}),
+        ("audio", {"sha256": None}),
+    ],
+)
+def test_each_kind_of_leak_between_sessions_stops_the_audit_by_name(what, values):
+    utterances = synthetic.corpus()
+    folds = splits.split(utterances, SplitParams())
+    culprit = "Ses01F_sad_0"
+    twin = next(u for u in utterances if u.id == "Ses03F_sad_0")
+    if what == "audio":
+        values = {"sha256": twin.sha256}
+    leaky = change(utterances, culprit, **values)
+    with pytest.raises(LeakageError, match=f"fold 1: train and test share {what} "):
+        leakage.audit(folds, leaky, "session")
+
+
+def test_all_leaks_are_said_together():
+    utterances = synthetic.corpus()
+    folds = splits.split(utterances, SplitParams())
+    leaky = change(utterances, "Ses01F_sad_0", speaker="Ses03F", dialogue="Ses03_dialogue")
+    with pytest.raises(LeakageError) as caught:
+        leakage.audit(folds, leaky, "session")
+    assert "share speaker Ses03F" in str(caught.value)
+    assert "share dialogue Ses03_dialogue" in str(caught.value)
+
+
+def test_identical_audio_is_refused_even_where_speakers_may_be_shared():
+    utterances = synthetic.corpus(per_speaker=3)
+    folds = splits.split(utterances, SplitParams(protocol="random"))
+    twin = next(u for u in utterances if u.id == folds[0].train[0])
+    leaky = change(utterances, folds[0].test[0], sha256=twin.sha256)
+    with pytest.raises(LeakageError, match="train and test share audio"):
+        leakage.audit(folds, leaky, "random")
+
+
+def test_only_the_random_protocol_is_speaker_dependent():
+    assert {p: leakage.is_speaker_independent(p) for p in PROTOCOLS} == {
+        "session": True,
+        "speaker": True,
+        "superb": True,
+        "random": False,
+    }
+
+
+def test_shared_sentences_are_measured_and_allowed():
+    utterances = [
+        dataclasses.replace(u, text="Excuse me." if u.id.endswith("_0") else u.text)
+        for u in synthetic.corpus()
+    ]
+    folds = splits.split(utterances, SplitParams())
+    sentences = leakage.audit(folds, utterances, "session")[0]["shared"]["train-test"]["sentences"]
+    assert sentences == {"num_shared": 1, "share_of_second_part": 0.5}
+
+
+def test_the_record_counts_emotions_and_names_speakers_per_part():
+    utterances = synthetic.corpus()
+    record = leakage.audit(splits.split(utterances, SplitParams()), utterances, "session")[0]
+    assert record["counts"]["test"] == {"angry": 4, "happy": 4, "neutral": 4, "sad": 4}
+    assert record["speakers"]["test"] == ["Ses01F", "Ses01M"]
+    assert record["num_utterances"] == {"train": 48, "dev": 16, "test": 16}
+
+
+def test_a_fold_of_another_manifest_is_refused():
+    utterances = synthetic.corpus()
+    fold = Fold(1, (utterances[0].id,), (utterances[1].id,), ("stranger",))
+    with pytest.raises(LeakageError, match="'stranger' is not in the manifest"):
+        leakage.audit([fold], utterances, "random")

@@ -1,0 +1,78 @@
+import numpy as np
+import torch
+
+from ser.features import dataset, store
+from ser.features.dataset import FeatureDataset, Row, Statistics
+from tests import synthetic
+
+
+def test_statistics_are_those_of_all_train_frames_and_of_nothing_else(tmp_path):
+    utterances = synthetic.corpus()
+    built = synthetic.feature_store(tmp_path / "mfcc", utterances)
+    fold = synthetic.fold_of(utterances)
+    statistics = dataset.fit_statistics(built, fold.train)
+    frames = np.concatenate([built[id_] for id_ in fold.train]).astype(np.float64)
+    np.testing.assert_allclose(statistics.mean, frames.mean(axis=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(statistics.std, frames.std(axis=0), rtol=1e-5)
+
+
+def test_statistics_do_not_lose_digits_far_from_zero(tmp_path):
+    rng = np.random.default_rng(0)
+    content = {f"u{n}": (1e4 + rng.normal(size=(50, 2))).astype(np.float32) for n in range(4)}
+    built = store.build(
+        tmp_path / "f",
+        list(content),
+        content.__getitem__,
+        meta={"dimension": 2},
+        scratch=tmp_path / "s",
+    )
+    statistics = dataset.fit_statistics(built, list(content))
+    expected = np.concatenate(list(content.values())).astype(np.float64).std(axis=0)
+    np.testing.assert_allclose(statistics.std, expected, rtol=1e-3)
+
+
+def test_a_bin_that_never_changes_becomes_zero(tmp_path):
+    built = store.build(
+        tmp_path / "f",
+        ["u"],
+        lambda _: np.full((5, 1), 3.0, dtype=np.float32),
+        meta={"dimension": 1},
+        scratch=tmp_path / "s",
+    )
+    statistics = dataset.fit_statistics(built, ["u"])
+    np.testing.assert_array_equal(statistics.apply(built["u"]), np.zeros((5, 1)))
+
+
+def test_statistics_survive_the_file(tmp_path):
+    statistics = Statistics(np.array([1, 2], np.float32), np.array([3, 4], np.float32))
+    statistics.save(tmp_path / "statistics.safetensors")
+    back = Statistics.load(tmp_path / "statistics.safetensors")
+    np.testing.assert_array_equal(back.mean, statistics.mean)
+    np.testing.assert_array_equal(back.std, statistics.std)
+
+
+def test_rows_are_normalised_frames_with_their_label(tmp_path):
+    utterances = synthetic.corpus()
+    built = synthetic.feature_store(tmp_path / "mfcc", utterances)
+    fold = synthetic.fold_of(utterances)
+    labels = synthetic.label_of(utterances)
+    train = FeatureDataset(built, fold.train, labels, dataset.fit_statistics(built, fold.train))
+    frames = np.concatenate([train[row].frames for row in range(len(train))])
+    np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-5)
+    np.testing.assert_allclose(frames.std(axis=0), 1.0, atol=1e-4)
+    assert [train[row].label for row in range(len(train))] == [labels[id_] for id_ in fold.train]
+    assert train.lengths == [built.num_frames(id_) for id_ in fold.train]
+
+
+def test_a_batch_is_padded_with_zeros_to_its_longest_row():
+    rows = [
+        Row("a", np.ones((2, 3), dtype=np.float32), 1),
+        Row("b", np.full((4, 3), 2.0, dtype=np.float32), 0),
+    ]
+    batch = dataset.collate(rows)
+    assert batch.ids == ("a", "b")
+    assert batch.inputs.shape == (2, 4, 3)
+    assert batch.lengths.tolist() == [2, 4]
+    assert batch.labels.tolist() == [1, 0]
+    assert batch.inputs[0, 2:].abs().sum() == 0
+    assert torch.equal(batch.inputs[1], torch.full((4, 3), 2.0))

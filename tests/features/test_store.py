@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser.errors import StaleFeaturesError
+from ser.features import store
+from ser.features.store import FeatureStore
+
+META = {"extractor": "mfcc", "params": {"hop_ms": 10.0}, "dimension": 3}
+
+
+def frames_of(id_):
+    length = int(id_[1:]) % 5 + 1
+    return np.full((length, 3), float(id_[1:]), dtype=np.float32)
+
+
+def build(tmp_path, ids, extract=frames_of, **changes):
+    return store.build(
+        tmp_path / "mfcc",
+        ids,
+        extract,
+        **{"meta": META, "scratch": tmp_path / "scratch", **changes},
+    )
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(store, "UTTERANCES_PER_SHARD", 4)
+
+
+def test_every_utterance_comes_back_as_it_was_extracted(tmp_path, small_shards):
+    ids = [f"u{number}" for number in range(11)]
+    built = build(tmp_path, ids, num_threads=2)
+    assert len(built) == 11
+    assert len(list((tmp_path / "mfcc").glob("shard-*.npy"))) == 3
+    for id_ in ids:
+        np.testing.assert_array_equal(built[id_], frames_of(id_))
+        assert built.num_frames(id_) == len(frames_of(id_))
+        assert id_ in built
+
+
+def test_the_layout_is_that_of_the_contract(tmp_path, small_shards):
+    build(tmp_path, [f"u{number}" for number in range(6)])
+    folder = tmp_path / "mfcc"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "index.parquet",
+        "meta.json",
+        "shard-00000.npy",
+        "shard-00001.npy",
+    ]
+    index = pd.read_parquet(folder / "index.parquet")
+    assert list(index.columns) == ["utterance_id", "shard", "start", "num_frames"]
+    assert json.loads((folder / "meta.json").read_text()) == META
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_frames_are_memory_mapped(tmp_path):
+    frames = build(tmp_path, ["u1"])["u1"]
+    assert isinstance(frames.base, np.memmap) or isinstance(frames, np.memmap)
+
+
+def test_bytes_do_not_depend_on_the_order_of_ids_or_on_threads(tmp_path, small_shards):
+    ids = [f"u{number}" for number in range(9)]
+    build(tmp_path / "a", ids)
+    build(tmp_path / "b", ids[::-1], num_threads=3)
+    for path in (tmp_path / "a" / "mfcc").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / "mfcc" / path.name).read_bytes()
+
+
+def test_an_interrupted_extraction_goes_on_at_the_next_shard(tmp_path, small_shards):
+    ids = [f"u{number}" for number in range(10)]
+    seen = []
+
+    def interrupted(id_):
+        if id_ == "u6":
+            raise KeyboardInterrupt
+        seen.append(id_)
+        return frames_of(id_)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, ids, interrupted)
+    assert not (tmp_path / "mfcc").exists()
+    again = []
+
+    def resumed(id_):
+        again.append(id_)
+        return frames_of(id_)
+
+    built = build(tmp_path, ids, resumed)
+    assert set(again) == {"u4", "u5", "u6", "u7", "u8", "u9"}
+    assert all((built[id_] == frames_of(id_)).all() for id_ in ids)
+
+
+def test_shards_made_under_other_params_are_not_taken_up(tmp_path, small_shards):
+    ids = [f"u{number}" for number in range(6)]
+
+    def interrupted(id_):
+        if id_ == "u5":
+            raise KeyboardInterrupt
+        return frames_of(id_)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, ids, interrupted)
+    seen = []
+    other = {**META, "params": {"hop_ms": 20.0}}
+    build(tmp_path, ids, lambda id_: (seen.append(id_), frames_of(id_))[1], meta=other)
+    assert sorted(seen) == ids
+
+
+def test_a_half_written_shard_is_done_again(tmp_path, small_shards):
+    ids = [f"u{number}" for number in range(8)]
+
+    def interrupted(id_):
+        if id_ == "u7":
+            raise KeyboardInterrupt
+        return frames_of(id_)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, ids, interrupted)
+    np.save(tmp_path / "scratch" / "shard-00000.npy", np.zeros((1, 3), dtype=np.float32))
+    built = build(tmp_path, ids)
+    np.testing.assert_array_equal(built["u3"], frames_of("u3"))
+
+
+def test_a_store_made_with_other_params_is_refused(tmp_path):
+    build(tmp_path, ["u1"])
+    with pytest.raises(StaleFeaturesError, match=r"made with params .*10\.0.*20\.0.*dvc repro"):
+        FeatureStore(tmp_path / "mfcc", {"params": {"hop_ms": 20.0}})
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (np.zeros((0, 3)), "num_frames >= 1"),
+        (np.zeros((2, 4)), r"got \(2, 4\)"),
+        (np.full((2, 3), np.nan), "not finite"),
+    ],
+)
+def test_frames_that_are_no_features_are_refused_by_utterance(tmp_path, frames, message):
+    with pytest.raises(StaleFeaturesError, match=f"'u1'.*{message}"):
+        build(tmp_path, ["u1"], lambda _: frames)
+
+
+def test_missing_and_damaged_stores_name_the_file_and_the_cure(tmp_path):
+    with pytest.raises(StaleFeaturesError, match="no feature store"):
+        FeatureStore(tmp_path / "mfcc")
+    built = build(tmp_path, ["u1"])
+    with pytest.raises(StaleFeaturesError, match="no features of utterance 'u2'"):
+        built["u2"]
+    (tmp_path / "mfcc" / "shard-00000.npy").write_bytes(b"damaged")
+    with pytest.raises(StaleFeaturesError, match=r"shard-00000\.npy: cannot be read"):
+        FeatureStore(tmp_path / "mfcc")["u1"]
+    np.save(tmp_path / "mfcc" / "shard-00000.npy", np.zeros((1, 3), dtype=np.float32))
+    with pytest.raises(StaleFeaturesError, match="ends before utterance 'u1'"):
+        FeatureStore(tmp_path / "mfcc")["u1"]
+    (tmp_path / "mfcc" / "meta.json").write_text("{")
+    with pytest.raises(StaleFeaturesError, match="not JSON"):
+        FeatureStore(tmp_path / "mfcc")
+
+
+def test_progress_sees_every_utterance_once(tmp_path, small_shards):
+    seen = []
+
+    def progress(items):
+        for item in items:
+            seen.append(item)
+            yield item
+
+    ids = [f"u{number}" for number in range(6)]
+    build(tmp_path, ids, progress=progress)
+    assert seen == ids

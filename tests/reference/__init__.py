@@ -1,0 +1,1 @@
+"""Slow, obvious computations that tests compare with; imports nothing of ser."""

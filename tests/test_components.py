@@ -1,0 +1,26 @@
+import pytest
+
+from ser import components
+from ser.errors import UnknownComponentError
+
+FAMILIES = ("ser.data.corpora", "ser.features.extractors", "ser.losses", "ser.models")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_component_has_params_with_defaults_and_a_builder(family):
+    for name in components.names(family):
+        module = components.load(family, name)
+        assert callable(module.build), name
+        defaults = {"name": name} if "name" in module.Params.model_fields else {}
+        assert module.Params(**defaults), name
+
+
+def test_shared_helpers_are_no_components():
+    assert "_heads" not in components.names("ser.models")
+    with pytest.raises(UnknownComponentError):
+        components.load("ser.models", "_heads")
+
+
+def test_an_unknown_name_lists_the_alternatives():
+    with pytest.raises(UnknownComponentError, match=r"'fcal'; there are: .*cross_entropy"):
+        components.load("ser.losses", "fcal")

@@ -1,0 +1,135 @@
+"""Digests of data, code, lock file and commit."""
+
+import hashlib
+import subprocess
+
+import pytest
+
+from ser import lineage
+from ser.errors import LineageError
+
+LOCK = """\
+schema: '2.0'
+stages:
+  prepare:
+    cmd: python -m pipelines.prepare
+    outs:
+    - path: data/manifest.jsonl
+      md5: {md5}
+  split:
+    cmd: python -m pipelines.split
+  train@lstm-focal:
+    cmd: {train}
+"""
+
+
+def git(root, *arguments):
+    command = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path):
+    path = tmp_path / "big.bin"
+    path.write_bytes(b"ab" * 3_000_000)
+    assert lineage.sha256_file(path) == hashlib.sha256(b"ab" * 3_000_000).hexdigest()
+
+
+def test_sha256_of_a_missing_file_names_it(tmp_path):
+    with pytest.raises(LineageError, match=r"gone\.bin: cannot be read"):
+        lineage.sha256_file(tmp_path / "gone.bin")
+
+
+def test_canonical_json_ignores_the_order_of_keys_and_refuses_nan():
+    assert lineage.canonical_json({"b": 1, "a": 2}) == lineage.canonical_json({"a": 2, "b": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        lineage.canonical_json({"a": float("nan")})
+
+
+def test_folder_digest_sees_contents_and_names_but_not_the_place(tmp_path):
+    digests = []
+    for parent, name, text in [
+        ("one", "x/a.npy", "1"),
+        ("two", "x/a.npy", "1"),
+        ("three", "x/a.npy", "2"),
+        ("four", "x/b.npy", "1"),
+    ]:
+        file = tmp_path / parent / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+        digests.append(lineage.digest_folder(tmp_path / parent))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_folder_digest_of_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(LineageError, match="no such folder"):
+        lineage.digest_folder(tmp_path / "gone")
+
+
+def test_file_digests_walk_folders_and_pass_over_compiled_code(tmp_path):
+    (tmp_path / "ser" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "ser" / "__pycache__" / "a.pyc").write_text("x")
+    (tmp_path / "ser" / "a.py").write_text("a")
+    (tmp_path / "b.py").write_text("b")
+    found = lineage.file_digests(tmp_path, ["ser", "b.py"])
+    assert found == {
+        "b.py": hashlib.sha256(b"b").hexdigest(),
+        "ser/a.py": hashlib.sha256(b"a").hexdigest(),
+    }
+
+
+def test_source_digest_changes_with_one_source(tmp_path):
+    (tmp_path / "a.py").write_text("a")
+    before = lineage.source_sha256(tmp_path, ["a.py"])
+    (tmp_path / "a.py").write_text("b")
+    assert lineage.source_sha256(tmp_path, ["a.py"]) != before
+
+
+def test_lock_digest_follows_upstream_stages_and_no_sibling(tmp_path):
+    stages = ["split", "prepare"]
+    lock = tmp_path / "dvc.lock"
+    lock.write_text(LOCK.format(md5="1", train="old"))
+    before = lineage.upstream_lock_sha256(tmp_path, stages)
+    assert before == lineage.upstream_lock_sha256(tmp_path, ["prepare", "split"])
+    lock.write_text(LOCK.format(md5="1", train="new"))
+    assert lineage.upstream_lock_sha256(tmp_path, stages) == before
+    lock.write_text(LOCK.format(md5="2", train="new"))
+    assert lineage.upstream_lock_sha256(tmp_path, stages) != before
+
+
+def test_lock_digest_is_none_without_a_lock_or_without_the_stage(tmp_path):
+    assert lineage.upstream_lock_sha256(tmp_path, ["split"]) == "none"
+    (tmp_path / "dvc.lock").write_text(LOCK.format(md5="1", train="x"))
+    assert lineage.upstream_lock_sha256(tmp_path, ["split", "extract@mfcc"]) == "none"
+
+
+def test_git_state_of_a_folder_outside_git_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert lineage.git_state(tmp_path) == lineage.GitState("none", dirty=False)
+
+
+def test_git_state_is_none_on_a_machine_without_git(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert lineage.git_state(tmp_path).commit == "none"
+
+
+def test_git_state_names_the_commit_and_sees_changes_but_not_of_dvc_lock(tmp_path):
+    git(tmp_path, "init")
+    (tmp_path / "a.py").write_text("a")
+    (tmp_path / "dvc.lock").write_text("x")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / "dvc.lock").write_text("y")
+    assert lineage.git_state(tmp_path) == lineage.GitState(commit, dirty=False)
+    (tmp_path / "new_loss.py").write_text("b")
+    assert lineage.git_state(tmp_path).dirty
+    assert lineage.has_commit(tmp_path, commit)
+    assert not lineage.has_commit(tmp_path, "0" * 40)
+
+
+def test_environment_names_versions_without_importing_packages():
+    found = lineage.environment()
+    assert found["packages"]["torch"].startswith("2.")
+    assert lineage.package_versions(["no-such-package"]) == {"no-such-package": "none"}
+    assert found["num_cpus"] >= 1

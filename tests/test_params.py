@@ -1,0 +1,119 @@
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from ser import params
+from ser.errors import ParamsError
+
+
+class Fit(params.Section):
+    num_epochs: int = Field(gt=0)
+    learning_rate: float = 0.001
+
+
+class Stage(params.StageParams):
+    fit: Fit
+    losses: params.component_map("ser.losses")
+    corpus: params.component("ser.data.corpora")
+
+
+GOOD = """
+fit: {num_epochs: 3, learning_rate: 1e-4}
+losses: {cross_entropy: {}}
+corpus: {name: emodb, emotions: [sad, angry]}
+another stage's section: 1
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_sections_are_typed_and_frozen_and_defaults_are_filled_in(tmp_path):
+    stage = params.read(write(tmp_path, GOOD), Stage)
+    # PyYAML reads 1e-4 as a string; the typed field repairs it.
+    assert stage.fit.learning_rate == 1e-4
+    assert stage.corpus.emotions == ("angry", "sad")
+    assert stage.corpus.max_rejected == 0
+    with pytest.raises(ValueError, match="frozen"):
+        stage.fit.num_epochs = 4
+
+
+def test_everything_that_is_wrong_is_said_together_with_its_path(tmp_path):
+    text = """
+fit: {num_epochs: 0, learning_rat: 1}
+losses: {cross_entropy: {gamma: 2}, fcal: {}}
+corpus: {name: emodb, max_rejected: -1, emotions: [angry, mad]}
+"""
+    with pytest.raises(ParamsError) as caught:
+        params.read(write(tmp_path, text), Stage)
+    message = str(caught.value)
+    for part in (
+        "params.yaml",
+        "fit.num_epochs",
+        "fit.learning_rat",
+        "losses.cross_entropy.gamma",
+        "losses.fcal: no ser.losses is named 'fcal'; there are: ",
+        "cross_entropy",
+        "corpus.max_rejected",
+        "corpus.emotions: unknown emotions ['mad']",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2\n", "stands twice"),
+        ("a: [1\n", "not valid YAML"),
+        ("- 1\n", "expected a mapping"),
+        ("", "expected a mapping"),
+    ],
+)
+def test_files_that_are_no_params_are_refused(tmp_path, text, message):
+    with pytest.raises(ParamsError, match=message):
+        params.load_mapping(write(tmp_path, text))
+
+
+def test_a_missing_file_names_the_cure(tmp_path):
+    with pytest.raises(ParamsError, match="make use PRESET=demo"):
+        params.load_mapping(tmp_path / "params.yaml")
+
+
+def test_a_section_with_a_component_needs_its_name(tmp_path):
+    text = GOOD.replace("name: emodb, ", "")
+    with pytest.raises(ParamsError, match=r"one of: .*emodb"):
+        params.read(write(tmp_path, text), Stage)
+
+
+def test_infinity_and_nan_are_no_numbers(tmp_path):
+    for value in (".inf", ".nan"):
+        text = GOOD.replace("1e-4", value)
+        with pytest.raises(ParamsError, match=r"fit\.learning_rate"):
+            params.read(write(tmp_path, text), Stage)
+
+
+def test_one_entry_is_read_without_the_others(tmp_path):
+    path = write(tmp_path, "losses: {cross_entropy: null, broken: {}}\n")
+    entry = params.read_entry(path, "losses", "ser.losses", "cross_entropy")
+    assert type(entry).__module__ == "ser.losses.cross_entropy"
+
+
+def test_a_missing_entry_names_section_and_cure(tmp_path):
+    path = write(tmp_path, "losses: {}\n")
+    with pytest.raises(ParamsError, match="losses has no entry cross_entropy"):
+        params.read_entry(path, "losses", "ser.losses", "cross_entropy")
+
+
+def test_literal_names_are_checked(tmp_path):
+    class Choice(params.Section):
+        kind: Literal["a", "b"]
+
+    class OneSection(params.StageParams):
+        choice: Choice
+
+    with pytest.raises(ParamsError, match=r"choice\.kind: Input should be 'a' or 'b'"):
+        params.read(write(tmp_path, "choice: {kind: c}\n"), OneSection)

@@ -1,0 +1,88 @@
+"""The environment, the signals and the exit status of a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from ser import runtime
+from ser.errors import ManifestError
+
+
+def test_configure_sets_what_is_missing_and_keeps_what_is_there(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    # Registered, so that what configure sets is taken back after the test.
+    for name in runtime.DEFAULTS:
+        monkeypatch.setenv(name, os.environ.get(name, "kept"))
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    runtime.configure()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert os.environ["HF_HUB_OFFLINE"] == "0"
+
+
+def test_run_main_says_a_known_error_in_one_message_and_returns_1(capsys):
+    def refuse():
+        raise ManifestError("manifest.jsonl:3: duplicate id")
+
+    assert runtime.run_main(refuse) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: manifest.jsonl:3: duplicate id\n"
+    assert captured.out == ""
+
+
+def test_run_main_returns_the_status_of_the_body():
+    assert runtime.run_main(lambda: 3) == 3
+    assert runtime.run_main(lambda: None) == 0
+
+
+def test_run_main_returns_130_after_ctrl_c(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert runtime.run_main(interrupted) == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_run_main_keeps_the_traceback_of_our_own_faults():
+    def broken():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        runtime.run_main(broken)
+
+
+def test_sigterm_interrupts_and_the_former_handler_comes_back(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    assert runtime.run_main(terminated) == 143
+    assert "SIGTERM" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_as_interrupt_does_nothing_outside_the_main_thread():
+    handlers = []
+
+    def look():
+        with runtime.sigterm_as_interrupt():
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert handlers == [before]
+
+
+def test_runtime_needs_no_heavy_import():
+    code = "import sys, ser.runtime; print([m for m in sys.modules if m in ('torch', 'numpy')])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,31 @@
+"""A tiny cell and its context, for the tests of training."""
+
+from accelerate import Accelerator
+
+from ser import seeding
+from ser.losses import cross_entropy
+from ser.models import lstm
+from ser.tracking.memory_tracker import MemoryTracker
+from ser.training.fit import FitContext
+from ser.training.fold import CellPlan
+from ser.training.recipe import Recipe, TrainingParams
+
+
+def make_plan(training=None, **recipe):
+    """A BiLSTM small enough to train in a second."""
+    settings = {"num_epochs": 4, "batch_size": 8, "learning_rate": 0.01, **recipe}
+    return CellPlan(
+        "lstm",
+        "cross_entropy",
+        lstm.Params(hidden_size=8, num_layers=1, embedding_dim=8),
+        cross_entropy.Params(),
+        Recipe(**settings),
+        training or TrainingParams(),
+        ("angry", "happy", "neutral", "sad"),
+    )
+
+
+def make_context(seed=0, checkpoint=None):
+    """A deterministic CPU context that records nothing."""
+    seeding.make_deterministic(1, strict=True)
+    return FitContext(Accelerator(cpu=True), seed, MemoryTracker(None), checkpoint)

@@ -1,0 +1,220 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from ser.errors import TrainingError
+from ser.tracking.memory_tracker import MemoryExperiment
+from ser.tracking.tracker import RunSpec
+from ser.training import fold as folds
+from ser.training.checkpoint import Checkpoint
+from ser.training.fit import Progress
+from ser.training.recipe import Recipe, TrainingParams
+from tests.training.support import make_context, make_plan
+
+
+def train(plan, fold_data, seed=0, checkpoint=None):
+    return folds.train_fold(plan, fold_data, make_context(seed, checkpoint))
+
+
+def same_weights(first, second):
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
+
+
+def test_training_learns_what_the_features_tell(fold_data):
+    result = train(make_plan(num_epochs=12, patience=12), fold_data)
+    test = result.predictions[result.predictions["part"] == "test"]
+    assert (test["truth"] == test["prediction"]).mean() > 0.8
+    history = result.fit.history
+    assert history[-1]["train/loss"] < history[0]["train/loss"] / 2
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(fold_data, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        folds.save(train(make_plan(), fold_data, seed), tmp_path / name, fold=1, seed=0)
+    for file in ("predictions.parquet", "model.safetensors", "history.csv"):
+        first, second, third = ((tmp_path / name / file).read_bytes() for name in "abc")
+        assert first == second, file
+        if file != "predictions.parquet":
+            assert first != third, file
+
+
+def test_corrupting_every_test_label_changes_no_weight_and_no_choice(fold_data):
+    corrupted = dataclasses.replace(
+        fold_data,
+        label_of={
+            id_: (label + 1) % 4 if id_ in fold_data.fold.test else label
+            for id_, label in fold_data.label_of.items()
+        },
+    )
+    honest, wrong = train(make_plan(), fold_data), train(make_plan(), corrupted)
+    assert same_weights(honest.fit.weights, wrong.fit.weights)
+    assert honest.fit.best_epoch == wrong.fit.best_epoch
+    assert honest.fit.history == wrong.fit.history
+    columns = [c for c in honest.predictions if c.startswith("probability_")]
+    assert honest.predictions[columns].equals(wrong.predictions[columns])
+    test = honest.predictions["part"] == "test"
+    assert (honest.predictions["truth"] != wrong.predictions["truth"]).equals(test)
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_an_interrupted_fit_ends_with_the_bytes_of_an_uninterrupted_one(
+    fold_data, tmp_path, monkeypatch, stop_after
+):
+    plan = make_plan(num_epochs=5)
+    whole = train(plan, fold_data)
+    checkpoint = Checkpoint(tmp_path / "last.safetensors", "key")
+    save, saved = checkpoint.save, []
+
+    def save_then_die(snapshot):
+        save(snapshot)
+        saved.append(snapshot)
+        if len(saved) == stop_after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, fold_data, checkpoint=checkpoint)
+    monkeypatch.undo()
+    resumed = train(plan, fold_data, checkpoint=checkpoint)
+    assert same_weights(whole.fit.weights, resumed.fit.weights)
+    assert whole.fit.history == resumed.fit.history
+    assert whole.predictions.equals(resumed.predictions)
+
+
+def test_the_best_epoch_has_the_highest_dev_uar_and_ties_go_to_the_earlier_one():
+    progress = Progress()
+    for epoch, uar in enumerate([0.3, 0.6, 0.6, 0.5], start=1):
+        progress.add({"epoch": epoch, "dev/uar": uar}, {"w": torch.tensor([float(epoch)])})
+    assert progress.best_epoch == 2
+    assert progress.best_uar == 0.6
+    assert progress.best["w"].item() == 2.0
+
+
+def test_training_stops_when_patience_is_out():
+    recipe = Recipe(num_epochs=100, patience=3)
+    progress = Progress()
+    for uar in (0.5, 0.6, 0.5, 0.5):
+        progress.add({"dev/uar": uar}, {})
+        assert not progress.is_over(recipe)
+    progress.add({"dev/uar": 0.6}, {})
+    assert progress.is_over(recipe)
+
+
+def test_the_restored_weights_are_those_of_the_best_epoch(fold_data):
+    result = train(make_plan(num_epochs=6), fold_data)
+    dev = result.predictions[result.predictions["part"] == "dev"]
+    recalls = [(rows["prediction"] == emotion).mean() for emotion, rows in dev.groupby("truth")]
+    assert np.mean(recalls) == pytest.approx(result.fit.dev_uar)
+    assert result.fit.dev_uar == max(row["dev/uar"] for row in result.fit.history)
+
+
+def test_the_gradient_of_two_half_batches_is_that_of_the_whole(fold_data):
+    def norm(**recipe):
+        plan = make_plan(TrainingParams(balance="none"), num_epochs=1, **recipe)
+        no_dropout = plan.model_params.model_copy(update={"dropout": 0.0})
+        plan = dataclasses.replace(plan, model_params=no_dropout)
+        return train(plan, fold_data).fit.history[0]["train/gradient_norm"]
+
+    whole = norm(batch_size=48)
+    assert norm(batch_size=24, accumulation=2) == pytest.approx(whole, rel=1e-4)
+    assert norm(batch_size=16, accumulation=3) == pytest.approx(whole, rel=1e-4)
+    # The last, incomplete group is a step of its own: two steps, another mean norm.
+    assert norm(batch_size=16, accumulation=2) != pytest.approx(whole, rel=1e-4)
+
+
+def test_every_epoch_is_tracked_once_under_its_keys(fold_data):
+    experiment = MemoryExperiment()
+    spec = RunSpec("lstm-cross_entropy", "key", {}, {})
+    with experiment.run(spec) as tracker:
+        context = dataclasses.replace(make_context(), tracker=tracker)
+        result = folds.train_fold(make_plan(), fold_data, context)
+    (run,) = experiment.runs.values()
+    assert {"train/loss", "dev/loss", "dev/uar", "train/learning_rate"} <= run.metrics.keys()
+    assert [step for step, _ in run.metrics["dev/uar"]] == [1, 2, 3, 4]
+    assert run.metrics["dev/uar"][-1][1] == result.fit.history[-1]["dev/uar"]
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(fold_data):
+    with pytest.raises(TrainingError, match=r"epoch \d+: .* is not finite in the batch of Ses"):
+        train(make_plan(learning_rate=1e30, gradient_clip=1e30, num_epochs=8), fold_data)
+
+
+@pytest.mark.parametrize("balance", ["none", "class_weights", "weighted_sampler"])
+def test_every_policy_against_imbalance_trains(fold_data, balance):
+    result = train(make_plan(TrainingParams(balance=balance), num_epochs=2), fold_data)
+    assert len(result.fit.history) == 2
+
+
+def test_class_weights_come_from_the_train_part(fold_data):
+    weights = folds._class_weights(np.array([0, 0, 0, 1, 2, 3]), 4)
+    np.testing.assert_allclose(weights.numpy(), [0.5, 1.5, 1.5, 1.5])
+    with pytest.raises(TrainingError, match=r"\[3\] are missing from the train part"):
+        folds._class_weights(np.array([0, 1, 2]), 4)
+
+
+@pytest.fixture
+def bfloat16_context():
+    context = make_context()
+    # Accelerate keeps one state per process; another precision needs a fresh one.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield dataclasses.replace(context, accelerator=Accelerator(cpu=True, mixed_precision="bf16"))
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_bfloat16_trains(fold_data, bfloat16_context):
+    history = folds.train_fold(make_plan(num_epochs=6), fold_data, bfloat16_context).fit.history
+    assert history[-1]["train/loss"] < history[0]["train/loss"]
+
+
+_TWO_PROCESSES = """
+import sys
+from pathlib import Path
+from accelerate import Accelerator
+from ser.features.store import FeatureStore
+from ser.training import fold as folds
+from ser.training.fold import FoldData
+from tests import synthetic
+from tests.training.support import make_context, make_plan
+
+folder = Path(sys.argv[1])
+utterances = synthetic.corpus()
+accelerator = Accelerator(cpu=True)
+assert accelerator.num_processes == 2
+if accelerator.is_main_process:
+    synthetic.feature_store(folder / "mfcc", utterances)
+accelerator.wait_for_everyone()
+store = FeatureStore(folder / "mfcc")
+data = FoldData(synthetic.fold_of(utterances), store, synthetic.label_of(utterances))
+result = folds.train_fold(make_plan(num_epochs=3), data, make_context())
+folds.save(result, folder / f"rank-{accelerator.process_index}", fold=1, seed=0)
+"""
+
+
+@pytest.mark.stage
+def test_two_processes_train_together_and_end_with_the_same_weights(tmp_path, project):
+    script = tmp_path / "two_processes.py"
+    script.write_text(_TWO_PROCESSES, encoding="utf-8")
+    # What `accelerate launch` starts on several GPUs; on CPUs it wants MPI, torchrun does not.
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*launcher, "--standalone", str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (
+        (tmp_path / f"rank-{rank}" / "model.safetensors").read_bytes() for rank in (0, 1)
+    )
+    assert first == second
