@@ -1,6 +1,5 @@
 """Train a cell: every fold under every seed, each resumable, then the cell's folder."""
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterable
@@ -112,7 +111,7 @@ class CellRunner:
                     ("predictions.parquet", ""),
                     ("history.csv", ""),
                     ("metrics.json", ""),
-                    ("lineage.json", ""),
+                    (lineage.RECORD, ""),
                     ("figures", "figures"),
                 ),
             )
@@ -177,7 +176,7 @@ class CellRunner:
         }
         artifacts = [
             (f"{place.as_posix()}/predictions.parquet", ""),
-            ("lineage.json", ""),
+            (lineage.RECORD, ""),
         ]
         frame = saved.predictions()
         test = frame[frame["part"] == "test"]
@@ -225,15 +224,12 @@ class CellRunner:
                 fold.weights.unlink()
 
     def _write_lineage(self) -> None:
+        # The features are left out: their digest is a tag, their size is the corpus'.
         paths = self.inputs.paths
-        data = [paths.manifest, paths.card, paths.splits, paths.split_report, paths.features]
-        content = {
-            "sources": lineage.file_digests(self.workspace.root, self.sources),
-            "data": lineage.file_digests(self.workspace.root, data),
-            "environment": lineage.environment(),
-        }
-        text = json.dumps(content, indent=2, sort_keys=True)
-        (self.staging / "lineage.json").write_text(text + "\n", encoding="utf-8")
+        data = [paths.manifest, paths.card, paths.splits, paths.split_report]
+        lineage.write_record(
+            self.staging, root=self.workspace.root, sources=self.sources, data=data
+        )
 
     def _with_predictions_digest(self, record: RunRecord, path: Path) -> RunRecord:
         digest = {"ser.predictions_sha256": lineage.sha256_file(path)}

@@ -139,7 +139,7 @@ def test_folds_survive_the_file(tmp_path):
 def test_a_damaged_line_of_the_file_is_named(tmp_path, line):
     path = tmp_path / "splits.csv"
     path.write_text(f"fold,part,utterance_id\n1,train,a\n{line}\n", encoding="utf-8")
-    with pytest.raises(SplitError, match="splits.csv:3"):
+    with pytest.raises(SplitError, match=r"splits\.csv:3"):
         splits.read(path)
 
 

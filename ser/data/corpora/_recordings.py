@@ -1,0 +1,89 @@
+"""What every parser of a folder needs: list its recordings, count them, refuse it."""
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from ser.errors import CorpusError
+
+
+def is_junk(name: str) -> bool:
+    """Return whether a file is hidden: `._*` twins that macOS leaves, `.DS_Store`."""
+    return name.startswith(".")
+
+
+def below(folder: Path, *, root: Path, suffixes: Collection[str] = (".wav",)) -> list[str]:
+    """List recordings in a folder and its sub-folders.
+
+    Args:
+        folder: Where to look; junk is passed over, links are followed.
+        root: The corpus' folder.
+        suffixes: Endings in lower case; files may spell them in any case.
+
+    Returns:
+        Paths relative to `root`, `/`-separated, sorted.
+
+    Raises:
+        CorpusError: A folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> NoReturn:
+        raise CorpusError(f"{error.filename}: cannot be listed ({error.strerror})") from error
+
+    return sorted(
+        (Path(parent) / name).relative_to(root).as_posix()
+        for parent, _, names in os.walk(folder, onerror=refuse, followlinks=True)
+        for name in names
+        if not is_junk(name) and Path(name).suffix.lower() in suffixes
+    )
+
+
+def not_the_corpus(name: str, root: Path, *, expected: str) -> CorpusError:
+    """Return the error for a folder that is not a corpus, with the cure.
+
+    Args:
+        name: The parser's name.
+        root: The folder.
+        expected: What was looked for and not found.
+
+    Returns:
+        The error, to be raised.
+    """
+    state = "is not this corpus" if root.is_dir() else "is not a folder"
+    return CorpusError(
+        f"{root}: {state}: expected {expected}; "
+        f"`ser link-corpus {name} PATH` links the folder that holds it"
+    )
+
+
+def check_counts(
+    name: str, *, found: Mapping[str, int], expected: Mapping[str, int], num_faulty: int = 0
+) -> None:
+    """Refuse a corpus whose number of utterances per label is not the known one.
+
+    Args:
+        name: The parser's name.
+        found: Label -> number of utterances.
+        expected: Label -> number of recordings as published.
+        num_faulty: So many of the published recordings are known to be unusable; up
+            to this many may be missing in all.
+
+    Raises:
+        CorpusError: Too many are missing, or there are more than published.
+    """
+    labels = sorted({*expected, *found})
+    lacking = {label: expected.get(label, 0) - found.get(label, 0) for label in labels}
+    if min(lacking.values()) >= 0 and sum(lacking.values()) <= num_faulty:
+        return
+    lines = [
+        f"  {label}: {found.get(label, 0)} utterances, expected {expected.get(label, 0)}"
+        for label in labels
+        if lacking[label]
+    ]
+    allowed = f" (up to {num_faulty} known to be faulty may be missing)" if num_faulty else ""
+    raise CorpusError(
+        f"{name}: {sum(found.values())} utterances, expected {sum(expected.values())}{allowed}:\n"
+        + "\n".join(lines)
+        + "\nget the missing recordings, or set corpus.allow_partial: true to go on with these"
+    )

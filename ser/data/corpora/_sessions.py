@@ -1,0 +1,31 @@
+"""Sessions for corpora that have none: groups of speakers, balanced by gender."""
+
+from collections.abc import Mapping
+
+from ser.utterance import Gender
+
+
+def deal(genders: Mapping[str, Gender], *, num_sessions: int) -> dict[str, str]:
+    """Deal speakers into groups like cards: first the women by name, then the men.
+
+    The men are dealt on from where the women ended, so that groups differ by at most
+    one woman, one man and one speaker in all.
+
+    Args:
+        genders: Speaker -> gender.
+        num_sessions: Number of groups.
+
+    Returns:
+        Speaker -> `group1`, `group2`, ...
+
+    Raises:
+        ValueError: There are fewer speakers than groups.
+
+    Example:
+        >>> deal({"a": "female", "b": "male", "c": "female", "d": "male"}, num_sessions=2)
+        {'a': 'group1', 'c': 'group2', 'b': 'group1', 'd': 'group2'}
+    """
+    if len(genders) < num_sessions:
+        raise ValueError(f"{len(genders)} speakers cannot be dealt into {num_sessions} groups")
+    ordered = sorted(genders, key=lambda speaker: (genders[speaker], speaker))
+    return {speaker: f"group{index % num_sessions + 1}" for index, speaker in enumerate(ordered)}

@@ -1,0 +1,112 @@
+"""Read a CSV table whose bytes, rows or header may be wrong, and say where they are."""
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser.errors import CorpusError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One readable row.
+
+    Args:
+        line: Number of its last line in the file, from 1.
+        fields: Wanted column -> text without surrounding blanks; columns that the table
+            does not have are left out.
+    """
+
+    line: int
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """One row that cannot be read.
+
+    Args:
+        line: Number of its last line in the file, from 1.
+        reason: What is wrong.
+    """
+
+    line: int
+    reason: str
+
+
+def read(
+    path: Path,
+    *,
+    names: Mapping[str, str],
+    required: Collection[str],
+    encoding: str = "utf-8-sig",
+    delimiter: str = ",",
+) -> Iterator[Row | BadRow]:
+    """Yield the rows of a table with a header.
+
+    Args:
+        path: The table.
+        names: Wanted column -> its name in the header.
+        required: The wanted columns that must be there.
+        encoding: Of the file.
+        delimiter: Between fields.
+
+    Yields:
+        Each row, or why it cannot be read: another number of fields than the header, or
+        bytes that are not of the encoding. Empty lines are passed over.
+
+    Raises:
+        CorpusError: The file cannot be opened, is of another encoding or no CSV, or its
+            header lacks a required column or has a wanted one twice.
+    """
+    reader = csv.reader(_text(path, encoding), delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        positions = _positions(path, header, names, required)
+        for cells in reader:
+            if cells:
+                yield _row(cells, reader.line_num, positions, num_columns=len(header))
+    except csv.Error as error:
+        raise CorpusError(f"{path}:{reader.line_num}: not a CSV table: {error}") from error
+
+
+def _text(path: Path, encoding: str) -> io.StringIO:
+    """Return the table's text; bytes that are not of its encoding stay as surrogates."""
+    try:
+        text = path.read_bytes().decode(encoding, "surrogateescape")
+    except (OSError, UnicodeError) as error:
+        raise CorpusError(f"{path}: cannot be read as {encoding} text: {error}") from error
+    return io.StringIO(text, newline="")
+
+
+def _positions(
+    path: Path, header: Sequence[str], names: Mapping[str, str], required: Collection[str]
+) -> dict[str, int]:
+    """Return wanted column -> its position in the header."""
+    missing = [name for column, name in names.items() if column in required and name not in header]
+    twice = sorted({name for name in header if name in names.values() and header.count(name) > 1})
+    if missing or twice:
+        problem = f"no column {', '.join(missing)}" if missing else f"{', '.join(twice)} twice"
+        raise CorpusError(
+            f"{path}:1: {problem}; the columns are {', '.join(_shown(name) for name in header)}"
+        )
+    return {column: header.index(name) for column, name in names.items() if name in header}
+
+
+def _row(
+    cells: Sequence[str], line: int, positions: Mapping[str, int], *, num_columns: int
+) -> Row | BadRow:
+    if len(cells) != num_columns:
+        return BadRow(line, f"{len(cells)} fields, expected {num_columns} as in the header")
+    fields = {column: cells[index].strip() for column, index in positions.items()}
+    for column, value in fields.items():
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            return BadRow(line, f"{column} is not of the table's encoding: {_shown(value)}")
+    return Row(line, fields)
+
+
+def _shown(text: str) -> str:
+    r"""Return text fit for a message: the byte 0xfc, say, as \udcfc."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,311 @@
+"""Any corpus that a table describes: one row per recording, in a CSV file.
+
+The table has a header. The columns `path`, `label` and `speaker` are required; `id`,
+`gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal` and
+`dominance` are read where present; others are passed over. Licence and citation are
+the owner's: state them in the params.
+"""
+
+import codecs
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ser.data.corpora import _recordings, _sessions, _table
+from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.emotion import DIMENSION_RANGE, VOCABULARY
+from ser.errors import CorpusError
+from ser.params import Section
+from ser.utterance import Annotation, Gender, Rejection, Utterance
+
+_REQUIRED = ("path", "label", "speaker")
+_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
+_TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
+
+
+class Columns(Section):
+    """The table's own names for what is read.
+
+    Args:
+        path: Of the recording, relative to the corpus' folder.
+        label: The corpus' own label.
+        speaker: Who speaks.
+        id: Unique id; the path without its ending where there is no such column.
+        gender: `female`, `f`, `male` or `m`, in any case.
+        session: Unit of the `session` protocol; dealt from speakers where absent.
+        dialogue: The conversation; each utterance is its own where absent.
+        scripted: `true`, `false` or nothing.
+        text: The words spoken.
+        valence, arousal, dominance: Means of ratings in [1, 5].
+    """
+
+    path: str = "path"
+    label: str = "label"
+    speaker: str = "speaker"
+    id: str = "id"
+    gender: str = "gender"
+    session: str = "session"
+    dialogue: str = "dialogue"
+    scripted: str = "scripted"
+    text: str = "text"
+    valence: str = "valence"
+    arousal: str = "arousal"
+    dominance: str = "dominance"
+
+
+class Params(CorpusParams):
+    """Params of a corpus described by a table.
+
+    Args:
+        table: The table's path, relative to the corpus' folder.
+        encoding: Of the table.
+        delimiter: Between its fields.
+        columns: The table's own column names.
+        label_map: Own label -> canonical emotion, or null to keep the utterance without
+            an emotion. Labels that already are canonical need no entry.
+        genders: Speaker -> gender, for tables without a column for it.
+        num_sessions: Groups that speakers are dealt into, balanced by gender, where the
+            table has no column of sessions.
+        refuse_unlisted: Reject recordings in the folder that the table does not name.
+        synthetic: No person spoke.
+        licence: Under which terms the recordings may be used, one sentence.
+        citation: What to cite, one sentence.
+    """
+
+    name: Literal["csv"] = "csv"
+    table: str = Field("utterances.csv", min_length=1)
+    encoding: str = "utf-8-sig"
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    columns: Columns = Columns()
+    label_map: dict[str, str | None] = Field(default_factory=dict)
+    genders: dict[str, Gender] = Field(default_factory=dict)
+    num_sessions: int = Field(5, ge=2)
+    refuse_unlisted: bool = True
+    synthetic: bool = False
+    licence: str = Field("As the owner of the recordings states.", min_length=1)
+    citation: str = Field("As the owner of the recordings asks.", min_length=1)
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError as error:
+            raise ValueError(f"{encoding!r} is not an encoding that Python knows") from error
+        return encoding
+
+    @field_validator("label_map")
+    @classmethod
+    def _canonical_label_map(cls, label_map: dict[str, str | None]) -> dict[str, str | None]:
+        unknown = sorted({e for e in label_map.values() if e is not None and e not in VOCABULARY})
+        if unknown:
+            raise ValueError(
+                f"maps to unknown emotions {unknown}; the canonical ones are "
+                f"{', '.join(VOCABULARY)}, or null"
+            )
+        return label_map
+
+
+class TableCorpus:
+    """Parser of a corpus described by a table, see the module.
+
+    Args:
+        params: See `Params`; its fields are read as they are.
+    """
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+        self.synthetic = params.synthetic
+        self.licence = params.licence
+        self.citation = params.citation
+
+    def parse(self, root: Path) -> Parsed:
+        """Read the table and list the folder.
+
+        Args:
+            root: The corpus' folder.
+
+        Returns:
+            One annotation per row whose recording exists. Rows that cannot be read or
+            whose recording is missing, and recordings without a row, are rejections.
+
+        Raises:
+            CorpusError: The table is missing, lacks a required column or cannot be
+                decoded; a label is neither canonical nor in `label_map`; a speaker's
+                gender is not known or contradictory; too few speakers for the sessions.
+        """
+        path = root / self.params.table
+        if not path.is_file():
+            expected = f"the table {self.params.table} (corpus.table) in it"
+            raise _recordings.not_the_corpus("csv", root, expected=expected)
+        rows, rejections = self._rows(path)
+        if not rows:
+            raise CorpusError(f"{path}: no row can be read; expected one per recording")
+        self._check_labels(path, rows)
+        genders = self._genders(path, rows)
+        sessions = self._sessions(path, rows, genders)
+        annotations: list[Annotation] = []
+        for row in rows:
+            try:
+                annotations.append(self._annotation(root, row, genders, sessions))
+            except ValueError as error:
+                reason = f"{path.name}:{row.line}: {error}"
+                rejections.append(Rejection(id=_id(row), audio=_audio(row), reason=reason))
+        if self.params.refuse_unlisted:
+            rejections += _unlisted(root, {_audio(row) for row in rows}, table=path.name)
+        return Parsed(tuple(annotations), tuple(rejections))
+
+    def check(self, utterances: Sequence[Utterance]) -> None:
+        """Accept any counts: nobody knows the right ones of a table's corpus.
+
+        Args:
+            utterances: All that the intake accepted.
+        """
+
+    def _rows(self, path: Path) -> tuple[list[_table.Row], list[Rejection]]:
+        """Return the rows that name a recording, and a rejection for each of the others."""
+        rows: list[_table.Row] = []
+        rejections: list[Rejection] = []
+        columns = self.params.columns
+        for row in _table.read(
+            path,
+            names=columns.model_dump(),
+            required={*_REQUIRED, *columns.model_fields_set},
+            encoding=self.params.encoding,
+            delimiter=self.params.delimiter,
+        ):
+            fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
+            if isinstance(row, _table.Row) and fault is None:
+                rows.append(row)
+            else:
+                where = f"{path.name}:{row.line}"
+                rejections.append(Rejection(id=where, audio=None, reason=f"{where}: {fault}"))
+        return rows, rejections
+
+    def _check_labels(self, path: Path, rows: Sequence[_table.Row]) -> None:
+        """Refuse labels that nothing maps, all at once."""
+        labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
+        if unknown := sorted(labels - set(VOCABULARY)):
+            raise CorpusError(
+                f"{path}: labels {unknown} are not canonical emotions ({', '.join(VOCABULARY)}); "
+                "map each in corpus.label_map, to null to keep it without an emotion"
+            )
+
+    def _genders(self, path: Path, rows: Sequence[_table.Row]) -> dict[str, Gender]:
+        """Return speaker -> gender, said once in the table or in the params."""
+        genders: defaultdict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            speaker, word = row.fields["speaker"], row.fields.get("gender", "").lower()
+            said = {_GENDERS.get(word, word), self.params.genders.get(speaker, "")}
+            genders[speaker] |= said - {""}
+        wrong = {
+            speaker: sorted(words)
+            for speaker, words in sorted(genders.items())
+            if len(words) != 1 or not words <= {"female", "male"}
+        }
+        if wrong:
+            listed = "; ".join(f"{speaker}: {words or 'none'}" for speaker, words in wrong.items())
+            raise CorpusError(
+                f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
+                f"the column {self.params.columns.gender!r} or in corpus.genders"
+            )
+        return {speaker: _GENDERS[words.pop()] for speaker, words in genders.items()}
+
+    def _sessions(
+        self, path: Path, rows: Sequence[_table.Row], genders: Mapping[str, Gender]
+    ) -> Mapping[str, str]:
+        """Return speaker -> session, or nothing where the table has sessions of its own."""
+        if "session" in rows[0].fields:
+            return {}
+        try:
+            return _sessions.deal(genders, num_sessions=self.params.num_sessions)
+        except ValueError as error:
+            raise CorpusError(
+                f"{path}: {error}; lower corpus.num_sessions, or add the column "
+                f"{self.params.columns.session!r}"
+            ) from error
+
+    def _annotation(
+        self,
+        root: Path,
+        row: _table.Row,
+        genders: Mapping[str, Gender],
+        sessions: Mapping[str, str],
+    ) -> Annotation:
+        """Return what a row says; ValueError with the reason where a field is wrong."""
+        fields, own_id, audio = row.fields, _id(row), _audio(row)
+        speaker = fields["speaker"]
+        session = sessions.get(speaker) or fields.get("session", "")
+        scripted = fields.get("scripted", "").lower()
+        if not (root / audio).is_file():
+            raise ValueError(f"a label without a recording: there is no file {audio}")
+        if session == "":
+            raise ValueError("session is empty")
+        if scripted not in _TRUTHS:
+            raise ValueError(f"scripted must be true, false or empty, got {scripted!r}")
+        return Annotation(
+            id=own_id,
+            corpus="csv",
+            audio=audio,
+            speaker=speaker,
+            gender=genders[speaker],
+            session=session,
+            dialogue=fields.get("dialogue") or own_id,
+            scripted=_TRUTHS[scripted],
+            text=fields.get("text") or None,
+            label=fields["label"],
+            emotion=self.params.label_map.get(fields["label"], fields["label"]),
+            valence=_rating(fields, "valence"),
+            arousal=_rating(fields, "arousal"),
+            dominance=_rating(fields, "dominance"),
+        )
+
+
+def build(params: Params) -> Corpus:
+    """Return the parser.
+
+    Args:
+        params: See `Params`.
+    """
+    return TableCorpus(params)
+
+
+def _fault(row: _table.Row) -> str | None:
+    """Return why a row names no recording, or None."""
+    if empty := [column for column in _REQUIRED if not row.fields[column]]:
+        return f"{', '.join(empty)} is empty"
+    if not PurePosixPath(row.fields["path"]).name:
+        return f"path {row.fields['path']!r} is not a file's"
+    return None
+
+
+def _audio(row: _table.Row) -> str:
+    return PurePosixPath(row.fields["path"]).as_posix()
+
+
+def _id(row: _table.Row) -> str:
+    return row.fields.get("id") or PurePosixPath(_audio(row)).with_suffix("").as_posix()
+
+
+def _rating(fields: Mapping[str, str], name: str) -> float | None:
+    text = fields.get(name, "")
+    if text == "":
+        return None
+    low, high = DIMENSION_RANGE
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a number in [{low:g}, {high:g}], got {text!r}") from error
+
+
+def _unlisted(root: Path, listed: set[str], *, table: str) -> list[Rejection]:
+    """Return a rejection for each recording in the folder that no row names."""
+    return [
+        Rejection(id=PurePosixPath(path).name, audio=path, reason=f"no row of {table} names it")
+        for path in _recordings.below(root, root=root, suffixes=_SUFFIXES)
+        if path not in listed
+    ]

@@ -1,0 +1,160 @@
+"""Write the demo corpus as an IEMOCAP-shaped tree, with everything that makes that tree hard."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from ser.data.corpora.demo import Params
+from ser.data.demo import labels, plan, voice
+from ser.data.demo.delivery import cast_speaker, deliver
+from ser.data.demo.labels import TimedTurn
+from ser.data.demo.plan import PlannedTurn
+from ser.errors import CorpusError
+
+Progress = Callable[[Iterable[PlannedTurn]], Iterable[PlannedTurn]]
+
+#: Lies in the root of every tree that this module wrote, with the params it had.
+MARKER = "demo_corpus.json"
+
+#: How macOS marks the twin it leaves beside a file on foreign disks: an AppleDouble header.
+_APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \xff\xfe\xb0"
+
+#: Keeps the draws of voices apart from those of the plan and of the speakers.
+_VOICES = 1_000_000
+
+_README = """\
+SYNTHETIC SPEECH. Nobody spoke these sentences.
+
+This folder has the shape of the IEMOCAP release, so that everything that reads IEMOCAP can
+be tried without its licence. Voices, words, labels and ratings are made by a program; what
+is measured on them shows that the machinery works and says nothing about human emotion.
+"""
+
+
+def generate(root: Path, params: Params, progress: Progress | None = None) -> None:
+    """Write the demo corpus; the folder appears complete or not at all.
+
+    Args:
+        root: The folder to make. An earlier demo corpus there is replaced; an empty folder
+            is used.
+        params: What to generate.
+        progress: Wraps the utterances as they are synthesised, e.g. `tqdm`; None shows
+            nothing.
+
+    Raises:
+        CorpusError: The root holds something that this function did not write.
+    """
+    _refuse_foreign(root)
+    partial = root.parent / f".{root.name}.partial-{os.getpid()}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _write_tree(partial, params, progress)
+        _put_in_place(partial, root)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Raise CorpusError unless the root is absent, empty, or an earlier demo corpus."""
+    if root.is_symlink() or (root.exists() and not root.is_dir()):
+        raise CorpusError(f"{root}: is a link or a file; the demo corpus needs a folder of its own")
+    if root.is_dir() and any(root.iterdir()) and not (root / MARKER).is_file():
+        raise CorpusError(
+            f"{root}: holds files that are not a demo corpus (there is no {MARKER}); "
+            "name an empty or absent folder"
+        )
+
+
+def _put_in_place(partial: Path, root: Path) -> None:
+    """Rename the finished tree to its place; an earlier one leaves first."""
+    if not root.exists():
+        partial.rename(root)
+        return
+    earlier = partial.with_name(f"{partial.name}-earlier")
+    root.rename(earlier)
+    partial.rename(root)
+    shutil.rmtree(earlier)
+
+
+def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
+    turns = plan.build(seed=params.seed, utterances_per_session=params.utterances_per_session)
+    positions = {turn.id: index for index, turn in enumerate(turns)}
+    shown: Iterable[PlannedTurn] = turns if progress is None else progress(turns)
+    for dialogue, members in groupby(shown, key=lambda turn: turn.dialogue):
+        timed: list[TimedTurn] = []
+        end_s = 1.5
+        for turn in members:
+            rng = np.random.default_rng((params.seed, _VOICES, positions[turn.id]))
+            waveform = _speak(turn, params, rng)
+            path = root / f"Session{turn.session}/sentences/wav/{dialogue}/{turn.id}.wav"
+            _write_wav(path, waveform, params.sampling_rate)
+            start_s = end_s + float(rng.uniform(0.2, 1.2))
+            end_s = start_s + len(waveform) / params.sampling_rate
+            timed.append(TimedTurn(turn, start_s, end_s))
+        session = root / f"Session{timed[0].turn.session}"
+        _write_dialogue(session, dialogue, timed)
+        nothing = np.zeros((160, 2), dtype=np.int16)  # whole dialogues are not read by anyone
+        _write_wav(session / f"dialog/wav/{dialogue}.wav", nothing, params.sampling_rate)
+    settings = params.model_dump(include=set(Params.__annotations__))
+    _write_bytes(root / MARKER, json.dumps(settings, indent=2, sort_keys=True).encode() + b"\n")
+    _write_bytes(root / "README.txt", _README.encode())
+    _write_bytes(root / "Documentation/corpus.dic", b"SYNTHETIC\n")
+
+
+def _speak(turn: PlannedTurn, params: Params, rng: np.random.Generator) -> npt.NDArray[np.int16]:
+    """Return the samples of one turn, (num_samples,)."""
+    speaker = cast_speaker(turn.speaker, seed=params.seed)
+    delivery = deliver(
+        turn.label,
+        speaker,
+        strength=turn.strength,
+        distinctness=params.distinctness,
+        rng=rng,
+    )
+    return voice.synthesise(
+        turn.text, speaker, delivery, sampling_rate=params.sampling_rate, rng=rng
+    )
+
+
+def _write_dialogue(session: Path, dialogue: str, timed: list[TimedTurn]) -> None:
+    """Write what belongs to one dialogue beside its sentences: labels, words and junk."""
+    evaluation = session / "dialog/EmoEvaluation"
+    texts = {
+        evaluation / f"{dialogue}.txt": labels.evaluation(timed),
+        session / f"dialog/transcriptions/{dialogue}.txt": labels.transcript(timed),
+        evaluation / f"Self-evaluation/{dialogue}_f1_cat.txt": labels.self_report(timed),
+    }
+    for rater in sorted({rating.rater for item in timed for rating in item.turn.ratings}):
+        name = f"{dialogue}_{rater.lower()}"
+        texts[evaluation / f"Categorical/{name}_cat.txt"] = labels.categorical(timed, rater=rater)
+        texts[evaluation / f"Attribute/{name}_atr.txt"] = labels.attribute(timed, rater=rater)
+    for path, text in texts.items():
+        _write_bytes(path, text.encode())
+    for folder in (
+        evaluation,
+        session / "dialog/transcriptions",
+        session / "dialog/avi/DivX",
+        session / f"sentences/wav/{dialogue}",
+    ):
+        suffix = ".wav" if folder.name == dialogue else ".txt"
+        _write_bytes(folder / f"._{dialogue}{suffix}", _APPLE_DOUBLE)
+    _write_bytes(session / f"dialog/avi/DivX/{dialogue}.avi", b"no picture\n")
+    _write_bytes(session / f"dialog/MOCAP_head/{dialogue}.txt", b"no markers\n")
+
+
+def _write_wav(path: Path, waveform: npt.NDArray[np.int16], sampling_rate: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, waveform, sampling_rate, subtype="PCM_16", format="WAV")
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,219 @@
+"""Open every recording a corpus names, and sort its labels into usable and refused."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ser import emotion
+from ser.data import audio
+from ser.data.audio import Recording
+from ser.data.corpora._base import CorpusParams, Parsed
+from ser.errors import AudioError, CorpusError
+from ser.utterance import Annotation, Rejection, Utterance
+
+_NUM_LISTED = 20
+_NUM_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of a corpus' labels.
+
+    Args:
+        utterances: Those that can be used, sorted by id.
+        rejections: All the others and why, sorted by id, audio and reason.
+    """
+
+    utterances: tuple[Utterance, ...]
+    rejections: tuple[Rejection, ...]
+
+
+def take_in(
+    parsed: Parsed,
+    *,
+    root: Path,
+    params: CorpusParams,
+    num_threads: int | None = None,
+    progress: Callable[[Sequence[Any]], Iterable[Any]] | None = None,
+) -> Intake:
+    """Open all recordings in parallel and refuse, by name, what cannot be used.
+
+    Each annotation ends as exactly one utterance or one rejection. Refused are:
+    unusable audio; every occurrence of an id that occurs twice; paths that leave the
+    root; ratings outside [1, 5]; and copies of one recording. Of copies with the same
+    label and speaker the first by id is kept; copies that disagree are all refused,
+    since nothing says which is right.
+
+    Args:
+        parsed: What the corpus' label files and listing say.
+        root: The corpus' folder; audio paths are relative to it.
+        params: `emotions` are kept, other emotions become None; `min_duration_s` and
+            `silence_dbfs` decide which audio is usable.
+        num_threads: Files opened at once; None chooses twice the processors, up to 16.
+        progress: Wraps the iteration over recordings, e.g. `tqdm`.
+
+    Returns:
+        The utterances and the rejections, the parser's own included.
+    """
+    annotations = sorted(parsed.annotations, key=lambda item: (item.id, item.audio))
+    rejections = list(parsed.rejections)
+    occurrences = _audio_by_id(annotations)
+    named: list[Annotation] = []
+    for annotation in annotations:
+        fault = _fault(annotation, occurrences[annotation.id])
+        if fault is None:
+            named.append(annotation)
+        else:
+            rejections.append(_reject(annotation, fault))
+
+    opened: list[tuple[Annotation, Recording]] = []
+    for annotation, result in zip(
+        named, _inspect_all(named, root, params, num_threads, progress), strict=True
+    ):
+        if isinstance(result, Recording):
+            opened.append((annotation, result))
+        else:
+            rejections.append(_reject(annotation, result))
+
+    copies = _refused_copies(opened)
+    rejections += [
+        _reject(item, copies[index]) for index, (item, _) in enumerate(opened) if index in copies
+    ]
+    kept = (pair for index, pair in enumerate(opened) if index not in copies)
+    return Intake(
+        utterances=tuple(_utterance(item, recording, params) for item, recording in kept),
+        rejections=tuple(sorted(rejections, key=lambda r: (r.id, r.audio or "", r.reason))),
+    )
+
+
+def enforce(intake: Intake, *, max_rejected: int) -> None:
+    """Stop when more was refused than the corpus may lose.
+
+    Args:
+        intake: From `take_in`.
+        max_rejected: The most rejections allowed.
+
+    Raises:
+        CorpusError: More were refused; the message lists the first 20 with their reasons.
+    """
+    rejections = intake.rejections
+    if len(rejections) <= max_rejected:
+        return
+    lines = [
+        f"  {item.id}" + (f" ({item.audio})" if item.audio else "") + f": {item.reason}"
+        for item in rejections[:_NUM_LISTED]
+    ]
+    if len(rejections) > _NUM_LISTED:
+        lines.append(f"  ... and {len(rejections) - _NUM_LISTED} more")
+    raise CorpusError(
+        f"{len(rejections)} recordings or labels were refused, "
+        f"{len(intake.utterances)} are usable; corpus.max_rejected allows {max_rejected}:\n"
+        + "\n".join(lines)
+        + "\ndata/rejected.jsonl lists them all; mend the corpus, or raise corpus.max_rejected "
+        "in params.yaml to go on without them"
+    )
+
+
+def _audio_by_id(annotations: Iterable[Annotation]) -> dict[str, list[str]]:
+    """Return the audio paths of each id."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for annotation in annotations:
+        paths[annotation.id].append(annotation.audio)
+    return paths
+
+
+def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
+    """Return what is wrong with an annotation before its audio is opened, or None."""
+    if len(occurrences) > 1:
+        return (
+            f"the id occurs {len(occurrences)} times, for {_some(occurrences, ', ')}; "
+            "an id must be unique in its corpus"
+        )
+    path = PurePosixPath(annotation.audio)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        return f"the audio path {annotation.audio!r} leaves the corpus' folder"
+    low, high = emotion.DIMENSION_RANGE
+    for name in ("valence", "arousal", "dominance"):
+        value = getattr(annotation, name)
+        if value is not None and not low <= value <= high:  # a NaN fails both comparisons
+            return f"{name} is {value!r}; it must be within [{low:g}, {high:g}]"
+    return None
+
+
+def _inspect_all(
+    annotations: Sequence[Annotation],
+    root: Path,
+    params: CorpusParams,
+    num_threads: int | None,
+    progress: Callable[[Sequence[Any]], Iterable[Any]] | None,
+) -> Iterable[Recording | str]:
+    """Yield each annotation's recording, in order, or the reason why it is refused."""
+
+    def inspect(annotation: Annotation) -> Recording | str:
+        try:
+            return audio.inspect(
+                root / annotation.audio,
+                min_duration_s=params.min_duration_s,
+                silence_dbfs=params.silence_dbfs,
+            )
+        except AudioError as error:
+            return str(error)
+
+    # soundfile and hashlib let go of the interpreter's lock, so threads suffice.
+    with ThreadPoolExecutor(num_threads or _default_num_threads()) as pool:
+        results = pool.map(inspect, annotations)
+        for _, result in zip((progress or iter)(annotations), results, strict=True):
+            yield result
+
+
+def _default_num_threads() -> int:
+    return min(16, 2 * (os.cpu_count() or 1))
+
+
+def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int, str]:
+    """Return position -> reason for the recordings that are copies of another one."""
+    by_samples: defaultdict[str, list[int]] = defaultdict(list)
+    for index, (_, recording) in enumerate(opened):
+        by_samples[recording.samples_sha256].append(index)
+    refused: dict[int, str] = {}
+    for indices in by_samples.values():
+        members = [opened[index][0] for index in indices]
+        if len(members) == 1:
+            continue
+        claims = Counter((item.label, item.emotion, item.speaker) for item in members)
+        if len(claims) == 1:
+            reason = f"the same audio as {members[0].id}, which is kept"
+            refused |= dict.fromkeys(indices[1:], reason)
+        else:
+            listed = _some([f"{m.id} is {m.label!r} by {m.speaker}" for m in members], "; ")
+            reason = f"the same audio has conflicting labels or speakers: {listed}"
+            refused |= dict.fromkeys(indices, reason)
+    return refused
+
+
+def _some(parts: Sequence[str], separator: str) -> str:
+    """Join the first few; each of a thousand copies would else list a thousand."""
+    more = len(parts) - _NUM_NAMED
+    return separator.join(parts[:_NUM_NAMED]) + (f"{separator}{more} more" if more > 0 else "")
+
+
+def _reject(annotation: Annotation, reason: str) -> Rejection:
+    return Rejection(id=annotation.id, audio=annotation.audio, reason=reason)
+
+
+def _utterance(annotation: Annotation, recording: Recording, params: CorpusParams) -> Utterance:
+    """Return a manifest's record, its emotion narrowed to the study's classes."""
+    said = {field.name: getattr(annotation, field.name) for field in fields(Annotation)}
+    if said["emotion"] not in params.emotions:
+        said["emotion"] = None
+    return Utterance(
+        **said,
+        sha256=recording.sha256,
+        num_samples=recording.num_samples,
+        sampling_rate=recording.sampling_rate,
+        duration_s=recording.duration_s,
+    )

@@ -1,0 +1,238 @@
+"""data/manifest.jsonl and data/rejected.jsonl: write, read and validate."""
+
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ser import emotion
+from ser.errors import ManifestError
+from ser.utterance import Rejection, Utterance
+
+#: The keys of one line, in their order.
+KEYS: tuple[str, ...] = (
+    "id", "corpus", "audio", "sha256", "num_samples", "sampling_rate", "duration_s",
+    "speaker", "gender", "session", "dialogue", "scripted", "text", "label", "emotion",
+    "valence", "arousal", "dominance", "votes",
+)  # fmt: skip
+
+
+def write(path: Path, utterances: Iterable[Utterance]) -> None:
+    """Write a manifest: one JSON object a line, UTF-8, sorted by id.
+
+    The same utterances give the same bytes; the file is replaced as a whole, or not at all.
+
+    Args:
+        path: Where to; its folder is created.
+        utterances: In any order.
+
+    Raises:
+        ManifestError: An utterance breaks a rule, see `validate`.
+    """
+    ordered = sorted(utterances, key=lambda utterance: utterance.id)
+    validate(ordered, where=str(path))
+    _replace(path, (_record(utterance) for utterance in ordered))
+
+
+def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
+    """Write what was refused: one JSON object a line, sorted by id, audio and reason.
+
+    Args:
+        path: Where to; its folder is created.
+        rejections: In any order.
+    """
+    ordered = sorted(rejections, key=lambda item: (item.id, item.audio or "", item.reason))
+    _replace(path, ({"id": r.id, "audio": r.audio, "reason": r.reason} for r in ordered))
+
+
+def read(path: Path) -> list[Utterance]:
+    """Read a manifest and check every line of it.
+
+    Args:
+        path: As written by `write`.
+
+    Returns:
+        The utterances, sorted by id.
+
+    Raises:
+        ManifestError: The file is missing or a line breaks a rule; the message names
+            the line, the id, the value and the rule.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: no such file; `dvc repro prepare` writes it") from error
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    records = [_parse(line, where=f"{path}:{number}") for number, line in enumerate(lines, 1)]
+    _check(records, [f"{path}:{number}" for number in range(1, len(records) + 1)])
+    return [_utterance(record) for record in records]
+
+
+def validate(utterances: Sequence[Utterance], *, where: str) -> None:
+    """Check utterances against the rules of the manifest.
+
+    Ids are unique and ascending; paths are relative; digests, counts, rates and
+    durations are possible and agree; emotions are canonical; ratings are within [1, 5].
+
+    Args:
+        utterances: In the manifest's order.
+        where: Named first in the error message, e.g. the file.
+
+    Raises:
+        ManifestError: The first rule that is broken, with position, id and value.
+    """
+    records = [_record(utterance) for utterance in utterances]
+    _check(records, [f"{where}:{number}" for number in range(1, len(records) + 1)])
+
+
+def _record(utterance: Utterance) -> dict[str, Any]:
+    """Return one line's content, keys and votes in a fixed order."""
+    record = {key: getattr(utterance, key) for key in KEYS}
+    if utterance.votes is not None:
+        record["votes"] = dict(sorted(utterance.votes.items()))
+    return record
+
+
+def _utterance(record: Mapping[str, Any]) -> Utterance:
+    """Return the record of one checked line; JSON may have written 3.0 as 3."""
+    numbers = {
+        key: None if record[key] is None else float(record[key])
+        for key in ("duration_s", "valence", "arousal", "dominance")
+    }
+    return Utterance(**{**record, **numbers})
+
+
+def _replace(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines beside `path`, then move them into its place in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    # A file name that is not UTF-8 reaches us with lone surrogates: JSON spells them \udcff.
+    content = text.encode("utf-8", "backslashreplace")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o644)  # mkstemp makes it private
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _parse(line: bytes, *, where: str) -> dict[str, Any]:
+    """Return one line's object; its keys are known, complete and said once."""
+    try:
+        record = json.loads(line.decode("utf-8"), object_pairs_hook=_once)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ManifestError(f"{where}: not a line of JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ManifestError(f"{where}: expected an object, got {record!r}")
+    missing = [key for key in KEYS if key not in record]
+    unknown = sorted(set(record) - set(KEYS))
+    if missing or unknown:
+        raise ManifestError(
+            f"{where}: utterance {record.get('id')!r}: missing keys {missing}, "
+            f"unknown keys {unknown}; expected exactly {', '.join(KEYS)}"
+        )
+    return {key: record[key] for key in KEYS}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing a key said twice (json would keep the last in silence)."""
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"a key stands twice among {keys}")
+    return dict(pairs)
+
+
+def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
+    """Raise ManifestError for the first record that breaks a rule."""
+    previous = ""
+    for record, place in zip(records, places, strict=True):
+        where = f"{place}: utterance {record['id']!r}"
+        for key, (holds, rule) in _RULES.items():
+            if not holds(record[key]):
+                raise ManifestError(f"{where}: {key} must be {rule}, got {record[key]!r}")
+        duration_s = record["num_samples"] / record["sampling_rate"]
+        if not math.isclose(record["duration_s"], duration_s, abs_tol=1e-3):
+            raise ManifestError(
+                f"{where}: duration_s must be num_samples / sampling_rate = {duration_s:g}, "
+                f"got {record['duration_s']!r}"
+            )
+        if record["id"] == previous:
+            raise ManifestError(f"{where}: the id stands twice; ids must be unique")
+        if record["id"] < previous:
+            raise ManifestError(f"{where}: lines must be sorted by id, but {previous!r} is before")
+        previous = record["id"]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_relative_path(value: object) -> bool:
+    if not isinstance(value, str) or value == "":
+        return False
+    path = PurePosixPath(value)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_duration(value: object) -> bool:
+    return _is_number(value, math.ulp(0.0), 86400.0)
+
+
+def _is_rating(value: object) -> bool:
+    return value is None or _is_number(value, *emotion.DIMENSION_RANGE)
+
+
+def _is_votes(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, Mapping) and all(
+        _is_text(k) and _is_count(v) for k, v in value.items()
+    )
+
+
+_Rule = tuple[Callable[[object], bool], str]
+_TEXT: _Rule = (_is_text, "text that is not empty")
+_RATING: _Rule = (_is_rating, "a number in [1, 5], or null")
+_RULES: Mapping[str, _Rule] = {
+    "id": _TEXT,
+    "corpus": _TEXT,
+    "audio": (_is_relative_path, "a path inside the corpus' folder"),
+    "sha256": (_is_sha256, "64 hexadecimal digits"),
+    "num_samples": (_is_count, "a whole number > 0"),
+    "sampling_rate": (_is_count, "a whole number of Hz > 0"),
+    "duration_s": (_is_duration, "a number of seconds > 0, at most a day"),
+    "speaker": _TEXT,
+    "gender": (lambda value: value in ("female", "male"), "female or male"),
+    "session": _TEXT,
+    "dialogue": _TEXT,
+    "scripted": (lambda value: value is None or isinstance(value, bool), "true, false or null"),
+    "text": (lambda value: value is None or isinstance(value, str), "text or null"),
+    "label": _TEXT,
+    "emotion": (
+        lambda value: value is None or value in emotion.VOCABULARY,
+        f"null or one of {', '.join(emotion.VOCABULARY)}",
+    ),
+    "valence": _RATING,
+    "arousal": _RATING,
+    "dominance": _RATING,
+    "votes": (_is_votes, "null, or whole numbers > 0 by rater label"),
+}

@@ -1,0 +1,130 @@
+"""The finished comparison, for a terminal and for a Markdown page; no number by hand."""
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser.errors import LineageError
+from ser.evaluation import grid_table
+from ser.evaluation.report import SYNTHETIC_NOTICE, foot
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the last `dvc repro` came to.
+
+    Args:
+        grid: One row per cell, best first.
+        card: The corpus card.
+        split: The split report.
+    """
+
+    grid: pd.DataFrame
+    card: Mapping[str, Any]
+    split: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """`<corpus>-<number of emotions>`, the name of its place in a page."""
+        return f"{self.card['name']}-{len(self.card['emotions'])}"
+
+
+def read(reports: Path, data: Path) -> Result:
+    """Read a finished comparison.
+
+    Args:
+        reports: Folder of grid.csv.
+        data: Folder of corpus.json and split_report.json.
+
+    Raises:
+        LineageError: A file is missing.
+    """
+    try:
+        return Result(
+            pd.read_csv(reports / "grid.csv"),
+            json.loads((data / "corpus.json").read_text(encoding="utf-8")),
+            json.loads((data / "split_report.json").read_text(encoding="utf-8")),
+        )
+    except FileNotFoundError as error:
+        raise LineageError(f"{error.filename}: no such file; `make repro` makes it") from error
+
+
+def as_text(result: Result) -> str:
+    """Return the table for a terminal, headed by corpus and protocol."""
+    lines = [foot(result.card, result.split), grid_table.as_text(result.grid)]
+    if result.card["synthetic"]:
+        lines.append(SYNTHETIC_NOTICE)
+    return "\n".join(lines)
+
+
+def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
+    """Return the table for a page, with the date and the command that made it.
+
+    Args:
+        result: The comparison.
+        today: When it was written.
+        preset: Name of the preset that made it.
+    """
+    card, split = result.card, result.split
+    lines = [
+        f"{foot(card, split)}: {card['num_used']} utterances, {card['num_speakers']} speakers, "
+        f"{len(card['emotions'])} emotions ({', '.join(card['emotions'])}), "
+        f"{len(split['folds'])} folds",
+        "",
+        "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in result.grid.to_dict("records"):
+        uar, wa = (
+            f"{100 * row[name]:.1f} ({100 * row[f'{name}_low']:.1f} to "
+            f"{100 * row[f'{name}_high']:.1f})"
+            for name in ("uar", "wa")
+        )
+        lines.append(
+            f"| {row['model']} | {row['loss']} | {uar} | {wa} | "
+            f"{100 * row['macro_f1']:.1f} | {row['num_seeds']} |"
+        )
+    command = f"make use PRESET={preset} && make repro && .venv/bin/ser results --into README.md"
+    lines += ["", f"Written on {today.isoformat()} by `{command}`."]
+    if card["synthetic"]:
+        lines += ["", SYNTHETIC_NOTICE]
+    return "\n".join(lines)
+
+
+def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -> None:
+    """Replace a table between its markers in a Markdown page.
+
+    Args:
+        page: The page; holds `<!-- results:<name> -->` and `<!-- /results -->`.
+        result: The comparison.
+        configs: Folder of presets: the one equal to params.yaml is named as the command.
+
+    Raises:
+        LineageError: The page or the marker is missing.
+    """
+    start, end = f"<!-- results:{result.name} -->", "<!-- /results -->"
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    before, marker, rest = text.partition(start)
+    _, closing, after = rest.partition(end)
+    if not marker or not closing:
+        raise LineageError(f"{page}: no place for the table; it needs the lines {start} and {end}")
+    preset = _preset(configs)
+    table = as_markdown(result, today=datetime.datetime.now().astimezone().date(), preset=preset)
+    page.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def _preset(configs: Path) -> str:
+    """Return the name of the preset that params.yaml is a copy of."""
+    params = configs.parent / "params.yaml"
+    for preset in sorted(configs.glob("*.yaml")):
+        if params.is_file() and preset.read_bytes() == params.read_bytes():
+            return preset.stem
+    raise LineageError(
+        f"{params}: is no preset of {configs}, so no command can be named that makes this table "
+        f"again; save it there as a preset, or `make use PRESET=<name>` and `make repro`"
+    )

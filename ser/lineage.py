@@ -1,0 +1,233 @@
+"""What a result was made from, as digests: data, code, lock file, commit, machine."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ser.errors import LineageError
+from ser.params import load_mapping
+
+#: Stands for a digest or commit where there is nothing to take it from.
+NONE = "none"
+
+#: The file that lists, by digest, what a run was made from, kept as its artifact:
+#: `{"sources": {path: sha256}, "data": {path: sha256}, "environment": {...}}`.
+RECORD = "lineage.json"
+
+#: Packages whose version can change a result.
+PACKAGES: tuple[str, ...] = (
+    "accelerate",
+    "dvc",
+    "librosa",
+    "mlflow",
+    "numpy",
+    "optuna",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+    "torchaudio",
+    "transformers",
+)
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_text(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 bytes, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        LineageError: The file is missing or cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise LineageError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of a value: keys sorted, no spaces, non-ASCII kept.
+
+    Raises:
+        ValueError: The value holds NaN or infinity, which JSON cannot say.
+        TypeError: The value holds something JSON cannot say.
+
+    Example:
+        >>> canonical_json({"b": [1, 2.5], "a": None})
+        '{"a":null,"b":[1,2.5]}'
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def file_digests(root: Path, paths: Sequence[str | Path]) -> dict[str, str]:
+    """Return the SHA-256 of files, and of every file below folders.
+
+    Args:
+        root: The project's root.
+        paths: Files and folders, relative to the root; `__pycache__` is passed over.
+
+    Returns:
+        Path relative to the root, `/`-separated -> digest.
+
+    Raises:
+        LineageError: A path does not exist or cannot be read.
+    """
+    found: dict[str, str] = {}
+    for path in map(root.joinpath, paths):
+        files = path.rglob("*") if path.is_dir() else [path]
+        for file in files:
+            if not file.is_dir() and "__pycache__" not in file.parts:
+                found[file.relative_to(root).as_posix()] = sha256_file(file)
+    return dict(sorted(found.items()))
+
+
+def digest_folder(path: Path) -> str:
+    """Return one SHA-256 over a folder: the names of its files and their contents.
+
+    Raises:
+        LineageError: No such folder, or a file in it cannot be read.
+    """
+    if not path.is_dir():
+        raise LineageError(f"{path}: no such folder")
+    return sha256_text(canonical_json(file_digests(path, [Path()])))
+
+
+def source_sha256(root: Path, paths: Sequence[str | Path]) -> str:
+    """Return one SHA-256 over source files and folders; see `file_digests`."""
+    return sha256_text(canonical_json(file_digests(root, paths)))
+
+
+def write_record(
+    folder: Path, *, root: Path, sources: Sequence[str | Path], data: Sequence[str | Path]
+) -> None:
+    """Write `lineage.json`, the list of what a run was made from.
+
+    Args:
+        folder: Where to write it.
+        root: The project's root.
+        sources: Source files and folders, relative to the root.
+        data: Data files and folders, relative to the root.
+
+    Raises:
+        LineageError: One of the files is missing.
+    """
+    content = {
+        "sources": file_digests(root, sources),
+        "data": file_digests(root, data),
+        "environment": environment(),
+    }
+    text = json.dumps(content, indent=2, sort_keys=True)
+    (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
+
+
+def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
+    """Return the SHA-256 of what dvc.lock says about the stages before this one.
+
+    DVC writes a stage's entry after the stage has ended, so a running stage cannot know
+    its own, nor those of siblings that run beside it and change the file meanwhile. What
+    it can pin are the stages it stands on, whose entries hold the digests of everything
+    upstream that was read and written.
+
+    Args:
+        root: The project's root, where dvc.lock lies.
+        stages: Names as in dvc.lock, e.g. `["prepare", "split", "extract@mfcc"]`, any order.
+
+    Returns:
+        Hexadecimal digest, or `none` without a dvc.lock or without one of the stages.
+
+    Raises:
+        ParamsError: dvc.lock is not YAML.
+    """
+    lock = root / "dvc.lock"
+    if not lock.is_file():
+        return NONE
+    entries = load_mapping(lock).get("stages") or {}
+    if not all(stage in entries for stage in stages):
+        return NONE
+    return sha256_text(canonical_json({stage: entries[stage] for stage in stages}))
+
+
+@dataclass(frozen=True, slots=True)
+class GitState:
+    """Where the code stands.
+
+    Args:
+        commit: Full hash of HEAD, or `none` outside git and before the first commit.
+        dirty: Whether files differ from that commit, untracked ones included.
+    """
+
+    commit: str
+    dirty: bool
+
+
+def git_state(root: Path) -> GitState:
+    """Return the commit of a working tree and whether files differ from it."""
+    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    if head is None:
+        return GitState(NONE, dirty=False)
+    # The pipeline itself rewrites dvc.lock while it runs; that is no change of code.
+    changes = _git(root, "status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
+    return GitState(head, dirty=bool(changes))
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Return whether a commit exists in the repository of a working tree."""
+    return _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Return what git prints, or None where it is missing or refuses."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def environment() -> dict[str, Any]:
+    """Return the machine and the versions a result came from, without importing them.
+
+    Returns:
+        `python`, `platform`, `machine`, `num_cpus`, and `packages`: name -> version, or
+        `none` where a package is not installed.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "num_cpus": os.cpu_count() or 1,
+        "packages": package_versions(PACKAGES),
+    }
+
+
+def package_versions(names: Sequence[str]) -> Mapping[str, str]:
+    """Return the installed version of each distribution, `none` where there is none."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = NONE
+    return versions

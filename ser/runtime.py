@@ -1,0 +1,110 @@
+"""How a process of this project behaves: its environment, its signals, its exit status."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from ser.errors import SerError
+
+#: Set before heavy imports, and only where the person at the keyboard has not.
+DEFAULTS: Mapping[str, str] = {
+    # Spinning OpenMP threads slow an LSTM on a contended machine a hundredfold.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Left alone, MLflow's client tries a dead server for four minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A checkpoint is downloaded only where someone asks for it, never by a typing error.
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DVC_NO_ANALYTICS": "true",
+    # MLflow imports GitPython, which complains loudly on a machine without git.
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MPLBACKEND": "Agg",
+    # Without it, cuBLAS has no deterministic matrix product.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+
+#: Libraries that report their own progress at level INFO.
+_NOISY_LOGGERS = ("alembic", "mlflow", "matplotlib", "numexpr", "torch")
+
+FAILED = 1
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived; treated like Ctrl-C so that open runs are closed as killed."""
+
+
+def configure() -> None:
+    """Set the process-wide environment; call it before torch, MLflow or transformers.
+
+    Values already in the environment win.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Turn the first SIGTERM inside the block into `Terminated`.
+
+    A second one ends the process at once, as it would have done before. Outside the main
+    thread, where Python allows no handlers, the block changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGTERM)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        # A handler that was not installed from Python is reported as None.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
+
+
+def run_main(function: Callable[[], int | None]) -> int:
+    """Run a program's body and say its failure in one message.
+
+    Args:
+        function: The body; what it returns is the exit status, None is 0.
+
+    Returns:
+        0 or the body's own status; 1 after a `SerError`, its message on stderr; 130 after
+        Ctrl-C and 143 after SIGTERM. Any other exception is a fault of ours and keeps
+        its traceback.
+
+    Example:
+        >>> run_main(lambda: None)
+        0
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in _NOISY_LOGGERS:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        with sigterm_as_interrupt():
+            return function() or 0
+    except SerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return FAILED
+    except Terminated:
+        sys.stderr.write("stopped by SIGTERM; the same command takes up where this one ended\n")
+        return TERMINATED
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command takes up where this one ended\n")
+        return INTERRUPTED

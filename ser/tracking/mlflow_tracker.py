@@ -1,0 +1,313 @@
+"""Runs recorded in MLflow: one per run key, resumed or silent instead of logged twice."""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+
+from ser.errors import TrackingError
+from ser.tracking import store
+from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
+from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
+
+logger = logging.getLogger(__name__)
+
+_PARAMS_PER_REQUEST = 100
+_METRICS_PER_REQUEST = 1000
+_MAX_DIGEST_CHARS = 36
+_FINISHED = "FINISHED"
+
+
+def open_experiment(
+    name: str,
+    *,
+    note: str,
+    tags: Mapping[str, str],
+    tracking_uri: str | None = None,
+    root: Path = Path(),
+) -> "MlflowExperiment":
+    """Open an experiment, creating it and a local store as needed.
+
+    Args:
+        name: `ser/<corpus>/<protocol>`.
+        note: Markdown shown at the top of the experiment's page.
+        tags: Tags of the experiment.
+        tracking_uri: Where runs go; None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.
+        root: The project's root.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        TrackingError: The store cannot be used, the experiment was deleted, or the project
+            has moved since it was made.
+    """
+    uri = tracking_uri or store.default_uri(root)
+    client = store.connect(uri)
+    with store.translated(uri):
+        experiment = client.get_experiment_by_name(name) or _create(client, uri, name)
+        for key, value in {"mlflow.note.content": note, **tags}.items():
+            if experiment.tags.get(key) != value:
+                client.set_experiment_tag(experiment.experiment_id, key, value)
+    if experiment.lifecycle_stage != "active":
+        raise TrackingError(
+            f"tracking store {uri}: the experiment {name!r} was deleted; bring it back with "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+        )
+    database = store.database_path(uri)
+    if database and store.former_folder(database, name, experiment.artifact_location):
+        raise TrackingError(
+            f"tracking store {uri}: artifacts of {name!r} would go to "
+            f"{experiment.artifact_location}, but the project lies elsewhere now; "
+            "`ser doctor --fix` corrects the paths"
+        )
+    return MlflowExperiment(client, experiment.experiment_id, uri, root)
+
+
+def _create(client: MlflowClient, uri: str, name: str) -> Any:
+    """Create an experiment, or return it if another process was faster."""
+    database = store.database_path(uri)
+    location = None
+    if database is not None:
+        folder = store.artifact_folder(database, name)
+        folder.mkdir(parents=True, exist_ok=True)
+        location = str(folder)
+    try:
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return client.get_experiment_by_name(name)
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowExperiment:
+    """An experiment in MLflow; see `ser.tracking.tracker.Experiment`.
+
+    Args:
+        client: Speaks to the store.
+        experiment_id: MLflow's id.
+        uri: Tracking URI, named in errors.
+        root: The project's root; locks lie under its `work/locks/`.
+    """
+
+    client: MlflowClient
+    experiment_id: str
+    uri: str
+    root: Path
+
+    @contextmanager
+    def run(self, spec: RunSpec, *, parent_key: str | None = None) -> Iterator[Tracker]:
+        """Open, resume or silence the run of a key; see the protocol.
+
+        Raises:
+            TrackingError: Another process records the same key just now, the parent is
+                unknown, or the store fails.
+        """
+        with self._only_one(spec), store.translated(self.uri):
+            found = self._find(spec.run_key)
+            if found is not None and found.info.status == _FINISHED:
+                yield SilentTracker()
+                return
+            run = self._resume(found, spec) if found else self._start(spec, parent_key)
+            tracker = MlflowRun(self.client, run)
+            self._record(tracker, run, spec)
+            with self._closing(run.info.run_id):
+                yield tracker
+
+    def is_finished(self, run_key: str) -> bool:
+        """Return whether the run of a key is recorded to its end."""
+        with store.translated(self.uri):
+            found = self._find(run_key)
+        return found is not None and found.info.status == _FINISHED
+
+    def run_id(self, run_key: str) -> str | None:
+        """Return MLflow's id of the run of a key, or None if there is none."""
+        with store.translated(self.uri):
+            found = self._find(run_key)
+        return None if found is None else found.info.run_id
+
+    @contextmanager
+    def _only_one(self, spec: RunSpec) -> Iterator[None]:
+        """Hold the key's lock; two processes must not record one run."""
+        folder = self.root / "work" / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{check_run_key(spec.run_key)}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise TrackingError(
+                f"run {spec.name} ({spec.run_key}): another process is recording it; wait for "
+                f"it or end it (it holds {lock.lock_file})"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _find(self, run_key: str) -> Run | None:
+        """Return the run of a key: a finished one if there is any, else the latest."""
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            filter_string=f"tags.`{RUN_KEY}` = '{check_run_key(run_key)}'",
+            order_by=["attributes.start_time DESC"],
+        )
+        finished = [run for run in runs if run.info.status == _FINISHED]
+        return next(iter([*finished, *runs]), None)
+
+    def _start(self, spec: RunSpec, parent_key: str | None) -> Run:
+        tags = _run_tags(spec)
+        if parent_key is not None:
+            parent = self._find(parent_key)
+            if parent is None:
+                raise TrackingError(f"run {spec.name}: no parent run has the key {parent_key}")
+            tags["mlflow.parentRunId"] = parent.info.run_id
+        return self.client.create_run(self.experiment_id, tags=tags, run_name=spec.name)
+
+    def _resume(self, found: Run, spec: RunSpec) -> Run:
+        run_id = found.info.run_id
+        self.client.update_run(run_id, status="RUNNING")
+        MlflowRun(self.client, found).set_tags(_run_tags(spec))
+        logger.info("run %s: taking up %s", spec.name, run_id)
+        return self.client.get_run(run_id)
+
+    def _record(self, tracker: "MlflowRun", run: Run, spec: RunSpec) -> None:
+        """Log params and datasets that the run does not have yet."""
+        tracker.log_params(flatten(spec.params))
+        if spec.datasets and not (run.inputs and run.inputs.dataset_inputs):
+            inputs = [_dataset_input(dataset) for dataset in spec.datasets]
+            self.client.log_inputs(run.info.run_id, datasets=inputs)
+
+    @contextmanager
+    def _closing(self, run_id: str) -> Iterator[None]:
+        """End the run as finished, failed or killed, whichever the block came to."""
+        try:
+            yield
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            try:
+                self.client.set_terminated(run_id, status)
+            except MlflowException:
+                # The first error is the one to see.
+                logger.warning("run %s could not be closed as %s", run_id, status, exc_info=True)
+            raise
+        self.client.set_terminated(run_id, _FINISHED)
+
+
+class SilentTracker:
+    """Stands in for a run that is already recorded to its end: logs nothing."""
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        """Do nothing."""
+
+    def log_artifact(self, path: Path, *, folder: str = "") -> None:
+        """Do nothing."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+
+class MlflowRun:
+    """One open run in MLflow; see `ser.tracking.tracker.Tracker`.
+
+    Args:
+        client: Speaks to the store.
+        run: The run as the store has it: what it holds already is not logged again.
+    """
+
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self.id: str = run.info.run_id
+        self._client = client
+        self._params: dict[str, str] = dict(run.data.params)
+        self._steps = MetricSteps(
+            {
+                key: max(metric.step for metric in client.get_metric_history(self.id, key))
+                for key in run.data.metrics
+            }
+        )
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Record params not yet recorded; a run keeps the value it was started with."""
+        changed = sorted(key for key in params if self._params.get(key, params[key]) != params[key])
+        if changed:
+            logger.warning("run %s keeps its first values of %s", self.id, ", ".join(changed))
+        new = [Param(key, params[key]) for key in params if key not in self._params]
+        for start in range(0, len(new), _PARAMS_PER_REQUEST):
+            chunk = new[start : start + _PARAMS_PER_REQUEST]
+            self._client.log_batch(self.id, params=chunk)
+        self._params.update((param.key, param.value) for param in new)
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        """Record metrics in one request; see the protocol."""
+        now_ms = time.time_ns() // 1_000_000
+        rows = [
+            Metric(key, value, now_ms, step or 0)
+            for key, value in self._steps.accept(metrics, step=step).items()
+        ]
+        for start in range(0, len(rows), _METRICS_PER_REQUEST):
+            self._client.log_batch(self.id, metrics=rows[start : start + _METRICS_PER_REQUEST])
+
+    def log_artifact(self, path: Path, *, folder: str = "") -> None:
+        """Copy a file or a folder into the run's artifacts; see the protocol."""
+        if not path.exists():
+            raise TrackingError(f"{path}: no such file or folder to keep with run {self.id}")
+        self._client.log_artifact(self.id, str(path), folder or None)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set or replace tags in one request."""
+        self._client.log_batch(self.id, tags=[RunTag(key, tags[key]) for key in tags])
+
+
+def _run_tags(spec: RunSpec) -> dict[str, str]:
+    """Return the tags of a run and of the process that records it."""
+    process = psutil.Process()
+    tags = {
+        **spec.tags,
+        RUN_KEY: spec.run_key,
+        "mlflow.runName": spec.name,
+        "mlflow.user": _user(),
+        "mlflow.source.name": Path(sys.argv[0]).name or "python",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": spec.note,
+        "ser.host": store.host(),
+        "ser.pid": str(process.pid),
+        "ser.pid_started": f"{process.create_time():.0f}",
+    }
+    if "ser.git_commit" in spec.tags:
+        tags["mlflow.source.git.commit"] = spec.tags["ser.git_commit"]
+    # Exported by DVC to the stages it runs.
+    names = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+    tags.update({f"ser.{name.lower()}": os.environ[name] for name in names if name in os.environ})
+    return tags
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a container's user id without an account
+        return "unknown"
+
+
+def _dataset_input(dataset: DatasetReference) -> DatasetInput:
+    return DatasetInput(
+        Dataset(
+            name=dataset.name,
+            digest=dataset.digest[:_MAX_DIGEST_CHARS],
+            source_type="local",
+            source=json.dumps({"uri": dataset.source}),
+        ),
+        [InputTag("mlflow.data.context", dataset.context)],
+    )

@@ -1,0 +1,110 @@
+"""The rules that every tracker follows: what a key, a param and a step may be."""
+
+import json
+import logging
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+#: Tag that holds a run's key.
+RUN_KEY = "ser.run_key"
+
+#: MLflow's limit for the value of a param, in characters.
+MAX_PARAM_CHARS = 6000
+
+
+def check_run_key(run_key: str) -> str:
+    """Return a run key; it names a lock file and stands in a query, so it must be plain.
+
+    Raises:
+        ValueError: Empty, or holds anything but letters, digits, `_`, `-` and `.`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", run_key):
+        raise ValueError(f"run key: expected letters, digits, _, - or ., got {run_key!r}")
+    return run_key
+
+
+def flatten(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return nested params as dotted keys and texts.
+
+    Args:
+        params: Nested mappings of plain values.
+
+    Returns:
+        None as `none`, booleans as in YAML, lists and empty mappings as JSON; a value
+        beyond 6000 characters is cut, with a warning.
+
+    Example:
+        >>> flatten({"fit": {"lr": 0.001, "amp": False, "seeds": [1, 2]}, "limit": None})
+        {'fit.lr': '0.001', 'fit.amp': 'false', 'fit.seeds': '[1, 2]', 'limit': 'none'}
+    """
+    flat = {}
+    for key, text in _pairs(params, prefix=""):
+        if len(text) > MAX_PARAM_CHARS:
+            logger.warning(
+                "param %s: cut from %d to %d characters", key, len(text), MAX_PARAM_CHARS
+            )
+        flat[key] = text[:MAX_PARAM_CHARS]
+    return flat
+
+
+def _pairs(params: Mapping[str, Any], *, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            yield from _pairs(value, prefix=f"{key}.")
+        else:
+            yield key, _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
+class MetricSteps:
+    """Remembers the last step of every metric of a run, so that none is recorded twice.
+
+    Args:
+        last: Metric -> its highest recorded step, for a run taken up again.
+    """
+
+    def __init__(self, last: Mapping[str, int] | None = None) -> None:
+        self._last = dict(last or {})
+
+    def accept(self, metrics: Mapping[str, float], *, step: int | None) -> dict[str, float]:
+        """Return the metrics that are new at a step, and remember them as recorded.
+
+        Args:
+            metrics: Metric -> value; one that is not finite is left out with a warning.
+            step: Epoch, at least 0. None is a single value, kept at step 0.
+
+        Returns:
+            Those beyond their last recorded step.
+
+        Raises:
+            ValueError: A single value for a metric that is a curve: the tracker would
+                show it as the curve's first point.
+        """
+        curves = sorted(key for key in metrics if step is None and self._last.get(key, 0) > 0)
+        if curves:
+            raise ValueError(
+                f"{', '.join(curves)}: recorded per epoch already; a final value needs a step "
+                "or another name"
+            )
+        accepted = {}
+        for key, value in metrics.items():
+            if not math.isfinite(value):
+                logger.warning("metric %s at step %s is %s: not recorded", key, step, value)
+            elif (step or 0) > self._last.get(key, -1):
+                accepted[key] = float(value)
+                self._last[key] = step or 0
+        return accepted

@@ -1,0 +1,93 @@
+"""Runs that a killed process left behind as RUNNING: find them, close them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from mlflow.entities import Run
+
+from ser.tracking import store
+
+# Start times of processes are derived from the boot time, which clock corrections shift.
+_START_TOLERANCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StaleRun:
+    """A run whose process is gone.
+
+    Args:
+        run_id: MLflow's id.
+        name: The run's name.
+        pid: Id of the process that recorded it.
+    """
+
+    run_id: str
+    name: str
+    pid: int
+
+
+def stale_runs(root: Path) -> list[StaleRun]:
+    """Return runs marked RUNNING whose process on this machine has ended.
+
+    Runs of other machines, and runs that this project did not record, are not judged.
+
+    Args:
+        root: The project's root.
+
+    Raises:
+        TrackingError: The store cannot be used.
+    """
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    found = []
+    with store.translated(uri):
+        for experiment in client.search_experiments():
+            token = None
+            while True:
+                runs = client.search_runs(
+                    [experiment.experiment_id],
+                    filter_string="attributes.status = 'RUNNING'",
+                    page_token=token,
+                )
+                found += [_stale(run) for run in runs if _is_stale(run)]
+                token = runs.token
+                if not token:
+                    break
+    return found
+
+
+def close_stale(root: Path, runs: Iterable[StaleRun]) -> None:
+    """Mark runs as KILLED; started again, their keys are taken up where they ended.
+
+    Args:
+        root: The project's root.
+        runs: From `stale_runs`.
+
+    Raises:
+        TrackingError: The store cannot be used.
+    """
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    with store.translated(uri):
+        for run in runs:
+            client.set_terminated(run.run_id, "KILLED")
+
+
+def _stale(run: Run) -> StaleRun:
+    return StaleRun(run.info.run_id, run.info.run_name, int(run.data.tags["ser.pid"]))
+
+
+def _is_stale(run: Run) -> bool:
+    """Return whether the process that recorded a run is known to be gone."""
+    tags = run.data.tags
+    if tags.get("ser.host") != store.host() or not tags.get("ser.pid", "").isdigit():
+        return False
+    try:
+        started = psutil.Process(int(tags["ser.pid"])).create_time()
+    except psutil.NoSuchProcess:
+        return True
+    # The id lives, but if it started at another time it is somebody else's by now.
+    recorded = float(tags.get("ser.pid_started", started))
+    return abs(started - recorded) > _START_TOLERANCE_S

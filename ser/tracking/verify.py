@@ -1,0 +1,157 @@
+"""Does a recorded run still lead back to the data, code, lock and commit it names?"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from ser import lineage
+from ser.errors import LineageError, TrackingError
+from ser.tracking import store
+from ser.tracking.recording import RUN_KEY
+
+_PREDICTIONS = "predictions.parquet"
+_MISSING = "missing"
+_PARENT = "mlflow.parentRunId"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison of what a run recorded with what is there now.
+
+    Args:
+        name: What is compared: a tag, or a file from lineage.json.
+        ok: Whether they agree.
+        recorded: As the run says; `missing` where it says nothing.
+        found: As the workspace says; `missing` where there is nothing.
+        where: The file or repository that was looked at.
+    """
+
+    name: str
+    ok: bool
+    recorded: str
+    found: str
+    where: str
+
+
+def verify(run_id: str, root: Path) -> list[Check]:
+    """Compare a run's lineage tags and file list with the workspace.
+
+    Args:
+        run_id: MLflow's id of a run of this project.
+        root: The project's root.
+
+    Returns:
+        Every comparison made, in a fixed order.
+
+    Raises:
+        TrackingError: No such run, or the store cannot be used.
+        LineageError: The run was not recorded by this project.
+    """
+    uri = store.default_uri(root)
+    database = store.database_path(uri)
+    if database is not None and not database.exists():
+        raise TrackingError(f"{database}: no such file, so nothing was recorded; `dvc repro` does")
+    client = store.connect(uri)
+    run = store.find_run(client, run_id, uri)
+    if RUN_KEY not in run.data.tags:
+        raise LineageError(
+            f"run {run_id} ({run.info.run_name}): it has no tag {RUN_KEY}, so this project did "
+            "not record it; expected a run of `dvc repro`"
+        )
+    with store.translated(uri):
+        return [
+            *_check_tags(run.data.tags, root),
+            *_check_files(client, run, root),
+            *_check_predictions(client, run),
+        ]
+
+
+def _check_tags(tags: Mapping[str, str], root: Path) -> Iterator[Check]:
+    features = Path("data/features") / tags.get("ser.feature", _MISSING)
+    yield _compare(tags, "ser.manifest_sha256", root, Path("data/manifest.jsonl"))
+    yield _compare(tags, "ser.split_sha256", root, Path("data/splits.csv"))
+    yield _compare(tags, "ser.features_sha256", root, features)
+    stages = [name for name in tags.get("ser.upstream_stages", "").split(",") if name]
+    now = lineage.upstream_lock_sha256(root, stages)
+    where = f"dvc.lock ({', '.join(stages) or 'no stages named'})"
+    yield _check(tags, "ser.dvc_lock_sha256", now, where)
+    commit = tags.get("ser.git_commit", _MISSING)
+    if commit == lineage.NONE:
+        found = lineage.git_state(root).commit
+    else:
+        found = commit if lineage.has_commit(root, commit) else _MISSING
+    yield _check(tags, "ser.git_commit", found, "git")
+
+
+def _compare(tags: Mapping[str, str], tag: str, root: Path, path: Path) -> Check:
+    """Compare a tag with the digest of a file or folder."""
+    digest: Callable[[Path], str] = (
+        lineage.digest_folder if (root / path).is_dir() else lineage.sha256_file
+    )
+    found = digest(root / path) if (root / path).exists() else _MISSING
+    return _check(tags, tag, found, path.as_posix())
+
+
+def _check(recorded: Mapping[str, str], name: str, found: str, where: str) -> Check:
+    said = recorded.get(name, _MISSING)
+    return Check(name, said == found and said != _MISSING, said, found, where)
+
+
+def _check_files(client: MlflowClient, run: Run, root: Path) -> Iterator[Check]:
+    """Compare every file of lineage.json; a nested run shares that of its parent."""
+    content = _read_lineage(client, run)
+    sources = content.get("sources", {})
+    found = lineage.sha256_text(lineage.canonical_json(sources)) if content else _MISSING
+    yield _check(run.data.tags, "ser.source_sha256", found, f"artifact {lineage.RECORD}")
+    for files in (content.get("data", {}), sources):
+        for path in sorted(files):
+            now = lineage.sha256_file(root / path) if (root / path).is_file() else _MISSING
+            yield _check(files, path, now, path)
+
+
+def _read_lineage(client: MlflowClient, run: Run) -> dict[str, Any]:
+    owners = [run.info.run_id, run.data.tags.get(_PARENT)]
+    for owner in filter(None, owners):
+        for path in _artifacts(client, owner, ""):
+            if PurePosixPath(path).name == lineage.RECORD:
+                with tempfile.TemporaryDirectory() as folder:
+                    text = Path(client.download_artifacts(owner, path, folder)).read_text("utf-8")
+                try:
+                    content = json.loads(text)
+                except ValueError as error:
+                    raise TrackingError(f"run {owner}: {path} is not JSON: {error}") from error
+                return dict(content)
+    return {}
+
+
+def _check_predictions(client: MlflowClient, run: Run) -> Iterator[Check]:
+    """Compare the kept predictions with their tag, where a run has either."""
+    tag = "ser.predictions_sha256"
+    paths = [
+        path
+        for path in _artifacts(client, run.info.run_id, "")
+        if PurePosixPath(path).name == _PREDICTIONS
+    ]
+    if not paths and tag not in run.data.tags:
+        return
+    found, where = _MISSING, f"artifact {_PREDICTIONS}"
+    if paths:
+        with tempfile.TemporaryDirectory() as folder:
+            local = client.download_artifacts(run.info.run_id, paths[0], folder)
+            found, where = lineage.sha256_file(Path(local)), f"artifact {paths[0]}"
+    yield _check(run.data.tags, tag, found, where)
+
+
+def _artifacts(client: MlflowClient, run_id: str, folder: str) -> Iterator[str]:
+    """Yield the paths of all files among a run's artifacts."""
+    for item in client.list_artifacts(run_id, folder or None):
+        if item.is_dir:
+            yield from _artifacts(client, run_id, item.path)
+        else:
+            yield item.path

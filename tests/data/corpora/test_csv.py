@@ -1,0 +1,235 @@
+import csv as standard_csv
+
+import pytest
+
+from ser.data.corpora import csv
+from ser.errors import CorpusError, ParamsError
+from ser.params import StageParams, component, parse
+
+BASE = {"num_sessions": 2}
+
+
+def write(root, table, *, name="utterances.csv", wavs=("a", "b", "c", "d")):
+    """Write the table and empty recordings: the parser does not open them."""
+    root.mkdir(exist_ok=True)
+    content = table if isinstance(table, bytes) else table.encode("utf-8")
+    (root / name).write_bytes(content)
+    for wav in wavs:
+        (root / f"{wav}.wav").touch()
+    return root
+
+
+def parse_corpus(root, **params):
+    return csv.build(csv.Params(**{**BASE, **params})).parse(root)
+
+
+SMALL = """path,label,speaker,gender
+a.wav,angry,s1,female
+b.wav,sad,s2,male
+c.wav,sad,s3,F
+d.wav,happy,s4,m
+"""
+
+FULL = """speaker,path,label,id,gender,session,dialogue,scripted,text,valence,arousal,dominance,note
+s1,a.wav,Wut,u1,female,X,d1,true,"Well, ""no"".",1.5,4,5,x
+s2,b.wav,Trauer,u2,male,Y,,False,,,,,
+s1,c.wav,neutral,u3,,X,d1,,  ,,,,
+s2,d.wav,Langeweile,u4,,Y,d2,0,Hm.,3,,1,
+"""
+LABELS = {"Wut": "angry", "Trauer": "sad", "Langeweile": None}
+
+
+def test_the_standard_module_of_the_same_name_is_still_itself():
+    assert hasattr(standard_csv, "DictReader")
+    assert not hasattr(csv, "DictReader")
+
+
+def test_three_columns_and_gender_are_enough(tmp_path):
+    parsed = parse_corpus(write(tmp_path, SMALL))
+    assert parsed.rejections == ()
+    first = parsed.annotations[0]
+    assert (first.id, first.audio, first.dialogue) == ("a", "a.wav", "a")
+    assert (first.label, first.emotion, first.speaker) == ("angry", "angry", "s1")
+    assert (first.scripted, first.text, first.valence) == (None, None, None)
+    assert [item.gender for item in parsed.annotations] == ["female", "male", "female", "male"]
+
+
+def test_every_column_is_read(tmp_path):
+    parsed = parse_corpus(write(tmp_path, FULL), label_map=LABELS)
+    assert parsed.rejections == ()
+    first, second, third, fourth = parsed.annotations
+    assert (first.id, first.session, first.dialogue, first.scripted) == ("u1", "X", "d1", True)
+    assert first.text == 'Well, "no".'
+    assert (first.valence, first.arousal, first.dominance) == (1.5, 4.0, 5.0)
+    assert (first.label, first.emotion) == ("Wut", "angry")
+    assert (second.dialogue, second.scripted, second.text) == ("u2", False, None)
+    assert (third.emotion, third.scripted, third.gender) == ("neutral", None, "female")
+    assert (fourth.emotion, fourth.scripted, fourth.arousal) == (None, False, None)
+
+
+def test_the_tables_own_names_place_encoding_and_delimiter_can_be_said(tmp_path):
+    table = "Datei;Gefühl;Wer\na.wav;angry;Jörg\nb.wav;sad;Änne\n"
+    (tmp_path / "meta").mkdir()
+    write(tmp_path, table.encode("cp1252"), name="meta/liste.csv", wavs="ab")
+    parsed = parse_corpus(
+        tmp_path,
+        table="meta/liste.csv",
+        encoding="cp1252",
+        delimiter=";",
+        columns={"path": "Datei", "label": "Gefühl", "speaker": "Wer"},
+        genders={"Jörg": "male", "Änne": "female"},
+    )
+    assert [(item.speaker, item.gender) for item in parsed.annotations] == [
+        ("Jörg", "male"),
+        ("Änne", "female"),
+    ]
+
+
+def test_sessions_are_dealt_from_speakers_balanced_by_gender(tmp_path):
+    parsed = parse_corpus(write(tmp_path, SMALL))
+    dealt = {item.speaker: item.session for item in parsed.annotations}
+    assert dealt == {"s1": "group1", "s3": "group2", "s2": "group1", "s4": "group2"}
+
+
+def test_more_sessions_than_speakers_are_refused(tmp_path):
+    with pytest.raises(CorpusError, match="4 speakers cannot be dealt into 5 groups"):
+        parse_corpus(write(tmp_path, SMALL), num_sessions=5)
+
+
+def test_missing_columns_are_named_beside_those_that_are_there(tmp_path):
+    with pytest.raises(CorpusError, match=r"no column label, speaker; the columns are path, emo"):
+        parse_corpus(write(tmp_path, "path,emo\na.wav,sad\n"))
+
+
+def test_an_optional_column_that_the_params_name_must_be_there(tmp_path):
+    with pytest.raises(CorpusError, match="no column Words"):
+        parse_corpus(write(tmp_path, SMALL), columns={"text": "Words"})
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match="label twice"):
+        parse_corpus(write(tmp_path, "path,label,speaker,label\na.wav,sad,s1,angry\n"))
+
+
+def test_labels_that_nothing_maps_are_refused_all_at_once(tmp_path):
+    with pytest.raises(CorpusError, match=r"labels \['Langeweile', 'Trauer', 'Wut'\]") as raised:
+        parse_corpus(write(tmp_path, FULL))
+    assert "corpus.label_map" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("gender", "problem"),
+    [("", "s1: none"), ("diverse", r"s1: \['diverse'\]"), ("male", r"s1: \['female', 'male'\]")],
+)
+def test_a_speaker_without_one_gender_is_refused(tmp_path, gender, problem):
+    other = "female" if gender == "male" else gender
+    table = f"path,label,speaker,gender\na.wav,sad,s1,{gender}\nb.wav,sad,s1,{other}\n"
+    with pytest.raises(CorpusError, match=problem):
+        parse_corpus(write(tmp_path, table))
+
+
+def test_rows_and_recordings_without_each_other_are_rejected(tmp_path):
+    parsed = parse_corpus(write(tmp_path, SMALL, wavs=("a", "b", "d", "extra", "._a")))
+    assert [item.id for item in parsed.annotations] == ["a", "b", "d"]
+    missing, unlisted = parsed.rejections
+    assert (missing.id, missing.audio) == ("c", "c.wav")
+    assert "utterances.csv:4: a label without a recording" in missing.reason
+    assert (unlisted.id, unlisted.audio) == ("extra.wav", "extra.wav")
+    assert "no row of utterances.csv names it" in unlisted.reason
+
+
+def test_recordings_without_a_row_may_be_passed_over(tmp_path):
+    root = write(tmp_path, SMALL, wavs=("a", "b", "c", "d", "extra"))
+    assert parse_corpus(root, refuse_unlisted=False).rejections == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"a.wav,sad", "2 fields, expected 4 as in the header"),
+        (b"a.wav,sad,,female", "speaker is empty"),
+        (b",sad,s1,female", "path is empty"),
+        (b"/,sad,s1,female", "path '/' is not a file's"),
+        (b"a.wav,sad,s1\xfc,female", r"speaker is not of the table's encoding: s1\udcfc"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_rejected_with_its_line(tmp_path, row, reason):
+    table = b"path,label,speaker,gender\nb.wav,sad,s1,female\n" + row + b"\nc.wav,sad,s2,male\n"
+    parsed = parse_corpus(write(tmp_path, table, wavs="bc"))
+    assert [item.id for item in parsed.annotations] == ["b", "c"]
+    (rejection,) = parsed.rejections
+    assert (rejection.id, rejection.audio) == ("utterances.csv:3", None)
+    assert rejection.reason == f"utterances.csv:3: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("column", "bad", "good"),
+    [
+        ("scripted", "maybe", "TRUE"),
+        ("valence", "high", "1.5"),
+        ("arousal", "1,5", ""),
+        ("session", "", "X"),
+    ],
+)
+def test_a_field_that_cannot_be_understood_rejects_its_row(tmp_path, column, bad, good):
+    table = f"""path,label,speaker,gender,{column}
+a.wav,sad,s1,male,"{bad}"
+b.wav,sad,s2,male,"{good}"
+"""
+    parsed = parse_corpus(write(tmp_path, table, wavs="ab"))
+    assert [item.id for item in parsed.annotations] == ["b"]
+    (rejection,) = parsed.rejections
+    assert (rejection.id, rejection.audio) == ("a", "a.wav")
+    assert f"utterances.csv:2: {column}" in rejection.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "no column path, label, speaker"),
+        (b"path,label,speaker\n", "no row can be read"),
+        (b'path,label,speaker\n"a.wav,sad,s1\n', r"utterances\.csv:2: not a CSV table"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path, content, problem):
+    with pytest.raises(CorpusError, match=problem):
+        parse_corpus(write(tmp_path, content))
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match="cannot be read as utf-16 text"):
+        parse_corpus(write(tmp_path, b"abc"), encoding="utf-16")
+
+
+def test_a_folder_without_the_table_is_refused_with_the_cure(tmp_path):
+    with pytest.raises(CorpusError, match=r"utterances\.csv.*ser link-corpus csv PATH"):
+        parse_corpus(tmp_path)
+
+
+class Stage(StageParams):
+    corpus: component("ser.data.corpora")
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"label_map": {"Wut": "furious"}}, r"unknown emotions \['furious'\]"),
+        ({"encoding": "latin-99"}, "not an encoding"),
+        ({"emotions": ["angry", "joyful"]}, r"unknown emotions \['joyful'\]"),
+        ({"delimiter": ";;"}, "delimiter"),
+        ({"num_sessions": 1}, "num_sessions"),
+        ({"genders": {"s1": "f"}}, "genders"),
+    ],
+)
+def test_params_out_of_range_are_refused(params, problem):
+    with pytest.raises(ParamsError, match=problem):
+        parse({"corpus": {"name": "csv", **params}}, Stage, where="params.yaml")
+
+
+def test_the_emotions_keep_their_canonical_order():
+    assert csv.Params(emotions=("sad", "angry")).emotions == ("angry", "sad")
+
+
+def test_what_the_params_say_of_the_corpus_is_what_reports_will_say():
+    corpus = csv.build(csv.Params(synthetic=True, licence="Ours.", citation="Us."))
+    assert (corpus.synthetic, corpus.licence, corpus.citation) == (True, "Ours.", "Us.")

@@ -1,0 +1,126 @@
+from collections import Counter
+
+import pytest
+
+from ser.data import intake
+from ser.data.corpora import emodb
+from ser.errors import CorpusError
+
+
+def write(root, *names):
+    """Write empty files: the parser reads names only."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def parse(root, **params):
+    return emodb.build(emodb.Params(**params)).parse(root)
+
+
+def test_a_name_says_speaker_sentence_and_emotion(tmp_path):
+    parsed = parse(write(tmp_path, "wav/09a01Fa.wav"))
+    (annotation,) = parsed.annotations
+    assert (annotation.id, annotation.audio) == ("09a01Fa", "wav/09a01Fa.wav")
+    assert (annotation.speaker, annotation.gender, annotation.session) == ("09", "female", "pair2")
+    assert (annotation.label, annotation.emotion) == ("F", "happy")
+    assert annotation.text == "Der Lappen liegt auf dem Eisschrank."
+    assert annotation.scripted is True
+    assert annotation.dialogue == annotation.id
+    assert parsed.rejections == ()
+
+
+@pytest.mark.parametrize(
+    ("letter", "emotion"),
+    [
+        ("W", "angry"),
+        ("L", "bored"),
+        ("E", "disgusted"),
+        ("A", "fearful"),
+        ("F", "happy"),
+        ("T", "sad"),
+        ("N", "neutral"),
+    ],
+)
+def test_the_letter_is_of_the_german_word(tmp_path, letter, emotion):
+    parsed = parse(write(tmp_path, f"wav/03b10{letter}c.wav"))
+    assert parsed.annotations[0].emotion == emotion
+
+
+def test_sessions_are_pairs_of_a_man_and_a_woman_in_order_of_number(tmp_path):
+    speakers = ["03", "08", "09", "10", "11", "12", "13", "14", "15", "16"]
+    parsed = parse(write(tmp_path, *(f"wav/{speaker}a02Na.wav" for speaker in speakers)))
+    members = {}
+    for annotation in parsed.annotations:
+        members.setdefault(annotation.session, {})[annotation.gender] = annotation.speaker
+    assert members == {
+        "pair1": {"male": "03", "female": "08"},
+        "pair2": {"male": "10", "female": "09"},
+        "pair3": {"male": "11", "female": "13"},
+        "pair4": {"male": "12", "female": "14"},
+        "pair5": {"male": "15", "female": "16"},
+    }
+
+
+def test_recordings_may_lie_in_the_root(tmp_path):
+    parsed = parse(write(tmp_path, "03a01Fa.wav", "README.md"))
+    assert [annotation.audio for annotation in parsed.annotations] == ["03a01Fa.wav"]
+
+
+def test_junk_is_passed_over_and_other_names_are_rejected(tmp_path):
+    odd = ["04a01Fa.wav", "03a03Fa.wav", "03a01Xa.wav", "03a01F.wav.wav", "notes.wav"]
+    files = ["03a01Fa.wav", "._03a01Fa.wav", ".DS_Store", "erkennung.txt", *odd]
+    parsed = parse(write(tmp_path, *(f"wav/{name}" for name in files)))
+    assert [annotation.id for annotation in parsed.annotations] == ["03a01Fa"]
+    assert {rejection.id for rejection in parsed.rejections} == set(odd)
+    assert all("its name is not" in rejection.reason for rejection in parsed.rejections)
+
+
+def test_a_folder_without_such_names_is_refused_with_the_cure(tmp_path):
+    for root in (tmp_path, write(tmp_path / "other", "wav/a.wav"), tmp_path / "none"):
+        with pytest.raises(CorpusError, match="ser link-corpus emodb PATH"):
+            parse(root)
+
+
+def accepted(counts):
+    """Return stand-ins for utterances: `check` counts labels."""
+
+    class Labelled:
+        def __init__(self, label):
+            self.label = label
+
+    return [Labelled(label) for label, count in counts.items() for _ in range(count)]
+
+
+def test_the_published_counts_pass():
+    assert sum(emodb.COUNTS.values()) == 535
+    emodb.build(emodb.Params()).check(accepted(emodb.COUNTS))
+
+
+@pytest.mark.parametrize("change", [{"W": 126}, {"W": 128}, {"W": 126, "L": 82}])
+def test_other_counts_are_refused_and_named_unless_partial_is_allowed(change):
+    utterances = accepted({**emodb.COUNTS, **change})
+    with pytest.raises(CorpusError, match=f"W: {change['W']} utterances, expected 127"):
+        emodb.build(emodb.Params()).check(utterances)
+    emodb.build(emodb.Params(allow_partial=True)).check(utterances)
+
+
+@pytest.mark.emodb
+def test_all_535_real_recordings_are_usable(emodb_root):
+    params = emodb.Params()
+    corpus = emodb.build(params)
+    taken = intake.take_in(corpus.parse(emodb_root), root=emodb_root, params=params)
+
+    assert len(taken.utterances) == 535
+    assert taken.rejections == ()
+    corpus.check(taken.utterances)
+    assert Counter(utterance.emotion for utterance in taken.utterances) == {
+        "angry": 127,
+        "happy": 71,
+        "neutral": 79,
+        "sad": 62,
+        None: 535 - 339,
+    }
+    assert len({utterance.text for utterance in taken.utterances}) == 10

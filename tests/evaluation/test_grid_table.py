@@ -1,0 +1,52 @@
+import json
+
+import pandas as pd
+
+from ser.evaluation import grid_table, summary
+from tests.evaluation.test_summary import cell
+
+
+def grid():
+    summaries = {}
+    for seed, loss in enumerate(("cross_entropy", "focal")):
+        frame, speaker_of = cell(seed=seed)
+        summaries["lstm", loss] = summary.summarise(frame, speaker_of)
+    return grid_table.table(summaries)
+
+
+def test_the_grid_has_the_columns_of_the_contract_and_the_best_cell_first():
+    table = grid()
+    assert list(table.columns) == [
+        "model", "loss", "num_folds", "num_seeds", "uar", "uar_low", "uar_high",
+        "wa", "wa_low", "wa_high", "macro_f1", "mcc", "ece", "tied_with_best",
+    ]  # fmt: skip
+    assert table["uar"].is_monotonic_decreasing
+    assert bool(table["tied_with_best"].iloc[0])
+
+
+def test_a_cell_whose_interval_ends_below_the_best_is_not_tied(tmp_path):
+    frame, speaker_of = cell()
+    good = frame.assign(
+        prediction=frame["truth"],
+        **{
+            f"probability_{e}": (frame["truth"] == e).astype(float)
+            for e in ("angry", "happy", "neutral", "sad")
+        },
+    )
+    table = grid_table.table(
+        {
+            ("lstm", "focal"): summary.summarise(frame, speaker_of),
+            ("lstm", "cross_entropy"): summary.summarise(good, speaker_of),
+        }
+    )
+    assert table["loss"].tolist() == ["cross_entropy", "focal"]
+    assert table["tied_with_best"].tolist() == [True, False]
+    grid_table.write(tmp_path, table)
+    back = pd.read_csv(tmp_path / "grid.csv")
+    assert back["uar"].tolist()[0] == 1.0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["lstm-cross_entropy"]["uar"] == 1.0
+    text = grid_table.as_text(table)
+    assert "100.0" in text
+    assert text.splitlines()[1].endswith("=")
+    assert not text.splitlines()[2].endswith("=")

@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from ser import predictions
+from ser.emotion import EMOTIONS
+from ser.evaluation import summary
+
+
+def cell(num_seeds=2, num_folds=3, per_fold=40, seed=0):
+    rng = np.random.default_rng(seed)
+    frames = []
+    for run_seed in range(num_seeds):
+        for fold in range(1, num_folds + 1):
+            ids = [f"f{fold}u{n:03}" for n in range(per_fold)]
+            for part in ("dev", "test"):
+                frames.append(
+                    predictions.table(
+                        ids=ids if part == "test" else [f"dev-{i}" for i in ids],
+                        truth=np.arange(per_fold) % 4,
+                        probabilities=rng.dirichlet(np.ones(4), per_fold),
+                        emotions=EMOTIONS,
+                        fold=fold,
+                        seed=run_seed,
+                        part=part,
+                    )
+                )
+    frame = pd.concat(frames, ignore_index=True)
+    return frame, {id_: f"speaker {id_[:2]}" for id_ in frame["utterance_id"]}
+
+
+def test_scores_pool_the_folds_and_average_the_seeds():
+    frame, speaker_of = cell()
+    scores = summary.summarise(frame, speaker_of)
+    test = frame[frame["part"] == "test"]
+    by_seed = [rows for _, rows in test.groupby("seed")]
+    uars = [balanced_accuracy_score(rows["truth"], rows["prediction"]) for rows in by_seed]
+    assert scores.scores["uar"] == pytest.approx(np.mean(uars))
+    assert scores.spread["uar"] == pytest.approx(np.std(uars, ddof=1))
+    was = [accuracy_score(rows["truth"], rows["prediction"]) for rows in by_seed]
+    assert scores.scores["wa"] == pytest.approx(np.mean(was))
+    assert (scores.num_folds, scores.num_seeds) == (3, 2)
+    assert scores.confusion.sum() == len(test)
+    assert scores.intervals["uar"].low <= scores.scores["uar"] <= scores.intervals["uar"].high
+
+
+def test_a_single_seed_has_no_spread_and_the_file_says_null(tmp_path):
+    frame, speaker_of = cell(num_seeds=1)
+    scores = summary.summarise(frame, speaker_of)
+    summary.write(tmp_path / "metrics.json", scores)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["uar"]["std_over_seeds"] is None
+    assert content["uar"]["mean"] == scores.scores["uar"]
+    assert content["uar"]["low"] == scores.intervals["uar"].low
+    assert content["emotions"] == list(EMOTIONS)
+
+
+def test_an_utterance_tested_twice_under_a_seed_is_refused():
+    frame, speaker_of = cell()
+    twice = pd.concat([frame, frame[frame["part"] == "test"].head(1)])
+    with pytest.raises(ValueError, match="'f1u000' is tested more than once"):
+        summary.summarise(twice, speaker_of)
+
+
+def test_predictions_without_a_test_part_are_refused():
+    frame, speaker_of = cell()
+    with pytest.raises(ValueError, match="no test predictions"):
+        summary.summarise(frame[frame["part"] == "dev"], speaker_of)
+
+
+def test_tracking_keys_carry_interval_and_recalls():
+    frame, speaker_of = cell()
+    keys = summary.summarise(frame, speaker_of).as_metrics()
+    assert {"test/uar", "test/uar_low", "test/uar_high", "test/wa", "test/recall_sad"} <= set(keys)

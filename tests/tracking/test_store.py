@@ -1,0 +1,88 @@
+"""Opening a store safely."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from ser.errors import TrackingError
+from ser.tracking import store
+
+
+def test_tracking_uri_of_the_environment_wins(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert store.default_uri(tmp_path) == f"sqlite:///{tmp_path.resolve()}/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://example.org")
+    assert store.default_uri(tmp_path) == "http://example.org"
+
+
+def test_file_that_is_no_database_is_refused_at_once(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(b"not a database " * 500)
+    with pytest.raises(TrackingError, match=r"mlflow\.db: .*not a database; move the file aside"):
+        store.connect(f"sqlite:///{path}")
+
+
+def test_process_killed_while_it_initialises_leaves_no_half_database(tmp_path):
+    path = tmp_path / "mlruns" / "mlflow.db"
+    code = (
+        "import os, signal\n"
+        "from ser.tracking import store\n"
+        "def die(path):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store._use_write_ahead_log = die\n"
+        f"store.connect('sqlite:///{path}')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert result.returncode == -signal.SIGKILL
+    assert not path.exists()
+
+
+def test_half_initialised_database_is_refused_with_a_cure(root):
+    path = root / "mlruns" / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE scorers")
+        connection.execute("DELETE FROM alembic_version")
+    with pytest.raises(TrackingError, match="was interrupted: move the file aside"):
+        store.connect(f"sqlite:///{path}")
+
+
+def test_locked_database_is_refused_after_the_timeout(root, monkeypatch):
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.2)
+    path = root / "mlruns" / "mlflow.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TrackingError, match=r"locked; another process has held it"):
+            store.connect(f"sqlite:///{path}")
+
+
+def test_database_of_another_mlflow_is_refused_with_both_cures(root):
+    path = root / "mlruns" / "mlflow.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with pytest.raises(TrackingError, match=r"(?s)constraints\.txt.*mlflow db upgrade"):
+        store.connect(f"sqlite:///{path}")
+
+
+def test_file_store_is_refused_with_a_cure(tmp_path):
+    with pytest.raises(TrackingError, match="set MLFLOW_TRACKING_URI to a database"):
+        store.connect(str(tmp_path / "mlruns"))
+
+
+def test_unknown_run_is_named(root):
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    for run_id in ("0" * 32, "no such thing"):
+        with pytest.raises(TrackingError, match=f"there is no run '{run_id}'"):
+            store.find_run(client, run_id, uri)
+
+
+def test_location_chosen_by_hand_is_not_taken_for_a_move(tmp_path):
+    database = tmp_path / "mlruns" / "mlflow.db"
+    old = store.former_folder(database, "ser/a/b", "/old/mlruns/ser-a-b")
+    assert old == "/old/mlruns"
+    assert store.former_folder(database, "ser/a/b", "/shared/elsewhere") is None
+    assert store.former_folder(database, "ser/a/b", f"{tmp_path}/mlruns/ser-a-b") is None

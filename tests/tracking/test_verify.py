@@ -1,0 +1,144 @@
+"""A run leads back to what it was made from, or says what differs."""
+
+import pytest
+
+from ser import lineage
+from ser.errors import LineageError, TrackingError
+from ser.tracking import verify
+from ser.tracking.mlflow_tracker import open_experiment
+from ser.tracking.tracker import RunSpec
+
+LOCK = "schema: '2.0'\nstages:\n  split:\n    cmd: python -m pipelines.split\n"
+SOURCES = ["ser/metrics.py"]
+
+
+@pytest.fixture
+def project(root, monkeypatch):
+    """A workspace with data, sources and a lock, outside git."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
+    for name, text in [
+        ("data/manifest.jsonl", "{}\n"),
+        ("data/splits.csv", "fold,part,utterance_id\n"),
+        ("data/features/mfcc/meta.json", "{}"),
+        ("data/features/mfcc/shard-00000.npy", "frames"),
+        ("ser/metrics.py", "uar = 1\n"),
+        ("dvc.lock", LOCK),
+        ("runs/lstm-focal/predictions.parquet", "predictions"),
+    ]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def runs(project):
+    """Ids of a parent run and its nested run, both recorded in the project."""
+    listed = project / "lineage.json"
+    data = ["data/manifest.jsonl"]
+    lineage.write_record(project, root=project, sources=SOURCES, data=data)
+    predictions = project / "runs/lstm-focal/predictions.parquet"
+    tags = {
+        "ser.manifest_sha256": lineage.sha256_file(project / "data/manifest.jsonl"),
+        "ser.split_sha256": lineage.sha256_file(project / "data/splits.csv"),
+        "ser.feature": "mfcc",
+        "ser.features_sha256": lineage.digest_folder(project / "data/features/mfcc"),
+        "ser.upstream_stages": "split",
+        "ser.dvc_lock_sha256": lineage.upstream_lock_sha256(project, ["split"]),
+        "ser.git_commit": lineage.git_state(project).commit,
+        "ser.source_sha256": lineage.source_sha256(project, SOURCES),
+        "ser.predictions_sha256": lineage.sha256_file(predictions),
+    }
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
+    with experiment.run(RunSpec("lstm-focal", "cell", tags, {})) as tracker:
+        tracker.log_artifact(listed)
+        tracker.log_artifact(predictions, folder="predictions")
+        del tags["ser.predictions_sha256"]
+        with experiment.run(RunSpec("nested", "fold", tags, {}), parent_key="cell"):
+            pass
+    return experiment.run_id("cell"), experiment.run_id("fold")
+
+
+def differing(run_id, root):
+    return {check.name for check in verify.verify(run_id, root) if not check.ok}
+
+
+def test_untouched_workspace_agrees_in_everything(project, runs):
+    names = [check.name for check in verify.verify(runs[0], project)]
+    assert differing(runs[0], project) == set()
+    assert "ser.predictions_sha256" in names
+    assert "ser/metrics.py" in names
+
+
+def test_nested_run_uses_the_file_list_of_its_parent(project, runs):
+    (project / "ser/metrics.py").write_text("uar = 2\n")
+    assert differing(runs[1], project) == {"ser/metrics.py"}
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("data/manifest.jsonl", {"ser.manifest_sha256", "data/manifest.jsonl"}),
+        ("data/splits.csv", {"ser.split_sha256"}),
+        ("data/features/mfcc/shard-00000.npy", {"ser.features_sha256"}),
+        ("ser/metrics.py", {"ser/metrics.py"}),
+    ],
+)
+@pytest.mark.parametrize("gone", [False, True])
+def test_changed_or_missing_file_is_named(project, runs, path, names, gone):
+    if gone:
+        (project / path).unlink()
+    else:
+        (project / path).write_text("changed")
+    assert differing(runs[0], project) == names
+
+
+def test_changed_upstream_stage_is_named(project, runs):
+    (project / "dvc.lock").write_text(LOCK.replace("pipelines.split", "pipelines.other"))
+    assert differing(runs[0], project) == {"ser.dvc_lock_sha256"}
+
+
+def test_tampered_predictions_are_named(project, runs):
+    (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/predictions/*.parquet")
+    kept.write_text("better")
+    assert differing(runs[0], project) == {"ser.predictions_sha256"}
+
+
+def test_predictions_that_are_gone_are_named(project, runs):
+    (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/predictions/*.parquet")
+    kept.unlink()
+    assert differing(runs[0], project) == {"ser.predictions_sha256"}
+
+
+def test_tampered_file_list_is_named(project, runs):
+    (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/lineage.json")
+    kept.write_text('{"sources": {}, "data": {}}')
+    assert differing(runs[0], project) == {"ser.source_sha256"}
+
+
+def test_commit_unknown_to_the_repository_is_named(project, runs):
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
+    experiment.client.set_tag(runs[0], "ser.git_commit", "0" * 40)
+    assert differing(runs[0], project) == {"ser.git_commit"}
+
+
+def test_tag_that_was_never_recorded_is_a_difference_even_if_its_file_is_gone(project, runs):
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
+    experiment.client.delete_tag(runs[0], "ser.split_sha256")
+    (project / "data/splits.csv").unlink()
+    (check,) = [c for c in verify.verify(runs[0], project) if c.name == "ser.split_sha256"]
+    assert not check.ok
+    assert check.recorded == "missing"
+
+
+def test_run_of_somebody_else_is_refused(project):
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
+    run = experiment.client.create_run(experiment.experiment_id)
+    with pytest.raises(LineageError, match=r"no tag ser\.run_key"):
+        verify.verify(run.info.run_id, project)
+
+
+def test_unknown_run_and_missing_store_are_refused(project, tmp_path):
+    with pytest.raises(TrackingError, match="there is no run 'nobody'"):
+        verify.verify("nobody", project)
+    with pytest.raises(TrackingError, match="nothing was recorded"):
+        verify.verify("nobody", tmp_path / "empty")
