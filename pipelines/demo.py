@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ser import runtime
 from ser.data.corpora import demo
+from ser.data.demo import release
 from ser.errors import ParamsError
 from ser.params import StageParams, component, read
 
@@ -26,7 +27,7 @@ def run(params: Params, *, out: Path) -> None:
             f"corpus.name is {params.corpus.name!r}, but only the demo corpus can be made; "
             f"set synthetic_corpora: []"
         )
-    demo.generate(out, params.corpus, progress=partial(tqdm, desc="synthesise", unit="utt"))
+    release.generate(out, params.corpus, progress=partial(tqdm, desc="synthesise", unit="utt"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

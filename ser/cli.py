@@ -42,13 +42,13 @@ def demo_corpus(
 
     from tqdm import tqdm
 
-    from ser import components
+    from ser.data.corpora import demo
+    from ser.data.demo import release
     from ser.params import parse
 
-    demo = components.load("ser.data.corpora", "demo")
     section = _corpus_section(params, "demo") or {"name": "demo"}
     chosen = parse(section, demo.Params, where=f"{params}: corpus")
-    demo.generate(root, chosen, progress=partial(tqdm, desc="synthesise", unit="utt"))
+    release.generate(root, chosen, progress=partial(tqdm, desc="synthesise", unit="utt"))
     typer.echo(f"{root}: synthetic corpus written; it proves the machinery, nothing about speech")
 
 

@@ -223,6 +223,33 @@ def test_bad_bytes_in_a_transcript_cost_the_words_only(tree: Tree) -> None:
     assert "transcriptions/Ses01F_impro01.txt:1: not UTF-8" in rejected(parsed)[0]
 
 
+def test_a_transcript_line_of_another_form_is_refused_and_the_others_stay(tree: Tree) -> None:
+    tree.transcript(
+        "Ses01F_impro01",
+        b"Ses01F_impro01_F001: no times\nSes01F_impro01_F000 [006.2-008.2]: Excuse me.\n",
+    )
+    tree.evaluation("Ses01F_impro01", block("Ses01F_impro01_F000"))
+    tree.wavs("Ses01F_impro01_F000")
+    parsed = PARTIAL.parse(tree.root)
+    assert [item.text for item in parsed.annotations] == ["Excuse me."]
+    assert (
+        "transcriptions/Ses01F_impro01.txt:1: expected '<turn> [start-end]" in rejected(parsed)[0]
+    )
+
+
+def test_a_label_file_that_cannot_be_opened_is_refused_by_name(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tree.evaluation("Ses01F_impro01", block("Ses01F_impro01_F000"))
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (reason,) = rejected(PARTIAL.parse(tree.root))
+    assert reason == f"{path.relative_to(tree.root).as_posix()}: cannot be read: Permission denied"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
