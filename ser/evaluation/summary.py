@@ -71,12 +71,14 @@ class CellSummary:
             for name, interval in self.intervals.items()
             for end, value in asdict(interval).items()
         }
-        return {
+        keys = {
             **{f"test/{name}": value for name, value in self.scores.items()},
             **{f"test/{name}_std_over_seeds": value for name, value in self.spread.items()},
             **ends,
             **{f"test/recall_{emotion}": value for emotion, value in self.recall.items()},
         }
+        # A spread over one seed and an interval over one speaker are not known.
+        return {key: value for key, value in keys.items() if not np.isnan(value)}
 
 
 def summarise(frame: pd.DataFrame, speaker_of: Mapping[str, str]) -> CellSummary:

@@ -146,8 +146,8 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
     kind = " **Synthetic speech.**" if inputs.card["synthetic"] else ""
     return (
         f"**{plan.model}** trained with **{plan.loss}** on {inputs.card['name']}, "
-        f"protocol `{inputs.split['protocol']}`: {len(inputs.folds)} folds x "
-        f"{len(plan.training.seeds)} seeds.{kind} `test/uar` pools the test parts of all folds "
+        f"protocol `{inputs.split['protocol']}`, {len(inputs.folds)} folds, seeds "
+        f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts of all folds "
         "and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % bootstrap "
         "interval over speakers. The epoch is chosen on dev; the test part is read once."
     )

@@ -30,6 +30,9 @@ _METRICS_PER_REQUEST = 1000
 _MAX_DIGEST_CHARS = 36
 _FINISHED = "FINISHED"
 
+#: Opens the experiment's page on runs and metrics, not on the traces of language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
 
 def open_experiment(
     name: str,
@@ -59,7 +62,7 @@ def open_experiment(
     client = store.connect(uri)
     with store.translated(uri):
         experiment = client.get_experiment_by_name(name) or _create(client, uri, name)
-        for key, value in {"mlflow.note.content": note, **tags}.items():
+        for key, value in {**_EXPERIMENT_TAGS, "mlflow.note.content": note, **tags}.items():
             if experiment.tags.get(key) != value:
                 client.set_experiment_tag(experiment.experiment_id, key, value)
     if experiment.lifecycle_stage != "active":
