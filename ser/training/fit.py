@@ -6,7 +6,7 @@ with the same bytes as one that was never interrupted.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -200,6 +200,7 @@ def _train_epoch(
         is_step = is_last or (index + 1) % recipe.accumulation == 0
         group = min(recipe.accumulation, num_batches - index + index % recipe.accumulation)
         done = (epoch - 1 + (index + 0.5) / num_batches) / recipe.num_epochs
+        batch = _noisy(batch.to(accelerator.device), recipe.feature_noise)
         value = _forward_backward(model, loss, batch, accelerator, is_step, scale=1 / group)
         _require_finite(value, f"loss {value}", epoch, batch)
         totals[:2] += torch.tensor([value * len(batch.ids), len(batch.ids)])
@@ -221,6 +222,13 @@ def _train_epoch(
     }
 
 
+def _noisy(batch: Batch, noise: float) -> Batch:
+    """Return the batch with Gaussian noise on its inputs; models do not look at padding."""
+    if noise == 0.0:
+        return batch
+    return replace(batch, inputs=batch.inputs + noise * torch.randn_like(batch.inputs))
+
+
 def _forward_backward(
     model: nn.Module,
     loss: Any,
@@ -230,7 +238,6 @@ def _forward_backward(
     *,
     scale: float,
 ) -> float:
-    batch = batch.to(accelerator.device)
     if is_step:
         value = loss(model(batch.inputs, batch.lengths), batch.labels)
         accelerator.backward(value * scale)

@@ -24,6 +24,8 @@ class Recipe(Section):
         warmup: Share of training in which the learning rate rises linearly from zero;
             it then falls to zero along half a cosine.
         gradient_clip: Largest L2 norm of all gradients together.
+        feature_noise: Standard deviation of Gaussian noise added to the normalised
+            features of the train part, anew in every epoch; 0 adds none.
     """
 
     num_epochs: int = Field(20, ge=1)
@@ -35,6 +37,7 @@ class Recipe(Section):
     weight_decay: float = Field(0.01, ge=0.0)
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
     gradient_clip: float = Field(1.0, gt=0.0)
+    feature_noise: float = Field(0.0, ge=0.0, le=10.0)
 
 
 class TrainingParams(Section):

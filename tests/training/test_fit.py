@@ -148,6 +148,14 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(fold_data)
         train(make_plan(learning_rate=1e30, gradient_clip=1e30, num_epochs=8), fold_data)
 
 
+def test_noise_changes_training_and_is_the_same_for_the_same_seed(fold_data):
+    plain, noisy, again = (
+        train(make_plan(num_epochs=2, feature_noise=noise), fold_data) for noise in (0.0, 0.5, 0.5)
+    )
+    assert same_weights(noisy.fit.weights, again.fit.weights)
+    assert not same_weights(noisy.fit.weights, plain.fit.weights)
+
+
 @pytest.mark.parametrize("balance", ["none", "class_weights", "weighted_sampler"])
 def test_every_policy_against_imbalance_trains(fold_data, balance):
     result = train(make_plan(TrainingParams(balance=balance), num_epochs=2), fold_data)
