@@ -27,7 +27,9 @@ def run(params: Params, *, out: Path) -> None:
             f"corpus.name is {params.corpus.name!r}, but only the demo corpus can be made; "
             f"set synthetic_corpora: []"
         )
-    release.generate(out, params.corpus, progress=partial(tqdm, desc="synthesise", unit="utt"))
+    release.generate(
+        out, params.corpus, progress=partial(tqdm, desc="synthesise", unit="utt", disable=None)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -35,7 +35,7 @@ def run(
         audio_params=params.audio,
         root=root,
         folder=out,
-        progress=partial(tqdm, desc=f"extract {out.name}", unit="utt"),
+        progress=partial(tqdm, desc=f"extract {out.name}", unit="utt", disable=None),
     )
     logger.info("%s: %d utterances, %d bins a frame", out.name, len(store), store.num_bins)
 

@@ -29,7 +29,7 @@ def run(params: Params, *, root: Path, out: Path) -> None:
         corpus.parse(root),
         root=root,
         params=params.corpus,
-        progress=partial(tqdm, desc="inspect recordings", unit="wav"),
+        progress=partial(tqdm, desc="inspect recordings", unit="wav", disable=None),
     )
     out.mkdir(parents=True, exist_ok=True)
     # Written before anything is refused, so that the list is there to be read.

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from ser.training.recipe import Recipe, TrainingParams
 
 
 class Params(StageParams):
-    """Sections read: recipes.<model> and training; models.<model>, losses.<loss> beside."""
+    """Sections read: recipes.<model>, training; features.*, models.*, losses.* of the cell."""
 
     recipes: dict[str, Recipe]
     training: TrainingParams
@@ -60,12 +61,12 @@ def run(params_file: Path, model: str, loss: str, paths: InputPaths, workspace: 
     feature = settings.read_entry(params_file, "features", EXTRACTORS, paths.features.name)
     data = inputs.load(paths, feature_params=feature.model_dump(mode="json"))
     plan = plan_cell(params_file, model, loss, emotions=data.emotions)
-    accelerator = Accelerator(
-        cpu=plan.training.device == "cpu", mixed_precision=plan.training.precision
-    )
+    # Without a GPU this must be said: Accelerate would not join the processes of a launcher.
+    on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=plan.training.precision)
     seeding.make_deterministic(plan.training.num_threads, strict=accelerator.device.type == "cpu")
     runner = CellRunner(plan, data, open_experiment(data, accelerator), workspace, accelerator)
-    runner.run(lambda jobs: tqdm(jobs, desc=plan.name, unit="fold"))
+    runner.run(lambda jobs: tqdm(jobs, desc=plan.name, unit="fold", disable=None))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -48,7 +48,9 @@ def demo_corpus(
 
     section = _corpus_section(params, "demo") or {"name": "demo"}
     chosen = parse(section, demo.Params, where=f"{params}: corpus")
-    release.generate(root, chosen, progress=partial(tqdm, desc="synthesise", unit="utt"))
+    release.generate(
+        root, chosen, progress=partial(tqdm, desc="synthesise", unit="utt", disable=None)
+    )
     typer.echo(f"{root}: synthetic corpus written; it proves the machinery, nothing about speech")
 
 

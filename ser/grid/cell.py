@@ -124,7 +124,15 @@ class CellRunner:
 
     def _key(self, fold: Fold, seed: int) -> str:
         return specs.run_key(
-            self.plan, self.inputs, fold=fold.number, seed=seed, source_sha256=self.source_sha256
+            self.plan,
+            self.inputs,
+            fold=fold.number,
+            seed=seed,
+            source_sha256=self.source_sha256,
+            machine={
+                "device": self.accelerator.device.type,
+                "num_processes": self.accelerator.num_processes,
+            },
         )
 
     def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:

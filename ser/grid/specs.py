@@ -36,7 +36,15 @@ def experiment_note(inputs: Inputs) -> str:
     )
 
 
-def run_key(plan: CellPlan, inputs: Inputs, *, fold: int, seed: int, source_sha256: str) -> str:
+def run_key(
+    plan: CellPlan,
+    inputs: Inputs,
+    *,
+    fold: int,
+    seed: int,
+    source_sha256: str,
+    machine: Mapping[str, Any],
+) -> str:
     """Return the hash of everything that decides a fold's result.
 
     Args:
@@ -45,6 +53,7 @@ def run_key(plan: CellPlan, inputs: Inputs, *, fold: int, seed: int, source_sha2
         fold: Its number.
         seed: Its seed.
         source_sha256: Of the code that trains.
+        machine: Kind of device and number of processes: they sum in other orders.
 
     Returns:
         32 hexadecimal digits.
@@ -57,6 +66,7 @@ def run_key(plan: CellPlan, inputs: Inputs, *, fold: int, seed: int, source_sha2
         "seed": seed,
         "data": dict(inputs.digests),
         "source": source_sha256,
+        "machine": dict(machine),
         "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
     }
     return lineage.sha256_text(lineage.canonical_json(decisive))[:32]
@@ -71,6 +81,7 @@ def cell_key(fold_keys: Mapping[tuple[int, int], str]) -> str:
 def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> dict[str, str]:
     """Return the tags that every run of a cell shares: what it is, where it came from."""
     git = lineage.git_state(root)
+    environment = lineage.environment()
     upstream = ["prepare", "split", f"extract@{inputs.feature}"]
     return {
         "ser.model": plan.model,
@@ -86,6 +97,9 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
         "ser.source_sha256": source_sha256,
         "ser.git_commit": git.commit,
         "ser.git_dirty": str(git.dirty).lower(),
+        "ser.python": environment["python"],
+        "ser.torch": environment["packages"]["torch"],
+        "ser.platform": environment["platform"],
         "ser.upstream_stages": ",".join(upstream),
         "ser.dvc_lock_sha256": lineage.upstream_lock_sha256(root, upstream),
     }
@@ -147,9 +161,9 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
     return (
         f"**{plan.model}** trained with **{plan.loss}** on {inputs.card['name']}, "
         f"protocol `{inputs.split['protocol']}`, {len(inputs.folds)} folds, seeds "
-        f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts of all folds "
-        "and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % bootstrap "
-        "interval over speakers. The epoch is chosen on dev; the test part is read once."
+        f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
+        "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
+        "bootstrap interval over speakers. The epoch is chosen on dev; the test part is read once."
     )
 
 

@@ -1,7 +1,8 @@
-"""What every loss promises."""
+"""What every loss promises, and the two casts that all of them need."""
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from ser.batch import HeadName, ModelOutput
@@ -26,5 +27,42 @@ class Loss(Protocol):
             labels: Class indices `(batch,)`.
 
         Returns:
-            A scalar `()`, float32.
+            A scalar `()`, float32; float64 where the logits are.
         """
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set what the loss changes over training; called before every epoch.
+
+        It depends on the epoch alone, never on the calls before, so that a fit which
+        resumes sees the same loss as one that was never interrupted.
+
+        Args:
+            epoch: The epoch that begins, from 1.
+        """
+
+    def diagnose(self, output: ModelOutput, labels: Tensor, /) -> dict[str, float]:
+        """Return what else is worth a curve, measured on a whole part; often nothing.
+
+        Args:
+            output: Embedding `(num_utterances, embedding_dim)`, logits
+                `(num_utterances, num_classes)`.
+            labels: Class indices `(num_utterances,)`.
+
+        Returns:
+            Name -> value, finite; the names carry no part.
+        """
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Return half-precision values as float32, float32 and float64 as they are.
+
+    Example:
+        >>> full_precision(torch.zeros(1, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def weights_like(class_weights: Tensor | None, logits: Tensor) -> Tensor | None:
+    """Return class weights in the type of the logits, or None."""
+    return None if class_weights is None else class_weights.to(logits.dtype)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ser.batch import ModelOutput
+from ser.losses._base import full_precision, weights_like
 from ser.params import ComponentParams
 
 
@@ -33,9 +34,17 @@ class CrossEntropyLoss(nn.Module):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor | None
 
+    def start_epoch(self, epoch: int) -> None:
+        """Do nothing: the loss is the same in every epoch."""
+
+    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
+        """Return nothing: the loss has no curves of its own."""
+        return {}
+
     def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
         """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
-        return F.cross_entropy(output.logits.float(), labels, weight=self.class_weights)
+        logits = full_precision(output.logits)
+        return F.cross_entropy(logits, labels, weight=weights_like(self.class_weights, logits))
 
 
 def build(_params: Params, *, num_classes: int, class_weights: Tensor | None) -> CrossEntropyLoss:  # noqa: ARG001

@@ -25,9 +25,17 @@ class CosineHead(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Return cosines `(batch, num_classes)` in [-1, 1] of `(batch, embedding_dim)`."""
-        # In half precision the norms of long vectors overflow.
-        unit = F.normalize(embedding.float(), dim=-1)
-        return F.linear(unit, F.normalize(self.prototypes.float(), dim=-1))
+        # In half precision the norms of long vectors overflow, and a cosine near 1 has too
+        # few digits left to be scaled; autocast would make this product one in halves.
+        with torch.autocast(embedding.device.type, enabled=False):
+            unit = F.normalize(embedding.float(), dim=-1)
+            return F.linear(unit, F.normalize(self.prototypes.float(), dim=-1))
+
+    @torch.no_grad()
+    def prototype_cosines(self) -> Tensor:
+        """Return the cosines between the prototypes `(num_classes, num_classes)`."""
+        cosines: Tensor = self(self.prototypes)
+        return cosines
 
 
 def build(head: HeadName, *, embedding_dim: int, num_classes: int) -> nn.Module:

@@ -5,6 +5,7 @@ generators are seeded anew at its start. So a fit that resumes after an interrup
 with the same bytes as one that was never interrupted.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,7 @@ from ser.batch import Batch, ModelOutput
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
+from ser.models._heads import CosineHead
 from ser.tracking.tracker import Tracker
 from ser.training.checkpoint import (
     Checkpoint,
@@ -29,6 +31,11 @@ from ser.training.checkpoint import (
 )
 from ser.training.predict import predict
 from ser.training.recipe import Recipe, learning_rate_factor
+
+logger = logging.getLogger(__name__)
+
+#: Two prototypes this close (18 degrees) no longer tell their classes apart.
+_COLLAPSED_COSINE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +145,13 @@ def fit(
         epoch = len(progress.history) + 1
         seeding.seed_everything(seeding.derive(context.seed, "epoch", epoch))
         sampler.set_epoch(epoch)
+        loss.start_epoch(epoch)
         row = {
             "epoch": float(epoch),
             **_train_epoch(wrapped, loss, loader, optimiser, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
             **_evaluate(wrapped, loss, dev, recipe, accelerator),
+            **_watch_prototypes(model, progress),
         }
         progress.add(row, model.state_dict())
         context.tracker.log_metrics(_without_epoch(row), step=epoch)
@@ -274,11 +283,34 @@ def _evaluate(
         outputs.output.embedding.to(accelerator.device),
         outputs.output.logits.to(accelerator.device),
     )
+    labels = outputs.labels.to(accelerator.device)
     return {
-        "dev/loss": float(loss(whole, outputs.labels.to(accelerator.device))),
+        "dev/loss": float(loss(whole, labels)),
         "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
         "dev/wa": metrics.wa(truth=truth, prediction=prediction),
+        **{f"dev/{name}": value for name, value in loss.diagnose(whole, labels).items()},
     }
+
+
+def _watch_prototypes(model: nn.Module, progress: Progress) -> dict[str, float]:
+    """Return the largest cosine between two prototypes, if any; warn once of a collapse."""
+    heads = [module for module in model.modules() if isinstance(module, CosineHead)]
+    if not heads:
+        return {}
+    key = "train/max_prototype_cosine"
+    cosines = heads[0].prototype_cosines().fill_diagonal_(-1.0)
+    largest = float(cosines.max())
+    # The history survives an interruption, so a resumed fit does not warn again.
+    is_known = any(row[key] > _COLLAPSED_COSINE for row in progress.history)
+    if largest > _COLLAPSED_COSINE and not is_known:
+        logger.warning(
+            "epoch %d: prototypes collapsed: cosine %.3f between class indices %d and %d; "
+            "lower the margin or the scale of the loss, or warm the margin up for longer",
+            len(progress.history) + 1,
+            largest,
+            *divmod(int(cosines.argmax()), len(cosines)),
+        )
+    return {key: largest}
 
 
 def _without_epoch(row: Mapping[str, float]) -> dict[str, float]:

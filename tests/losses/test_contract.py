@@ -1,5 +1,7 @@
 """What every loss promises, run over all of them by discovery."""
 
+import math
+
 import pytest
 import torch
 
@@ -63,13 +65,33 @@ def test_a_batch_of_one_and_a_batch_of_one_class_are_fine(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_any_precision_gives_a_float32_loss_near_that_of_float32(name, dtype):
+def test_any_half_precision_gives_a_float32_loss_and_float64_stays(name, dtype):
     torch.manual_seed(0)
     logits, labels = torch.randn(6, NUM_CLASSES), torch.tensor([0, 1, 2, 3, 0, 1])
-    loss = build(name)
+    loss = build(name, torch.tensor([0.5, 1.0, 2.0, 1.5]))
     value = loss(output(logits.to(dtype)), labels)
-    assert value.dtype == torch.float32
-    torch.testing.assert_close(value, loss(output(logits), labels), atol=5e-2, rtol=5e-2)
+    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    torch.testing.assert_close(value.float(), loss(output(logits), labels), atol=5e-2, rtol=5e-2)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_epoch_has_the_same_loss_whatever_epochs_came_before(name):
+    torch.manual_seed(0)
+    batch = output(torch.randn(6, NUM_CLASSES)), torch.tensor([0, 1, 2, 3, 0, 1])
+    loss, resumed = build(name), build(name)
+    for epoch in (1, 2, 3):
+        loss.start_epoch(epoch)
+    resumed.start_epoch(3)
+    assert torch.equal(loss(*batch), resumed(*batch))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_diagnosis_is_finite_and_carries_no_part_in_its_names(name):
+    torch.manual_seed(0)
+    found = build(name).diagnose(output(torch.randn(6, NUM_CLASSES)), torch.tensor([0, 1] * 3))
+    for key, value in found.items():
+        assert "/" not in key
+        assert math.isfinite(value)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -23,3 +23,20 @@ def test_half_precision_embeddings_do_not_overflow():
     logits = head(torch.full((1, 64), 6e4, dtype=torch.float16))
     assert logits.isfinite().all()
     assert logits.dtype == torch.float32
+
+
+def test_cosines_keep_their_digits_under_autocast():
+    head, embedding = _heads.CosineHead(16, 4), torch.randn(5, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cosines = head(embedding)
+    assert torch.equal(cosines, head(embedding))
+
+
+def test_prototype_cosines_are_those_between_the_prototypes():
+    head = _heads.CosineHead(2, 3)
+    with torch.no_grad():
+        head.prototypes.copy_(torch.tensor([[2.0, 0.0], [0.0, 5.0], [-3.0, 0.0]]))
+    cosines = head.prototype_cosines()
+    expected = torch.tensor([[1.0, 0.0, -1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])
+    torch.testing.assert_close(cosines, expected)
+    assert not cosines.requires_grad

@@ -1,0 +1,72 @@
+"""Focal loss: cross-entropy that turns away from what is already classified well.
+
+Per utterance it is alpha_y (1 - p_y)^gamma (-log p_y). The variant is the multi-class one
+on softmax probabilities; the paper's own is binary, on sigmoids.
+"""
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from ser.batch import ModelOutput
+from ser.losses._base import full_precision, weights_like
+from ser.params import ComponentParams
+
+
+class Params(ComponentParams):
+    """How strongly easy utterances are turned down.
+
+    Args:
+        gamma: Exponent of 1 - p_y, in [0, 10]; 0 is cross-entropy.
+    """
+
+    gamma: float = Field(2.0, ge=0.0, le=10.0)
+
+
+class FocalLoss(nn.Module):
+    """Weighted mean of (1 - p_y)^gamma (-log p_y).
+
+    Class weights, where given, are the paper's alpha. The mean is normalised by them,
+    sum_i alpha_{y_i} f_i / sum_i alpha_{y_i}, so that gamma 0 is weighted cross-entropy
+    exactly; the modulating factor is not part of the normalisation.
+
+    Args:
+        gamma: Exponent of 1 - p_y, at least 0.
+        class_weights: Alpha per class `(num_classes,)`, or None for equal ones.
+
+    Source:
+        Lin, Goyal, Girshick, He and Dollar (2017), "Focal Loss for Dense Object
+        Detection", equation 5, arXiv:1708.02002.
+    """
+
+    head = "linear"
+    logit_scale = 1.0
+
+    def __init__(self, gamma: float, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.class_weights: Tensor | None
+
+    def start_epoch(self, epoch: int) -> None:
+        """Do nothing: the loss is the same in every epoch."""
+
+    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
+        """Return nothing: the loss has no curves of its own."""
+        return {}
+
+    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
+        log_p = full_precision(output.logits).log_softmax(dim=-1)
+        # expm1 keeps 1 - p exact where p is near 1. At p = 1 the slope of a power below 1
+        # is infinite, and infinity times the zero of log p would be NaN: hence the floor.
+        rest = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
+        modulated = rest**self.gamma * log_p  # (batch, num_classes)
+        # It picks the true class and averages with the very arithmetic of cross-entropy.
+        return F.nll_loss(modulated, labels, weight=weights_like(self.class_weights, log_p))
+
+
+def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> FocalLoss:  # noqa: ARG001
+    """Return the loss; `num_classes` is part of the family's interface."""
+    return FocalLoss(params.gamma, class_weights)

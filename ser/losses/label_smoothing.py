@@ -1,0 +1,71 @@
+"""Label smoothing: cross-entropy with targets that are a little less than certain.
+
+The variant is epsilon/K, as in `torch.nn.CrossEntropyLoss`: the true class gets
+1 - epsilon + epsilon/K, each other one epsilon/K. (The epsilon/(K-1) form, which gives the
+true class 1 - epsilon, is the same loss with epsilon smaller by (K-1)/K.)
+"""
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from ser.batch import ModelOutput
+from ser.losses._base import full_precision, weights_like
+from ser.params import ComponentParams
+
+
+class Params(ComponentParams):
+    """How much of the target is spread.
+
+    Args:
+        epsilon: Share spread evenly over all classes, the true one included, in [0, 1).
+    """
+
+    epsilon: float = Field(0.1, ge=0.0, lt=1.0)
+
+
+class LabelSmoothingLoss(nn.Module):
+    """(1 - epsilon) times cross-entropy plus epsilon times the mean over all classes.
+
+    With weights w it is, as in torch, sum_i sum_k w_k q_ik (-log p_ik) / sum_i w_{y_i},
+    where q_i is the smoothed target of utterance i.
+
+    Args:
+        epsilon: Share spread over the K classes, in [0, 1); 0 is cross-entropy.
+        class_weights: One weight per class `(num_classes,)`, or None for equal ones.
+
+    Source:
+        Szegedy, Vanhoucke, Ioffe, Shlens and Wojna (2016), "Rethinking the Inception
+        Architecture for Computer Vision", section 7, arXiv:1512.00567.
+    """
+
+    head = "linear"
+    logit_scale = 1.0
+
+    def __init__(self, epsilon: float, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.class_weights: Tensor | None
+
+    def start_epoch(self, epoch: int) -> None:
+        """Do nothing: the loss is the same in every epoch."""
+
+    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
+        """Return nothing: the loss has no curves of its own."""
+        return {}
+
+    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
+        logits = full_precision(output.logits)
+        return F.cross_entropy(
+            logits,
+            labels,
+            weight=weights_like(self.class_weights, logits),
+            label_smoothing=self.epsilon,
+        )
+
+
+def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> LabelSmoothingLoss:  # noqa: ARG001
+    """Return the loss; K is read from the logits."""
+    return LabelSmoothingLoss(params.epsilon, class_weights)

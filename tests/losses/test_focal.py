@@ -1,0 +1,82 @@
+import pytest
+import torch
+from pydantic import ValidationError
+
+from ser.losses import focal
+from ser.losses.focal import FocalLoss
+from tests.losses.support import (
+    WEIGHTS,
+    given,
+    of_cross_entropy,
+    passes_gradcheck,
+    random_batch,
+    value_and_gradient,
+)
+from tests.reference import losses as reference
+
+
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_focal_equals_a_plain_loop(weights, dtype, rel, gamma):
+    logits, labels = random_batch()
+    loss = FocalLoss(gamma, None if weights is None else torch.tensor(weights))
+    value = loss(given(logits, dtype), torch.tensor(labels))
+    assert float(value) == pytest.approx(
+        reference.focal(logits, labels, weights or [1.0] * 4, gamma), rel=rel
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("weights", [None, torch.tensor(WEIGHTS)])
+def test_gamma_zero_is_cross_entropy_exactly(weights, dtype):
+    logits, labels = random_batch(size=33, spread=10.0)
+    value, gradient = value_and_gradient(FocalLoss(0.0, weights), logits, labels, dtype)
+    expected, expected_gradient = of_cross_entropy(logits, labels, weights, dtype)
+    assert torch.equal(value, expected)
+    assert torch.equal(gradient, expected_gradient)
+
+
+def test_equal_weights_of_any_size_are_no_weights():
+    logits, labels = random_batch()
+    batch = given(logits), torch.tensor(labels)
+    torch.testing.assert_close(
+        FocalLoss(2.0, torch.full((4,), 7.0))(*batch), FocalLoss(2.0)(*batch)
+    )
+
+
+def test_an_easy_utterance_is_turned_down_and_a_hard_one_is_not():
+    def share(logit, label):
+        batch = given([[logit, 0.0]]), torch.tensor([label])
+        return float(FocalLoss(2.0)(*batch) / FocalLoss(0.0)(*batch))
+
+    assert share(5.0, 0) < 1e-4
+    assert share(5.0, 1) > 0.98
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.5, 1.0, 2.0, 10.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_probability_of_exactly_one_has_loss_and_gradient_zero(gamma, dtype):
+    logits = torch.tensor([[1e4, -1e4, 0.0]])
+    value, gradient = value_and_gradient(FocalLoss(gamma), logits, torch.tensor([0]), dtype)
+    assert float(value) == 0.0
+    assert torch.equal(gradient, torch.zeros(1, 3, dtype=dtype))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_logits_of_ten_thousand_do_not_overflow(gamma):
+    logits = torch.tensor([[1e4, -1e4]])
+    value, gradient = value_and_gradient(FocalLoss(gamma), logits, torch.tensor([1]))
+    assert float(value) == 2e4
+    torch.testing.assert_close(gradient, torch.tensor([[1.0, -1.0]]))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_gradient_is_that_of_finite_differences(gamma):
+    assert passes_gradcheck(FocalLoss(gamma, torch.tensor(WEIGHTS)), *random_batch())
+
+
+@pytest.mark.parametrize("gamma", [-1.0, 10.5])
+def test_a_gamma_outside_its_range_is_refused(gamma):
+    with pytest.raises(ValidationError, match="gamma"):
+        focal.Params(gamma=gamma)

@@ -1,0 +1,368 @@
+"""The pipeline as DVC runs it: what a change re-runs, what is recorded, what survives a kill.
+
+One tiny project is made for the whole module; every test leaves it as it found it.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+
+from ser.tracking import store
+from tests.tracking.conftest import copy_database
+
+pytestmark = [pytest.mark.stage, pytest.mark.xdist_group("pipeline")]
+
+ROOT = Path(__file__).parents[1]
+CELL = "lstm-cross_entropy"
+TRAIN = f"train@{CELL}"
+EMOTIONS = ("angry", "happy", "neutral", "sad")
+
+#: Small enough for seconds; several epochs, so that there is something to interrupt.
+TINY = {
+    "corpus.utterances_per_session": 24,
+    "models.lstm": {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8},
+    "recipes.lstm.num_epochs": 3,
+}
+
+TAGS = (
+    "ser.model", "ser.loss", "ser.corpus", "ser.protocol", "ser.fold", "ser.seed", "ser.run_key",
+    "ser.split_sha256", "ser.features_sha256", "ser.git_commit", "ser.dvc_lock_sha256",
+)  # fmt: skip
+
+
+def environment(root):
+    bin_folder = str(Path(sys.executable).parent)
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TR", "DVC_"))}
+    return {
+        **outside,
+        "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]]),
+        "OMP_NUM_THREADS": "1",
+        "DVC_NO_ANALYTICS": "true",
+        "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
+        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "nobody"),
+        **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "nobody@nowhere"),
+    }
+
+
+class Project:
+    """A copy of the project, and the commands that are run in it."""
+
+    def __init__(self, root):
+        self.root, self.environment = root, environment(root)
+
+    def run(self, *command, check=True):
+        result = subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}")
+        return SimpleNamespace(status=result.returncode, text=result.stdout + result.stderr)
+
+    def dvc(self, *arguments):
+        return self.run(sys.executable, "-m", "dvc", *arguments).text
+
+    def ser(self, *arguments, check=True):
+        code = "import sys; from ser.cli import main; sys.argv[0] = 'ser'; main()"
+        return self.run(sys.executable, "-c", code, *arguments, check=check)
+
+    def runs(self):
+        """All runs of the store, by name: the cell's own first, then its folds."""
+        # A copy under a new name: MLflow keeps connections to a database it once opened.
+        copy = self.root.parent / f"copy-{time.monotonic_ns()}.db"
+        copy_database(self.root / "mlruns" / "mlflow.db", copy)
+        client = store.connect(f"sqlite:///{copy}")
+        (experiment,) = (e for e in client.search_experiments() if e.name != "Default")
+        assert experiment.name == "ser/demo/session"
+        runs = client.search_runs([experiment.experiment_id])
+        return sorted((recorded(client, run) for run in runs), key=lambda run: run.name)
+
+    def changed_stages(self):
+        return set(json.loads(self.dvc("status", "--json")))
+
+    def reproduced(self):
+        """Names of the stages that `dvc repro` runs."""
+        lines = self.dvc("repro").splitlines()
+        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    @contextmanager
+    def params(self, changes):
+        """Change params.yaml for a while."""
+        path = self.root / "params.yaml"
+        before = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(before)
+        for key, value in changes.items():
+            *sections, name = key.split(".")
+            section = content
+            for part in sections:
+                section = section[part]
+            section[name] = value
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.write_text(before, encoding="utf-8")
+
+    @contextmanager
+    def appended(self, *names):
+        """Add a comment to files for a while."""
+        before = {name: (self.root / name).read_text(encoding="utf-8") for name in names}
+        for name, text in before.items():
+            (self.root / name).write_text(f"{text}\n# changed\n", encoding="utf-8")
+        try:
+            yield
+        finally:
+            for name, text in before.items():
+                (self.root / name).write_text(text, encoding="utf-8")
+
+
+def recorded(client, run):
+    """What the tests ask of a run."""
+    return SimpleNamespace(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        status=run.info.status,
+        tags=run.data.tags,
+        metrics=run.data.metrics,
+        curve=[m.value for m in client.get_metric_history(run.info.run_id, "dev/uar")],
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pipeline") / "project"
+    root.mkdir()
+    without_compiled = shutil.ignore_patterns("__pycache__")
+    for folder in ("ser", "pipelines"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
+    for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
+        shutil.copy(ROOT / file, root)
+    shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
+    found = Project(root)
+    found.run("git", "init", "--quiet")
+    found.dvc("init", "--quiet")
+    with found.params(TINY):
+        tiny = (root / "params.yaml").read_text(encoding="utf-8")
+    (root / "params.yaml").write_text(tiny, encoding="utf-8")
+    found.run("git", "add", "--all")
+    found.run("git", "commit", "--quiet", "--message", "first")
+    found.first = found.reproduced()
+    return found
+
+
+@pytest.fixture(scope="module")
+def cell(project):
+    return project.root / "runs" / CELL
+
+
+def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
+    assert project.first == ["demo@demo", "prepare", "split", "extract@mfcc", TRAIN, "compare"]
+    text = project.dvc("repro")
+    assert "Data and pipelines are up to date." in text
+    assert "Running stage" not in text
+    assert project.changed_stages() == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("split.protocol", "speaker", {"split"}),
+        ("split.seed", 1, {"split"}),
+        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN}),
+        ("audio.sampling_rate", 8000, {"extract@mfcc"}),
+        ("models.lstm.hidden_size", 4, {TRAIN}),
+        ("recipes.lstm.num_epochs", 1, {TRAIN}),
+        ("training.seeds", [0, 1], {TRAIN}),
+        ("corpus.max_rejected", 1, {"demo@demo", "prepare"}),
+    ],
+)
+def test_a_param_changes_the_stages_that_read_it_and_no_others(project, key, value, stages):
+    with project.params({key: value}):
+        assert project.changed_stages() == stages
+
+
+def test_an_entry_of_another_component_changes_no_stage(project):
+    others = {
+        "losses.focal": {"gamma": 2.0},
+        "models.vggish": {"dropout": 0.1},
+        "recipes.vggish": {"num_epochs": 1},
+        "features.log_mel": {"num_mels": 64},
+    }
+    with project.params(others):
+        assert project.changed_stages() == set()
+
+
+def test_what_hangs_on_a_changed_stage_runs_again_and_nothing_else(project):
+    before = (project.root / "reports" / "grid.csv").read_bytes()
+    with project.params({"features.mfcc.num_deltas": 0}):
+        assert project.reproduced() == ["extract@mfcc", TRAIN, "compare"]
+        assert (project.root / "reports" / "grid.csv").read_bytes() != before
+    # The way back needs no training: DVC has these results in its cache.
+    assert project.reproduced() == []
+    assert (project.root / "reports" / "grid.csv").read_bytes() == before
+
+
+def test_files_that_decide_nothing_change_no_stage(project):
+    with project.appended("README.md", "ser/cli.py", "ser/diagnosis.py", "ser/tracking/stale.py"):
+        assert project.changed_stages() == set()
+
+
+def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
+    with project.appended("ser/losses/cross_entropy.py"):
+        assert project.changed_stages() == {TRAIN}
+
+
+def test_mlflow_has_a_parent_and_a_nested_run_per_fold_with_all_tags(project):
+    parent, *nested = runs = [run for run in project.runs() if is_of_first_repro(run, project)]
+    names = [f"{CELL}/fold-{fold}/seed-0" for fold in range(1, 6)]
+    assert [run.name for run in runs] == [CELL, *names]
+    assert {run.status for run in runs} == {"FINISHED"}
+    assert {run.tags.get("mlflow.parentRunId") for run in nested} == {parent.id}
+    for run in runs:
+        assert [tag for tag in TAGS if not run.tags.get(tag)] == []
+    assert [run.tags["ser.fold"] for run in runs] == ["all", "1", "2", "3", "4", "5"]
+    assert len({run.tags["ser.run_key"] for run in runs}) == 6
+    commit = project.run("git", "rev-parse", "HEAD").text.strip()
+    assert {run.tags["ser.git_commit"] for run in runs} == {commit}
+    assert "none" not in {run.tags["ser.dvc_lock_sha256"] for run in runs}
+
+
+def is_of_first_repro(run, project):
+    """Other tests train under other params: those runs have other keys."""
+    record = json.loads((project.root / "runs" / CELL / "run.json").read_text(encoding="utf-8"))
+    keys = {item["spec"]["run_key"] for item in (record["cell"], *record["folds"])}
+    return run.tags["ser.run_key"] in keys
+
+
+def test_every_run_has_the_metrics_of_the_contract(project):
+    runs = [run for run in project.runs() if is_of_first_repro(run, project)]
+    scores = {f"test/{name}" for name in ("uar", "wa", "macro_f1", "mcc", "ece")}
+    scores |= {f"test/recall_{emotion}" for emotion in EMOTIONS}
+    for run in runs:
+        assert scores <= run.metrics.keys(), run.name
+    for run in runs[1:]:
+        assert {"train/loss", "dev/loss", "dev/uar"} <= run.metrics.keys()
+        assert len(run.curve) == 3
+
+
+def test_the_cells_folder_is_that_of_the_contract(cell):
+    for fold in range(1, 6):
+        assert (cell / f"fold-{fold}" / "seed-0" / "model.safetensors").stat().st_size > 0
+    for name in ("metrics.json", "history.csv", "predictions.parquet"):
+        assert (cell / name).stat().st_size > 0
+    frame = pd.read_parquet(cell / "predictions.parquet")
+    assert list(frame.columns) == [
+        "utterance_id", "fold", "seed", "part", "truth", "prediction",
+        *(f"probability_{emotion}" for emotion in EMOTIONS),
+    ]  # fmt: skip
+    assert set(frame["part"]) == {"dev", "test"}
+    splits = pd.read_csv(cell.parents[1] / "data" / "splits.csv")
+    expected = splits[splits["part"] != "train"]
+    keys = ["fold", "part", "utterance_id"]
+    assert set(map(tuple, frame[keys].to_numpy())) == set(map(tuple, expected[keys].to_numpy()))
+
+
+def test_the_report_and_the_grid_are_those_of_the_contract(project):
+    grid = pd.read_csv(project.root / "reports" / "grid.csv")
+    assert list(grid.columns) == [
+        "model", "loss", "num_folds", "num_seeds", "uar", "uar_low", "uar_high",
+        "wa", "wa_low", "wa_high", "macro_f1", "mcc", "ece", "tied_with_best",
+    ]  # fmt: skip
+    assert grid[["model", "loss", "num_folds", "num_seeds"]].to_numpy().tolist() == [
+        ["lstm", "cross_entropy", 5, 1]
+    ]
+    page = (project.root / "reports" / "index.html").read_text(encoding="utf-8")
+    assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
+    assert "Synthetic speech" in page
+
+
+def test_runs_of_a_lost_store_come_back_with_the_same_metrics(project):
+    def content(runs):
+        return {run.name: (run.metrics, run.curve, run.status) for run in runs}
+
+    before = content(run for run in project.runs() if is_of_first_repro(run, project))
+    shutil.rmtree(project.root / "mlruns")
+    assert "6 runs restored from 1 cells" in project.ser("restore-runs").text
+    assert content(project.runs()) == before
+
+
+def test_a_run_is_verified_until_a_line_of_its_splits_changes(project):
+    (run_id,) = {
+        run.id for run in project.runs() if run.name == CELL and is_of_first_repro(run, project)
+    }
+    agreed = project.ser("verify", run_id, check=False)
+    assert agreed.status == 0, agreed.text
+    # Moved, not edited: DVC's cache may hold the same file.
+    splits, aside = project.root / "data" / "splits.csv", project.root / "splits.aside"
+    splits.rename(aside)
+    lines = aside.read_text(encoding="utf-8").splitlines()
+    splits.write_text("\n".join([*lines[:-1], lines[-1].replace("test", "dev")]) + "\n")
+    try:
+        differs = project.ser("verify", run_id, check=False)
+    finally:
+        splits.unlink()
+        aside.rename(splits)
+    assert differs.status == 1
+    (message,) = (line for line in differs.text.splitlines() if line.startswith("error: "))
+    assert message.endswith("in: ser.split_sha256, data/splits.csv")
+    assert "Traceback" not in differs.text
+
+
+def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, cell):
+    whole = bytes_below(cell, ("predictions.parquet", "model.safetensors", "history.csv"))
+    for lost in ("mlruns", "work", "runs"):
+        shutil.rmtree(project.root / lost)
+    checkpoints = project.root / "work" / "checkpoints"
+    # In the midst of the third fold: it has a checkpoint and no result.
+    kill_when(project, lambda: len(list(checkpoints.glob("*/last.safetensors"))) == 3)
+    assert len(list(checkpoints.glob("*/result"))) == 2
+    assert not cell.exists()
+    assert {run.status for run in project.runs()} == {"RUNNING", "FINISHED"}
+    project.run(*train_command(project))
+    names = ("predictions.parquet", "model.safetensors", "history.csv")
+    assert bytes_below(cell, names) == whole
+    runs = project.runs()
+    assert {run.status for run in runs} == {"FINISHED"}
+    assert len({run.tags["ser.run_key"] for run in runs}) == len(runs) == 6
+    assert {len(run.curve) for run in runs[1:]} == {3}
+    assert not list(checkpoints.iterdir())
+
+
+def bytes_below(folder, names):
+    files = (path for name in names for path in folder.rglob(name))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def train_command(project):
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text(encoding="utf-8"))
+    python, *rest = shlex.split(lock["stages"][TRAIN]["cmd"])
+    assert python == "python"
+    return [sys.executable, *rest]
+
+
+def kill_when(project, is_time):
+    """Start training and kill it, without a chance to clean up, as soon as it is time."""
+    process = subprocess.Popen(
+        train_command(project),
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    limit = time.monotonic() + 60
+    while not is_time():
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -9
