@@ -39,7 +39,8 @@ def read(path: Path) -> list[dict[str, Any]]:
     is_table = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
     if not is_table or any(set(row) != set(_COLUMNS) for row in rows):
         raise ReportError(f"{path}: expected a list of {', '.join(_COLUMNS)}; run `make bench`")
-    return rows
+    found: list[dict[str, Any]] = rows
+    return found
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

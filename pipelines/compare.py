@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser import predictions, runtime
+from ser import lineage, predictions, runtime
 from ser.data import manifest
 from ser.evaluation import figures, grid_table, report, summary
 from ser.evaluation.grid_table import CellParams
@@ -28,6 +28,7 @@ def run(params: Params, *, runs: Path, data: Path, out: Path) -> None:
     card = json.loads((data / "corpus.json").read_text(encoding="utf-8"))
     split = json.loads((data / "split_report.json").read_text(encoding="utf-8"))
     folders = {(cell.model, cell.loss): runs / name for name, cell in params.cells.items()}
+    records = {cell: cells.read(folder) for cell, folder in folders.items()}
     summaries = {
         cell: summary.summarise(predictions.read(folder / "predictions.parquet"), speaker_of)
         for cell, folder in folders.items()
@@ -44,18 +45,20 @@ def run(params: Params, *, runs: Path, data: Path, out: Path) -> None:
     for cell in zip(grid["model"], grid["loss"], strict=True):
         folder, name = folders[cell], "-".join(cell)
         shutil.copytree(folder / "figures", out / "figures" / name, dirs_exist_ok=True)
-        cell_params = cells.read(folder).cell.spec.params
+        cell_params = records[cell].cell.spec.params
         pictures = report.pictures(out / "figures" / name)
         sections.append(CellSection(name, summaries[cell], cell_params, pictures))
-    provenance = report.provenance(*_origin(folders[grid["model"][0], grid["loss"][0]]))
+    best = grid["model"][0], grid["loss"][0]
+    provenance = report.provenance(records[best].cell.spec.tags, _environment(folders[best]))
     page = report.render(Report(card, split, grid, overview_png, sections, provenance))
     (out / "index.html").write_text(page, encoding="utf-8")
 
 
-def _origin(folder: Path) -> tuple[Mapping[str, str], Mapping[str, Any]]:
-    """Return the lineage tags of a cell and the environment it was trained in."""
-    lineage = json.loads((folder / "lineage.json").read_text(encoding="utf-8"))
-    return cells.read(folder).cell.spec.tags, lineage["environment"]
+def _environment(folder: Path) -> Mapping[str, Any]:
+    """Return the machine and the versions that a cell was trained with."""
+    text = (folder / lineage.RECORD).read_text(encoding="utf-8")
+    environment: Mapping[str, Any] = json.loads(text)["environment"]
+    return environment
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from ser.params import StageParams
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.tracking.tracker import Experiment
 from ser.training.fold import CellPlan
-from ser.training.recipe import Recipe, TrainingParams
+from ser.training.recipe import ACCELERATE_PRECISION, Recipe, TrainingParams
 
 
 class Params(StageParams):
@@ -31,14 +31,16 @@ class Params(StageParams):
 
 def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -> CellPlan:
     """Return what params.yaml says of a cell."""
+    model_params = settings.read_entry(path, "models", "ser.models", model)
+    loss_params = settings.read_entry(path, "losses", "ser.losses", loss)
     params = settings.read(path, Params)
     if model not in params.recipes:
         raise ParamsError(f"{path}: there is no recipes.{model}; `{model}: {{}}` will do")
     return CellPlan(
         model,
         loss,
-        settings.read_entry(path, "models", "ser.models", model),
-        settings.read_entry(path, "losses", "ser.losses", loss),
+        model_params,
+        loss_params,
         params.recipes[model],
         params.training,
         emotions,
@@ -63,7 +65,8 @@ def run(params_file: Path, model: str, loss: str, paths: InputPaths, workspace: 
     plan = plan_cell(params_file, model, loss, emotions=data.emotions)
     # Without a GPU this must be said: Accelerate would not join the processes of a launcher.
     on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=plan.training.precision)
+    precision = ACCELERATE_PRECISION[plan.training.precision]
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     seeding.make_deterministic(plan.training.num_threads, strict=accelerator.device.type == "cpu")
     runner = CellRunner(plan, data, open_experiment(data, accelerator), workspace, accelerator)
     runner.run(lambda jobs: tqdm(jobs, desc=plan.name, unit="fold", disable=None))

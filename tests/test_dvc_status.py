@@ -30,6 +30,8 @@ EMOTIONS = ("angry", "happy", "neutral", "sad")
 
 #: Small enough for seconds; several epochs, so that there is something to interrupt.
 TINY = {
+    "cells": {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
+    "extracted": ["mfcc"],
     "corpus.utterances_per_session": 24,
     "models.lstm": {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8},
     "recipes.lstm.num_epochs": 3,

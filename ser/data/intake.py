@@ -53,7 +53,7 @@ def take_in(
         root: The corpus' folder; audio paths are relative to it.
         params: `emotions` are kept, other emotions become None; `min_duration_s` and
             `silence_dbfs` decide which audio is usable.
-        num_threads: Files opened at once; None chooses twice the processors, up to 16.
+        num_threads: Files opened at once; None chooses one a processor, up to 16.
         progress: Wraps the iteration over recordings, e.g. `tqdm`.
 
     Returns:
@@ -171,7 +171,8 @@ def _inspect_all(
 
 
 def _default_num_threads() -> int:
-    return min(16, 2 * (os.cpu_count() or 1))
+    # More than one a processor wait for each other: soundfile reads through Python callbacks.
+    return min(16, os.cpu_count() or 1)
 
 
 def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int, str]:

@@ -127,6 +127,7 @@ def sources(plan: CellPlan) -> list[str]:
         "ser/features/store.py",
         "ser/grid/cell.py",
         "ser/grid/inputs.py",
+        "ser/losses/_precision.py",
         f"ser/losses/{plan.loss}.py",
         "ser/metrics.py",
         "ser/models/_heads.py",

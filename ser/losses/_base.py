@@ -1,8 +1,7 @@
-"""What every loss promises, and the two casts that all of them need."""
+"""What every loss promises."""
 
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from ser.batch import HeadName, ModelOutput
@@ -51,18 +50,3 @@ class Loss(Protocol):
         Returns:
             Name -> value, finite; the names carry no part.
         """
-
-
-def full_precision(values: Tensor) -> Tensor:
-    """Return half-precision values as float32, float32 and float64 as they are.
-
-    Example:
-        >>> full_precision(torch.zeros(1, dtype=torch.bfloat16)).dtype
-        torch.float32
-    """
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
-def weights_like(class_weights: Tensor | None, logits: Tensor) -> Tensor | None:
-    """Return class weights in the type of the logits, or None."""
-    return None if class_weights is None else class_weights.to(logits.dtype)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import ModelOutput
-from ser.losses._base import full_precision, weights_like
+from ser.losses._precision import full_precision, weights_like
 from ser.params import ComponentParams
 
 #: Added to the denominator; the variance of a target that varies is far above it.

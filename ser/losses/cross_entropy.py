@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ser.batch import ModelOutput
-from ser.losses._base import full_precision, weights_like
+from ser.losses._precision import full_precision, weights_like
 from ser.params import ComponentParams
 
 

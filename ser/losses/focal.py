@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import ModelOutput
-from ser.losses._base import full_precision, weights_like
+from ser.losses._precision import full_precision, weights_like
 from ser.params import ComponentParams
 
 
@@ -59,8 +59,8 @@ class FocalLoss(nn.Module):
     def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
         """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
         log_p = full_precision(output.logits).log_softmax(dim=-1)
-        # expm1 keeps 1 - p exact where p is near 1. At p = 1 the slope of a power below 1
-        # is infinite, and infinity times the zero of log p would be NaN: hence the floor.
+        # expm1: 1 - p loses its digits where p is near 1. At p = 1 the slope of a power below
+        # 1 is infinite, and infinity times the zero of log p would be NaN: hence the floor.
         rest = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
         modulated = rest**self.gamma * log_p  # (batch, num_classes)
         # It picks the true class and averages with the very arithmetic of cross-entropy.

@@ -262,7 +262,7 @@ def _require_finite(value: float, what: str, epoch: int, batch: Batch) -> None:
     if value != value or value in (float("inf"), float("-inf")):
         raise TrainingError(
             f"epoch {epoch}: {what} is not finite in the batch of {', '.join(batch.ids[:4])}, ...; "
-            f"lower the model's learning_rate or set training.precision: no"
+            f"lower the model's learning_rate or set training.precision: float32"
         )
 
 

@@ -181,7 +181,7 @@ def _row_weights(
 
 
 _WEIGHTS, _STATISTICS = "model.safetensors", "statistics.safetensors"
-_PREDICTIONS, _HISTORY, _FACTS = "predictions.parquet", "history.csv", "facts.json"
+_PREDICTIONS, _HISTORY, _FACTS = "predictions.parquet", "history.json", "facts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,8 @@ class SavedFold:
 
     def history(self) -> pd.DataFrame:
         """Return one row per epoch, with `fold` and `seed`."""
-        return pd.read_csv(self.folder / _HISTORY, float_precision="round_trip")
+        history = pd.DataFrame(json.loads((self.folder / _HISTORY).read_text(encoding="utf-8")))
+        return history.astype({"fold": int, "seed": int, "epoch": int})
 
     def facts(self) -> dict[str, Any]:
         """Return `best_epoch`, `dev_uar` and `num_parameters`."""
@@ -247,11 +248,9 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
     save_file(weights, temporary / _WEIGHTS)
     result.statistics.save(temporary / _STATISTICS)
     predictions.write(temporary / _PREDICTIONS, result.predictions)
-    history = pd.DataFrame(result.fit.history)
-    history["epoch"] = history["epoch"].astype(int)
-    history.insert(0, "fold", fold)
-    history.insert(1, "seed", seed)
-    history.to_csv(temporary / _HISTORY, index=False, lineterminator="\n")
+    # JSON and not CSV: it gives every number back to the last bit.
+    history = [{"fold": fold, "seed": seed, **row} for row in result.fit.history]
+    (temporary / _HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
     facts = {
         "best_epoch": result.fit.best_epoch,
         "dev_uar": result.fit.dev_uar,

@@ -8,6 +8,14 @@ from pydantic import Field, field_validator
 from ser.params import Section
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+#: What Accelerate calls them; its `no` would be read as false from YAML.
+ACCELERATE_PRECISION: dict[Precision, str] = {
+    "float32": "no",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+}
 
 
 class Recipe(Section):
@@ -47,7 +55,7 @@ class TrainingParams(Section):
         seeds: Each fold is trained once per seed.
         balance: The one policy against class imbalance: `none`, `class_weights` in the
             loss, or a `weighted_sampler`; counts come from the fold's train part.
-        precision: Of the forward pass: `no` is float32.
+        precision: Of the forward pass.
         device: `auto` takes a GPU where one is; `cpu` never does.
         num_threads: CPU threads of one training process. Part of the result: another
             number sums in another order.
@@ -57,7 +65,7 @@ class TrainingParams(Section):
 
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     balance: Balance = "class_weights"
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Precision = "float32"
     device: Literal["auto", "cpu"] = "auto"
     num_threads: int = Field(1, ge=1)
     keep_weights: Literal["all", "best"] = "all"

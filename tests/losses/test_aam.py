@@ -56,7 +56,7 @@ def test_margin_zero_is_scaled_cosine_cross_entropy_exactly(weights, dtype):
     ("scale", "margin", "num_classes", "at_right_angles", "collapsed"),
     [(30.0, 0.5, 4, 15.48, 4.78), (30.0, 0.35, 4, 11.39, 2.97), (16.0, 0.3, 2, 4.74, 1.11)],
 )
-def test_the_published_constants_cost_what_the_study_printed(
+def test_the_constants_of_the_study_cost_what_paper_and_pencil_say(
     scale, margin, num_classes, at_right_angles, collapsed
 ):
     loss = AamLoss(margin, scale)

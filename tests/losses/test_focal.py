@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -52,6 +54,13 @@ def test_an_easy_utterance_is_turned_down_and_a_hard_one_is_not():
 
     assert share(5.0, 0) < 1e-4
     assert share(5.0, 1) > 0.98
+
+
+def test_near_certainty_the_factor_keeps_its_digits_in_float32():
+    batch = given([[10.0, 0.0]], torch.float32), torch.tensor([0])
+    entropy = float(FocalLoss(0.0)(*batch))
+    share = float(FocalLoss(1.0)(*batch)) / entropy
+    assert share == pytest.approx(-math.expm1(-entropy), rel=1e-6)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.01, 0.5, 1.0, 2.0, 10.0])

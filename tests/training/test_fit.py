@@ -40,7 +40,7 @@ def test_training_learns_what_the_features_tell(fold_data):
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(fold_data, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         folds.save(train(make_plan(), fold_data, seed), tmp_path / name, fold=1, seed=0)
-    for file in ("predictions.parquet", "model.safetensors", "history.csv"):
+    for file in ("predictions.parquet", "model.safetensors", "history.json"):
         first, second, third = ((tmp_path / name / file).read_bytes() for name in "abc")
         assert first == second, file
         if file != "predictions.parquet":

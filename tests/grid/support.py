@@ -1,0 +1,58 @@
+"""A cell's inputs on disk, made in memory, and a runner over them."""
+
+import json
+
+from accelerate import Accelerator
+
+from pipelines import split as split_stage
+from ser import seeding
+from ser.data import manifest
+from ser.data.splits import SplitParams
+from ser.emotion import EMOTIONS
+from ser.grid import inputs
+from ser.grid.cell import CellRunner, Workspace
+from ser.grid.inputs import InputPaths
+from tests import synthetic
+from tests.training.support import make_plan
+
+
+def write_inputs(root, utterances, **split):
+    """Write manifest, card, splits and features below a project's root."""
+    data = root / "data"
+    data.mkdir(parents=True)
+    manifest.write(data / "manifest.jsonl", utterances)
+    card = {
+        "name": "demo",
+        "synthetic": True,
+        "emotions": EMOTIONS,
+        "num_used": len(utterances),
+        "num_speakers": len({u.speaker for u in utterances}),
+        "params": {"name": "demo"},
+    }
+    (data / "corpus.json").write_text(json.dumps(card))
+    split_stage.run(
+        split_stage.Params(split=SplitParams(**split)),
+        manifest_file=data / "manifest.jsonl",
+        out=data,
+    )
+    used = [u for u in utterances if u.emotion is not None]
+    synthetic.feature_store(data / "features" / "mfcc", used)
+    return InputPaths(
+        data / "manifest.jsonl",
+        data / "corpus.json",
+        data / "splits.csv",
+        data / "split_report.json",
+        data / "features" / "mfcc",
+    )
+
+
+def make_runner(root, paths, experiment, training=None, **recipe):
+    """A runner as the stage makes it; its root holds a link to the source."""
+    seeding.make_deterministic(1, strict=True)
+    return CellRunner(
+        make_plan(training, num_epochs=2, **recipe),
+        inputs.load(paths, feature_params={}),
+        experiment,
+        Workspace(root, root / "work", root / "runs" / "lstm-cross_entropy"),
+        Accelerator(cpu=True),
+    )

@@ -1,0 +1,66 @@
+import dataclasses
+import json
+
+import pytest
+
+from ser import lineage
+from ser.errors import StaleFeaturesError
+from ser.grid import inputs
+from tests import synthetic
+from tests.grid.support import write_inputs
+
+
+def load(paths, **feature_params):
+    return inputs.load(paths, feature_params=feature_params)
+
+
+def test_inputs_are_the_content_and_the_digests_of_the_files(root):
+    unused = synthetic.utterance("unused", emotion=None, label="xxx", sha256="f" * 64)
+    paths = write_inputs(root, [*synthetic.corpus(num_sessions=3), unused])
+    found = load(paths)
+    assert found.feature == "mfcc"
+    assert found.emotions == ("angry", "happy", "neutral", "sad")
+    assert [fold.number for fold in found.folds] == [1, 2, 3]
+    assert found.label_of["Ses01F_happy_0"] == 1
+    assert found.speaker_of["Ses02M_sad_1"] == "Ses02M"
+    assert "unused" not in found.label_of
+    assert found.digests == {
+        "manifest": lineage.sha256_file(paths.manifest),
+        "split": lineage.sha256_file(paths.splits),
+        "features": lineage.digest_folder(paths.features),
+    }
+
+
+def test_a_split_report_of_another_manifest_is_refused(paths):
+    paths.manifest.write_bytes(paths.manifest.read_bytes().replace(b"words of", b"other words of"))
+    with pytest.raises(StaleFeaturesError, match=r"another manifest .* run `dvc repro split`"):
+        load(paths)
+
+
+def test_a_split_report_of_other_folds_is_refused(paths):
+    lines = paths.splits.read_text().splitlines(keepends=True)
+    paths.splits.write_text("".join(lines[:-1]))
+    with pytest.raises(StaleFeaturesError, match=r"split_report\.json: it speaks of another split"):
+        load(paths)
+
+
+def test_features_of_other_params_are_refused_with_the_cure(paths):
+    with pytest.raises(StaleFeaturesError, match=r"hop_ms.* run `dvc repro extract`"):
+        load(paths, hop_ms=10.0)
+
+
+def test_features_of_another_extractor_are_refused(paths):
+    renamed = paths.features.with_name("log_mel")
+    paths.features.rename(renamed)
+    with pytest.raises(StaleFeaturesError, match="extractor 'mfcc', but 'log_mel'"):
+        load(dataclasses.replace(paths, features=renamed))
+
+
+@pytest.mark.parametrize("name", ["card", "split_report"])
+@pytest.mark.parametrize("damage", ["missing", "half"])
+def test_a_file_that_cannot_be_read_is_named(paths, name, damage):
+    path = getattr(paths, name)
+    text = json.dumps({"a": 1})
+    path.unlink() if damage == "missing" else path.write_text(text[:-1])
+    with pytest.raises(StaleFeaturesError, match=rf"{path.name}: cannot be read .* `dvc repro`"):
+        load(paths)

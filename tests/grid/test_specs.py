@@ -1,0 +1,134 @@
+import dataclasses
+
+import pytest
+
+from ser import lineage
+from ser.grid import inputs, specs
+from ser.training.recipe import TrainingParams
+from tests import synthetic
+from tests.grid.support import write_inputs
+from tests.training.support import make_plan
+
+
+@pytest.fixture
+def data(paths):
+    return inputs.load(paths, feature_params={})
+
+
+def key(data, plan=None, *, fold=1, seed=0, source="source", **machine):
+    return specs.run_key(
+        plan or make_plan(),
+        data,
+        fold=fold,
+        seed=seed,
+        source_sha256=source,
+        machine={"device": "cpu", "num_processes": 1, **machine},
+    )
+
+
+def with_digest(data, name):
+    return dataclasses.replace(data, digests={**data.digests, name: "0" * 64})
+
+
+def with_model(plan, **changes):
+    return dataclasses.replace(plan, model_params=plan.model_params.model_copy(update=changes))
+
+
+def test_the_key_is_the_same_for_the_same_and_fits_a_file_name(data):
+    assert key(data) == key(data)
+    assert len(key(data)) == 32
+    assert key(data).isalnum()
+
+
+def test_everything_that_decides_the_result_changes_the_key(data, monkeypatch):
+    plan = make_plan()
+    keys = {
+        "nothing": key(data),
+        "fold": key(data, fold=2),
+        "seed": key(data, seed=1),
+        "source": key(data, source="other"),
+        "device": key(data, device="cuda"),
+        "processes": key(data, num_processes=2),
+        "manifest": key(with_digest(data, "manifest")),
+        "split": key(with_digest(data, "split")),
+        "features": key(with_digest(data, "features")),
+        "recipe": key(data, make_plan(learning_rate=0.02)),
+        "balance": key(data, make_plan(TrainingParams(balance="none"))),
+        "threads": key(data, make_plan(TrainingParams(num_threads=2))),
+        "precision": key(data, make_plan(TrainingParams(precision="bfloat16"))),
+        "model": key(data, with_model(plan, dropout=0.5)),
+        "model's name": key(data, dataclasses.replace(plan, model="other")),
+        "loss' name": key(data, dataclasses.replace(plan, loss="other")),
+        "emotions": key(data, dataclasses.replace(plan, emotions=("angry", "sad"))),
+    }
+    versions = lineage.environment()
+    versions["packages"] = {**versions["packages"], "torch": "1.0"}
+    monkeypatch.setattr(lineage, "environment", lambda: versions)
+    keys["torch"] = key(data)
+    assert len(set(keys.values())) == len(keys)
+
+
+def test_what_else_is_trained_or_kept_does_not_change_the_key(data):
+    others = TrainingParams(seeds=(0, 1, 2), keep_weights="best")
+    assert key(data, make_plan(others)) == key(data)
+
+
+def test_the_key_of_a_cell_is_that_of_its_folds_in_any_order():
+    assert specs.cell_key({(1, 0): "a", (2, 0): "b"}) == specs.cell_key({(2, 0): "b", (1, 0): "a"})
+    assert specs.cell_key({(1, 0): "a"}) != specs.cell_key({(1, 0): "a", (2, 0): "b"})
+    # A cell of one fold is no fold.
+    assert specs.cell_key({(1, 0): "a"}) != "a"
+
+
+def test_a_nested_run_names_fold_seed_and_speakers_and_holds_no_list_of_seeds(data):
+    plan = make_plan(TrainingParams(seeds=(0, 3)))
+    spec = specs.fold_spec(plan, data, key="k", shared={"ser.model": "lstm"}, fold=2, seed=3)
+    assert spec.name == "lstm-cross_entropy/fold-2/seed-3"
+    assert spec.tags == {"ser.model": "lstm", "ser.fold": "2", "ser.seed": "3"}
+    assert "Test speakers: Ses02F, Ses02M; dev: Ses03F, Ses03M" in spec.note
+    assert (spec.params["fold"], spec.params["seed"]) == (2, 3)
+    assert "seeds" not in spec.params["training"]
+    assert {dataset.name: dataset.digest for dataset in spec.datasets} == {
+        "manifest": data.digests["manifest"],
+        "split": data.digests["split"],
+    }
+
+
+def test_a_cells_run_has_the_params_of_every_stage_before_it(data):
+    plan = make_plan(TrainingParams(seeds=(0, 3)))
+    spec = specs.cell_spec(plan, data, key="k", shared={})
+    assert spec.name == "lstm-cross_entropy"
+    assert spec.tags == {"ser.fold": "all", "ser.seed": "all"}
+    assert spec.params["training"]["seeds"] == [0, 3]
+    assert spec.params["corpus"] == {"name": "demo"}
+    assert spec.params["split"]["protocol"] == "session"
+    assert spec.params["feature"] == {"name": "mfcc", "sampling_rate": 16000}
+    assert "Synthetic speech" in spec.note
+
+
+def test_an_experiment_is_named_after_corpus_and_protocol_and_says_what_it_is_not(data, root):
+    assert specs.experiment_name(data) == "ser/demo/session"
+    note = specs.experiment_note(data)
+    assert "Synthetic speech" in note
+    assert "Speaker-dependent" not in note
+    paths = write_inputs(root / "other", synthetic.corpus(), protocol="random", num_folds=2)
+    other = inputs.load(paths, feature_params={})
+    real = dataclasses.replace(other, card={**other.card, "synthetic": False})
+    assert specs.experiment_name(real) == "ser/demo/random"
+    assert "Speaker-dependent" in specs.experiment_note(real)
+    assert "Synthetic" not in specs.experiment_note(real)
+
+
+def test_tags_lead_back_to_data_code_and_lock(data, root):
+    (root / "dvc.lock").write_text(
+        "stages: {prepare: {a: 1}, split: {b: 1}, extract@mfcc: {c: 1}, train@x: {d: 1}}"
+    )
+    tags = specs.tags(make_plan(), data, root=root, source_sha256="source")
+    assert tags["ser.split_sha256"] == data.digests["split"]
+    assert tags["ser.features_sha256"] == data.digests["features"]
+    assert tags["ser.source_sha256"] == "source"
+    assert tags["ser.git_commit"] == "none"
+    assert tags["ser.dvc_lock_sha256"] == lineage.upstream_lock_sha256(
+        root, tags["ser.upstream_stages"].split(",")
+    )
+    assert tags["ser.dvc_lock_sha256"] != "none"

@@ -1,0 +1,104 @@
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from pipelines import compare
+from ser.evaluation import figures
+from ser.tracking.memory_tracker import MemoryExperiment
+from tests import synthetic
+from tests.grid.support import make_runner, write_inputs
+
+CARD = {
+    "name": "demo", "synthetic": True, "licence": "free", "citation": "None.",
+    "emotions": ["angry", "happy", "neutral", "sad"], "num_utterances": 48, "num_used": 48,
+    "num_rejected": 0, "num_speakers": 6, "num_sessions": 3, "duration_s": 48.0,
+    "params": {"name": "demo"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, project):
+    """A workspace with one finished cell."""
+    root = tmp_path_factory.mktemp("finished")
+    (root / "ser").symlink_to(project / "ser")
+    paths = write_inputs(root, synthetic.corpus(num_sessions=3))
+    (root / "data" / "corpus.json").write_text(json.dumps(CARD))
+    make_runner(root, paths, MemoryExperiment()).run()
+    return root
+
+
+@pytest.fixture
+def results(finished, workspace):
+    for folder in ("data", "runs"):
+        shutil.copytree(finished / folder, workspace / folder)
+    return workspace
+
+
+def compared(run):
+    return run(compare.main, "--runs", "runs", "--data", "data", "--out", "reports")
+
+
+def test_the_report_is_a_page_a_table_and_figures(results, stage):
+    status, err = compared(stage)
+    assert status == 0, err
+    reports = results / "reports"
+    grid = pd.read_csv(reports / "grid.csv")
+    assert grid[["model", "loss", "num_folds"]].to_numpy().tolist() == [
+        ["lstm", "cross_entropy", 3]
+    ]
+    cell = json.loads((results / "runs" / "lstm-cross_entropy" / "metrics.json").read_text())
+    assert grid["uar"].iloc[0] == pytest.approx(cell["uar"]["mean"], abs=1e-6)
+    metrics = json.loads((reports / "metrics.json").read_text())
+    assert metrics["lstm-cross_entropy"]["wa"] == pytest.approx(cell["wa"]["mean"], abs=1e-6)
+    for name in ("grid", "lstm-cross_entropy/confusion", "lstm-cross_entropy/learning_curves"):
+        for suffix in ("png", "svg"):
+            assert (reports / "figures" / f"{name}.{suffix}").stat().st_size > 0
+    page = (reports / "index.html").read_text()
+    assert "lstm-cross_entropy" in page
+    assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
+
+
+def test_the_better_cell_comes_first(results, stage, params, monkeypatch):
+    better = results / "runs" / "lstm-focal"
+    shutil.copytree(results / "runs" / "lstm-cross_entropy", better)
+    frame = pd.read_parquet(better / "predictions.parquet")
+    frame.assign(prediction=frame["truth"]).to_parquet(better / "predictions.parquet")
+    params("cells: {", "cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}, ")
+    assert compared(stage)[0] == 0
+    grid = pd.read_csv(results / "reports" / "grid.csv")
+    assert grid["loss"].tolist() == ["focal", "cross_entropy"]
+    assert grid["uar"].iloc[0] == 1.0
+    page = (results / "reports" / "index.html").read_text()
+    assert page.index('id="lstm-focal"') < page.index('id="lstm-cross_entropy"')
+
+
+def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails, params):
+    params("cells: {", "cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}, ")
+    message = compared(fails)
+    assert "lstm-focal/run.json: no such file" in message
+    assert "dvc repro" in message
+    assert not (results / "reports").exists()
+
+
+def test_wrong_params_are_refused_with_their_path(results, fails, params):
+    params("feature: mfcc}}", "featur: mfcc}}")
+    assert "cells.lstm-cross_entropy.featur" in compared(fails)
+
+
+def test_wrong_usage_is_exit_status_2(workspace, stage):
+    assert stage(compare.main)[0] == 2
+
+
+def test_a_figure_has_the_line_below_it(results, stage, monkeypatch):
+    feet = []
+    real = figures.grid_intervals
+
+    def intervals(grid, *, chance, title, foot):
+        feet.append((chance, foot))
+        return real(grid, chance=chance, title=title, foot=foot)
+
+    monkeypatch.setattr(figures, "grid_intervals", intervals)
+    assert compared(stage)[0] == 0
+    assert feet == [(0.25, "corpus demo (SYNTHETIC speech), protocol session")]

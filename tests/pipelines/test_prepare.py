@@ -1,0 +1,96 @@
+import json
+
+import pytest
+
+from pipelines import prepare
+from ser.data import manifest
+
+
+def prepared(run, root="raw"):
+    return run(prepare.main, "--root", root, "--out", "data")
+
+
+def test_a_corpus_becomes_manifest_rejections_and_card(workspace, stage):
+    status, err = prepared(stage)
+    assert status == 0, err
+    utterances = manifest.read(workspace / "data" / "manifest.jsonl")
+    assert len(utterances) == 24
+    assert [u.id for u in utterances] == sorted(u.id for u in utterances)
+    assert (workspace / "data" / "rejected.jsonl").read_text() == ""
+    card = json.loads((workspace / "data" / "corpus.json").read_text())
+    assert card["name"] == "csv"
+    assert card["synthetic"] is True
+    assert (card["num_used"], card["num_speakers"], card["num_sessions"]) == (24, 6, 3)
+    assert card["counts"] == {"angry": 6, "happy": 6, "neutral": 6, "sad": 6}
+
+
+def test_the_manifest_is_the_same_bytes_each_time(workspace, stage):
+    prepared(stage)
+    first = (workspace / "data" / "manifest.jsonl").read_bytes()
+    prepared(stage)
+    assert (workspace / "data" / "manifest.jsonl").read_bytes() == first
+
+
+def test_too_many_refused_stop_the_stage_and_are_listed_all_the_same(workspace, fails):
+    (workspace / "raw" / "s1f_sad_0.wav").write_bytes(b"no audio")
+    message = prepared(fails)
+    assert "1 recordings or labels were refused, 23 are usable" in message
+    assert "s1f_sad_0.wav" in message
+    (line,) = (workspace / "data" / "rejected.jsonl").read_text().splitlines()
+    assert json.loads(line)["audio"] == "s1f_sad_0.wav"
+    assert "not audio" in json.loads(line)["reason"]
+    # Nothing that a later stage could take for a finished manifest.
+    assert not (workspace / "data" / "manifest.jsonl").exists()
+
+
+def test_refused_recordings_that_are_allowed_are_counted(workspace, stage, params):
+    params("max_rejected: 0", "max_rejected: 1")
+    (workspace / "raw" / "s1f_sad_0.wav").write_bytes(b"no audio")
+    assert prepared(stage)[0] == 0
+    assert len(manifest.read(workspace / "data" / "manifest.jsonl")) == 23
+    card = json.loads((workspace / "data" / "corpus.json").read_text())
+    assert (card["num_rejected"], card["counts"]["sad"]) == (1, 5)
+
+
+def test_counts_that_the_corpus_does_not_accept_stop_the_stage(workspace, fails, monkeypatch):
+    from ser.data.corpora.csv import TableCorpus
+    from ser.errors import CorpusError
+
+    def check(_self, utterances):
+        raise CorpusError(f"expected 25, found {len(utterances)}")
+
+    monkeypatch.setattr(TableCorpus, "check", check)
+    assert "expected 25, found 24" in prepared(fails)
+    assert not (workspace / "data" / "manifest.jsonl").exists()
+
+
+def test_a_root_that_is_no_corpus_is_refused_with_its_path(workspace, fails):
+    assert "nowhere" in prepared(fails, root="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: csv", "name: cvs", "no ser.data.corpora is named 'cvs'; there are: "),
+        ("max_rejected: 0", "max_rejected: many", "corpus.max_rejected"),
+        ("max_rejected: 0", "max_rejectd: 0", "corpus.max_rejectd"),
+        ("corpus:", "corpse:", "corpus: Field required"),
+        ("corpus:", "corpus: [", "not valid YAML"),
+    ],
+)
+def test_wrong_params_are_refused_with_their_path(fails, params, old, new, message):
+    params(old, new)
+    text = prepared(fails)
+    assert "params.yaml" in text
+    assert message in text
+
+
+def test_a_missing_params_file_names_the_cure(workspace, fails):
+    (workspace / "params.yaml").unlink()
+    assert "make use PRESET=demo" in prepared(fails)
+
+
+def test_wrong_usage_is_exit_status_2(workspace, stage):
+    status, err = stage(prepare.main, "--root", "raw")
+    assert status == 2
+    assert "--out" in err

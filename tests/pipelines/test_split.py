@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from pipelines import split
+from ser import lineage
+from ser.data import manifest, splits
+from tests import synthetic
+
+
+@pytest.fixture
+def manifest_file(workspace):
+    path = workspace / "manifest.jsonl"
+    manifest.write(path, synthetic.corpus(num_sessions=3))
+    return path
+
+
+def dealt(run, manifest_file="manifest.jsonl"):
+    return run(split.main, "--manifest", manifest_file, "--out", ".")
+
+
+def test_folds_and_their_audit_are_written_and_pin_each_other(workspace, manifest_file, stage):
+    status, err = dealt(stage)
+    assert status == 0, err
+    assert [fold.number for fold in splits.read(workspace / "splits.csv")] == [1, 2, 3]
+    report = json.loads((workspace / "split_report.json").read_text())
+    assert report["protocol"] == "session"
+    assert report["speaker_independent"] is True
+    assert report["manifest_sha256"] == lineage.sha256_file(manifest_file)
+    assert report["split_sha256"] == lineage.sha256_file(workspace / "splits.csv")
+    assert [fold["speakers"]["test"] for fold in report["folds"]] == [
+        ["Ses01F", "Ses01M"],
+        ["Ses02F", "Ses02M"],
+        ["Ses03F", "Ses03M"],
+    ]
+    assert report["folds"][0]["shared"]["train-test"]["speaker"] == []
+
+
+def test_a_speaker_dependent_protocol_says_so(workspace, manifest_file, stage, params):
+    params("protocol: session", "protocol: random, num_folds: 2")
+    assert dealt(stage)[0] == 0
+    report = json.loads((workspace / "split_report.json").read_text())
+    assert report["speaker_independent"] is False
+    assert report["params"]["num_folds"] == 2
+
+
+def test_parts_that_share_a_recording_stop_the_stage_and_nothing_is_written(workspace, fails):
+    utterances = synthetic.corpus(num_sessions=3)
+    copied = utterances[0]
+    utterances[-1] = synthetic.utterance(
+        "copy", speaker="Ses03M", gender="male", session="Ses03", sha256=copied.sha256
+    )
+    manifest.write(workspace / "manifest.jsonl", utterances)
+    message = dealt(fails)
+    assert "share audio" in message
+    assert not (workspace / "splits.csv").exists()
+    assert not (workspace / "split_report.json").exists()
+
+
+def test_a_corpus_with_too_few_sessions_is_refused_with_the_cure(workspace, fails):
+    manifest.write(workspace / "manifest.jsonl", synthetic.corpus(num_sessions=2))
+    assert "needs at least 3 sessions, the corpus has 2" in dealt(fails)
+
+
+def test_a_missing_manifest_and_wrong_params_are_refused(workspace, manifest_file, fails, params):
+    assert "gone.jsonl" in dealt(fails, manifest_file="gone.jsonl")
+    params("protocol: session", "protocol: sesion")
+    assert "split.protocol: Input should be 'session'" in dealt(fails)
+
+
+def test_wrong_usage_is_exit_status_2(workspace, stage):
+    assert stage(split.main)[0] == 2

@@ -1,0 +1,110 @@
+import pytest
+
+from pipelines import extract, prepare, split, train
+from ser.tracking.memory_tracker import MemoryExperiment
+
+ARGUMENTS = {
+    "--model": "lstm",
+    "--loss": "cross_entropy",
+    "--manifest": "data/manifest.jsonl",
+    "--card": "data/corpus.json",
+    "--splits": "data/splits.csv",
+    "--split-report": "data/split_report.json",
+    "--features": "data/features/mfcc",
+    "--work": "work",
+    "--out": "runs/lstm-cross_entropy",
+}
+
+
+@pytest.fixture
+def experiment(monkeypatch):
+    """Records in memory what would go to MLflow."""
+    found = MemoryExperiment()
+    opened = []
+
+    def open_experiment(name, *, note, tags):
+        opened.append((name, tags))
+        return found
+
+    monkeypatch.setattr(train.mlflow_tracker, "open_experiment", open_experiment)
+    found.opened = opened
+    return found
+
+
+@pytest.fixture
+def upstream(workspace):
+    """The outputs of the stages before."""
+    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
+    assert split.main(["--manifest", "data/manifest.jsonl", "--out", "data"]) == 0
+    arguments = ["--manifest", "data/manifest.jsonl", "--root", "raw"]
+    assert extract.main([*arguments, "--out", "data/features/mfcc"]) == 0
+    return workspace
+
+
+def trained(run, **changes):
+    arguments = ARGUMENTS | {f"--{name.replace('_', '-')}": v for name, v in changes.items()}
+    return run(train.main, *(word for pair in arguments.items() for word in pair))
+
+
+def test_a_cell_is_trained_and_recorded(upstream, stage, experiment):
+    status, err = trained(stage)
+    assert status == 0, err
+    assert experiment.opened == [("ser/csv/session", {"ser.corpus": "csv"})]
+    assert len(experiment.runs) == 4
+    assert {run.status for run in experiment.runs.values()} == {"FINISHED"}
+    parent = next(iter(experiment.runs.values()))
+    assert parent.params["recipe.num_epochs"] == "1"
+    assert parent.params["feature.hop_ms"] == "20.0"
+    assert parent.params["model.pooling"] == "stats"
+    assert (upstream / "runs" / "lstm-cross_entropy" / "predictions.parquet").is_file()
+
+
+def test_features_of_other_params_are_refused(upstream, fails, experiment, params):
+    params("hop_ms: 20.0", "hop_ms: 10.0")
+    assert "run `dvc repro extract`" in trained(fails)
+    assert experiment.runs == {}
+
+
+def test_a_model_without_recipe_is_refused_with_the_cure(upstream, fails, experiment, params):
+    params("recipes: {lstm:", "recipes: {other:")
+    assert "there is no recipes.lstm; `lstm: {}` will do" in trained(fails)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "lsmt"}, "no ser.models is named 'lsmt'; there are: "),
+        ({"loss": "entropy"}, "no ser.losses is named 'entropy'; there are: "),
+        ({"features": "data/features/gone"}, "no ser.features.extractors is named 'gone'"),
+        ({"manifest": "data/gone.jsonl"}, "gone.jsonl"),
+        ({"card": "data/gone.json"}, "gone.json: cannot be read"),
+    ],
+)
+def test_what_is_not_there_is_named(upstream, fails, experiment, changes, message):
+    assert message in trained(fails, **changes)
+
+
+def test_wrong_params_are_refused_with_their_path(upstream, fails, experiment, params):
+    params("seeds: [0]", "seeds: [0, 0]")
+    assert "training.seeds: seeds must be distinct" in trained(fails)
+
+
+def test_a_loss_that_diverges_is_one_message(upstream, fails, experiment, params):
+    params("num_epochs: 1", "num_epochs: 9, learning_rate: 1.0e+30, gradient_clip: 1.0e+30")
+    assert "is not finite in the batch of" in trained(fails)
+    assert "FAILED" in {run.status for run in experiment.runs.values()}
+    assert not (upstream / "runs").exists()
+
+
+def test_wrong_usage_is_exit_status_2(workspace, stage):
+    assert stage(train.main, "--model", "lstm")[0] == 2
+
+
+def test_a_helping_process_records_nothing(monkeypatch, experiment):
+    from types import SimpleNamespace
+
+    helper = SimpleNamespace(is_main_process=False)
+    found = train.open_experiment(None, helper)
+    assert isinstance(found, MemoryExperiment)
+    assert found is not experiment
+    assert experiment.opened == []

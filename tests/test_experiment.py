@@ -1,0 +1,66 @@
+from copy import deepcopy
+
+import pytest
+
+from ser.errors import ParamsError
+from ser.experiment import Experiment
+from ser.params import parse
+
+GOOD = {
+    "corpus": {"name": "emodb"},
+    "split": {},
+    "audio": {},
+    "features": {"mfcc": {}},
+    "models": {"lstm": {}},
+    "losses": {"cross_entropy": {}},
+    "recipes": {"lstm": {}},
+    "training": {},
+    "extracted": ["mfcc"],
+    "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
+}
+
+
+def check(**changes):
+    content = deepcopy(GOOD)
+    for key, value in changes.items():
+        content[key] = value
+    return parse(content, Experiment, where="params.yaml")
+
+
+def test_sections_may_be_empty_and_then_have_their_defaults():
+    found = check()
+    assert found.launcher == "python -m"
+    assert found.synthetic_corpora == ()
+    assert found.corpus.name == "emodb"
+    assert found.split.protocol == "session"
+    assert found.models["lstm"].pooling == "stats"
+    assert found.cells["lstm-cross_entropy"].feature == "mfcc"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": {"lstm": {}, "wrong": {}}}, "no ser.models is named 'wrong'"),
+        ({"trainings": {}}, "trainings: Extra inputs are not permitted"),
+        ({"recipes": {"other": {}}}, "cells.lstm-cross_entropy: there is no recipes.lstm"),
+        ({"models": {}}, "cells.lstm-cross_entropy: there is no models.lstm"),
+        ({"losses": {}}, "cells.lstm-cross_entropy: there is no losses.cross_entropy"),
+        ({"extracted": ["mel"]}, "extracted names 'mel', but there is no features.mel"),
+        ({"extracted": ["mel"]}, "its feature 'mfcc' is not extracted"),
+        ({"cells": {"best": GOOD["cells"]["lstm-cross_entropy"]}}, "must be lstm-cross_entropy"),
+        ({"extracted": []}, "extracted: Tuple should have at least 1 item"),
+        ({"cells": {}}, "cells: Dictionary should have at least 1 item"),
+        ({"launcher": ""}, "launcher: String should have at least 1 character"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(changes, message):
+    with pytest.raises(ParamsError) as caught:
+        check(**changes)
+    assert message in str(caught.value)
+
+
+def test_all_that_is_missing_for_a_cell_is_said_at_once():
+    with pytest.raises(ParamsError) as caught:
+        check(models={}, losses={}, recipes={})
+    for section in ("models.lstm", "losses.cross_entropy", "recipes.lstm"):
+        assert f"there is no {section}" in str(caught.value)
