@@ -3,14 +3,13 @@
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
 import soundfile
 
-from ser import cli, components, runtime
-from ser.data.corpora._base import CorpusParams
+from ser import cli, runtime
+from ser.data.demo import release
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.tracker import RunSpec
@@ -136,24 +135,60 @@ def test_link_corpus_lists_the_corpora_it_knows(ser, project, emodb):
 
 
 def test_demo_corpus_is_made_with_the_params_of_the_project(ser, project, monkeypatch):
-    class Params(CorpusParams):
-        size: int = 3
-
     made = []
-    demo = types.SimpleNamespace(
-        Params=Params, generate=lambda root, params, **_progress: made.append((root, params.size))
-    )
-    monkeypatch.setattr(components, "load", lambda _package, _name: demo)
+    monkeypatch.setattr(release, "generate", lambda root, params, **_: made.append((root, params)))
     assert ser("demo-corpus")[0] == 0
-    (project / "params.yaml").write_text("corpus: {name: demo, size: 5}\n")
+    (project / "params.yaml").write_text("corpus: {name: demo, seed: 5}\n")
     assert ser("demo-corpus", project / "there")[0] == 0
     (project / "params.yaml").write_text("corpus: {name: emodb}\n")
     assert ser("demo-corpus")[0] == 0
-    (project / "params.yaml").write_text("corpus: {name: demo, size: many}\n")
+    (project / "params.yaml").write_text("corpus: {name: demo, seed: many}\n")
     status, _, err = ser("demo-corpus")
     assert status == 1
-    assert "size" in err
-    assert [(path.name, size) for path, size in made] == [("demo", 3), ("there", 5), ("demo", 3)]
+    assert "seed" in err
+    assert [(root.name, params.seed) for root, params in made] == [
+        ("demo", 0),
+        ("there", 5),
+        ("demo", 0),
+    ]
+
+
+def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
+    status, _, err = ser("results")
+    assert status == 1
+    assert "make repro" in err
+    (project / "reports").mkdir()
+    (project / "data").mkdir()
+    (project / "reports/grid.csv").write_text(
+        "model,loss,num_folds,num_seeds,uar,uar_low,uar_high,wa,wa_low,wa_high,macro_f1,mcc,ece,"
+        "tied_with_best\nlstm,focal,5,1,0.5,0.4,0.6,0.5,0.4,0.6,0.5,0.3,0.1,True\n"
+    )
+    (project / "data/corpus.json").write_text(
+        '{"name": "demo", "synthetic": true, "emotions": ["angry", "sad"], "num_used": 8,'
+        ' "num_speakers": 4}'
+    )
+    (project / "data/split_report.json").write_text(
+        '{"protocol": "session", "speaker_independent": true, "folds": [1]}'
+    )
+    status, out, _ = ser("results")
+    assert status == 0
+    assert "50.0" in out
+    assert "SYNTHETIC" in out
+    page = project / "README.md"
+    page.write_text("before\n<!-- results:demo-2 -->\nstale table\n<!-- /results -->\nafter\n")
+    (project / "params.yaml").write_text("corpus: {name: demo}\n")
+    status, _, err = ser("results", "--into", page)
+    assert status == 1
+    assert "no preset" in err
+    (project / "configs").mkdir()
+    (project / "configs/demo.yaml").write_text("corpus: {name: demo}\n")
+    assert ser("results", "--into", page)[0] == 0
+    text = page.read_text()
+    assert "| lstm | focal | 50.0 (40.0 to 60.0)" in text
+    assert "make use PRESET=demo" in text
+    assert "stale table" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
 
 
 def test_doctor_shows_findings_with_cures_and_fails_where_a_command_would(ser, project):

@@ -25,12 +25,15 @@ pytestmark = [pytest.mark.stage, pytest.mark.xdist_group("pipeline")]
 
 ROOT = Path(__file__).parents[1]
 CELL = "lstm-cross_entropy"
-TRAIN = f"train@{CELL}"
+TRAIN, OTHER = f"train@{CELL}", "train@lstm-focal"
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
 #: Small enough for seconds; several epochs, so that there is something to interrupt.
 TINY = {
-    "cells": {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
+    "cells": {
+        f"lstm-{loss}": {"model": "lstm", "loss": loss, "feature": "mfcc"}
+        for loss in ("cross_entropy", "focal")
+    },
     "extracted": ["mfcc"],
     "corpus.utterances_per_session": 24,
     "models.lstm": {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8},
@@ -168,7 +171,15 @@ def cell(project):
 
 
 def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
-    assert project.first == ["demo@demo", "prepare", "split", "extract@mfcc", TRAIN, "compare"]
+    assert project.first == [
+        "demo@demo",
+        "prepare",
+        "split",
+        "extract@mfcc",
+        TRAIN,
+        OTHER,
+        "compare",
+    ]
     text = project.dvc("repro")
     assert "Data and pipelines are up to date." in text
     assert "Running stage" not in text
@@ -180,11 +191,12 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     [
         ("split.protocol", "speaker", {"split"}),
         ("split.seed", 1, {"split"}),
-        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN}),
+        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN, OTHER}),
         ("audio.sampling_rate", 8000, {"extract@mfcc"}),
-        ("models.lstm.hidden_size", 4, {TRAIN}),
-        ("recipes.lstm.num_epochs", 1, {TRAIN}),
-        ("training.seeds", [0, 1], {TRAIN}),
+        ("losses.focal.gamma", 1.0, {OTHER}),
+        ("models.lstm.hidden_size", 4, {TRAIN, OTHER}),
+        ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER}),
+        ("training.seeds", [0, 1], {TRAIN, OTHER}),
         ("corpus.max_rejected", 1, {"demo@demo", "prepare"}),
     ],
 )
@@ -195,7 +207,7 @@ def test_a_param_changes_the_stages_that_read_it_and_no_others(project, key, val
 
 def test_an_entry_of_another_component_changes_no_stage(project):
     others = {
-        "losses.focal": {"gamma": 2.0},
+        "losses.aam": {"margin_rad": 0.1},
         "models.vggish": {"dropout": 0.1},
         "recipes.vggish": {"num_epochs": 1},
         "features.log_mel": {"num_mels": 64},
@@ -204,10 +216,17 @@ def test_an_entry_of_another_component_changes_no_stage(project):
         assert project.changed_stages() == set()
 
 
-def test_what_hangs_on_a_changed_stage_runs_again_and_nothing_else(project):
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("losses.focal.gamma", 0.5, [OTHER, "compare"]),
+        ("features.mfcc.num_deltas", 0, ["extract@mfcc", TRAIN, OTHER, "compare"]),
+    ],
+)
+def test_what_hangs_on_a_changed_stage_runs_again_and_nothing_else(project, key, value, stages):
     before = (project.root / "reports" / "grid.csv").read_bytes()
-    with project.params({"features.mfcc.num_deltas": 0}):
-        assert project.reproduced() == ["extract@mfcc", TRAIN, "compare"]
+    with project.params({key: value}):
+        assert project.reproduced() == stages
         assert (project.root / "reports" / "grid.csv").read_bytes() != before
     # The way back needs no training: DVC has these results in its cache.
     assert project.reproduced() == []
@@ -280,9 +299,8 @@ def test_the_report_and_the_grid_are_those_of_the_contract(project):
         "model", "loss", "num_folds", "num_seeds", "uar", "uar_low", "uar_high",
         "wa", "wa_low", "wa_high", "macro_f1", "mcc", "ece", "tied_with_best",
     ]  # fmt: skip
-    assert grid[["model", "loss", "num_folds", "num_seeds"]].to_numpy().tolist() == [
-        ["lstm", "cross_entropy", 5, 1]
-    ]
+    cells = grid[["model", "loss", "num_folds", "num_seeds"]].to_numpy().tolist()
+    assert sorted(cells) == [["lstm", "cross_entropy", 5, 1], ["lstm", "focal", 5, 1]]
     page = (project.root / "reports" / "index.html").read_text(encoding="utf-8")
     assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
     assert "Synthetic speech" in page
@@ -294,8 +312,8 @@ def test_runs_of_a_lost_store_come_back_with_the_same_metrics(project):
 
     before = content(run for run in project.runs() if is_of_first_repro(run, project))
     shutil.rmtree(project.root / "mlruns")
-    assert "6 runs restored from 1 cells" in project.ser("restore-runs").text
-    assert content(project.runs()) == before
+    assert "12 runs restored from 2 cells" in project.ser("restore-runs").text
+    assert content(run for run in project.runs() if is_of_first_repro(run, project)) == before
 
 
 def test_a_run_is_verified_until_a_line_of_its_splits_changes(project):
@@ -322,8 +340,8 @@ def test_a_run_is_verified_until_a_line_of_its_splits_changes(project):
 
 def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, cell):
     whole = bytes_below(cell, ("predictions.parquet", "model.safetensors", "history.csv"))
-    for lost in ("mlruns", "work", "runs"):
-        shutil.rmtree(project.root / lost)
+    for lost in (project.root / "mlruns", project.root / "work", cell):
+        shutil.rmtree(lost)
     checkpoints = project.root / "work" / "checkpoints"
     # In the midst of the third fold: it has a checkpoint and no result.
     kill_when(project, lambda: len(list(checkpoints.glob("*/last.safetensors"))) == 3)

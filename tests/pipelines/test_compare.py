@@ -60,17 +60,21 @@ def test_the_report_is_a_page_a_table_and_figures(results, stage):
     assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
 
 
-def test_the_better_cell_comes_first(results, stage, params, monkeypatch):
+def test_the_better_cell_comes_first_and_lends_the_page_its_provenance(results, stage, params):
     better = results / "runs" / "lstm-focal"
     shutil.copytree(results / "runs" / "lstm-cross_entropy", better)
     frame = pd.read_parquet(better / "predictions.parquet")
     frame.assign(prediction=frame["truth"]).to_parquet(better / "predictions.parquet")
+    record = json.loads((better / "run.json").read_text())
+    record["cell"]["spec"]["tags"]["ser.git_commit"] = "commit of the best cell"
+    (better / "run.json").write_text(json.dumps(record))
     params("cells: {", "cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}, ")
     assert compared(stage)[0] == 0
     grid = pd.read_csv(results / "reports" / "grid.csv")
     assert grid["loss"].tolist() == ["focal", "cross_entropy"]
     assert grid["uar"].iloc[0] == 1.0
     page = (results / "reports" / "index.html").read_text()
+    assert "commit of the best cell" in page
     assert page.index('id="lstm-focal"') < page.index('id="lstm-cross_entropy"')
 
 
