@@ -171,6 +171,8 @@ class CellRunner:
             FoldData(fold, self.inputs.store, self.inputs.label_of),
             FitContext(self.accelerator, seed, tracker, checkpoint),
         )
+        # Accelerate would keep every model it prepared, one per fold and seed.
+        self.accelerator.free_memory()
         if self.accelerator.is_main_process:
             folds.save(result, saved.folder, fold=fold.number, seed=seed)
 
