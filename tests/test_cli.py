@@ -95,7 +95,14 @@ def test_link_corpus_makes_a_link_and_counts(ser, project, emodb):
     assert status == 0
     assert (project / "data/raw/emodb").readlink() == emodb
     assert "1 utterances" in out
-    assert "make use PRESET=emodb" in out
+    # There is no preset of that name here, so the hint must not send anyone to one.
+    assert "corpus to {name: emodb}" in out
+
+
+def test_link_corpus_names_the_preset_of_the_corpus_where_there_is_one(ser, project, emodb):
+    (project / "configs").mkdir()
+    (project / "configs/emodb.yaml").write_text("")
+    assert "make use PRESET=emodb" in ser("link-corpus", "emodb", emodb)[1]
 
 
 def test_link_corpus_takes_a_path_relative_to_where_it_is_called(ser, project, emodb):

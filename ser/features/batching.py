@@ -121,8 +121,8 @@ def padding_waste(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> f
     """Return the share of padded frames that are no speech, in [0, 1).
 
     Example:
-        >>> padding_waste([[0, 1]], [3, 1])
-        0.3333333333333333
+        >>> padding_waste([[0, 1]], [4, 2])
+        0.25
     """
     valid = sum(lengths[row] for batch in batches for row in batch)
     padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
