@@ -49,8 +49,8 @@ ui: $(STAMP)  ## Open the MLflow UI over the project's runs
 	$(BIN)/ser ui
 
 use: $(STAMP)  ## Use a preset: make use PRESET=emodb
-	@test -n "$(PRESET)" || { echo "say which: make use PRESET=<name>, one of: $(basename $(notdir $(wildcard configs/*.yaml)))"; exit 2; }
-	@test -f configs/$(PRESET).yaml || { echo "there is no configs/$(PRESET).yaml; there are: $(basename $(notdir $(wildcard configs/*.yaml)))"; exit 2; }
+	@test -n "$(PRESET)" || { echo "say which: make use PRESET=<name>, one of: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
+	@test -f configs/$(PRESET).yaml || { echo "there is no configs/$(PRESET).yaml; there are: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
 	cp configs/$(PRESET).yaml params.yaml
 	@$(BIN)/ser doctor --quiet || true
 
