@@ -37,7 +37,7 @@ repro: $(STAMP)  ## Run the pipeline on params.yaml: raw wavs to reports/index.h
 	@$(BIN)/ser results
 
 test: $(STAMP)  ## Run the test suite with coverage
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .
