@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from benchmarks.recordings import Recordings
+from ser.batch import FeatureSpec
 from ser.data import splits
 from ser.data.splits import Fold, SplitParams
 from ser.emotion import EMOTIONS
@@ -84,7 +85,12 @@ def prepare(recordings: Recordings) -> TrainingSetup:
     return TrainingSetup(
         fold,
         {u.id: EMOTIONS.index(str(u.emotion)) for u in recordings.utterances},
-        lstm.build(MODEL, num_bins=extractor.num_bins, num_classes=len(EMOTIONS), head="linear"),
+        lstm.build(
+            MODEL,
+            feature=FeatureSpec("mfcc", extractor.num_bins),
+            num_classes=len(EMOTIONS),
+            head="linear",
+        ),
         cross_entropy.build(cross_entropy.Params(), num_classes=len(EMOTIONS), class_weights=None),
     )
 

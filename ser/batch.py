@@ -1,13 +1,34 @@
-"""The two things that travel between data, model and loss."""
+"""What travels between features, model and loss."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 HeadName = Literal["linear", "cosine"]
 """What logits are: a linear map of the embedding, or its cosines with learnt prototypes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What a model is told of the features that it reads.
+
+    A frozen prefix is a feature, so a pretrained model learns here which half of its
+    checkpoint has been applied already.
+
+    Args:
+        extractor: Their name.
+        num_bins: Width of a frame.
+        params: The extractor's params.
+        weights_sha256: Digest of the checkpoint they were made with, or None.
+    """
+
+    extractor: str
+    num_bins: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    weights_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """What a result was made from, as digests: data, code, lock file, commit, machine."""
 
+import ast
+import fnmatch
 import hashlib
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -110,6 +112,47 @@ def digest_folder(path: Path) -> str:
     if not path.is_dir():
         raise LineageError(f"{path}: no such folder")
     return sha256_text(canonical_json(file_digests(path, [Path()])))
+
+
+def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] = ()) -> list[str]:
+    """Return the project's source files that some files import, directly or not.
+
+    Imports are read from the text, wherever in the file they stand; nothing is imported.
+    `__init__` files are left out: they hold a docstring.
+
+    Args:
+        root: The project's root.
+        starts: Files to begin with, relative to the root; one that is not there is named
+            all the same.
+        skip: Patterns of files that are neither named nor followed (`fnmatch`).
+
+    Returns:
+        Paths relative to the root, the starts among them, sorted.
+    """
+    patterns = tuple(skip)
+    found: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        name = waiting.pop()
+        if name in found or any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            continue
+        found.add(name)
+        if not (root / name).is_file():
+            continue
+        tree = ast.parse((root / name).read_text(encoding="utf-8"))
+        files = (f"{module.replace('.', '/')}.py" for module in _imported_modules(tree))
+        waiting += [file for file in files if (root / file).is_file()]
+    return sorted(found)
+
+
+def _imported_modules(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted names that may be modules in any import of a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def source_sha256(root: Path, paths: Sequence[str | Path]) -> str:

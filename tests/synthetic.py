@@ -79,6 +79,7 @@ def feature_store(folder: Path, utterances: Sequence[Utterance], num_bins: int =
             "params": {},
             "sampling_rate": 16000,
             "dimension": num_bins,
+            "dtype": "float32",
         },
         scratch=folder.with_name("scratch"),
     )

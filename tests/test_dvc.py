@@ -10,11 +10,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from ser.grid import inputs
-from ser.params import ComponentParams
-from ser.training.fold import CellPlan
-from ser.training.recipe import Recipe, TrainingParams
-
 ROOT = Path(__file__).parents[1]
 
 #: Imported by stages, and yet no dependency of theirs: pattern -> why not.
@@ -41,20 +36,6 @@ INDIFFERENT_TO = {
         "ser/evaluation/report.py": "only the line below the figures",
         "ser/features/extraction.py": "only the name of the package of extractors",
     },
-}
-
-#: What a fold's result imports, beside what its sources list: pattern -> why not listed.
-PINNED_OTHERWISE = {
-    "ser/data/audio.py": "features are pinned by digest",
-    "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
-    "ser/errors.py": INDIFFERENT["ser/errors.py"],
-    "ser/evaluation/*.py": "reads predictions, after the fold",
-    "ser/features/extraction.py": "features are pinned by digest",
-    "ser/grid/specs.py": "names, keys and tags of runs",
-    "ser/lineage.py": INDIFFERENT["ser/lineage.py"],
-    "ser/params.py": "the parsed params are in the key",
-    "ser/tracking/*.py": INDIFFERENT["ser/tracking/*.py"],
-    "ser/utterance.py": "the manifest is pinned by digest",
 }
 
 
@@ -227,22 +208,3 @@ def test_every_path_of_a_command_is_a_dependency_an_output_or_a_folder_of_such(s
 def test_a_stage_never_writes_into_the_source(stages):
     for stage in stages.values():
         assert not any(path.startswith(("ser", "pipelines", "tests")) for path in paths(stage.outs))
-
-
-def test_the_sources_of_a_fold_are_all_that_decides_its_result(preset):
-    for cell in preset["cells"].values():
-        plan = CellPlan(
-            cell["model"],
-            cell["loss"],
-            ComponentParams(),
-            ComponentParams(),
-            Recipe(),
-            TrainingParams(),
-            ("angry", "sad"),
-        )
-        listed = inputs.sources(plan)
-        assert [path for path in listed if not (ROOT / path).is_file()] == []
-        assert len(set(listed)) == len(listed)
-        components = [f"ser/losses/{cell['loss']}.py", f"ser/models/{cell['model']}.py"]
-        deciding = closure("ser/grid/cell.py", *components, skip=PINNED_OTHERWISE)
-        assert deciding == set(listed)

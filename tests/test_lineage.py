@@ -133,3 +133,15 @@ def test_environment_names_versions_without_importing_packages():
     assert found["packages"]["torch"].startswith("2.")
     assert lineage.package_versions(["no-such-package"]) == {"no-such-package": "none"}
     assert found["num_cpus"] >= 1
+
+
+def test_imported_sources_follow_imports_wherever_they_stand(tmp_path):
+    (tmp_path / "a.py").write_text("import b\n\ndef late():\n    from pack import c\n")
+    (tmp_path / "b.py").write_text("import json\nimport a\n")
+    (tmp_path / "d.py").write_text("")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "c.py").write_text("import d\n")
+    found = lineage.imported_sources(tmp_path, ["a.py"])
+    assert found == ["a.py", "b.py", "d.py", "pack/c.py"]
+    assert lineage.imported_sources(tmp_path, ["a.py"], skip=["pack/*"]) == ["a.py", "b.py"]
+    assert lineage.imported_sources(tmp_path, ["gone.py"]) == ["gone.py"]

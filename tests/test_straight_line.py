@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from pipelines import compare, extract, prepare, split, train
+from ser.batch import FeatureSpec
 from ser.data import audio, manifest
 from ser.emotion import EMOTIONS
 from ser.features.dataset import Statistics
@@ -104,7 +105,9 @@ def test_a_fresh_model_over_the_wav_file_says_what_the_predictions_say(walked, f
     frames = Statistics.load(place / "statistics.safetensors").apply(extractor(waveform))
     torch.manual_seed(123)
     model = folds.build_model(
-        plan, num_bins=frames.shape[1], head=cross_entropy.CrossEntropyLoss.head
+        plan,
+        feature=FeatureSpec("mfcc", frames.shape[1]),
+        head=cross_entropy.CrossEntropyLoss.head,
     )
     model.load_state_dict(load_file(place / "model.safetensors"))
     model.eval()

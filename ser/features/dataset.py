@@ -31,6 +31,11 @@ class Statistics:
         """Return frames `(num_frames, num_bins)` with the mean removed, divided by std."""
         return ((frames - self.mean) / self.std).astype(np.float32, copy=False)
 
+    @staticmethod
+    def identity(num_bins: int) -> "Statistics":
+        """Return what leaves frames as they are, for models that must see them raw."""
+        return Statistics(np.zeros(num_bins, np.float32), np.ones(num_bins, np.float32))
+
     def save(self, path: Path) -> None:
         """Write as safetensors."""
         save_file({"mean": self.mean, "std": self.std}, path)

@@ -76,7 +76,7 @@ def extract(
                 "params": params.model_dump(mode="json"),
                 "sampling_rate": rate,
                 "dimension": extractor.num_bins,
-                "dtype": "float32",
+                "dtype": extractor.dtype,
                 "checkpoint": None,
                 "revision": None,
                 **extractor.provenance,

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ser.batch import FeatureSpec
 from ser.errors import StaleFeaturesError
 
 UTTERANCES_PER_SHARD = 512
 """Few enough files for a remote, small enough to redo one after an interruption."""
 
-Frames = NDArray[np.float32]
+Frames = NDArray[np.floating[Any]]
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
@@ -59,6 +60,16 @@ class FeatureStore:
     def num_bins(self) -> int:
         """Width of a frame."""
         return int(self.meta["dimension"])
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """What a model is told of these features."""
+        return FeatureSpec(
+            extractor=str(self.meta["extractor"]),
+            num_bins=self.num_bins,
+            params=self.meta["params"],
+            weights_sha256=self.meta.get("weights_sha256"),
+        )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -135,7 +146,8 @@ def build(
         folder: Where the store shall be; replaced if it exists.
         ids: Utterances; stored in sorted order.
         frames_of: Utterance id -> frames `(num_frames, num_bins)`.
-        meta: What makes the frames what they are; must hold `dimension`. A scratch folder
+        meta: What makes the frames what they are; must hold `dimension` and `dtype`, which
+            is float32 or float16. A scratch folder
             left by an interrupted run under the same meta and ids is continued, one left
             under others is discarded.
         scratch: Where shards are collected until all are there, on the same file system.
@@ -159,7 +171,7 @@ def build(
             if lengths is None:
                 blocks = []
                 for id_, frames in zip(members, pool.map(frames_of, members), strict=True):
-                    blocks.append(_checked(id_, frames, int(meta["dimension"])))
+                    blocks.append(_checked(id_, frames, int(meta["dimension"]), str(meta["dtype"])))
                     next(bar, None)
                 lengths = [len(block) for block in blocks]
                 _write_shard(scratch, number, blocks, lengths)
@@ -204,14 +216,21 @@ def _finished_lengths(scratch: Path, number: int, members: Sequence[str]) -> lis
     return lengths if len(lengths) == len(members) and sum(lengths) == len(shard) else None
 
 
-def _checked(id_: str, frames: Frames, dimension: int) -> Frames:
+def _checked(id_: str, frames: Frames, dimension: int, dtype: str) -> Frames:
     if frames.ndim != 2 or len(frames) == 0 or frames.shape[1] != dimension:
         raise StaleFeaturesError(
             f"utterance {id_!r}: expected frames (num_frames >= 1, {dimension}), got {frames.shape}"
         )
     if not np.isfinite(frames).all():
         raise StaleFeaturesError(f"utterance {id_!r}: its features are not finite")
-    return frames
+    with np.errstate(over="ignore"):  # what overflows is refused by name, below
+        stored = frames.astype(dtype, copy=False)
+    if not np.isfinite(stored).all():
+        raise StaleFeaturesError(
+            f"utterance {id_!r}: a feature of {np.abs(frames).max():g} does not fit into {dtype}; "
+            f"store the feature as float32"
+        )
+    return stored
 
 
 def _write_shard(

@@ -67,7 +67,7 @@ class CellRunner:
         self.plan, self.inputs, self.experiment = plan, inputs, experiment
         self.workspace, self.accelerator = workspace, accelerator
         self.staging = workspace.work / "cells" / plan.name
-        self.sources = cell_inputs.sources(plan)
+        self.sources = cell_inputs.sources(plan, workspace.root)
         self.source_sha256 = lineage.source_sha256(workspace.root, self.sources)
         self.tags = specs.tags(plan, inputs, root=workspace.root, source_sha256=self.source_sha256)
         self.foot = report.foot(inputs.card, inputs.split)

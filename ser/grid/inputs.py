@@ -13,6 +13,20 @@ from ser.errors import StaleFeaturesError
 from ser.features.store import FeatureStore
 from ser.training.fold import CellPlan
 
+#: Imported by what trains a fold, and yet not what decides its result: pattern -> why not.
+_PINNED_OTHERWISE: Mapping[str, str] = {
+    "ser/data/audio.py": "features are pinned by digest",
+    "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
+    "ser/errors.py": "names of failures; a fold that fails has no result",
+    "ser/evaluation/*.py": "reads predictions, after the fold",
+    "ser/features/extraction.py": "features are pinned by digest",
+    "ser/grid/specs.py": "names, keys and tags of runs",
+    "ser/lineage.py": "digests and versions: where a result came from, not what it is",
+    "ser/params.py": "the parsed params are in the key",
+    "ser/tracking/*.py": "where runs are recorded",
+    "ser/utterance.py": "the manifest is pinned by digest",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class InputPaths:
@@ -115,32 +129,19 @@ def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
     )
 
 
-def sources(plan: CellPlan) -> list[str]:
-    """Return the source files that decide a cell's result, relative to the project's root."""
-    return [
-        "ser/batch.py",
-        "ser/components.py",
-        "ser/data/manifest.py",
-        "ser/data/splits.py",
-        "ser/features/batching.py",
-        "ser/features/dataset.py",
-        "ser/features/store.py",
-        "ser/grid/cell.py",
-        "ser/grid/inputs.py",
-        "ser/losses/_precision.py",
-        f"ser/losses/{plan.loss}.py",
-        "ser/metrics.py",
-        "ser/models/_heads.py",
-        "ser/models/_pooling.py",
-        f"ser/models/{plan.model}.py",
-        "ser/predictions.py",
-        "ser/seeding.py",
-        "ser/training/checkpoint.py",
-        "ser/training/fit.py",
-        "ser/training/fold.py",
-        "ser/training/predict.py",
-        "ser/training/recipe.py",
-    ]
+def sources(plan: CellPlan, root: Path) -> list[str]:
+    """Return the source files that decide a cell's result.
+
+    Args:
+        plan: The cell.
+        root: The project's root.
+
+    Returns:
+        All that its code imports, directly or not, but for `_PINNED_OTHERWISE`; relative
+        to the root, sorted.
+    """
+    starts = ["ser/grid/cell.py", f"ser/losses/{plan.loss}.py", f"ser/models/{plan.model}.py"]
+    return lineage.imported_sources(root, starts, skip=_PINNED_OTHERWISE)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ser.batch import HeadName, ModelOutput
+from ser.batch import FeatureSpec, HeadName, ModelOutput
 from ser.models import _heads, _pooling
 from ser.params import ComponentParams
 
@@ -97,6 +97,9 @@ class LstmModel(nn.Module):
         dropout: After every layer, in [0, 1).
     """
 
+    normalises_inputs = True
+    origin = "from scratch"
+
     def __init__(
         self,
         layers: Sequence[BidirectionalLayer],
@@ -124,11 +127,15 @@ class LstmModel(nn.Module):
         embedding = torch.tanh(self.embedding(self.pooling(frames, lengths)))
         return ModelOutput(embedding, self.head(embedding))
 
+    def parameter_depth(self, name: str) -> int:  # noqa: ARG002 (nothing is pretrained)
+        """Return 0: every weight is fresh."""
+        return 0
 
-def build(params: Params, *, num_bins: int, num_classes: int, head: HeadName) -> LstmModel:
-    """Return the model for frames of a width, with freshly drawn weights."""
+
+def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> LstmModel:
+    """Return the model for frames of any feature, with freshly drawn weights."""
     width = 2 * params.hidden_size
-    widths = [num_bins] + [width] * (params.num_layers - 1)
+    widths = [feature.num_bins] + [width] * (params.num_layers - 1)
     return LstmModel(
         [BidirectionalLayer(width_in, params.hidden_size) for width_in in widths],
         LastState(width) if params.pooling == "last" else _pooling.build(params.pooling, width),

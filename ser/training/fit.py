@@ -7,7 +7,7 @@ with the same bytes as one that was never interrupted.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
 from ser.models._heads import CosineHead
 from ser.tracking.tracker import Tracker
+from ser.training.augment import augment
 from ser.training.checkpoint import (
     Checkpoint,
     Snapshot,
@@ -30,7 +31,7 @@ from ser.training.checkpoint import (
     restore_optimiser,
 )
 from ser.training.predict import predict
-from ser.training.recipe import Recipe, learning_rate_factor
+from ser.training.recipe import Recipe, depth_factor, learning_rate_factor
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def fit(
         CheckpointError: The checkpoint is damaged or of another run.
     """
     accelerator = context.accelerator
-    optimiser = AdamW(_parameter_groups(model, recipe.weight_decay), lr=recipe.learning_rate)
+    optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate)
     progress = _resume(model, optimiser, context.checkpoint)
     wrapped, optimiser = accelerator.prepare(model, optimiser)
     loss.to(accelerator.device)
@@ -160,11 +161,29 @@ def fit(
     return FitResult(progress.best, progress.best_epoch, progress.best_uar, tuple(progress.history))
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def parameter_groups(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return a model's trainable parameters in groups that are optimised alike.
+
+    Args:
+        model: An `nn.Module`; see `ser.models._base.Model`.
+        recipe: `weight_decay`, which only matrices get, and the rates of pretrained layers.
+
+    Returns:
+        Groups for an optimiser, the fresh weights first; `rate` is a group's share of the
+        learning rate.
+    """
+    groups: dict[tuple[int, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            key = (model.parameter_depth(name), parameter.ndim < 2)
+            groups.setdefault(key, []).append(parameter)
     return [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        {
+            "params": members,
+            "weight_decay": 0.0 if is_vector else recipe.weight_decay,
+            "rate": depth_factor(depth, recipe),
+        }
+        for (depth, is_vector), members in sorted(groups.items(), key=lambda item: item[0])
     ]
 
 
@@ -209,14 +228,14 @@ def _train_epoch(
         is_step = is_last or (index + 1) % recipe.accumulation == 0
         group = min(recipe.accumulation, num_batches - index + index % recipe.accumulation)
         done = (epoch - 1 + (index + 0.5) / num_batches) / recipe.num_epochs
-        batch = _noisy(batch.to(accelerator.device), recipe.feature_noise)
+        batch = augment(batch.to(accelerator.device), recipe)
         value = _forward_backward(model, loss, batch, accelerator, is_step, scale=1 / group)
         _require_finite(value, f"loss {value}", epoch, batch)
         totals[:2] += torch.tensor([value * len(batch.ids), len(batch.ids)])
         if is_step:
             factor = learning_rate_factor(done, recipe.warmup)
             for settings in optimiser.param_groups:
-                settings["lr"] = recipe.learning_rate * factor
+                settings["lr"] = recipe.learning_rate * settings["rate"] * factor
             norm = accelerator.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
             _require_finite(float(norm), f"gradient norm {float(norm)}", epoch, batch)
             optimiser.step()
@@ -229,13 +248,6 @@ def _train_epoch(
         "train/gradient_norm": summed[2] / (num_steps * accelerator.num_processes),
         "train/learning_rate": float(optimiser.param_groups[0]["lr"]),
     }
-
-
-def _noisy(batch: Batch, noise: float) -> Batch:
-    """Return the batch with Gaussian noise on its inputs; models do not look at padding."""
-    if noise == 0.0:
-        return batch
-    return replace(batch, inputs=batch.inputs + noise * torch.randn_like(batch.inputs))
 
 
 def _forward_backward(

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ser import components, predictions, seeding
+from ser.batch import FeatureSpec
 from ser.data.splits import Fold, Part
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
@@ -69,11 +70,13 @@ class FoldResult:
         fit: Chosen weights and history.
         statistics: The fold's normalisation.
         predictions: Of the dev and the test part.
+        origin: Where the weights came from before training.
     """
 
     fit: FitResult
     statistics: Statistics
     predictions: pd.DataFrame
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +112,21 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
     """
-    statistics = fit_statistics(data.store, data.fold.train)
-    train, dev = data.part("train", statistics), data.part("dev", statistics)
-    class_weights = _class_weights(train.labels, len(plan.emotions))
+    labels = np.array([data.label_of[id_] for id_ in data.fold.train], dtype=np.int64)
+    class_weights = _class_weights(labels, len(plan.emotions))
     seeding.seed_everything(seeding.derive(context.seed, "weights"))
     loss = components.load("ser.losses", plan.loss).build(
         plan.loss_params,
         num_classes=len(plan.emotions),
         class_weights=class_weights if plan.training.balance == "class_weights" else None,
     )
-    model = build_model(plan, num_bins=data.store.num_bins, head=loss.head)
+    model = build_model(plan, feature=data.store.spec, head=loss.head)
+    statistics = (
+        fit_statistics(data.store, data.fold.train)
+        if model.normalises_inputs
+        else Statistics.identity(data.store.num_bins)
+    )
+    train, dev = data.part("train", statistics), data.part("dev", statistics)
     sampler = LengthBucketedBatches(
         train.lengths,
         batch_size=plan.recipe.batch_size,
@@ -151,13 +159,13 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
                 part=part,
             )
         )
-    return FoldResult(chosen, statistics, pd.concat(frames, ignore_index=True))
+    return FoldResult(chosen, statistics, pd.concat(frames, ignore_index=True), str(model.origin))
 
 
-def build_model(plan: CellPlan, *, num_bins: int, head: str) -> nn.Module:
-    """Return a cell's model with freshly drawn weights."""
+def build_model(plan: CellPlan, *, feature: FeatureSpec, head: str) -> nn.Module:
+    """Return a cell's model as it is before training."""
     model: nn.Module = components.load("ser.models", plan.model).build(
-        plan.model_params, num_bins=num_bins, num_classes=len(plan.emotions), head=head
+        plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
     )
     return model
 
@@ -224,7 +232,7 @@ class SavedFold:
         return history.astype({"fold": int, "seed": int, "epoch": int})
 
     def facts(self) -> dict[str, Any]:
-        """Return `best_epoch`, `dev_uar` and `num_parameters`."""
+        """Return `best_epoch`, `dev_uar`, `num_parameters` and `origin`."""
         facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
         return facts
 
@@ -255,6 +263,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
         "best_epoch": result.fit.best_epoch,
         "dev_uar": result.fit.dev_uar,
         "num_parameters": sum(tensor.numel() for tensor in weights.values()),
+        "origin": result.origin,
     }
     (temporary / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     temporary.replace(folder)

@@ -34,6 +34,13 @@ class Recipe(Section):
         gradient_clip: Largest L2 norm of all gradients together.
         feature_noise: Standard deviation of Gaussian noise added to the normalised
             features of the train part, anew in every epoch; 0 adds none.
+        time_masks, bin_masks: Stretches of frames, and of bins, that are masked in each
+            utterance of the train part, anew in every epoch.
+        time_mask_share, bin_mask_share: Widest mask, as a share of the utterance's frames
+            and of all bins.
+        pretrained_rate: Learning rate of pretrained weights, as a share of
+            `learning_rate`, which is that of fresh ones.
+        layer_decay: Each pretrained layer learns this many times as fast as the one above.
     """
 
     num_epochs: int = Field(20, ge=1)
@@ -46,6 +53,12 @@ class Recipe(Section):
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
     gradient_clip: float = Field(1.0, gt=0.0)
     feature_noise: float = Field(0.0, ge=0.0, le=10.0)
+    time_masks: int = Field(0, ge=0, le=20)
+    time_mask_share: float = Field(0.1, gt=0.0, le=1.0)
+    bin_masks: int = Field(0, ge=0, le=20)
+    bin_mask_share: float = Field(0.1, gt=0.0, le=1.0)
+    pretrained_rate: float = Field(1.0, gt=0.0, le=1.0)
+    layer_decay: float = Field(1.0, gt=0.0, le=1.0)
 
 
 class TrainingParams(Section):
@@ -76,6 +89,30 @@ class TrainingParams(Section):
         if len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
         return seeds
+
+
+def depth_factor(depth: int, recipe: Recipe) -> float:
+    """Return the share of the learning rate at which a layer learns.
+
+    Args:
+        depth: 0 for fresh weights, 1 for the topmost pretrained layer, 2 below it, ...
+        recipe: `pretrained_rate` and `layer_decay`.
+
+    Returns:
+        In (0, 1].
+
+    Source:
+        Howard, Ruder (2018), "Universal language model fine-tuning for text
+        classification", section 3.2; there the decay is 1 / 2.6.
+
+    Example:
+        >>> recipe = Recipe(pretrained_rate=0.1, layer_decay=0.5)
+        >>> [depth_factor(depth, recipe) for depth in (0, 1, 2)]
+        [1.0, 0.1, 0.05]
+    """
+    if depth == 0:
+        return 1.0
+    return recipe.pretrained_rate * recipe.layer_decay ** (depth - 1)
 
 
 def learning_rate_factor(progress: float, warmup: float) -> float:

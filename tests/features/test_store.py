@@ -8,7 +8,7 @@ from ser.errors import StaleFeaturesError
 from ser.features import store
 from ser.features.store import FeatureStore
 
-META = {"extractor": "mfcc", "params": {"hop_ms": 10.0}, "dimension": 3}
+META = {"extractor": "mfcc", "params": {"hop_ms": 10.0}, "dimension": 3, "dtype": "float32"}
 
 
 def frames_of(id_):

@@ -1,5 +1,8 @@
 import dataclasses
+import fnmatch
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,3 +67,17 @@ def test_a_file_that_cannot_be_read_is_named(paths, name, damage):
     path.unlink() if damage == "missing" else path.write_text(text[:-1])
     with pytest.raises(StaleFeaturesError, match=rf"{path.name}: cannot be read .* `dvc repro`"):
         load(paths)
+
+
+def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherwise():
+    project = Path(__file__).parents[2]
+    plan = SimpleNamespace(model="lstm", loss="focal")
+    listed = inputs.sources(plan, project)
+    assert {"ser/models/lstm.py", "ser/models/_heads.py", "ser/losses/focal.py"} <= set(listed)
+    assert {"ser/training/fit.py", "ser/training/augment.py", "ser/batch.py"} <= set(listed)
+    assert not {"ser/losses/aam.py", "ser/lineage.py", "ser/models/vggish.py"} & set(listed)
+    everything = lineage.imported_sources(
+        project, ["ser/grid/cell.py", "ser/models/lstm.py", "ser/losses/focal.py"]
+    )
+    unused = [p for p in inputs._PINNED_OTHERWISE if not fnmatch.filter(everything, p)]
+    assert unused == []

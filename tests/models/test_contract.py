@@ -1,32 +1,59 @@
-"""What every model promises, run over all of them by discovery."""
+"""What every model promises, run over all of them by discovery.
+
+What a model is built with is said in `case_<model>.py` beside this file: `IDS`, and
+`make(id, folder)`, which returns its params and the spec of the features that it reads.
+"""
+
+import importlib
 
 import pytest
 import torch
 
 from ser import components
 
-NUM_BINS, NUM_CLASSES = 6, 4
+NUM_CLASSES = 4
 MODELS = components.names("ser.models")
+CASES = [
+    (name, case)
+    for name in MODELS
+    for case in importlib.import_module(f"tests.models.case_{name}").IDS
+]
 
 
-def build(name, head="linear"):
-    torch.manual_seed(0)
-    module = components.load("ser.models", name)
-    return module.build(module.Params(), num_bins=NUM_BINS, num_classes=NUM_CLASSES, head=head)
+@pytest.fixture(scope="module", params=CASES, ids=lambda item: "-".join(item))
+def ingredients(request, tmp_path_factory):
+    """A model's module, its params and the spec of its features."""
+    name, case = request.param
+    cases = importlib.import_module(f"tests.models.case_{name}")
+    return components.load("ser.models", name), *cases.make(case, tmp_path_factory.mktemp(name))
 
 
-def batch(lengths, padded_to=None, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    inputs = torch.zeros(len(lengths), padded_to or max(lengths), NUM_BINS)
-    for row, length in enumerate(lengths):
-        inputs[row, :length] = torch.randn(length, NUM_BINS, generator=generator)
-    return inputs, torch.tensor(lengths)
+@pytest.fixture
+def build(ingredients):
+    def function(head="linear"):
+        module, params, feature = ingredients
+        torch.manual_seed(0)
+        return module.build(params, feature=feature, num_classes=NUM_CLASSES, head=head)
+
+    return function
+
+
+@pytest.fixture
+def batch(ingredients):
+    def function(lengths, padded_to=None, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        num_bins = ingredients[2].num_bins
+        inputs = torch.zeros(len(lengths), padded_to or max(lengths), num_bins)
+        for row, length in enumerate(lengths):
+            inputs[row, :length] = torch.randn(length, num_bins, generator=generator)
+        return inputs, torch.tensor(lengths)
+
+    return function
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])
-@pytest.mark.parametrize("name", MODELS)
-def test_shapes_are_those_of_the_interface(name, head):
-    model = build(name, head).eval()
+def test_shapes_are_those_of_the_interface(build, batch, head):
+    model = build(head).eval()
     output = model(*batch([9, 4, 1]))
     assert output.embedding.shape == (3, model.embedding_dim)
     assert output.logits.shape == (3, NUM_CLASSES)
@@ -34,9 +61,8 @@ def test_shapes_are_those_of_the_interface(name, head):
         assert output.logits.abs().max() <= 1 + 1e-6
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_padding_never_changes_the_answer(name):
-    model = build(name).eval()
+def test_padding_never_changes_the_answer(build, batch):
+    model = build().eval()
     together = model(*batch([9, 4, 1], padded_to=30))
     inputs, lengths = batch([9, 4, 1])
     for row, length in enumerate(lengths.tolist()):
@@ -47,9 +73,8 @@ def test_padding_never_changes_the_answer(name):
         )
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_garbage_in_the_padding_never_changes_the_answer(name):
-    model = build(name).eval()
+def test_garbage_in_the_padding_never_changes_the_answer(build, batch):
+    model = build().eval()
     inputs, lengths = batch([9, 4])
     dirty = inputs.clone()
     dirty[1, 4:] = 1e3
@@ -57,9 +82,8 @@ def test_garbage_in_the_padding_never_changes_the_answer(name):
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])
-@pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_receives_a_finite_gradient(name, head):
-    model = build(name, head)
+def test_every_parameter_receives_a_finite_gradient(build, batch, head):
+    model = build(head)
     output = model(*batch([9, 4, 7]))
     torch.nn.functional.cross_entropy(output.logits, torch.tensor([0, 1, 2])).backward()
     for parameter_name, parameter in model.named_parameters():
@@ -68,9 +92,8 @@ def test_every_parameter_receives_a_finite_gradient(name, head):
         assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_weights_survive_the_state_dict_and_evaluation_is_deterministic(name):
-    model, other = build(name).eval(), build(name).eval()
+def test_weights_survive_the_state_dict_and_evaluation_is_deterministic(build, batch):
+    model, other = build().eval(), build().eval()
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.add_(1.0)
@@ -78,3 +101,11 @@ def test_weights_survive_the_state_dict_and_evaluation_is_deterministic(name):
     inputs = batch([5, 8])
     assert torch.equal(model(*inputs).logits, other(*inputs).logits)
     assert torch.equal(model(*inputs).logits, model(*inputs).logits)
+
+
+def test_it_says_what_the_trainer_must_know(build):
+    model = build()
+    assert isinstance(model.normalises_inputs, bool)
+    assert model.origin
+    depths = {name: model.parameter_depth(name) for name, _ in model.named_parameters()}
+    assert min(depths.values()) == 0

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ser.batch import FeatureSpec
 from ser.models import lstm
 from ser.models.lstm import BidirectionalLayer, reverse_within_length
 
@@ -57,7 +58,10 @@ def test_reversing_twice_gives_the_frames_back():
 def test_padding_never_changes_the_answer_under_any_pooling(pooling):
     torch.manual_seed(0)
     model = lstm.build(
-        lstm.Params(pooling=pooling, hidden_size=5), num_bins=3, num_classes=4, head="linear"
+        lstm.Params(pooling=pooling, hidden_size=5),
+        feature=FeatureSpec("mfcc", 3),
+        num_classes=4,
+        head="linear",
     ).eval()
     frames = torch.randn(1, 6, 3)
     padded = torch.cat([frames, torch.full((1, 9, 3), 7.0)], dim=1)

@@ -36,7 +36,7 @@ def test_the_prototypes_are_trained_and_saved(fold_data, tmp_path):
     result = folds.train_fold(plan, fold_data, make_context())
     saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
     seeding.seed_everything(seeding.derive(0, "weights"))
-    fresh = folds.build_model(plan, num_bins=fold_data.store.num_bins, head="cosine")
+    fresh = folds.build_model(plan, feature=fold_data.store.spec, head="cosine")
     drawn, trained = fresh.head.prototypes, load_file(saved.weights)["head.prototypes"]
     assert trained.shape == (4, 8)
     # AdamW's first steps are as long as the learning rate: every entry has had a gradient.
@@ -46,7 +46,7 @@ def test_the_prototypes_are_trained_and_saved(fold_data, tmp_path):
 def test_predictions_come_from_the_trained_prototypes_without_a_margin(fold_data):
     plan = plan_with("aam", {"margin_rad": 0.3, "scale": 12.0})
     result = folds.train_fold(plan, fold_data, make_context())
-    model = folds.build_model(plan, num_bins=fold_data.store.num_bins, head="cosine")
+    model = folds.build_model(plan, feature=fold_data.store.spec, head="cosine")
     model.load_state_dict(result.fit.weights)
     test = fold_data.part("test", result.statistics)
     outputs = predict(model, test, batch_size=8, max_frames=None, device=torch.device("cpu"))

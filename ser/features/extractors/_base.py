@@ -12,12 +12,15 @@ class Extractor(Protocol):
     Attributes:
         num_bins: Width of a frame.
         is_thread_safe: Several threads may call it at once.
+        dtype: Of the frames on disk: `float32`, or `float16` for half the space.
         provenance: JSON-ready facts beyond the params that decide the result, e.g. the
-            checkpoint's revision; they become part of the store's identity.
+            checkpoint's revision; they become part of the store's identity. A pretrained
+            extractor gives `checkpoint`, `revision` and `weights_sha256`.
     """
 
     num_bins: int
     is_thread_safe: bool
+    dtype: str
     provenance: dict[str, Any]
 
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:

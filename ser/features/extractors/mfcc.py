@@ -62,6 +62,7 @@ class MfccExtractor:
     """Waveform -> cepstra; see the module's docstring for the variant."""
 
     is_thread_safe = True
+    dtype = "float32"
 
     def __init__(self, params: Params, sampling_rate: int) -> None:
         max_hz = params.max_hz or sampling_rate / 2

@@ -1,4 +1,10 @@
-"""What every extractor promises, run over all of them by discovery."""
+"""What every extractor promises, run over all of them by discovery.
+
+What an extractor is built with is said in `case_<extractor>.py` beside this file: `IDS`,
+and `make(id, folder)`, which returns its params.
+"""
+
+import importlib
 
 import numpy as np
 import pytest
@@ -9,15 +15,25 @@ RATE = 16000
 EXTRACTORS = components.names("ser.features.extractors")
 
 
-def build(name):
-    module = components.load("ser.features.extractors", name)
-    return module.build(module.Params(), sampling_rate=RATE)
+def cases_of(name):
+    return importlib.import_module(f"tests.features.extractors.case_{name}")
 
 
-@pytest.mark.parametrize("name", EXTRACTORS)
+CASES = [(name, case) for name in EXTRACTORS for case in cases_of(name).IDS]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda item: "-".join(item))
+def build(request, tmp_path_factory):
+    name, case = request.param
+    params = cases_of(name).make(case, tmp_path_factory.mktemp(name))
+    return lambda: components.load("ser.features.extractors", name).build(
+        params, sampling_rate=RATE
+    )
+
+
 @pytest.mark.parametrize("num_samples", [400, 1600, 24000])
-def test_frames_are_finite_float32_of_the_promised_width(name, num_samples):
-    extractor = build(name)
+def test_frames_are_finite_float32_of_the_promised_width(build, num_samples):
+    extractor = build()
     rng = np.random.default_rng(0)
     frames = extractor((0.1 * rng.normal(size=num_samples)).astype(np.float32))
     assert frames.ndim == 2
@@ -27,7 +43,6 @@ def test_frames_are_finite_float32_of_the_promised_width(name, num_samples):
     assert np.isfinite(frames).all()
 
 
-@pytest.mark.parametrize("name", EXTRACTORS)
-def test_the_same_waveform_gives_the_same_bytes(name):
+def test_the_same_waveform_gives_the_same_bytes(build):
     samples = np.random.default_rng(1).normal(size=8000).astype(np.float32)
-    assert build(name)(samples).tobytes() == build(name)(samples).tobytes()
+    assert build()(samples).tobytes() == build()(samples).tobytes()

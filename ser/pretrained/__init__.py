@@ -1,0 +1,1 @@
+"""Networks that come with published weights, and the halves that are cut from them."""
