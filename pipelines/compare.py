@@ -30,7 +30,11 @@ def run(params: Params, *, runs: Path, data: Path, out: Path) -> None:
     folders = {(cell.model, cell.loss): runs / name for name, cell in params.cells.items()}
     records = {cell: cells.read(folder) for cell, folder in folders.items()}
     summaries = {
-        cell: summary.summarise(predictions.read(folder / "predictions.parquet"), speaker_of)
+        cell: summary.summarise(
+            predictions.read(folder / "predictions.parquet"),
+            speaker_of,
+            origin=summary.read_origin(folder / "metrics.json"),
+        )
         for cell, folder in folders.items()
     }
     grid = grid_table.table(summaries)

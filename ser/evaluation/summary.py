@@ -31,6 +31,7 @@ class CellSummary:
         recall: Emotion -> recall, mean over seeds.
         confusion: Counts over all seeds `(num_classes, num_classes)`, rows truth.
         emotions: Class names in order.
+        origin: Where the model's weights came from before training.
     """
 
     num_folds: int
@@ -41,10 +42,12 @@ class CellSummary:
     recall: Mapping[str, float]
     confusion: NDArray[np.int64]
     emotions: tuple[str, ...]
+    origin: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of a cell's metrics.json."""
         return {
+            "origin": self.origin,
             "num_folds": self.num_folds,
             "num_seeds": self.num_seeds,
             **{
@@ -81,12 +84,15 @@ class CellSummary:
         return {key: value for key, value in keys.items() if not np.isnan(value)}
 
 
-def summarise(frame: pd.DataFrame, speaker_of: Mapping[str, str]) -> CellSummary:
+def summarise(
+    frame: pd.DataFrame, speaker_of: Mapping[str, str], *, origin: str = "from scratch"
+) -> CellSummary:
     """Return a cell's test scores.
 
     Args:
         frame: Its predictions, all folds and seeds.
         speaker_of: Utterance id -> speaker.
+        origin: Where the model's weights came from before training.
 
     Returns:
         The summary.
@@ -121,6 +127,7 @@ def summarise(frame: pd.DataFrame, speaker_of: Mapping[str, str]) -> CellSummary
         },
         confusion=matrices.sum(axis=0),
         emotions=emotions,
+        origin=origin,
     )
 
 
@@ -128,6 +135,11 @@ def write(path: Path, summary: CellSummary) -> None:
     """Write a cell's metrics.json."""
     text = json.dumps(summary.to_json(), indent=2, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_origin(path: Path) -> str:
+    """Return where a cell's weights came from, which its predictions do not say."""
+    return str(json.loads(path.read_text(encoding="utf-8"))["origin"])
 
 
 def _mean(by_seed: Sequence[metrics.Scores], name: str) -> float:

@@ -214,7 +214,9 @@ class CellRunner:
         history = history.sort_values(["fold", "seed", "epoch"], ignore_index=True)
         predictions.write(self.staging / "predictions.parquet", frame)
         history.to_csv(self.staging / "history.csv", index=False, lineterminator="\n")
-        scores = summary.summarise(frame, self.inputs.speaker_of)
+        scores = summary.summarise(
+            frame, self.inputs.speaker_of, origin=str(saved[0].facts()["origin"])
+        )
         summary.write(self.staging / "metrics.json", scores)
         title = f"{self.plan.model} × {self.plan.loss}"  # noqa: RUF001
         confusion = figures.confusion_matrix(

@@ -15,11 +15,9 @@ from ser.training.fold import CellPlan
 
 #: Imported by what trains a fold, and yet not what decides its result: pattern -> why not.
 _PINNED_OTHERWISE: Mapping[str, str] = {
-    "ser/data/audio.py": "features are pinned by digest",
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
     "ser/errors.py": "names of failures; a fold that fails has no result",
     "ser/evaluation/*.py": "reads predictions, after the fold",
-    "ser/features/extraction.py": "features are pinned by digest",
     "ser/grid/specs.py": "names, keys and tags of runs",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "the parsed params are in the key",
