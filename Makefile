@@ -29,9 +29,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-repro: $(STAMP)  ## Run the pipeline on params.yaml: raw wavs to reports/index.html
+repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=2 trains two cells at once
 	@$(BIN)/ser doctor --quiet
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
+ifneq ($(JOBS),1)
+	$(BIN)/dvc repro split extract floor
+	$(BIN)/dvc stage list --name-only | grep '^train@' | xargs -P $(JOBS) -n 1 $(BIN)/dvc --wait-for-lock repro --single-item
+endif
 	$(BIN)/dvc repro
 	@$(BIN)/ser restore-runs --quiet
 	@$(BIN)/ser results

@@ -65,7 +65,7 @@ class TrainingSetup:
         self, train: FeatureDataset, dev: FeatureDataset, checkpoint: Checkpoint | None = None
     ) -> FitResult:
         """Train one epoch with the project's trainer, on the CPU, recording nothing."""
-        context = FitContext(Accelerator(cpu=True), SEED, MemoryTracker(None), checkpoint)
+        context = FitContext(Accelerator(cpu=True), SEED, MemoryTracker(None), EMOTIONS, checkpoint)
         return fit(
             copy.deepcopy(self.model),
             self.loss,

@@ -3,17 +3,23 @@
 import argparse
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ser import lineage, predictions, runtime
 from ser.data import manifest
-from ser.evaluation import figures, grid_table, report, summary
+from ser.errors import LineageError
+from ser.evaluation import figures, grid_table, publication, report, summary
 from ser.evaluation.grid_table import CellParams
 from ser.evaluation.report import CellSection, Report
 from ser.params import StageParams, read
 from ser.tracking import cells
+
+#: What is read of a cell's folder, beside run.json.
+CELL_FILES = ("predictions.parquet", "metrics.json", lineage.RECORD, "figures")
 
 
 class Params(StageParams):
@@ -22,13 +28,16 @@ class Params(StageParams):
     cells: dict[str, CellParams]
 
 
-def run(params: Params, *, runs: Path, data: Path, out: Path) -> None:
+def run(
+    params: Params, *, runs: Path, data: Path, floor_file: Path, shortcut_file: Path, out: Path
+) -> None:
     """Score every cell of the grid from its predictions, and set them side by side."""
-    speaker_of = {u.id: u.speaker for u in manifest.read(data / "manifest.jsonl")}
-    card = json.loads((data / "corpus.json").read_text(encoding="utf-8"))
-    split = json.loads((data / "split_report.json").read_text(encoding="utf-8"))
     folders = {(cell.model, cell.loss): runs / name for name, cell in params.cells.items()}
     records = {cell: cells.read(folder) for cell, folder in folders.items()}
+    _require([folder / name for folder in folders.values() for name in CELL_FILES] + [floor_file])
+    json_files = (data / "corpus.json", data / "split_report.json", shortcut_file)
+    card, split, shortcut = map(_read_json, json_files)
+    speaker_of = {u.id: u.speaker for u in manifest.read(data / "manifest.jsonl")}
     summaries = {
         cell: summary.summarise(
             predictions.read(folder / "predictions.parquet"),
@@ -37,13 +46,13 @@ def run(params: Params, *, runs: Path, data: Path, out: Path) -> None:
         )
         for cell, folder in folders.items()
     }
-    grid = grid_table.table(summaries)
+    grid, floor = grid_table.table(summaries), pd.read_csv(floor_file)
     out.mkdir(parents=True, exist_ok=True)
     grid_table.write(out, grid)
-    foot = report.foot(card, split)
-    overview = figures.grid_intervals(
-        grid, chance=1 / len(card["emotions"]), title="UAR of every cell", foot=foot
-    )
+    publication.write_origins(out, summaries)
+    chance, foot = 1 / len(card["emotions"]), report.foot(card, split)
+    title = "UAR of every cell and of the floor"
+    overview = figures.grid_intervals(grid, floor, chance=chance, title=title, foot=foot)
     overview_png, _ = figures.save(overview, out / "figures" / "grid")
     sections = []
     for cell in zip(grid["model"], grid["loss"], strict=True):
@@ -53,16 +62,25 @@ def run(params: Params, *, runs: Path, data: Path, out: Path) -> None:
         pictures = report.pictures(out / "figures" / name)
         sections.append(CellSection(name, summaries[cell], cell_params, pictures))
     best = grid["model"][0], grid["loss"][0]
-    provenance = report.provenance(records[best].cell.spec.tags, _environment(folders[best]))
-    page = report.render(Report(card, split, grid, overview_png, sections, provenance))
-    (out / "index.html").write_text(page, encoding="utf-8")
+    environment = _read_json(folders[best] / lineage.RECORD)["environment"]
+    provenance = report.provenance(records[best].cell.spec.tags, environment)
+    page = Report(card, split, grid, floor, shortcut, overview_png, sections, provenance)
+    (out / "index.html").write_text(report.render(page), encoding="utf-8")
 
 
-def _environment(folder: Path) -> Mapping[str, Any]:
-    """Return the machine and the versions that a cell was trained with."""
-    text = (folder / lineage.RECORD).read_text(encoding="utf-8")
-    environment: Mapping[str, Any] = json.loads(text)["environment"]
-    return environment
+def _require(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise LineageError(f"{path}: no such file; `dvc repro` makes it")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    _require([path])
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LineageError(f"{path}: not JSON: {error}; `dvc repro` makes it anew") from error
+    return content
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,11 +89,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--runs", type=Path, required=True, help="folder of the cells' folders")
     parser.add_argument("--data", type=Path, required=True, help="folder of manifest and splits")
+    parser.add_argument("--floor", type=Path, required=True, help="table of the floor")
+    parser.add_argument("--shortcut", type=Path, required=True, help="what scripted gives away")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     options = parser.parse_args(argv)
     return runtime.run_main(
         lambda: run(
-            read(options.params, Params), runs=options.runs, data=options.data, out=options.out
+            read(options.params, Params),
+            runs=options.runs,
+            data=options.data,
+            floor_file=options.floor,
+            shortcut_file=options.shortcut,
+            out=options.out,
         )
     )
 

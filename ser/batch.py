@@ -41,12 +41,15 @@ class Batch:
             row's length are zero and must not change any answer.
         lengths: Valid frames per row `(batch,)`, int64, each in [1, num_frames].
         labels: Class indices `(batch,)`, int64.
+        ratings: Valence, arousal and dominance `(batch, 3)`, float32, in points of their
+            scale, [1, 5]; NaN where an utterance has no rating. None where nobody asks.
     """
 
     ids: tuple[str, ...]
     inputs: Tensor
     lengths: Tensor
     labels: Tensor
+    ratings: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Return the same batch with its tensors on a device."""
@@ -55,6 +58,7 @@ class Batch:
             self.inputs.to(device, non_blocking=True),
             self.lengths.to(device, non_blocking=True),
             self.labels.to(device, non_blocking=True),
+            None if self.ratings is None else self.ratings.to(device, non_blocking=True),
         )
 
 
@@ -66,10 +70,18 @@ class ModelOutput:
         embedding: One vector per utterance `(batch, embedding_dim)`, before the head.
         logits: Class scores before softmax `(batch, num_classes)`; for a cosine head the
             cosines between embedding and prototypes, in [-1, 1].
+        ratings: Valence, arousal and dominance `(batch, 3)`, in points of their scale, from
+            a model that rates; else None.
     """
 
     embedding: Tensor
     logits: Tensor
+    ratings: Tensor | None = None
+
+    def to(self, device: torch.device) -> "ModelOutput":
+        """Return the same output with its tensors on a device."""
+        ratings = None if self.ratings is None else self.ratings.to(device)
+        return ModelOutput(self.embedding.to(device), self.logits.to(device), ratings)
 
 
 def valid_frames(lengths: Tensor, num_frames: int) -> Tensor:

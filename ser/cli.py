@@ -101,6 +101,46 @@ def link_corpus(
         )
 
 
+@app.command("download-weights")
+def download_weights(
+    checkpoint: Annotated[str, typer.Argument(help="Its name on the Hugging Face hub.")],
+    revision: Annotated[str, typer.Option(help="The commit, 40 hexadecimal digits.")],
+) -> None:
+    """Fetch a checkpoint into the local Hugging Face cache, where stages look for it.
+
+    The only command of this project that downloads anything.
+
+    Example: ser download-weights facebook/hubert-base-ls960
+    --revision dba3bb02fda4248b6e082697eee756de8fe8aa8a
+    """
+    from ser.pretrained import checkpoints
+
+    typer.echo(f"{checkpoint}: {checkpoints.download(checkpoint, revision)}")
+
+
+@app.command()
+def train(
+    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+) -> None:
+    """Train one cell by the command that dvc.yaml has for it, without DVC's bookkeeping.
+
+    Its features must have been extracted. DVC does not learn of the result; `dvc repro`
+    does, and finds the same runs already tracked.
+
+    Example: ser train lstm-focal
+    """
+    import shlex
+    import subprocess
+
+    from ser.experiment import Experiment, train_command
+    from ser.params import load_mapping, read
+
+    command = train_command(load_mapping(Path("dvc.yaml")), read(Path("params.yaml"), Experiment), cell)
+    typer.echo(shlex.join(command))
+    sys.stdout.flush()
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
 @app.command()
 def verify(
     run_id: Annotated[str, typer.Argument(help="MLflow's id, as the run's page shows it.")],

@@ -9,6 +9,7 @@ SerError
 ├── SplitError              a protocol cannot be applied to this corpus
 │   └── LeakageError        two parts of a fold share what they must not share
 ├── StaleFeaturesError      a feature store was made with other params, or is damaged
+├── WeightsError            a file of weights is missing, of another digest, or of another shape
 ├── CheckpointError         a training checkpoint belongs to another run or is damaged
 ├── TrainingError           training cannot go on (no utterances, loss not finite)
 ├── TrackingError           the tracking store cannot be used
@@ -50,6 +51,10 @@ class LeakageError(SplitError):
 
 class StaleFeaturesError(SerError):
     """A feature store was made with other params, or is damaged."""
+
+
+class WeightsError(SerError):
+    """A file of weights is missing, of another digest, or of another shape."""
 
 
 class CheckpointError(SerError):

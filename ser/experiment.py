@@ -1,14 +1,32 @@
 """The whole of params.yaml, for checking a file at once; a stage reads only its sections."""
 
+import re
+import sys
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import Field, model_validator
 
+from ser.baselines.floor import FloorParams
 from ser.data.splits import SplitParams
+from ser.errors import ParamsError
 from ser.evaluation.grid_table import CellParams
 from ser.features.extraction import AudioParams
 from ser.params import Section, component, component_map
+from ser.pretrained.tiny import TinyCheckpoint
 from ser.training.recipe import Recipe, TrainingParams
+
+
+class ExtractionPlan(Section):
+    """One feature that the pipeline extracts.
+
+    Args:
+        weights: The folder below data/weights that its checkpoint lies in, so that DVC
+            watches it; `none` for a feature that is computed, or whose checkpoint lies
+            elsewhere and is pinned by a revision or a digest.
+    """
+
+    weights: str = Field("none", min_length=1)
 
 
 class Experiment(Section):
@@ -18,18 +36,21 @@ class Experiment(Section):
         launcher: What starts a training stage: `python -m`, or `accelerate launch -m` for
             several processes.
         synthetic_corpora: Corpora that the pipeline makes before it reads them.
+        synthetic_weights: Tiny checkpoints with random weights that it makes likewise.
         corpus: The corpus, by `name`, with its parser's knobs.
         split: The protocol.
         audio: How recordings are heard.
         features, models, losses: Component name -> its params.
         recipes: Model name -> how it is optimised.
         training: What all cells share.
-        extracted: The features to extract, before any cell.
+        extracted: The features to extract, before any cell -> what they are made with.
+        floor: The reference rows that need no network.
         cells: `<model>-<loss>` -> the cell; a cell that is not here is not trained.
     """
 
     launcher: str = Field("python -m", min_length=1)
     synthetic_corpora: tuple[str, ...] = ()
+    synthetic_weights: Mapping[str, TinyCheckpoint] = Field(default_factory=dict)
     corpus: component("ser.data.corpora")  # type: ignore[valid-type]
     split: SplitParams
     audio: AudioParams
@@ -38,7 +59,8 @@ class Experiment(Section):
     losses: component_map("ser.losses")  # type: ignore[valid-type]
     recipes: Mapping[str, Recipe]
     training: TrainingParams
-    extracted: tuple[str, ...] = Field(min_length=1)
+    extracted: Mapping[str, ExtractionPlan] = Field(min_length=1)
+    floor: FloorParams
     cells: Mapping[str, CellParams] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -66,4 +88,36 @@ class Experiment(Section):
             if entry not in getattr(self, section):
                 yield f"there is no {section}.{entry}"
         if cell.feature not in self.extracted:
-            yield f"its feature {cell.feature!r} is not extracted, which are: {self.extracted}"
+            known = ", ".join(self.extracted)
+            yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
+
+
+def train_command(
+    pipeline: Mapping[str, Any], experiment: Experiment, cell: str
+) -> list[str]:
+    """Return the command that dvc.yaml has for a cell.
+
+    Args:
+        pipeline: The content of dvc.yaml.
+        experiment: The content of params.yaml.
+        cell: Its name.
+
+    Returns:
+        Program and arguments.
+
+    Raises:
+        ParamsError: There is no such cell.
+    """
+    if cell not in experiment.cells:
+        known = ", ".join(experiment.cells)
+        raise ParamsError(f"there is no cell {cell!r} in params.yaml; there are: {known}")
+    chosen = experiment.cells[cell]
+    values = {
+        "launcher": experiment.launcher,
+        "key": cell,
+        **{f"item.{name}": value for name, value in chosen.model_dump().items()},
+    }
+    template: str = pipeline["stages"]["train"]["do"]["cmd"]
+    command = re.sub(r"\$\{([\w.]+)\}", lambda found: values[found[1]], template).split()
+    # The interpreter that runs this, whatever `python` is on the path.
+    return [sys.executable, *command[1:]] if command[0] == "python" else command

@@ -9,12 +9,23 @@ from numpy.typing import NDArray
 
 from ser import metrics
 
+#: Columns of a model that rates beside the columns of every model.
+RATINGS = metrics.DIMENSIONS
+PREDICTED_RATINGS = tuple(f"predicted_{dimension}" for dimension in metrics.DIMENSIONS)
+
 KEYS = ("utterance_id", "fold", "seed", "part", "truth", "prediction")
 
 
-def columns(emotions: Sequence[str]) -> list[str]:
-    """Return the column names of a predictions table, in order."""
-    return [*KEYS, *(f"probability_{emotion}" for emotion in emotions)]
+def columns(emotions: Sequence[str], *, rated: bool = False) -> list[str]:
+    """Return the column names of a predictions table, in order.
+
+    Args:
+        emotions: Class names in order.
+        rated: Whether the model rates too: then the ratings and what the model says of
+            them, in points of their scale, come last.
+    """
+    ratings = (*RATINGS, *PREDICTED_RATINGS) if rated else ()
+    return [*KEYS, *(f"probability_{emotion}" for emotion in emotions), *ratings]
 
 
 def table(
@@ -23,6 +34,8 @@ def table(
     truth: NDArray[np.int64],
     probabilities: NDArray[np.float64],
     emotions: Sequence[str],
+    ratings: NDArray[np.float64] | None = None,
+    predicted_ratings: NDArray[np.float64] | None = None,
     **constants: object,
 ) -> pd.DataFrame:
     """Return a predictions table.
@@ -32,11 +45,18 @@ def table(
         truth: Class indices `(num_utterances,)`.
         probabilities: `(num_utterances, num_classes)`, rows sum to one.
         emotions: Class names in order.
+        ratings: Valence, arousal and dominance `(num_utterances, 3)` in points of their
+            scale, NaN where an utterance has no rating.
+        predicted_ratings: What a model that rates says, same shape; None of another model,
+            whose table has no columns of ratings.
         constants: `fold`, `seed` and `part`, the same for every row.
 
     Returns:
-        The table with the columns of `columns(emotions)`, sorted by utterance id; truth
-        and prediction are emotion names.
+        The table with the columns of `columns`, sorted by utterance id; truth and
+        prediction are emotion names.
+
+    Raises:
+        ValueError: There are predicted ratings, and nothing to compare them with.
     """
     names = np.asarray(emotions, dtype=object)
     frame = pd.DataFrame(
@@ -49,8 +69,13 @@ def table(
     )
     for index, emotion in enumerate(emotions):
         frame[f"probability_{emotion}"] = probabilities[:, index]
+    if predicted_ratings is not None:
+        if ratings is None:
+            raise ValueError("predicted ratings need ratings, NaN where there are none")
+        frame[list(RATINGS)] = ratings
+        frame[list(PREDICTED_RATINGS)] = predicted_ratings
     frame = frame.sort_values("utterance_id", kind="stable", ignore_index=True)
-    return frame[columns(emotions)]
+    return frame[columns(emotions, rated=predicted_ratings is not None)]
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
@@ -100,4 +125,18 @@ def score(frame: pd.DataFrame) -> metrics.Scores:
         prediction=label_ids(frame["prediction"], emotions),
         probabilities=probabilities_of(frame),
         emotions=emotions,
+    )
+
+
+def rating_scores(frame: pd.DataFrame) -> dict[str, float]:
+    """Return CCC and MAE per dimension of the rows of a table, pooled.
+
+    Returns:
+        See `ser.metrics.rating_scores`; nothing for the table of a model that does not rate.
+    """
+    if not set(PREDICTED_RATINGS) <= set(frame.columns):
+        return {}
+    return metrics.rating_scores(
+        truth=frame[list(RATINGS)].to_numpy(dtype=np.float64),
+        prediction=frame[list(PREDICTED_RATINGS)].to_numpy(dtype=np.float64),
     )

@@ -9,6 +9,7 @@ from ser.data.splits import Fold
 from ser.emotion import EMOTIONS
 from ser.features import store
 from ser.features.store import FeatureStore
+from ser.metrics import DIMENSIONS
 from ser.utterance import Utterance
 
 
@@ -34,10 +35,31 @@ def utterance(id_: str, **changes: object) -> Utterance:
     return Utterance(**{**values, **changes})  # type: ignore[arg-type]
 
 
+#: Valence, arousal and dominance of an emotion, in points of the scale from 1 to 5.
+_TYPICAL_RATINGS = {
+    "angry": (1.9, 4.1, 4.2),
+    "happy": (4.1, 3.6, 3.3),
+    "neutral": (3.0, 2.6, 2.9),
+    "sad": (2.1, 1.8, 2.3),
+}
+
+
+def ratings(emotion: str, rng: np.random.Generator) -> dict[str, float | None]:
+    """What raters said of an utterance; one in four has no dominance."""
+    values = np.clip(np.array(_TYPICAL_RATINGS[emotion]) + 0.4 * rng.normal(size=3), 1.0, 5.0)
+    found: dict[str, float | None] = dict(zip(DIMENSIONS, values.round(4).tolist(), strict=True))
+    return found | {"dominance": None} if rng.random() < 0.25 else found
+
+
 def corpus(
-    num_sessions: int = 5, per_speaker: int = 2, emotions: Sequence[str] = EMOTIONS
+    num_sessions: int = 5,
+    per_speaker: int = 2,
+    emotions: Sequence[str] = EMOTIONS,
+    *,
+    rated: bool = False,
 ) -> list[Utterance]:
     """Sessions of one woman and one man, each with some utterances of every emotion."""
+    rng = np.random.default_rng(1)
     found = []
     for session in range(1, num_sessions + 1):
         for letter, gender in (("F", "female"), ("M", "male")):
@@ -53,6 +75,7 @@ def corpus(
                             dialogue=f"Ses{session:02}_dialogue",
                             emotion=emotion,
                             sha256=f"{len(found):064x}",
+                            **(ratings(emotion, rng) if rated else {}),
                         )
                     )
     return found
@@ -93,6 +116,14 @@ def fold_of(utterances: Sequence[Utterance]) -> Fold:
         for chosen in (sessions[2:], sessions[1:2], sessions[:1])
     )
     return Fold(1, *parts)
+
+
+def rating_of(utterances: Sequence[Utterance]) -> dict[str, tuple[float, ...]]:
+    """Ratings of every utterance, NaN where there is none."""
+    return {
+        u.id: tuple(np.nan if (v := getattr(u, name)) is None else v for name in DIMENSIONS)
+        for u in utterances
+    }
 
 
 def label_of(utterances: Sequence[Utterance]) -> dict[str, int]:

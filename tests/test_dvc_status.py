@@ -35,7 +35,8 @@ TINY = {
         f"lstm-{loss}": {"model": "lstm", "loss": loss, "feature": "mfcc"}
         for loss in ("cross_entropy", "focal")
     },
-    "extracted": ["mfcc"],
+    "extracted": {"mfcc": {"weights": "none"}},
+    "synthetic_weights": {},
     "corpus.utterances_per_session": 24,
     "models.lstm": {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8},
     "recipes.lstm.num_epochs": 3,

@@ -1,10 +1,12 @@
+import sys
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 
 from ser.errors import ParamsError
-from ser.experiment import Experiment
-from ser.params import parse
+from ser.experiment import Experiment, train_command
+from ser.params import load_mapping, parse
 
 GOOD = {
     "corpus": {"name": "emodb"},
@@ -15,7 +17,8 @@ GOOD = {
     "losses": {"cross_entropy": {}},
     "recipes": {"lstm": {}},
     "training": {},
-    "extracted": ["mfcc"],
+    "extracted": {"mfcc": {}},
+    "floor": {},
     "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
 }
 
@@ -31,6 +34,8 @@ def test_sections_may_be_empty_and_then_have_their_defaults():
     found = check()
     assert found.launcher == "python -m"
     assert found.synthetic_corpora == ()
+    assert found.synthetic_weights == {}
+    assert found.extracted["mfcc"].weights == "none"
     assert found.corpus.name == "emodb"
     assert found.split.protocol == "session"
     assert found.models["lstm"].pooling == "stats"
@@ -45,10 +50,10 @@ def test_sections_may_be_empty_and_then_have_their_defaults():
         ({"recipes": {"other": {}}}, "cells.lstm-cross_entropy: there is no recipes.lstm"),
         ({"models": {}}, "cells.lstm-cross_entropy: there is no models.lstm"),
         ({"losses": {}}, "cells.lstm-cross_entropy: there is no losses.cross_entropy"),
-        ({"extracted": ["mel"]}, "extracted names 'mel', but there is no features.mel"),
-        ({"extracted": ["mel"]}, "its feature 'mfcc' is not extracted"),
+        ({"extracted": {"mel": {}}}, "extracted names 'mel', but there is no features.mel"),
+        ({"extracted": {"mel": {}}}, "its feature 'mfcc' is not extracted"),
         ({"cells": {"best": GOOD["cells"]["lstm-cross_entropy"]}}, "must be lstm-cross_entropy"),
-        ({"extracted": []}, "extracted: Tuple should have at least 1 item"),
+        ({"extracted": {}}, "extracted: Dictionary should have at least 1 item"),
         ({"cells": {}}, "cells: Dictionary should have at least 1 item"),
         ({"launcher": ""}, "launcher: String should have at least 1 character"),
     ],
@@ -64,3 +69,42 @@ def test_all_that_is_missing_for_a_cell_is_said_at_once():
         check(models={}, losses={}, recipes={})
     for section in ("models.lstm", "losses.cross_entropy", "recipes.lstm"):
         assert f"there is no {section}" in str(caught.value)
+
+
+PIPELINE = {
+    "stages": {
+        "train": {
+            "do": {
+                "cmd": "${launcher} pipelines.train --model ${item.model} --loss ${item.loss} "
+                "--features data/features/${item.feature} --out runs/${key}"
+            }
+        }
+    }
+}
+
+
+def test_the_command_of_a_cell_is_the_one_of_the_pipeline():
+    command = train_command(PIPELINE, check(), "lstm-cross_entropy")
+    assert command[0] == sys.executable
+    assert command[1:] == (
+        "-m pipelines.train --model lstm --loss cross_entropy "
+        "--features data/features/mfcc --out runs/lstm-cross_entropy"
+    ).split()
+
+
+def test_another_launcher_stays_as_it_is_said():
+    command = train_command(PIPELINE, check(launcher="accelerate launch -m"), "lstm-cross_entropy")
+    assert command[:4] == ["accelerate", "launch", "-m", "pipelines.train"]
+
+
+def test_a_cell_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(ParamsError, match=r"no cell 'lstm-focal'.*lstm-cross_entropy"):
+        train_command(PIPELINE, check(), "lstm-focal")
+
+
+def test_the_pipelines_own_command_has_no_gap():
+    command = train_command(
+        load_mapping(Path(__file__).parents[1] / "dvc.yaml"), check(), "lstm-cross_entropy"
+    )
+    assert not any("$" in word for word in command)
+    assert command[-1] == "runs/lstm-cross_entropy"

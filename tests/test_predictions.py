@@ -3,17 +3,19 @@ import pandas as pd
 import pytest
 from sklearn.metrics import recall_score
 
-from ser import predictions
+from ser import metrics, predictions
 from ser.emotion import EMOTIONS
 
 
-def table(num_utterances=40, seed=0, **constants):
+def table(num_utterances=40, seed=0, ratings=None, predicted_ratings=None, **constants):
     rng = np.random.default_rng(seed)
     return predictions.table(
         ids=[f"u{number:02}" for number in rng.permutation(num_utterances)],
         truth=np.arange(num_utterances) % 4,
         probabilities=rng.dirichlet(np.ones(4), num_utterances),
         emotions=EMOTIONS,
+        ratings=ratings,
+        predicted_ratings=predicted_ratings,
         **{"fold": 1, "seed": 0, "part": "test", **constants},
     )
 
@@ -23,6 +25,68 @@ def test_the_columns_are_those_of_the_contract():
         "utterance_id", "fold", "seed", "part", "truth", "prediction",
         "probability_angry", "probability_happy", "probability_neutral", "probability_sad",
     ]  # fmt: skip
+
+
+RATINGS = ["valence", "arousal", "dominance"]
+PREDICTED = ["predicted_valence", "predicted_arousal", "predicted_dominance"]
+
+
+def rated_table(**constants):
+    rng = np.random.default_rng(5)
+    ratings = rng.uniform(1, 5, size=(40, 3))
+    ratings[::3, 2] = np.nan
+    return table(ratings=ratings, predicted_ratings=ratings[::-1] + 0.5, **constants)
+
+
+def test_a_model_that_rates_adds_its_columns_at_the_end():
+    assert list(rated_table().columns) == [*table().columns, *RATINGS, *PREDICTED]
+    assert predictions.columns(EMOTIONS, rated=True) == list(rated_table().columns)
+    pd.testing.assert_frame_equal(rated_table()[table().columns], table())
+
+
+def test_ratings_of_a_model_that_does_not_rate_are_left_out():
+    assert list(table(ratings=np.ones((40, 3))).columns) == list(table().columns)
+    assert predictions.rating_scores(table()) == {}
+
+
+def test_predicted_ratings_without_ratings_are_refused():
+    with pytest.raises(ValueError, match="need ratings"):
+        table(predicted_ratings=np.ones((40, 3)))
+
+
+def test_ratings_stay_with_their_utterance_and_survive_the_file(tmp_path):
+    frame = predictions.table(
+        ids=["b", "a"],
+        truth=np.array([3, 0]),
+        probabilities=np.eye(4)[:2],
+        emotions=EMOTIONS,
+        ratings=np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]]),
+        predicted_ratings=np.array([[1.5, 2.5, 3.5], [3.25, 4.25, 5.25]]),
+        fold=1,
+        seed=0,
+        part="dev",
+    )
+    predictions.write(tmp_path / "predictions.parquet", frame)
+    back = predictions.read(tmp_path / "predictions.parquet")
+    pd.testing.assert_frame_equal(back, frame)
+    assert back["utterance_id"].tolist() == ["a", "b"]
+    np.testing.assert_array_equal(
+        back[RATINGS + PREDICTED],
+        [[3.0, 4.0, 5.0, 3.25, 4.25, 5.25], [1.0, 2.0, np.nan, 1.5, 2.5, 3.5]],
+    )
+    assert predictions.emotions_of(back) == EMOTIONS
+
+
+def test_scores_of_ratings_follow_from_the_table_alone():
+    frame = rated_table()
+    scores = predictions.rating_scores(frame)
+    assert len(scores) == 6
+    for dimension in RATINGS:
+        there = frame.dropna(subset=dimension)
+        pair = {"truth": there[dimension], "prediction": there[f"predicted_{dimension}"]}
+        assert scores[f"ccc_{dimension}"] == pytest.approx(metrics.ccc(**pair))
+        error = (pair["truth"] - pair["prediction"]).abs().mean()
+        assert scores[f"mae_{dimension}"] == pytest.approx(error)
 
 
 def test_a_row_keeps_what_belongs_to_its_utterance():

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 #: Okabe & Ito's palette, safe for colour-blind readers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
+#: Of what stands outside the grid.
+FLOOR_COLOUR = "#6E7781"
+
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -99,11 +102,14 @@ def learning_curves(history: pd.DataFrame, *, title: str, foot: str) -> Figure:
     return figure
 
 
-def grid_intervals(grid: pd.DataFrame, *, chance: float, title: str, foot: str) -> Figure:
-    """Return the cells' UAR with their intervals, best on top.
+def grid_intervals(
+    grid: pd.DataFrame, floor: pd.DataFrame, *, chance: float, title: str, foot: str
+) -> Figure:
+    """Return the cells' UAR with their intervals, best on top, the floor below them in grey.
 
     Args:
         grid: As in `reports/grid.csv`.
+        floor: As in `reports/floor.csv`; may be empty.
         chance: UAR of guessing, drawn as a line.
         title: Above the figure.
         foot: Below it: corpus, protocol, synthetic or real.
@@ -111,19 +117,27 @@ def grid_intervals(grid: pd.DataFrame, *, chance: float, title: str, foot: str) 
     Returns:
         The figure.
     """
-    ordered = grid.sort_values("uar", kind="stable")
-    names = ordered["model"] + " × " + ordered["loss"]  # noqa: RUF001
+    scores = ["uar", "uar_low", "uar_high"]
+    cells = grid.sort_values("uar", kind="stable")
+    below = floor.sort_values("uar", kind="stable")
+    names = [
+        *("floor: " + below["name"]),
+        *(cells["model"] + " × " + cells["loss"]),  # noqa: RUF001
+    ]
+    uars = np.concatenate([part[scores].to_numpy(dtype=np.float64) for part in (below, cells)])
+    colours = [FLOOR_COLOUR] * len(below) + [PALETTE[0]] * len(cells)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8.0, 1.3 + 0.36 * len(ordered)), layout="constrained")
+        figure = Figure(figsize=(8.0, 1.3 + 0.36 * len(names)), layout="constrained")
         axes = figure.subplots()
-        positions = np.arange(len(ordered))
-        ends = ordered[["uar_low", "uar_high"]].to_numpy(dtype=np.float64)
-        axes.hlines(positions, ends[:, 0], ends[:, 1], color=PALETTE[0], lw=2)
-        axes.plot(ordered["uar"], positions, "o", color=PALETTE[0], ms=6)
+        positions = np.arange(len(names))
+        axes.hlines(positions, uars[:, 1], uars[:, 2], color=colours, lw=2)
+        axes.scatter(uars[:, 0], positions, c=colours, s=36, zorder=3)
         axes.axvline(chance, color="grey", lw=1, ls=":")
-        axes.text(chance, len(ordered) - 0.45, " chance", color="grey", fontsize=8, va="bottom")
+        axes.text(chance, len(names) - 0.45, " chance", color="grey", fontsize=8, va="bottom")
+        if len(below):
+            axes.axhline(len(below) - 0.5, color="lightgrey", lw=0.8)
         axes.set_yticks(positions, names)
-        axes.set(xlim=(0.0, 1.0), ylim=(-0.6, len(ordered) - 0.1))
+        axes.set(xlim=(0.0, 1.0), ylim=(-0.6, len(names) - 0.1))
         axes.set_xlabel("UAR on unseen speakers' test utterances, 95 % interval over speakers")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)

@@ -12,6 +12,7 @@ import pandas as pd
 from ser.errors import LineageError
 from ser.evaluation import grid_table
 from ser.evaluation.report import SYNTHETIC_NOTICE, foot
+from ser.evaluation.summary import CellSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,15 @@ class Result:
 
     Args:
         grid: One row per cell, best first.
+        floor: One row per baseline outside the grid.
+        origins: `<model>-<loss>` -> where the model's weights came from before training.
         card: The corpus card.
         split: The split report.
     """
 
     grid: pd.DataFrame
+    floor: pd.DataFrame
+    origins: Mapping[str, str]
     card: Mapping[str, Any]
     split: Mapping[str, Any]
 
@@ -33,12 +38,22 @@ class Result:
         """`<corpus>-<number of emotions>`, the name of its place in a page."""
         return f"{self.card['name']}-{len(self.card['emotions'])}"
 
+    @property
+    def weights(self) -> str:
+        """Where the weights of each model came from, in one sentence."""
+        of_model: dict[str, list[str]] = {}
+        for model, loss in zip(self.grid["model"], self.grid["loss"], strict=True):
+            origins = of_model.setdefault(model, [])
+            if (origin := self.origins[f"{model}-{loss}"]) not in origins:
+                origins.append(origin)
+        return "; ".join(f"{model}: {', '.join(origins)}" for model, origins in of_model.items())
+
 
 def read(reports: Path, data: Path) -> Result:
     """Read a finished comparison.
 
     Args:
-        reports: Folder of grid.csv.
+        reports: Folder of grid.csv, floor.csv and origins.json.
         data: Folder of corpus.json and split_report.json.
 
     Raises:
@@ -47,6 +62,8 @@ def read(reports: Path, data: Path) -> Result:
     try:
         return Result(
             pd.read_csv(reports / "grid.csv"),
+            pd.read_csv(reports / "floor.csv"),
+            json.loads((reports / "origins.json").read_text(encoding="utf-8")),
             json.loads((data / "corpus.json").read_text(encoding="utf-8")),
             json.loads((data / "split_report.json").read_text(encoding="utf-8")),
         )
@@ -54,9 +71,27 @@ def read(reports: Path, data: Path) -> Result:
         raise LineageError(f"{error.filename}: no such file; `make repro` makes it") from error
 
 
+def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
+    """Write origins.json: where the weights of each cell came from, which no table says.
+
+    Args:
+        reports: Folder of the comparison, which exists.
+        summaries: (model, loss) -> scores.
+    """
+    origins = {"-".join(cell): scores.origin for cell, scores in summaries.items()}
+    (reports / "origins.json").write_text(json.dumps(origins, indent=2) + "\n", encoding="utf-8")
+
+
 def as_text(result: Result) -> str:
-    """Return the table for a terminal, headed by corpus and protocol."""
-    lines = [foot(result.card, result.split), grid_table.as_text(result.grid)]
+    """Return the table for a terminal, headed by corpus and protocol, the floor below it."""
+    below = result.floor.assign(model="floor", loss=result.floor["name"], tied_with_best=False)
+    _, *floor = grid_table.as_text(below).splitlines()
+    lines = [
+        foot(result.card, result.split),
+        grid_table.as_text(result.grid),
+        *floor,
+        f"weights before training: {result.weights}",
+    ]
     if result.card["synthetic"]:
         lines.append(SYNTHETIC_NOTICE)
     return "\n".join(lines)
@@ -79,21 +114,28 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
         "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
         "|---|---|---|---|---|---|",
     ]
-    for row in result.grid.to_dict("records"):
-        uar, wa = (
-            f"{100 * row[name]:.1f} ({100 * row[f'{name}_low']:.1f} to "
-            f"{100 * row[f'{name}_high']:.1f})"
-            for name in ("uar", "wa")
-        )
-        lines.append(
-            f"| {row['model']} | {row['loss']} | {uar} | {wa} | "
-            f"{100 * row['macro_f1']:.1f} | {row['num_seeds']} |"
-        )
+    lines += [
+        f"| {row['model']} | {row['loss']} | {_scores(row)} | {row['num_seeds']} |"
+        for row in result.grid.to_dict("records")
+    ]
+    floor = result.floor.to_dict("records")
+    lines += [f"| *floor* | *{row['name']}* | {_scores(row)} | |" for row in floor]
+    lines += ["", f"Weights before training: {result.weights}. Floor:"]
+    lines[-1] += " " + "; ".join(f"*{row['name']}*, {row['description']}" for row in floor) + "."
     command = f"make use PRESET={preset} && make repro && .venv/bin/ser results --into README.md"
     lines += ["", f"Written on {today.isoformat()} by `{command}`."]
     if card["synthetic"]:
         lines += ["", SYNTHETIC_NOTICE]
     return "\n".join(lines)
+
+
+def _scores(row: Mapping[Any, Any]) -> str:
+    """Return UAR, WA and macro-F1 as three columns of a row, in percent."""
+    uar, wa = (
+        f"{100 * row[name]:.1f} ({100 * row[f'{name}_low']:.1f} to {100 * row[f'{name}_high']:.1f})"
+        for name in ("uar", "wa")
+    )
+    return f"{uar} | {wa} | {100 * row['macro_f1']:.1f}"
 
 
 def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -> None:

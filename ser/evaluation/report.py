@@ -42,7 +42,9 @@ class Report:
         card: The corpus card, `data/corpus.json`.
         split: The split report, `data/split_report.json`.
         grid: One row per cell, best first.
-        overview: PNG of the grid's intervals.
+        floor: One row per baseline outside the grid, `reports/floor.csv`.
+        shortcut: What scripted speech gives away, `reports/shortcut.json`.
+        overview: PNG of the intervals of grid and floor.
         cells: One section per cell, in the grid's order.
         provenance: Name -> value: commit, digests, versions, the command.
     """
@@ -50,6 +52,8 @@ class Report:
     card: Mapping[str, Any]
     split: Mapping[str, Any]
     grid: pd.DataFrame
+    floor: pd.DataFrame
+    shortcut: Mapping[str, Any]
     overview: Path
     cells: Sequence[CellSection]
     provenance: Mapping[str, str]
@@ -125,8 +129,20 @@ def render(report: Report) -> str:
         foot=foot(report.card, report.split),
         synthetic_notice=SYNTHETIC_NOTICE,
         rows=report.grid.to_dict("records"),
+        best_rows=report.grid.drop_duplicates("model").to_dict("records"),
+        floor_rows=report.floor.to_dict("records"),
+        not_clear=_not_clear(report),
+        origins={cell.name: cell.summary.origin for cell in report.cells},
         chance=1 / len(report.card["emotions"]),
     )
+
+
+def _not_clear(report: Report) -> list[str]:
+    """Return the cells whose interval reaches down to the highest UAR of the floor."""
+    highest = report.floor["uar"].max()
+    rows = report.grid.to_dict("records")
+    # An interval that is unknown (NaN, one speaker) clears nothing.
+    return [f"{row['model']}-{row['loss']}" for row in rows if not row["uar_low"] > highest]
 
 
 def _data_uri(path: Path) -> str:

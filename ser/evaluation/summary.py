@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import metrics, predictions
+from ser import predictions
 from ser.evaluation import statistics
 
 SCALARS = ("uar", "wa", "macro_f1", "mcc", "ece")
@@ -25,7 +25,8 @@ class CellSummary:
 
     Args:
         num_folds, num_seeds: How often it was trained is their product.
-        scores: Score -> mean over seeds.
+        scores: Score -> mean over seeds; of a model that rates also `ccc_<dimension>` and
+            `mae_<dimension>`, see `ser.metrics.rating_scores`.
         spread: Score -> standard deviation over seeds; NaN for a single seed.
         intervals: `uar` and `wa` -> 95 % bootstrap interval over speakers.
         recall: Emotion -> recall, mean over seeds.
@@ -108,7 +109,12 @@ def summarise(
         twice = test.loc[test.duplicated(["utterance_id", "seed"]), "utterance_id"].iloc[0]
         raise ValueError(f"utterance {twice!r} is tested more than once under the same seed")
     emotions = predictions.emotions_of(frame)
-    by_seed = [predictions.score(rows) for _, rows in test.groupby("seed")]
+    seeds = [rows for _, rows in test.groupby("seed")]
+    by_seed = [predictions.score(rows) for rows in seeds]
+    scalars = [
+        {name: getattr(scores, name) for name in SCALARS} | predictions.rating_scores(rows)
+        for scores, rows in zip(by_seed, seeds, strict=True)
+    ]
     matrices = statistics.confusion_by_speaker(
         truth=predictions.label_ids(test["truth"], emotions),
         prediction=predictions.label_ids(test["prediction"], emotions),
@@ -118,8 +124,8 @@ def summarise(
     return CellSummary(
         num_folds=test["fold"].nunique(),
         num_seeds=len(by_seed),
-        scores={name: _mean(by_seed, name) for name in SCALARS},
-        spread={name: _spread(by_seed, name) for name in SCALARS},
+        scores={name: _mean(scalars, name) for name in scalars[0]},
+        spread={name: _spread(scalars, name) for name in scalars[0]},
         intervals=statistics.speaker_bootstrap(matrices),
         recall={
             emotion: float(np.mean([scores.recall[emotion] for scores in by_seed]))
@@ -142,12 +148,12 @@ def read_origin(path: Path) -> str:
     return str(json.loads(path.read_text(encoding="utf-8"))["origin"])
 
 
-def _mean(by_seed: Sequence[metrics.Scores], name: str) -> float:
-    return float(np.mean([getattr(scores, name) for scores in by_seed]))
+def _mean(by_seed: Sequence[Mapping[str, float]], name: str) -> float:
+    return float(np.mean([scores[name] for scores in by_seed]))
 
 
-def _spread(by_seed: Sequence[metrics.Scores], name: str) -> float:
-    values = [getattr(scores, name) for scores in by_seed]
+def _spread(by_seed: Sequence[Mapping[str, float]], name: str) -> float:
+    values = [scores[name] for scores in by_seed]
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 

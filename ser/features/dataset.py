@@ -75,11 +75,19 @@ def fit_statistics(store: FeatureStore, ids: Sequence[str]) -> Statistics:
 
 
 class Row(NamedTuple):
-    """One utterance of a dataset: id, normalised frames `(num_frames, num_bins)`, label."""
+    """One utterance of a dataset.
+
+    Args:
+        id: Of the utterance.
+        frames: Normalised `(num_frames, num_bins)`.
+        label: Class index.
+        ratings: `(3,)`, NaN where there is none; None in a dataset without ratings.
+    """
 
     id: str
     frames: NDArray[np.float32]
     label: int
+    ratings: NDArray[np.float64] | None = None
 
 
 class FeatureDataset(Dataset[Row]):
@@ -90,6 +98,8 @@ class FeatureDataset(Dataset[Row]):
         ids: Which, in this order.
         label_of: Utterance id -> class index.
         statistics: The fold's normalisation.
+        rating_of: Utterance id -> valence, arousal and dominance, in points of their
+            scale, NaN where there is no rating; None where nobody asks for them.
     """
 
     def __init__(
@@ -98,17 +108,24 @@ class FeatureDataset(Dataset[Row]):
         ids: Sequence[str],
         label_of: Mapping[str, int],
         statistics: Statistics,
+        rating_of: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.store, self.ids, self.statistics = store, tuple(ids), statistics
         self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
         self.lengths = [store.num_frames(id_) for id_ in self.ids]
+        self.ratings = (
+            None
+            if rating_of is None
+            else np.array([rating_of[id_] for id_ in self.ids], dtype=np.float64)
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Row:
         frames = self.statistics.apply(self.store[self.ids[row]])
-        return Row(self.ids[row], frames, int(self.labels[row]))
+        ratings = None if self.ratings is None else self.ratings[row]
+        return Row(self.ids[row], frames, int(self.labels[row]), ratings)
 
 
 def collate(rows: Sequence[Row]) -> Batch:
@@ -125,4 +142,6 @@ def collate(rows: Sequence[Row]) -> Batch:
     for index, row in enumerate(rows):
         inputs[index, : len(row.frames)] = torch.from_numpy(row.frames)
     labels = torch.tensor([row.label for row in rows])
-    return Batch(tuple(row.id for row in rows), inputs, lengths, labels)
+    given = [row.ratings for row in rows if row.ratings is not None]
+    ratings = torch.from_numpy(np.stack(given)).float() if given else None
+    return Batch(tuple(row.id for row in rows), inputs, lengths, labels, ratings)

@@ -82,9 +82,11 @@ class CellRunner:
             The cell's scores, or None in a process that only helps to train.
 
         Raises:
+            ParamsError: The loss wants ratings and the corpus has none.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
+        cell_inputs.require_ratings(self.plan, self.inputs)
         jobs = [(fold, seed) for seed in self.plan.training.seeds for fold in self.inputs.folds]
         keys = {(fold.number, seed): self._key(fold, seed) for fold, seed in jobs}
         cell_key = specs.cell_key(keys)
@@ -168,8 +170,8 @@ class CellRunner:
         checkpoint = Checkpoint(saved.folder.parent / "last.safetensors", key)
         result = folds.train_fold(
             self.plan,
-            FoldData(fold, self.inputs.store, self.inputs.label_of),
-            FitContext(self.accelerator, seed, tracker, checkpoint),
+            FoldData(fold, self.inputs.store, self.inputs.label_of, self.inputs.rating_of),
+            FitContext(self.accelerator, seed, tracker, self.plan.emotions, checkpoint),
         )
         # Accelerate would keep every model it prepared, one per fold and seed.
         self.accelerator.free_memory()
@@ -190,6 +192,8 @@ class CellRunner:
         ]
         frame = saved.predictions()
         test = frame[frame["part"] == "test"]
+        ratings = predictions.rating_scores(test)
+        metrics |= {f"test/{name}": value for name, value in ratings.items()}
         absent = sorted(set(self.plan.emotions) - set(test["truth"]))
         if absent:
             # Averages over a class that nobody spoke are no numbers; the cell's scores

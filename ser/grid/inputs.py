@@ -1,17 +1,22 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ser import lineage
 from ser.data import manifest, splits
 from ser.data.splits import Fold
-from ser.errors import StaleFeaturesError
+from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
+from ser.metrics import DIMENSIONS
 from ser.training.fold import CellPlan
+from ser.utterance import Utterance
 
 #: Imported by what trains a fold, and yet not what decides its result: pattern -> why not.
 _PINNED_OTHERWISE: Mapping[str, str] = {
@@ -56,6 +61,8 @@ class Inputs:
         folds: All folds.
         store: The model's features.
         label_of: Utterance id -> class index.
+        rating_of: Utterance id -> its ratings in the order of `ser.metrics.DIMENSIONS`, in
+            points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
@@ -66,6 +73,7 @@ class Inputs:
     folds: list[Fold]
     store: FeatureStore
     label_of: Mapping[str, int]
+    rating_of: Mapping[str, tuple[float, ...]]
     speaker_of: Mapping[str, str]
     digests: Mapping[str, str]
 
@@ -122,9 +130,36 @@ def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
         folds=splits.read(paths.splits),
         store=store,
         label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
+        rating_of={utterance.id: _ratings(utterance) for utterance in used},
         speaker_of={utterance.id: utterance.speaker for utterance in used},
         digests=digests,
     )
+
+
+def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a loss that wants ratings where there are none to learn from.
+
+    Args:
+        plan: The cell; one whose loss wants no ratings passes.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: Nobody rated a fold's train part on one of the dimensions, as in a
+            corpus without ratings.
+    """
+    if not plan.num_ratings:
+        return
+    for fold in inputs.folds:
+        ratings = np.array([inputs.rating_of[id_] for id_ in fold.train])
+        is_unrated = np.isnan(ratings).all(axis=0)
+        unrated = [name for name, is_so in zip(DIMENSIONS, is_unrated, strict=True) if is_so]
+        if unrated:
+            raise ParamsError(
+                f"losses.{plan.loss}.targets: vad learns from ratings of "
+                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card['name']} has no rating of "
+                f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
+                f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
+            )
 
 
 def sources(plan: CellPlan, root: Path) -> list[str]:
@@ -140,6 +175,11 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
     """
     starts = ["ser/grid/cell.py", f"ser/losses/{plan.loss}.py", f"ser/models/{plan.model}.py"]
     return lineage.imported_sources(root, starts, skip=_PINNED_OTHERWISE)
+
+
+def _ratings(utterance: Utterance) -> tuple[float, ...]:
+    values = (getattr(utterance, dimension) for dimension in DIMENSIONS)
+    return tuple(math.nan if value is None else float(value) for value in values)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

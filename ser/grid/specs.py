@@ -6,6 +6,7 @@ from typing import Any
 
 from ser import lineage
 from ser.grid.inputs import Inputs
+from ser.metrics import DIMENSIONS
 from ser.tracking.tracker import DatasetReference, RunSpec
 from ser.training.fold import CellPlan
 
@@ -158,12 +159,19 @@ def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
 
 def _note(plan: CellPlan, inputs: Inputs) -> str:
     kind = " **Synthetic speech.**" if inputs.card["synthetic"] else ""
+    rates = (
+        f" It also rates {', '.join(DIMENSIONS)}: `test/ccc_<dimension>` and, in points from 1 "
+        "to 5, `test/mae_<dimension>`, pooled and averaged in the same way."
+        if plan.num_ratings
+        else ""
+    )
     return (
         f"**{plan.model}** trained with **{plan.loss}** on {inputs.card['name']}, "
         f"protocol `{inputs.split['protocol']}`, {len(inputs.folds)} folds, seeds "
         f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
         "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
         "bootstrap interval over speakers. The epoch is chosen on dev; the test part is read once."
+        f"{rates}"
     )
 
 

@@ -13,17 +13,25 @@ class Loss(Protocol):
     Attributes:
         head: The model head whose logits it is defined on.
         logit_scale: Probabilities are softmax(logit_scale * logits); 1 for a linear head.
+        num_ratings: Dimensions that the loss wants rated, in the order of
+            `ser.metrics.DIMENSIONS`: 0, or 3 where its params say `targets: vad`. Then the
+            model gets a second head, and `ModelOutput.ratings` and the ratings are there.
     """
 
     head: HeadName
     logit_scale: float
+    num_ratings: int
 
-    def __call__(self, output: ModelOutput, labels: Tensor) -> Tensor:
+    def __call__(
+        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+    ) -> Tensor:
         """Return the mean loss of a batch.
 
         Args:
             output: Embedding `(batch, embedding_dim)` and logits `(batch, num_classes)`.
             labels: Class indices `(batch,)`.
+            ratings: `(batch, 3)`, NaN where there is none. A loss without `num_ratings`
+                never looks at them.
 
         Returns:
             A scalar `()`, float32; float64 where the logits are.

@@ -67,6 +67,7 @@ class AamLoss(nn.Module):
     """
 
     head = "cosine"
+    num_ratings = 0
 
     def __init__(
         self,
@@ -95,7 +96,9 @@ class AamLoss(nn.Module):
             "margin_rad": self.current_margin_rad,
         }
 
-    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+    def forward(
+        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+    ) -> Tensor:
         """Return the loss `()` of cosines `(batch, num_classes)` and labels `(batch,)`."""
         cosines = full_precision(output.logits)
         is_target = F.one_hot(labels, cosines.shape[-1]).bool()

@@ -1,9 +1,12 @@
-"""CCC for categories: Lin's concordance between probabilities and one-hot targets.
+"""CCC: Lin's concordance between two columns of numbers over the batch, beside cross-entropy.
 
-Each class is a column of numbers over the batch, its probability p_k and its target t_k
-(1 where the utterance is of class k, else 0); how well the columns agree is their
-concordance correlation coefficient. It is mixed with cross-entropy.
+With `targets: categories` each class is such a pair, its probability p_k and its target t_k
+(1 where the utterance is of class k, else 0). With `targets: vad`, CCC's original use, each
+of valence, arousal and dominance is one: what raters said, and what the model's second head
+says.
 """
+
+from typing import Literal
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -11,6 +14,7 @@ from torch import Tensor, nn
 
 from ser.batch import ModelOutput
 from ser.losses._precision import full_precision, weights_like
+from ser.metrics import DIMENSIONS
 from ser.params import ComponentParams
 
 #: Added to the denominator; the variance of a target that varies is far above it.
@@ -18,13 +22,16 @@ _GUARD = 1e-8
 
 
 class Params(ComponentParams):
-    """The mix of the two terms.
+    """The mix of the two terms, and what the second one compares.
 
     Args:
         weight: Share w of the concordance term, in [0, 1]; 0 is cross-entropy.
+        targets: `categories` compares probabilities with the emotions. `vad` trains a
+            second head on valence, arousal and dominance, in a corpus that has them.
     """
 
     weight: float = Field(0.5, ge=0.0, le=1.0)
+    targets: Literal["categories", "vad"] = "categories"
 
 
 class CccLoss(nn.Module):
@@ -52,6 +59,7 @@ class CccLoss(nn.Module):
 
     head = "linear"
     logit_scale = 1.0
+    num_ratings = 0
 
     def __init__(self, weight: float, class_weights: Tensor | None = None) -> None:
         super().__init__()
@@ -66,13 +74,99 @@ class CccLoss(nn.Module):
         """Return nothing: the loss has no curves of its own."""
         return {}
 
-    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+    def forward(
+        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+    ) -> Tensor:
         """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
         logits = full_precision(output.logits)
         entropy = F.cross_entropy(logits, labels, weight=weights_like(self.class_weights, logits))
         targets = F.one_hot(labels, logits.shape[-1]).to(logits.dtype)
         mean = concordance(logits.softmax(dim=-1), targets).mean()
         return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
+
+
+class VadCccLoss(nn.Module):
+    """(1 - w) cross-entropy + w (1 - mean over valence, arousal, dominance of CCC_d).
+
+    CCC_d is the concordance of `CccLoss`, over the utterances of the batch that are rated
+    on dimension d; it does not change if both columns are moved and stretched alike, so
+    points of the scale do as well as any other unit.
+
+    A dimension on which fewer than two utterances of the batch are rated, or all of them
+    alike, has no covariance: its concordance is 0 whatever the model says, and so is its
+    gradient. The mean is over all three dimensions all the same, so that an utterance
+    pulls as hard in a batch where another dimension is missing.
+
+    Args:
+        weight: Share of the concordance term, in [0, 1]; with 1 the classes are not learnt.
+        class_weights: One weight per class `(num_classes,)`, or None for equal ones; they
+            act on the cross-entropy only.
+
+    Source:
+        Lin (1989), as in `CccLoss`; as a loss on several emotional dimensions at once:
+        Parthasarathy and Busso (2017), "Jointly Predicting Arousal, Valence and Dominance
+        with Multi-Task Learning", Interspeech. Equal shares of the dimensions, and
+        cross-entropy beside them, are ours.
+    """
+
+    head = "linear"
+    logit_scale = 1.0
+    num_ratings = len(DIMENSIONS)
+
+    def __init__(self, weight: float, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.weight = weight
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.class_weights: Tensor | None
+
+    def start_epoch(self, epoch: int) -> None:
+        """Do nothing: the loss is the same in every epoch."""
+
+    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
+        """Return nothing: the trainer measures the ratings of every model that rates."""
+        return {}
+
+    def forward(
+        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+    ) -> Tensor:
+        """Return the loss `()` of logits, labels and two times ratings `(batch, 3)`."""
+        if output.ratings is None or ratings is None:
+            raise ValueError("targets: vad needs a model that rates, and ratings")
+        logits, said = full_precision(output.logits), full_precision(output.ratings)
+        entropy = F.cross_entropy(logits, labels, weight=weights_like(self.class_weights, logits))
+        mean = rated_concordance(ratings.to(said.dtype), said).mean()
+        return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
+
+
+def rated_concordance(ratings: Tensor, said: Tensor) -> Tensor:
+    """Return the concordance per dimension, over the rows that are rated on it.
+
+    Args:
+        ratings: `(batch, num_dimensions)`, NaN where there is none.
+        said: `(batch, num_dimensions)`, finite.
+
+    Returns:
+        `(num_dimensions,)`, in [-1, 1]; exactly 0, with a gradient of 0, where fewer than
+        two ratings differ.
+    """
+    is_rated = ~ratings.isnan()
+    num_rated = is_rated.sum(dim=0).clamp_min(1)
+
+    def mean(values: Tensor) -> Tensor:
+        return values.where(is_rated, 0.0).sum(dim=0) / num_rated
+
+    # Filled before and not after: the gradient of a masked product with NaN is NaN.
+    first = ratings.where(is_rated, 0.0)
+    first_mean, second_mean = mean(first), mean(said)
+    first_rest, second_rest = first - first_mean, said - second_mean
+    variances = mean(first_rest.square()) + mean(second_rest.square())
+    distance = (first_mean - second_mean).square()
+    found = 2.0 * mean(first_rest * second_rest) / (variances + distance + _GUARD)
+    # Said by the ratings themselves: the mean of equal ones may differ from them by rounding.
+    infinity = float("inf")
+    highest = ratings.where(is_rated, -infinity).amax(dim=0)
+    lowest = ratings.where(is_rated, infinity).amin(dim=0)
+    return found.where(highest > lowest, 0.0)
 
 
 def concordance(first: Tensor, second: Tensor) -> Tensor:
@@ -93,6 +187,12 @@ def concordance(first: Tensor, second: Tensor) -> Tensor:
     return 2.0 * covariance / (variances + distance + _GUARD)
 
 
-def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> CccLoss:  # noqa: ARG001
-    """Return the loss; `num_classes` is part of the family's interface."""
-    return CccLoss(params.weight, class_weights)
+def build(
+    params: Params,
+    *,
+    num_classes: int,  # noqa: ARG001 (part of the family's interface)
+    class_weights: Tensor | None,
+) -> CccLoss | VadCccLoss:
+    """Return the loss on the targets of the params."""
+    kind = VadCccLoss if params.targets == "vad" else CccLoss
+    return kind(params.weight, class_weights)

@@ -28,6 +28,7 @@ class CrossEntropyLoss(nn.Module):
 
     head = "linear"
     logit_scale = 1.0
+    num_ratings = 0
 
     def __init__(self, class_weights: Tensor | None = None) -> None:
         super().__init__()
@@ -41,7 +42,9 @@ class CrossEntropyLoss(nn.Module):
         """Return nothing: the loss has no curves of its own."""
         return {}
 
-    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+    def forward(
+        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+    ) -> Tensor:
         """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
         logits = full_precision(output.logits)
         return F.cross_entropy(logits, labels, weight=weights_like(self.class_weights, logits))

@@ -42,6 +42,7 @@ class FocalLoss(nn.Module):
 
     head = "linear"
     logit_scale = 1.0
+    num_ratings = 0
 
     def __init__(self, gamma: float, class_weights: Tensor | None = None) -> None:
         super().__init__()
@@ -56,7 +57,9 @@ class FocalLoss(nn.Module):
         """Return nothing: the loss has no curves of its own."""
         return {}
 
-    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+    def forward(
+        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+    ) -> Tensor:
         """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
         log_p = full_precision(output.logits).log_softmax(dim=-1)
         # expm1: 1 - p loses its digits where p is near 1. At p = 1 the slope of a power below

@@ -6,7 +6,7 @@ with the same bytes as one that was never interrupted.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from ser import metrics, seeding
-from ser.batch import Batch, ModelOutput
+from ser.batch import Batch
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
@@ -47,12 +47,14 @@ class FitContext:
         accelerator: Device, precision and processes.
         seed: Of dropout, of shuffling and of everything else that is random.
         tracker: Gets one record per epoch.
+        emotions: The classes, in order, for messages.
         checkpoint: Where to go on after an interruption, or None to start over.
     """
 
     accelerator: Accelerator
     seed: int
     tracker: Tracker
+    emotions: tuple[str, ...]
     checkpoint: Checkpoint | None = None
 
 
@@ -152,7 +154,7 @@ def fit(
             **_train_epoch(wrapped, loss, loader, optimiser, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
             **_evaluate(wrapped, loss, dev, recipe, accelerator),
-            **_watch_prototypes(model, progress),
+            **_watch_prototypes(model, progress, context.emotions),
         }
         progress.add(row, model.state_dict())
         context.tracker.log_metrics(_without_epoch(row), step=epoch)
@@ -260,12 +262,12 @@ def _forward_backward(
     scale: float,
 ) -> float:
     if is_step:
-        value = loss(model(batch.inputs, batch.lengths), batch.labels)
+        value = loss(model(batch.inputs, batch.lengths), batch.labels, batch.ratings)
         accelerator.backward(value * scale)
     else:
         # Gradients are exchanged between processes once per optimiser step.
         with accelerator.no_sync(model):
-            value = loss(model(batch.inputs, batch.lengths), batch.labels)
+            value = loss(model(batch.inputs, batch.lengths), batch.labels, batch.ratings)
             accelerator.backward(value * scale)
     return float(value.detach())
 
@@ -291,20 +293,21 @@ def _evaluate(
     num_classes = outputs.output.logits.shape[1]
     truth, prediction = outputs.labels.numpy(), outputs.predictions()
     # Over the whole part at once: some losses are statistics of their batch.
-    whole = ModelOutput(
-        outputs.output.embedding.to(accelerator.device),
-        outputs.output.logits.to(accelerator.device),
-    )
+    whole = outputs.output.to(accelerator.device)
     labels = outputs.labels.to(accelerator.device)
+    ratings = None if outputs.ratings is None else outputs.ratings.to(accelerator.device)
     return {
-        "dev/loss": float(loss(whole, labels)),
+        "dev/loss": float(loss(whole, labels, ratings)),
         "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
         "dev/wa": metrics.wa(truth=truth, prediction=prediction),
         **{f"dev/{name}": value for name, value in loss.diagnose(whole, labels).items()},
+        **{f"dev/{name}": value for name, value in outputs.rating_scores().items()},
     }
 
 
-def _watch_prototypes(model: nn.Module, progress: Progress) -> dict[str, float]:
+def _watch_prototypes(
+    model: nn.Module, progress: Progress, emotions: Sequence[str]
+) -> dict[str, float]:
     """Return the largest cosine between two prototypes, if any; warn once of a collapse."""
     heads = [module for module in model.modules() if isinstance(module, CosineHead)]
     if not heads:
@@ -316,11 +319,11 @@ def _watch_prototypes(model: nn.Module, progress: Progress) -> dict[str, float]:
     is_known = any(row[key] > _COLLAPSED_COSINE for row in progress.history)
     if largest > _COLLAPSED_COSINE and not is_known:
         logger.warning(
-            "epoch %d: prototypes collapsed: cosine %.3f between class indices %d and %d; "
+            "epoch %d: prototypes collapsed: cosine %.3f between %s and %s; "
             "lower the margin or the scale of the loss, or warm the margin up for longer",
             len(progress.history) + 1,
             largest,
-            *divmod(int(cosines.argmax()), len(cosines)),
+            *(emotions[index] for index in divmod(int(cosines.argmax()), len(cosines))),
         )
     return {key: largest}
 

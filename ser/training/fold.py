@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
 from ser.features.store import FeatureStore
+from ser.models._ratings import RatedModel
 from ser.params import ComponentParams
 from ser.training.fit import FitContext, FitResult, fit
 from ser.training.predict import predict
@@ -51,6 +52,11 @@ class CellPlan:
     def name(self) -> str:
         """`<model>-<loss>`."""
         return f"{self.model}-{self.loss}"
+
+    @property
+    def num_ratings(self) -> int:
+        """How many dimensions the loss wants rated, see `ser.losses._base.Loss`."""
+        return int(build_loss(self).num_ratings)
 
     def params(self) -> dict[str, Any]:
         """Return all params as parsed, defaults included, JSON-ready."""
@@ -87,15 +93,18 @@ class FoldData:
         fold: Ids of the parts.
         store: Features.
         label_of: Utterance id -> class index.
+        rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
     """
 
     fold: Fold
     store: FeatureStore
     label_of: Mapping[str, int]
+    rating_of: Mapping[str, Sequence[float]] | None = None
 
     def part(self, part: Part, statistics: Statistics) -> FeatureDataset:
         """Return the dataset of a part."""
-        return FeatureDataset(self.store, self.fold.part(part), self.label_of, statistics)
+        ids = self.fold.part(part)
+        return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of)
 
 
 def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResult:
@@ -115,12 +124,8 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
     labels = np.array([data.label_of[id_] for id_ in data.fold.train], dtype=np.int64)
     class_weights = _class_weights(labels, len(plan.emotions))
     seeding.seed_everything(seeding.derive(context.seed, "weights"))
-    loss = components.load("ser.losses", plan.loss).build(
-        plan.loss_params,
-        num_classes=len(plan.emotions),
-        class_weights=class_weights if plan.training.balance == "class_weights" else None,
-    )
-    model = build_model(plan, feature=data.store.spec, head=loss.head)
+    loss = build_loss(plan, class_weights if plan.training.balance == "class_weights" else None)
+    model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
     statistics = (
         fit_statistics(data.store, data.fold.train)
         if model.normalises_inputs
@@ -154,6 +159,8 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
                 truth=dataset.labels,
                 probabilities=outputs.probabilities(loss.logit_scale),
                 emotions=plan.emotions,
+                ratings=dataset.ratings,
+                predicted_ratings=outputs.predicted_ratings(),
                 fold=data.fold.number,
                 seed=context.seed,
                 part=part,
@@ -162,12 +169,28 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
     return FoldResult(chosen, statistics, pd.concat(frames, ignore_index=True), str(model.origin))
 
 
-def build_model(plan: CellPlan, *, feature: FeatureSpec, head: str) -> nn.Module:
-    """Return a cell's model as it is before training."""
+def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Any:
+    """Return a cell's loss; see `ser.losses._base.Loss`."""
+    return components.load("ser.losses", plan.loss).build(
+        plan.loss_params, num_classes=len(plan.emotions), class_weights=class_weights
+    )
+
+
+def build_model(
+    plan: CellPlan, *, feature: FeatureSpec, head: str, num_ratings: int = 0
+) -> nn.Module:
+    """Return a cell's model as it is before training.
+
+    Args:
+        plan: Names the model; its params.
+        feature: What it reads.
+        head: The loss' `head`.
+        num_ratings: The loss' `num_ratings`; above 0 the model gets a head for ratings.
+    """
     model: nn.Module = components.load("ser.models", plan.model).build(
         plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
     )
-    return model
+    return RatedModel(model, num_ratings) if num_ratings else model
 
 
 def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:

@@ -1,5 +1,6 @@
 """A model over a whole dataset: everything it says, in the dataset's order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ser import metrics
 from ser.batch import ModelOutput
 from ser.features import batching
 from ser.features.dataset import FeatureDataset, collate
@@ -19,12 +21,15 @@ class Outputs:
     Args:
         ids: Utterance ids.
         labels: Class indices `(num_utterances,)`.
-        output: Embeddings and logits of all of them, float32, on the CPU.
+        output: Embeddings and logits of all of them, and ratings of a model that rates,
+            float32, on the CPU.
+        ratings: What raters said `(num_utterances, 3)`, float32; see `Batch.ratings`.
     """
 
     ids: tuple[str, ...]
     labels: Tensor
     output: ModelOutput
+    ratings: Tensor | None = None
 
     def probabilities(self, logit_scale: float) -> NDArray[np.float64]:
         """Return softmax(logit_scale * logits) `(num_utterances, num_classes)`."""
@@ -34,6 +39,19 @@ class Outputs:
     def predictions(self) -> NDArray[np.int64]:
         """Return the most probable class per utterance `(num_utterances,)`."""
         return self.output.logits.argmax(dim=-1).numpy()
+
+    def predicted_ratings(self) -> NDArray[np.float64] | None:
+        """Return what a model that rates says `(num_utterances, 3)`, else None."""
+        ratings = self.output.ratings
+        return None if ratings is None else ratings.double().numpy()
+
+    def rating_scores(self) -> dict[str, float]:
+        """Return CCC and MAE per dimension of a model that rates, else nothing."""
+        if self.output.ratings is None or self.ratings is None:
+            return {}
+        return metrics.rating_scores(
+            truth=self.ratings.numpy(), prediction=self.output.ratings.numpy()
+        )
 
 
 @torch.inference_mode()
@@ -59,19 +77,28 @@ def predict(
     """
     was_training = model.training
     model.eval()
-    rows, embeddings, logits = [], [], []
+    rows: list[int] = []
+    outputs: list[ModelOutput] = []
     for batch_rows in batching.in_order(
         dataset.lengths, batch_size=batch_size, max_frames=max_frames
     ):
         batch = collate([dataset[row] for row in batch_rows]).to(device)
-        output = model(batch.inputs, batch.lengths)
         rows += batch_rows
-        embeddings.append(output.embedding.float().cpu())
-        logits.append(output.logits.float().cpu())
+        outputs.append(model(batch.inputs, batch.lengths).to(torch.device("cpu")))
     model.train(was_training)
-    back = torch.tensor(rows).argsort()
     return Outputs(
         dataset.ids,
         torch.from_numpy(dataset.labels),
-        ModelOutput(torch.cat(embeddings)[back], torch.cat(logits)[back]),
+        _joined(outputs, order=torch.tensor(rows).argsort()),
+        None if dataset.ratings is None else torch.from_numpy(dataset.ratings).float(),
+    )
+
+
+def _joined(outputs: Sequence[ModelOutput], *, order: Tensor) -> ModelOutput:
+    """Return the outputs of batches as one, in float32, its rows in an order."""
+    ratings = [output.ratings for output in outputs if output.ratings is not None]
+    return ModelOutput(
+        torch.cat([output.embedding for output in outputs]).float()[order],
+        torch.cat([output.logits for output in outputs]).float()[order],
+        torch.cat(ratings).float()[order] if ratings else None,
     )

@@ -1,12 +1,15 @@
 import datetime
 import json
+from dataclasses import replace
 
 import pytest
 
 from ser.errors import LineageError
-from ser.evaluation import grid_table, publication
+from ser.evaluation import grid_table, publication, summary
 from ser.evaluation.report import SYNTHETIC_NOTICE
 from tests.evaluation.test_grid_table import grid
+from tests.evaluation.test_report import FLOOR
+from tests.evaluation.test_summary import cell
 
 CARD = {
     "name": "emodb",
@@ -20,8 +23,19 @@ TODAY = datetime.date(2024, 2, 29)
 PAGE = "before\n<!-- results:emodb-4 -->\nformer numbers\n<!-- /results -->\nafter\n"
 
 
+ORIGINS = {"lstm-cross_entropy": "from scratch", "lstm-focal": "from scratch"}
+
+
 def result(**card):
-    return publication.Result(grid(), {**CARD, **card}, SPLIT)
+    return publication.Result(grid(), FLOOR, ORIGINS, {**CARD, **card}, SPLIT)
+
+
+def write_finished(folder):
+    grid_table.write(folder, grid())
+    FLOOR.to_csv(folder / "floor.csv", index=False)
+    (folder / "origins.json").write_text(json.dumps(ORIGINS))
+    (folder / "corpus.json").write_text(json.dumps(CARD))
+    (folder / "split_report.json").write_text(json.dumps(SPLIT))
 
 
 @pytest.fixture
@@ -36,19 +50,33 @@ def preset(tmp_path):
 
 
 def test_a_finished_comparison_is_read_back(tmp_path):
-    grid_table.write(tmp_path, grid())
-    (tmp_path / "corpus.json").write_text(json.dumps(CARD))
-    (tmp_path / "split_report.json").write_text(json.dumps(SPLIT))
+    write_finished(tmp_path)
     found = publication.read(tmp_path, tmp_path)
     assert found.name == "emodb-4"
     assert found.grid["uar"].tolist() == pytest.approx(grid()["uar"].tolist(), abs=1e-6)
+    assert found.floor["name"].tolist() == ["majority", "mfcc_svm"]
+    assert found.origins == ORIGINS
 
 
-@pytest.mark.parametrize("missing", ["grid.csv", "corpus.json", "split_report.json"])
+def test_origins_are_read_back_as_they_were_written(tmp_path):
+    write_finished(tmp_path)
+    frame, speaker_of = cell()
+    summaries = {
+        ("hubert", loss): summary.summarise(frame, speaker_of, origin=f"nobody/tiny@{loss}")
+        for loss in ("aam", "ccc")
+    }
+    publication.write_origins(tmp_path, summaries)
+    assert publication.read(tmp_path, tmp_path).origins == {
+        "hubert-aam": "nobody/tiny@aam",
+        "hubert-ccc": "nobody/tiny@ccc",
+    }
+
+
+@pytest.mark.parametrize(
+    "missing", ["grid.csv", "floor.csv", "origins.json", "corpus.json", "split_report.json"]
+)
 def test_a_missing_file_is_named_with_the_cure(tmp_path, missing):
-    grid_table.write(tmp_path, grid())
-    (tmp_path / "corpus.json").write_text(json.dumps(CARD))
-    (tmp_path / "split_report.json").write_text(json.dumps(SPLIT))
+    write_finished(tmp_path)
     (tmp_path / missing).unlink()
     with pytest.raises(LineageError, match=rf"{missing}: no such file; `make repro` makes it"):
         publication.read(tmp_path, tmp_path)
@@ -59,6 +87,35 @@ def test_the_terminal_shows_corpus_protocol_and_every_cell():
     assert lines[0] == "corpus emodb (real speech), protocol session"
     assert any("focal" in line for line in lines)
     assert SYNTHETIC_NOTICE not in lines
+
+
+def test_the_terminal_shows_the_floor_under_the_grid_in_its_columns():
+    lines = publication.as_text(result()).splitlines()
+    first, second = (i for i, line in enumerate(lines) if line.startswith("floor"))
+    assert first > max(i for i, line in enumerate(lines) if line.startswith("lstm"))
+    assert second == first + 1
+    assert lines[first].split() == ["floor", "majority", "25.0", "25.0", "to", "25.0", "31.1"]
+    assert lines[second].split()[1:3] == ["mfcc_svm", "30.1"]
+    header = next(line for line in lines if line.startswith("model"))
+    assert lines[first].index("25.0") + len("25.0") == header.index("UAR %") + len("UAR %")
+
+
+def test_the_origin_of_weights_is_said_once_per_model():
+    assert "weights before training: lstm: from scratch" in publication.as_text(result())
+    several = replace(result(), origins={"lstm-cross_entropy": "a", "lstm-focal": "b"})
+    assert several.weights in ("lstm: a, b", "lstm: b, a")
+    markdown = publication.as_markdown(several, today=TODAY, preset="emodb")
+    assert f"Weights before training: {several.weights}." in markdown
+
+
+def test_the_floor_is_part_of_the_table_of_a_page():
+    lines = publication.as_markdown(result(), today=TODAY, preset="emodb").splitlines()
+    (row,) = (line for line in lines if "*mfcc_svm* |" in line)
+    assert row == "| *floor* | *mfcc_svm* | 30.1 (29.2 to 31.8) | 32.6 (30.3 to 35.7) | 30.7 | |"
+    header = next(line for line in lines if line.startswith("| model"))
+    assert row.count("|") == header.count("|")
+    assert lines.index(row) > max(i for i, line in enumerate(lines) if line.startswith("| lstm"))
+    assert any("*mfcc_svm*, linear SVM" in line for line in lines)
 
 
 def test_synthetic_speech_is_named_wherever_the_table_is_shown():

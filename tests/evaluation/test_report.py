@@ -1,5 +1,6 @@
 import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,12 +18,34 @@ FOLD = {
     "shared": {"train-test": {"sentences": {"share_of_second_part": 0.123}}},
 }
 
+FLOOR = pd.DataFrame(
+    [
+        ("majority", "the commonest <emotion>", 5, 0.25, 0.25, 0.25, 0.311, 0.288, 0.344, 0.119),
+        ("mfcc_svm", "linear SVM", 5, 0.301, 0.292, 0.318, 0.326, 0.303, 0.357, 0.307),
+    ],
+    columns=["name", "description", "num_folds", "uar", "uar_low", "uar_high", "wa", "wa_low",
+             "wa_high", "macro_f1"],
+)  # fmt: skip
+SHORTCUT = {
+    "unanswered": None,
+    "num_utterances": {"improvised": 172, "scripted": 149},
+    "detector": {"uar": 0.817, "uar_low": 0.791, "uar_high": None, "wa": 0.823},
+    "knows_kind_only": {"uar": 0.337, "uar_low": 0.309, "uar_high": 0.363},
+    "chance": 0.25,
+    "cramers_v": 0.187,
+    "emotions": [
+        {"emotion": "angry", "improvised": 39, "share_of_improvised": 0.227, "scripted": 58,
+         "share_of_scripted": 0.389, "cramers_v": 0.176, "explained": 0.031},
+    ],
+}  # fmt: skip
+
 
 def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
     summaries = {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
         frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
-        summaries["lstm", loss] = summary.summarise(frame, speaker_of)
+        origin = f"nobody/tiny@{seed}abc"
+        summaries["lstm", loss] = summary.summarise(frame, speaker_of, origin=origin)
     grid = grid_table.table(summaries)
     picture = tmp_path / "figure.png"
     picture.write_bytes(PNG)
@@ -52,7 +75,8 @@ def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds
         )
         for key in zip(grid["model"], grid["loss"], strict=True)
     ]
-    return Report(card, split, grid, picture, sections, {"commit": "0123abc"})
+    provenance = {"commit": "0123abc"}
+    return Report(card, split, grid, FLOOR, SHORTCUT, picture, sections, provenance)
 
 
 def text_of(page):
@@ -72,6 +96,67 @@ def test_every_number_of_the_grid_is_on_the_page(tmp_path):
         assert section.name in page
         for recall in section.summary.recall.values():
             assert f"{100 * recall:.1f}" in page
+
+
+def section(page, name):
+    """The text of one section of the page."""
+    return text_of(page[page.index(f'id="{name}"') - 4 :].split("<h2", 2)[1])
+
+
+def test_the_floor_stands_below_the_best_cell_of_each_model(tmp_path):
+    made = make_report(tmp_path)
+    page = report.render(made)
+    shown = section(page, "floor")
+    best, other = made.grid["loss"]
+    assert f"lstm trained with {best}" in shown
+    assert f"trained with {other}" not in shown
+    assert shown.index(best) < shown.index("majority") < shown.index("mfcc_svm")
+    assert "25.0 25.0 to 25.0 31.1 28.8 to 34.4 11.9" in shown
+    assert "30.1 29.2 to 31.8 32.6 30.3 to 35.7 30.7" in shown
+    assert page.count('<tr class="floor') == 2
+    assert "the commonest &lt;emotion&gt;" in page
+
+
+def test_cells_that_do_not_clear_the_floor_are_named(tmp_path):
+    made = make_report(tmp_path)
+    made.grid.loc[:, "uar_low"] = [0.302, 0.301]
+    named = f"reaches down to its highest UAR: lstm-{made.grid['loss'][1]}."
+    assert named in section(report.render(made), "floor")
+    made.grid.loc[:, "uar_low"] = [0.302, float("nan")]
+    assert named in section(report.render(made), "floor")
+    made.grid.loc[:, "uar_low"] = 0.302
+    shown = section(report.render(made), "floor")
+    assert "Not clear" not in shown
+    assert "The interval of every cell ends above the highest UAR of the floor." in shown
+
+
+def test_the_shortcut_is_shown_in_numbers(tmp_path):
+    shown = section(report.render(make_report(tmp_path)), "shortcut")
+    for part in (
+        "tells scripted from improvised utterances at UAR 81.7 % ( 79.1 to –",  # noqa: RUF001
+        "WA 82.3",
+        "emotions at UAR 33.7 % ( 30.9 to 36.3 ; guessing: 25.0 )",
+        "Of angry , the difference between scripted and improvised explains 3.1 %",
+        "angry 39 22.7 58 38.9 0.176 3.1",
+        "all 172 149 0.187",
+        "HuBERT row",
+    ):
+        assert part.replace(" ", "") in shown.replace(" ", ""), part
+
+
+def test_a_shortcut_without_an_answer_is_a_sentence_and_no_table(tmp_path):
+    made = replace(make_report(tmp_path), shortcut={"unanswered": "All of it is <read>."})
+    page = report.render(made)
+    shown = section(page, "shortcut")
+    assert "All of it is &lt;read&gt;." in shown
+    assert "HuBERT row" in shown
+    assert "Cramér" not in page
+
+
+def test_where_the_weights_of_a_model_came_from_stands_below_its_name(tmp_path):
+    page = report.render(make_report(tmp_path))
+    for origin in ("nobody/tiny@0abc", "nobody/tiny@1abc"):
+        assert f'lstm<span class="origin">{origin}</span>' in page
 
 
 def test_an_unknown_interval_is_a_dash(tmp_path):
@@ -178,5 +263,5 @@ def test_a_grid_may_come_back_from_its_file(tmp_path):
     made = make_report(tmp_path)
     grid_table.write(tmp_path, made.grid)
     back = pd.read_csv(tmp_path / "grid.csv")
-    again = Report(made.card, made.split, back, made.overview, made.cells, made.provenance)
+    again = replace(made, grid=back)
     assert text_of(report.render(again)) == text_of(report.render(made))

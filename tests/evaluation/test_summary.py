@@ -1,5 +1,6 @@
 import json
 
+import audmetric
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,19 +11,25 @@ from ser.emotion import EMOTIONS
 from ser.evaluation import summary
 
 
-def cell(num_seeds=2, num_folds=3, per_fold=40, seed=0):
+def cell(num_seeds=2, num_folds=3, per_fold=40, seed=0, rated=False):
+    """Predictions of all folds; with ratings, every fold is moved by a point of its own."""
     rng = np.random.default_rng(seed)
     frames = []
     for run_seed in range(num_seeds):
         for fold in range(1, num_folds + 1):
             ids = [f"f{fold}u{n:03}" for n in range(per_fold)]
             for part in ("dev", "test"):
+                ratings = np.random.default_rng(fold).uniform(1, 3, size=(per_fold, 3)) + fold - 1
+                said = ratings + rng.normal(size=ratings.shape)
+                ratings[::4, 2] = np.nan
                 frames.append(
                     predictions.table(
                         ids=ids if part == "test" else [f"dev-{i}" for i in ids],
                         truth=np.arange(per_fold) % 4,
                         probabilities=rng.dirichlet(np.ones(4), per_fold),
                         emotions=EMOTIONS,
+                        ratings=ratings,
+                        predicted_ratings=said if rated else None,
                         fold=fold,
                         seed=run_seed,
                         part=part,
@@ -45,6 +52,40 @@ def test_scores_pool_the_folds_and_average_the_seeds():
     assert (scores.num_folds, scores.num_seeds) == (3, 2)
     assert scores.confusion.sum() == len(test)
     assert scores.intervals["uar"].low <= scores.scores["uar"] <= scores.intervals["uar"].high
+
+
+def test_ratings_pool_the_folds_and_average_the_seeds_and_reach_the_file_and_the_keys(tmp_path):
+    frame, speaker_of = cell(rated=True)
+    scores = summary.summarise(frame, speaker_of)
+    test = frame[frame["part"] == "test"].dropna(subset="dominance")
+    by_seed = [
+        audmetric.concordance_cc(rows["dominance"], rows["predicted_dominance"])
+        for _, rows in test.groupby("seed")
+    ]
+    by_fold = [
+        audmetric.concordance_cc(rows["dominance"], rows["predicted_dominance"])
+        for _, rows in test.groupby(["seed", "fold"])
+    ]
+    mean = np.mean(by_seed)
+    assert abs(mean - np.mean(by_fold)) > 0.05
+    assert scores.scores["ccc_dominance"] == pytest.approx(mean)
+    assert scores.spread["ccc_dominance"] == pytest.approx(np.std(by_seed, ddof=1))
+    error = (test["dominance"] - test["predicted_dominance"]).abs().mean()
+    assert scores.scores["mae_dominance"] == pytest.approx(error)
+    summary.write(tmp_path / "metrics.json", scores)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["ccc_dominance"] == {
+        "mean": scores.scores["ccc_dominance"],
+        "std_over_seeds": scores.spread["ccc_dominance"],
+    }
+    keys = scores.as_metrics()
+    assert keys["test/ccc_dominance"] == scores.scores["ccc_dominance"]
+    assert keys["test/mae_valence"] == scores.scores["mae_valence"]
+
+
+def test_without_ratings_there_are_no_scores_of_ratings():
+    scores = summary.summarise(*cell())
+    assert set(scores.scores) == set(summary.SCALARS)
 
 
 def test_a_single_seed_has_no_spread_and_the_file_says_null(tmp_path):

@@ -64,6 +64,29 @@ def test_rows_are_normalised_frames_with_their_label(tmp_path):
     assert train.lengths == [built.num_frames(id_) for id_ in fold.train]
 
 
+def test_ratings_travel_with_their_row_and_gaps_stay_gaps(tmp_path):
+    utterances = synthetic.corpus(rated=True)
+    built = synthetic.feature_store(tmp_path / "mfcc", utterances)
+    ids = [u.id for u in utterances[::-2]]
+    rating_of, statistics = synthetic.rating_of(utterances), Statistics.identity(6)
+    rated = FeatureDataset(built, ids, synthetic.label_of(utterances), statistics, rating_of)
+    expected = np.array([rating_of[id_] for id_ in ids])
+    gap = int(np.flatnonzero(np.isnan(expected[:, 2]))[0])
+    np.testing.assert_array_equal(rated.ratings, expected)
+    batch = dataset.collate([rated[row] for row in (gap, 0)])
+    assert batch.ratings.dtype == torch.float32
+    np.testing.assert_array_equal(batch.ratings, expected[[gap, 0]].astype(np.float32))
+
+
+def test_where_nobody_asks_there_are_no_ratings(tmp_path):
+    utterances = synthetic.corpus(rated=True)
+    built = synthetic.feature_store(tmp_path / "mfcc", utterances)
+    labels, ids = synthetic.label_of(utterances), [u.id for u in utterances]
+    plain = FeatureDataset(built, ids, labels, Statistics.identity(6))
+    assert plain.ratings is None
+    assert dataset.collate([plain[0], plain[1]]).ratings is None
+
+
 def test_a_batch_is_padded_with_zeros_to_its_longest_row():
     rows = [
         Row("a", np.ones((2, 3), dtype=np.float32), 1),

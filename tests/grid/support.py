@@ -1,5 +1,6 @@
 """A cell's inputs on disk, made in memory, and a runner over them."""
 
+import dataclasses
 import json
 
 from accelerate import Accelerator
@@ -12,6 +13,7 @@ from ser.emotion import EMOTIONS
 from ser.grid import inputs
 from ser.grid.cell import CellRunner, Workspace
 from ser.grid.inputs import InputPaths
+from ser.losses import ccc
 from tests import synthetic
 from tests.training.support import make_plan
 
@@ -46,13 +48,20 @@ def write_inputs(root, utterances, **split):
     )
 
 
-def make_runner(root, paths, experiment, training=None, **recipe):
+def make_vad_plan(training=None, **recipe):
+    """The tiny cell with the loss that wants ratings."""
+    plan = make_plan(training, **recipe)
+    return dataclasses.replace(plan, loss="ccc", loss_params=ccc.Params(targets="vad"))
+
+
+def make_runner(root, paths, experiment, training=None, plan=None, **recipe):
     """A runner as the stage makes it; its root holds a link to the source."""
     seeding.make_deterministic(1, strict=True)
+    plan = plan or make_plan(training, num_epochs=2, **recipe)
     return CellRunner(
-        make_plan(training, num_epochs=2, **recipe),
+        plan,
         inputs.load(paths, feature_params={}),
         experiment,
-        Workspace(root, root / "work", root / "runs" / "lstm-cross_entropy"),
+        Workspace(root, root / "work", root / "runs" / plan.name),
         Accelerator(cpu=True),
     )

@@ -1,15 +1,17 @@
 import json
 import logging
 
+import audmetric
 import pandas as pd
 import pytest
 
+from ser.errors import ParamsError
 from ser.grid import cell as cells_module
 from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.training.recipe import TrainingParams
 from tests import synthetic
-from tests.grid.support import make_runner, write_inputs
+from tests.grid.support import make_runner, make_vad_plan, write_inputs
 
 TAGS = {
     "ser.model", "ser.loss", "ser.corpus", "ser.protocol", "ser.fold", "ser.seed",
@@ -123,6 +125,45 @@ def test_the_parent_is_scored_by_the_summary_and_a_fold_by_its_own_test_part(roo
         best.append(max(value for _, value in run.metrics["dev/uar"]))
         assert run.metrics["dev/best_uar"] == [(0, best[-1])]
     assert final["dev/uar"] == pytest.approx(sum(best) / 3)
+
+
+def test_a_cell_that_rates_is_scored_on_its_ratings_everywhere(root):
+    paths = write_inputs(root, synthetic.corpus(num_sessions=3, rated=True))
+    experiment = MemoryExperiment()
+    plan = make_vad_plan(TrainingParams(seeds=(0, 1)), num_epochs=2)
+    scores = make_runner(root, paths, experiment, plan=plan).run()
+    out, runs = root / "runs" / "lstm-ccc", runs_by_name(experiment)
+    frame = pd.read_parquet(out / "predictions.parquet")
+    content = json.loads((out / "metrics.json").read_text())
+    test = frame[frame["part"] == "test"]
+    for dimension in ("valence", "arousal", "dominance"):
+        rated = test.dropna(subset=dimension)
+        assert (len(rated) < len(test)) == (dimension == "dominance")
+        name = f"ccc_{dimension}"
+        by_seed = [ccc_of(rows, dimension) for _, rows in rated.groupby("seed")]
+        assert scores.scores[name] == pytest.approx(sum(by_seed) / 2)
+        assert content[name]["mean"] == scores.scores[name]
+        assert content[f"mae_{dimension}"]["mean"] == scores.scores[f"mae_{dimension}"]
+        assert runs["lstm-ccc"].metrics[f"test/{name}"] == [(0, scores.scores[name])]
+        for (fold, seed), rows in rated.groupby(["fold", "seed"]):
+            found = runs[f"lstm-ccc/fold-{fold}/seed-{seed}"].metrics
+            assert found[f"test/{name}"] == [(0, pytest.approx(ccc_of(rows, dimension)))]
+            assert [step for step, _ in found[f"dev/{name}"]] == [1, 2]
+
+
+def ccc_of(rows, dimension):
+    return audmetric.concordance_cc(rows[dimension], rows[f"predicted_{dimension}"])
+
+
+def test_a_loss_that_wants_ratings_is_refused_before_anything_is_recorded(root, paths):
+    experiment = MemoryExperiment()
+    with pytest.raises(
+        ParamsError, match=r"losses\.ccc\.targets: vad .* corpus demo has no rating"
+    ):
+        make_runner(root, paths, experiment, plan=make_vad_plan()).run()
+    assert experiment.runs == {}
+    assert not (root / "work").exists()
+    assert not (root / "runs").exists()
 
 
 def test_of_all_weights_the_best_of_the_cell_may_be_all_that_is_kept(root, paths):

@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from ser import lineage
-from ser.errors import StaleFeaturesError
+from ser.errors import ParamsError, StaleFeaturesError
 from ser.grid import inputs
 from tests import synthetic
-from tests.grid.support import write_inputs
+from tests.grid.support import make_vad_plan, write_inputs
+from tests.training.support import make_plan
 
 
 def load(paths, **feature_params):
@@ -19,7 +21,10 @@ def load(paths, **feature_params):
 
 def test_inputs_are_the_content_and_the_digests_of_the_files(root):
     unused = synthetic.utterance("unused", emotion=None, label="xxx", sha256="f" * 64)
-    paths = write_inputs(root, [*synthetic.corpus(num_sessions=3), unused])
+    utterances = synthetic.corpus(num_sessions=3)
+    rated = {"valence": 2.5, "arousal": None, "dominance": 4.0}
+    utterances[0] = dataclasses.replace(utterances[0], **rated)
+    paths = write_inputs(root, [*utterances, unused])
     found = load(paths)
     assert found.feature == "mfcc"
     assert found.emotions == ("angry", "happy", "neutral", "sad")
@@ -27,6 +32,8 @@ def test_inputs_are_the_content_and_the_digests_of_the_files(root):
     assert found.label_of["Ses01F_happy_0"] == 1
     assert found.speaker_of["Ses02M_sad_1"] == "Ses02M"
     assert "unused" not in found.label_of
+    np.testing.assert_array_equal(found.rating_of[utterances[0].id], [2.5, np.nan, 4.0])
+    assert found.rating_of.keys() == found.label_of.keys()
     assert found.digests == {
         "manifest": lineage.sha256_file(paths.manifest),
         "split": lineage.sha256_file(paths.splits),
@@ -69,11 +76,34 @@ def test_a_file_that_cannot_be_read_is_named(paths, name, damage):
         load(paths)
 
 
+def test_a_corpus_without_ratings_is_refused_where_a_loss_wants_them(paths):
+    data = load(paths)
+    inputs.require_ratings(make_plan(), data)
+    with pytest.raises(ParamsError) as refused:
+        inputs.require_ratings(make_vad_plan(), data)
+    assert str(refused.value) == (
+        "losses.ccc.targets: vad learns from ratings of valence, arousal, dominance, but corpus "
+        "demo has no rating of valence, arousal, dominance in the train part of fold 1; write "
+        "`targets: categories`, or use a corpus with ratings, as iemocap or demo"
+    )
+
+
+def test_a_dimension_without_a_rating_in_one_train_part_is_refused(root):
+    utterances = synthetic.corpus(num_sessions=3, rated=True)
+    inputs.require_ratings(make_vad_plan(), load(write_inputs(root / "whole", utterances)))
+    # Of three sessions one trains: the fold that tests Ses03 and chooses on Ses01.
+    gap = [dataclasses.replace(u, arousal=None) if u.session == "Ses02" else u for u in utterances]
+    data = load(write_inputs(root / "gap", gap))
+    with pytest.raises(ParamsError, match=r"has no rating of arousal in the train part of fold 3;"):
+        inputs.require_ratings(make_vad_plan(), data)
+
+
 def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherwise():
     project = Path(__file__).parents[2]
     plan = SimpleNamespace(model="lstm", loss="focal")
     listed = inputs.sources(plan, project)
     assert {"ser/models/lstm.py", "ser/models/_heads.py", "ser/losses/focal.py"} <= set(listed)
+    assert {"ser/models/_ratings.py", "ser/metrics.py"} <= set(listed)
     assert {"ser/training/fit.py", "ser/training/augment.py", "ser/batch.py"} <= set(listed)
     assert not {"ser/losses/aam.py", "ser/lineage.py", "ser/models/vggish.py"} & set(listed)
     everything = lineage.imported_sources(

@@ -6,7 +6,7 @@ from ser import lineage
 from ser.grid import inputs, specs
 from ser.training.recipe import TrainingParams
 from tests import synthetic
-from tests.grid.support import write_inputs
+from tests.grid.support import make_vad_plan, write_inputs
 from tests.training.support import make_plan
 
 
@@ -58,6 +58,7 @@ def test_everything_that_decides_the_result_changes_the_key(data, monkeypatch):
         "precision": key(data, make_plan(TrainingParams(precision="bfloat16"))),
         "model": key(data, with_model(plan, dropout=0.5)),
         "model's name": key(data, dataclasses.replace(plan, model="other")),
+        "targets": key(data, make_vad_plan()),
         "loss' name": key(data, dataclasses.replace(plan, loss="other")),
         "emotions": key(data, dataclasses.replace(plan, emotions=("angry", "sad"))),
     }
@@ -104,6 +105,14 @@ def test_a_cells_run_has_the_params_of_every_stage_before_it(data):
     assert spec.params["split"]["protocol"] == "session"
     assert spec.params["feature"] == {"name": "mfcc", "sampling_rate": 16000}
     assert "Synthetic speech" in spec.note
+
+
+def test_the_note_of_a_cell_speaks_of_ratings_where_it_rates(data):
+    def note(plan):
+        return specs.cell_spec(plan, data, key="k", shared={}).note
+
+    assert "`test/ccc_<dimension>`" in note(make_vad_plan())
+    assert "ccc_" not in note(make_plan())
 
 
 def test_an_experiment_is_named_after_corpus_and_protocol_and_says_what_it_is_not(data, root):

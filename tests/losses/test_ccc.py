@@ -4,8 +4,9 @@ import torch
 from pydantic import ValidationError
 
 from ser import metrics
+from ser.batch import ModelOutput
 from ser.losses import ccc
-from ser.losses.ccc import CccLoss
+from ser.losses.ccc import CccLoss, VadCccLoss
 from tests.losses.support import (
     WEIGHTS,
     given,
@@ -92,3 +93,174 @@ def test_gradient_is_that_of_finite_differences(weight):
 def test_a_weight_outside_its_range_is_refused(weight):
     with pytest.raises(ValidationError, match="weight"):
         ccc.Params(weight=weight)
+
+
+def rated_batch(size=9):
+    """Logits, labels, what a model says of the three dimensions, and what raters said."""
+    logits, labels = random_batch(size=size)
+    rng = np.random.default_rng(1)
+    ratings = rng.uniform(1, 5, size=(size, 3))
+    said = 0.6 * ratings + rng.normal(size=ratings.shape)
+    ratings[[1, 4], [0, 2]] = np.nan
+    ratings[5] = np.nan
+    return logits, labels, said, ratings
+
+
+def vad_loss(weight, logits, labels, said, ratings, class_weights=None, dtype=torch.float64):
+    """The loss, and the leaves that it is a function of."""
+    leaves = [torch.tensor(values, dtype=dtype, requires_grad=True) for values in (logits, said)]
+    output = ModelOutput(torch.zeros(len(labels), 2), *leaves)
+    loss = VadCccLoss(weight, class_weights)
+    return loss(output, torch.as_tensor(labels), torch.as_tensor(ratings).float()), leaves
+
+
+def gradients(value, leaves):
+    return torch.autograd.grad(value, leaves)
+
+
+def test_the_targets_of_the_params_choose_the_loss():
+    def built(**params):
+        return ccc.build(ccc.Params(**params), num_classes=4, class_weights=None)
+
+    assert type(built()) is CccLoss
+    assert type(built(targets="categories")) is CccLoss
+    assert type(built(targets="vad", weight=0.3)) is VadCccLoss
+    assert built(targets="vad", weight=0.3).weight == 0.3
+    with pytest.raises(ValidationError, match="targets"):
+        ccc.Params(targets="valence")
+
+
+@pytest.mark.parametrize(("dtype", "abs_"), [(torch.float32, 1e-5), (torch.float64, 1e-7)])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("weight", [0.3, 1.0])
+def test_vad_equals_a_plain_loop_over_what_is_rated(weights, dtype, abs_, weight):
+    logits, labels, said, ratings = rated_batch()
+    value, _ = vad_loss(
+        weight, logits, labels, said, ratings,
+        None if weights is None else torch.tensor(weights), dtype,
+    )  # fmt: skip
+    found = []
+    for truth, prediction in zip(ratings.astype(np.float32).T, said.T, strict=True):
+        there = [row for row in range(len(labels)) if not np.isnan(truth[row])]
+        assert len(there) < len(labels)
+        found.append(reference.concordance(truth[there].tolist(), prediction[there].tolist()))
+    entropy = reference.cross_entropy(logits, labels, weights or [1.0] * 4)
+    expected = (1 - weight) * entropy + weight * (1 - sum(found) / 3)
+    assert value.dtype == dtype
+    assert float(value.detach()) == pytest.approx(expected, abs=abs_)
+
+
+def test_vad_with_weight_zero_is_cross_entropy_exactly():
+    logits, labels, said, ratings = rated_batch()
+    value, leaves = vad_loss(0.0, logits, labels, said, ratings, dtype=torch.float32)
+    expected, expected_gradient = of_cross_entropy(logits, labels)
+    of_logits, of_said = gradients(value, leaves)
+    assert torch.equal(value, expected)
+    assert torch.equal(of_logits, expected_gradient)
+    assert torch.equal(of_said, torch.zeros(9, 3))
+
+
+def test_perfect_ratings_cost_nothing_and_opposite_ones_two():
+    logits, labels, _, ratings = rated_batch()
+    perfect = np.nan_to_num(ratings.astype(np.float32), nan=99.0)
+    assert float(vad_loss(1.0, logits, labels, perfect, ratings)[0].detach()) == pytest.approx(
+        0.0, abs=1e-6
+    )
+    # Mirrored at the mean of what is rated, so that only the sign differs.
+    mirrored = 2 * np.nanmean(ratings, axis=0) - perfect
+    assert float(vad_loss(1.0, logits, labels, mirrored, ratings)[0].detach()) == pytest.approx(
+        2.0, abs=1e-6
+    )
+
+
+def test_what_is_said_of_an_utterance_without_a_rating_counts_for_nothing():
+    logits, labels, said, ratings = rated_batch()
+    value, leaves = vad_loss(0.5, logits, labels, said, ratings)
+    gradient = gradients(value, leaves)[1]
+    assert gradient.isfinite().all()
+    np.testing.assert_array_equal(gradient.numpy() == 0.0, np.isnan(ratings))
+    other = np.where(np.isnan(ratings), 1e6, said)
+    assert torch.equal(vad_loss(0.5, logits, labels, other, ratings)[0], value)
+
+
+@pytest.mark.parametrize("column", [[np.nan] * 9, [3.3] * 9, [np.nan] * 8 + [2.7]])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_dimension_that_tells_nothing_is_worth_zero_and_pulls_at_nothing(column, dtype):
+    logits, labels, said, ratings = rated_batch()
+    ratings[:, 1] = column
+    value, leaves = vad_loss(1.0, logits, labels, said, ratings, dtype=dtype)
+    found = ccc.rated_concordance(torch.tensor(ratings).to(dtype), torch.tensor(said).to(dtype))
+    assert float(found[1]) == 0.0
+    assert float(value.detach()) == pytest.approx(1.0 - float(found[0] + found[2]) / 3)
+    of_said = gradients(value, leaves)[1]
+    assert torch.equal(of_said[:, 1], torch.zeros(9, dtype=dtype))
+    assert (of_said[:5, 0] != 0.0).sum() == 4
+
+
+def test_a_batch_without_any_rating_still_reaches_every_weight():
+    """Processes that train together wait for the gradient of every weight."""
+    logits, labels, said, _ = rated_batch()
+    value, leaves = vad_loss(0.5, logits, labels, said, np.full((9, 3), np.nan))
+    of_logits, of_said = gradients(value, leaves)
+    assert of_logits.abs().sum() > 0
+    assert torch.equal(of_said, torch.zeros(9, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("constant", [3.0, 1e4])
+def test_a_model_that_says_the_same_of_everybody_has_a_finite_gradient(constant):
+    logits, labels, said, ratings = rated_batch()
+    value, leaves = vad_loss(1.0, logits, labels, np.full_like(said, constant), ratings)
+    assert float(value.detach()) == pytest.approx(1.0)
+    assert gradients(value, leaves)[1].isfinite().all()
+
+
+def test_the_concordance_of_ratings_is_that_of_the_metric():
+    _, _, said, ratings = rated_batch(size=50)
+    ours = ccc.rated_concordance(torch.tensor(ratings), torch.tensor(said))
+    theirs = metrics.rating_scores(truth=ratings, prediction=said)
+    expected = [theirs[f"ccc_{dimension}"] for dimension in metrics.DIMENSIONS]
+    np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-6)
+
+
+def test_the_unit_of_the_ratings_does_not_matter():
+    _, _, said, ratings = (torch.as_tensor(values) for values in rated_batch())
+    torch.testing.assert_close(
+        ccc.rated_concordance((ratings - 3) / 2, (said - 3) / 2),
+        ccc.rated_concordance(ratings, said),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_the_gradient_of_vad_is_that_of_finite_differences():
+    logits, labels, said, ratings = rated_batch()
+    leaves = [torch.tensor(values, requires_grad=True) for values in (logits, said)]
+    loss = VadCccLoss(0.5, torch.tensor(WEIGHTS))
+    assert torch.autograd.gradcheck(
+        lambda logits, said: loss(
+            ModelOutput(torch.zeros(9, 2), logits, said),
+            torch.as_tensor(labels),
+            torch.tensor(ratings),
+        ),
+        leaves,
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_ratings_are_compared_in_float32(dtype):
+    logits, labels, said, ratings = rated_batch()
+    value, leaves = vad_loss(0.5, logits, labels, said, ratings, dtype=dtype)
+    assert value.dtype == torch.float32
+    assert float(value.detach()) == pytest.approx(
+        float(vad_loss(0.5, logits, labels, said, ratings)[0].detach()), abs=0.05
+    )
+    assert all(gradient.isfinite().all() for gradient in gradients(value, leaves))
+
+
+def test_vad_without_ratings_is_refused():
+    logits, labels, said, ratings = rated_batch()
+    rated = ModelOutput(torch.zeros(9, 2), torch.tensor(logits), torch.tensor(said))
+    plain = ModelOutput(torch.zeros(9, 2), torch.tensor(logits))
+    for output, said_by_raters in ((rated, None), (plain, torch.tensor(ratings))):
+        with pytest.raises(ValueError, match="a model that rates, and ratings"):
+            VadCccLoss(0.5)(output, torch.as_tensor(labels), said_by_raters)

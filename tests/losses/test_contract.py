@@ -9,18 +9,32 @@ from ser import components
 from ser.batch import ModelOutput
 
 NUM_CLASSES = 4
-LOSSES = components.names("ser.losses")
+#: Name of a run -> the loss and its params; every loss once as it is by default.
+VARIANTS = {name: (name, {}) for name in components.names("ser.losses")}
+VARIANTS["ccc-vad"] = ("ccc", {"targets": "vad"})
+LOSSES = tuple(VARIANTS)
 
 
 def build(name, class_weights=None):
-    module = components.load("ser.losses", name)
-    return module.build(module.Params(), num_classes=NUM_CLASSES, class_weights=class_weights)
+    component, params = VARIANTS[name]
+    module = components.load("ser.losses", component)
+    return module.build(
+        module.Params(**params), num_classes=NUM_CLASSES, class_weights=class_weights
+    )
 
 
 def output(logits, requires_grad=False):
-    """Logits that any head could have given: a cosine head's lie in [-1, 1]."""
+    """Logits that any head could have given: a cosine head's lie in [-1, 1].
+
+    The ratings are those of a second head on the same embedding.
+    """
     bounded = torch.tanh(logits).requires_grad_(requires_grad)
-    return ModelOutput(torch.zeros(len(logits), 8), bounded)
+    return ModelOutput(torch.zeros(len(logits), 8), bounded, 3.0 + 2.0 * bounded[:, :3])
+
+
+def ratings(labels):
+    """What raters said of utterances with these labels: the more, the nearer to the class."""
+    return 1.0 + 4.0 * torch.eye(NUM_CLASSES)[labels][:, :3]
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -28,7 +42,8 @@ def output(logits, requires_grad=False):
 def test_the_loss_is_a_finite_scalar_with_a_finite_gradient(name, class_weights):
     torch.manual_seed(0)
     given = output(torch.randn(6, NUM_CLASSES), requires_grad=True)
-    value = build(name, class_weights)(given, torch.tensor([0, 1, 2, 3, 0, 1]))
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    value = build(name, class_weights)(given, labels, ratings(labels))
     assert value.shape == ()
     assert value.isfinite()
     value.backward()
@@ -43,7 +58,8 @@ def test_the_order_of_the_batch_does_not_matter(name):
     order = torch.tensor([3, 1, 5, 0, 4, 2])
     loss = build(name)
     torch.testing.assert_close(
-        loss(output(logits), labels), loss(output(logits[order]), labels[order])
+        loss(output(logits), labels, ratings(labels)),
+        loss(output(logits[order]), labels[order], ratings(labels)[order]),
     )
 
 
@@ -51,16 +67,21 @@ def test_the_order_of_the_batch_does_not_matter(name):
 def test_being_right_costs_less_than_being_wrong(name):
     labels = torch.arange(NUM_CLASSES)
     right = 3.0 * torch.eye(NUM_CLASSES)
-    loss = build(name)
-    assert loss(output(right), labels) < loss(output(right.roll(1, dims=0)), labels)
+    loss, said = build(name), ratings(labels)
+    wrong = right.roll(1, dims=0)
+    assert loss(output(right), labels, said) < loss(output(wrong), labels, said)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_batch_of_one_and_a_batch_of_one_class_are_fine(name):
     torch.manual_seed(0)
     loss = build(name)
-    assert loss(output(torch.randn(1, NUM_CLASSES)), torch.tensor([2])).isfinite()
-    assert loss(output(torch.randn(5, NUM_CLASSES)), torch.full((5,), 1)).isfinite()
+    for labels in (torch.tensor([2]), torch.full((5,), 1)):
+        given = output(torch.randn(len(labels), NUM_CLASSES), requires_grad=True)
+        value = loss(given, labels, ratings(labels))
+        assert value.isfinite()
+        value.backward()
+        assert given.logits.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -69,15 +90,18 @@ def test_any_half_precision_gives_a_float32_loss_and_float64_stays(name, dtype):
     torch.manual_seed(0)
     logits, labels = torch.randn(6, NUM_CLASSES), torch.tensor([0, 1, 2, 3, 0, 1])
     loss = build(name, torch.tensor([0.5, 1.0, 2.0, 1.5]))
-    value = loss(output(logits.to(dtype)), labels)
+    said = ratings(labels)
+    value = loss(output(logits.to(dtype)), labels, said)
     assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    torch.testing.assert_close(value.float(), loss(output(logits), labels), atol=5e-2, rtol=5e-2)
+    expected = loss(output(logits), labels, said)
+    torch.testing.assert_close(value.float(), expected, atol=5e-2, rtol=5e-2)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_an_epoch_has_the_same_loss_whatever_epochs_came_before(name):
     torch.manual_seed(0)
-    batch = output(torch.randn(6, NUM_CLASSES)), torch.tensor([0, 1, 2, 3, 0, 1])
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    batch = output(torch.randn(6, NUM_CLASSES)), labels, ratings(labels)
     loss, resumed = build(name), build(name)
     for epoch in (1, 2, 3):
         loss.start_epoch(epoch)
@@ -92,6 +116,19 @@ def test_a_diagnosis_is_finite_and_carries_no_part_in_its_names(name):
     for key, value in found.items():
         assert "/" not in key
         assert math.isfinite(value)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_says_whether_it_wants_ratings_and_else_never_looks_at_them(name):
+    loss = build(name)
+    assert loss.num_ratings in (0, 3)
+    labels = torch.tensor([0, 1, 2, 3])
+    given = output(torch.randn(4, NUM_CLASSES))
+    if loss.num_ratings:
+        assert loss(given, labels, ratings(labels)) != loss(given, labels, 6.0 - ratings(labels))
+    else:
+        plain = ModelOutput(given.embedding, given.logits)
+        assert torch.equal(loss(plain, labels), loss(given, labels, torch.full((4, 3), torch.nan)))
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -4,7 +4,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from pipelines import compare
+from pipelines import compare, floor
+from ser.baselines.floor import FloorParams
 from ser.evaluation import figures
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
@@ -26,18 +27,21 @@ def finished(tmp_path_factory, project):
     paths = write_inputs(root, synthetic.corpus(num_sessions=3))
     (root / "data" / "corpus.json").write_text(json.dumps(CARD))
     make_runner(root, paths, MemoryExperiment()).run()
+    read_from = floor.Paths(paths.manifest, paths.card, paths.splits, paths.features)
+    floor.run(floor.Params(floor=FloorParams()), read_from, out=root / "reports")
     return root
 
 
 @pytest.fixture
 def results(finished, workspace):
-    for folder in ("data", "runs"):
+    for folder in ("data", "runs", "reports"):
         shutil.copytree(finished / folder, workspace / folder)
     return workspace
 
 
 def compared(run):
-    return run(compare.main, "--runs", "runs", "--data", "data", "--out", "reports")
+    tables = ("--floor", "reports/floor.csv", "--shortcut", "reports/shortcut.json")
+    return run(compare.main, "--runs", "runs", "--data", "data", *tables, "--out", "reports")
 
 
 def test_the_report_is_a_page_a_table_and_figures(results, stage):
@@ -83,7 +87,48 @@ def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails,
     message = compared(fails)
     assert "lstm-focal/run.json: no such file" in message
     assert "dvc repro" in message
-    assert not (results / "reports").exists()
+    assert not (results / "reports" / "grid.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "data/manifest.jsonl",
+        "data/corpus.json",
+        "data/split_report.json",
+        "reports/floor.csv",
+        "reports/shortcut.json",
+        "runs/lstm-cross_entropy/run.json",
+        "runs/lstm-cross_entropy/predictions.parquet",
+        "runs/lstm-cross_entropy/metrics.json",
+        "runs/lstm-cross_entropy/lineage.json",
+        "runs/lstm-cross_entropy/figures",
+    ],
+)
+def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
+    (results / missing).rename(results / "aside")
+    message = compared(fails)
+    assert f"{missing}: no such file" in message
+    assert "dvc" in message
+    assert not (results / "reports" / "grid.csv").exists()
+
+
+def test_a_damaged_file_is_named(results, fails):
+    (results / "data" / "corpus.json").write_text("{")
+    assert "data/corpus.json: not JSON: " in compared(fails)
+
+
+def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(results, stage):
+    before = (results / "reports" / "floor.csv").read_bytes()
+    assert compared(stage)[0] == 0
+    page = (results / "reports" / "index.html").read_text()
+    rows = pd.read_csv(results / "reports" / "floor.csv")
+    assert f"{100 * rows['uar'].iloc[1]:.1f}" in page[page.index("mfcc_svm") :]
+    assert "are improvised: there is nothing to tell them from" in page
+    assert '<span class="origin">from scratch</span>' in page
+    origins = json.loads((results / "reports" / "origins.json").read_text())
+    assert origins == {"lstm-cross_entropy": "from scratch"}
+    assert (results / "reports" / "floor.csv").read_bytes() == before
 
 
 def test_wrong_params_are_refused_with_their_path(results, fails, params):
@@ -99,9 +144,9 @@ def test_a_figure_has_the_line_below_it(results, stage, monkeypatch):
     feet = []
     real = figures.grid_intervals
 
-    def intervals(grid, *, chance, title, foot):
+    def intervals(grid, floor, *, chance, title, foot):
         feet.append((chance, foot))
-        return real(grid, chance=chance, title=title, foot=foot)
+        return real(grid, floor, chance=chance, title=title, foot=foot)
 
     monkeypatch.setattr(figures, "grid_intervals", intervals)
     assert compared(stage)[0] == 0

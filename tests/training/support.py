@@ -3,6 +3,7 @@
 from accelerate import Accelerator
 
 from ser import seeding
+from ser.emotion import EMOTIONS
 from ser.losses import cross_entropy
 from ser.models import lstm
 from ser.tracking.memory_tracker import MemoryTracker
@@ -21,11 +22,11 @@ def make_plan(training=None, **recipe):
         cross_entropy.Params(),
         Recipe(**settings),
         training or TrainingParams(),
-        ("angry", "happy", "neutral", "sad"),
+        EMOTIONS,
     )
 
 
 def make_context(seed=0, checkpoint=None):
     """A deterministic CPU context that records nothing."""
     seeding.make_deterministic(1, strict=True)
-    return FitContext(Accelerator(cpu=True), seed, MemoryTracker(None), checkpoint)
+    return FitContext(Accelerator(cpu=True), seed, MemoryTracker(None), EMOTIONS, checkpoint)

@@ -115,7 +115,7 @@ def test_collapsed_prototypes_are_warned_of_once(fold_data, caplog, collapsed_st
     assert all(row[COSINE] > 0.99 for row in history)
     (message,) = [record.getMessage() for record in caplog.records]
     assert message.startswith("epoch 1: prototypes collapsed: cosine 1.000")
-    assert "between class indices 1 and 3" in message
+    assert "between happy and sad" in message
 
 
 def test_prototypes_that_keep_apart_are_not_warned_of(fold_data, caplog):

@@ -1,0 +1,211 @@
+"""VGGish over patches of 0.96 s, pooled to one embedding per utterance.
+
+It reads `logmel`, and then the trunk is trained, from scratch or from published weights;
+or `vggish`, the embeddings of a frozen trunk, and then only what lies above is trained.
+"""
+
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from ser.batch import FeatureSpec, HeadName, ModelOutput
+from ser.errors import ParamsError
+from ser.models import _heads, _pooling
+from ser.pretrained.vggish import (
+    EMBEDDING_DIM,
+    NO_WEIGHTS,
+    Trunk,
+    TrunkParams,
+    load_published,
+    trunk_name,
+)
+from ser.pretrained.vggish_frontend import PATCH_FRAMES, cut_patches, patch_starts
+
+
+class Params(TrunkParams):
+    """The trunk, and what lies above it. Over frozen embeddings the trunk's params rest.
+
+    Args:
+        batch_norm: Normalise after each convolution; published weights have none.
+        train_patches: Patches drawn at random from an utterance in each training step;
+            null takes all, `patch_hop` apart, as evaluation does.
+        pooling: `mean`, `stats` (mean and standard deviation) or `attention`, over patches.
+        embedding_dim: Width of the embedding before the head.
+        dropout: Before the embedding, in [0, 1).
+    """
+
+    batch_norm: bool = False
+    train_patches: int | None = Field(None, ge=1, le=64)
+    pooling: _pooling.PoolingName = "mean"
+    embedding_dim: int = Field(128, ge=1)
+    dropout: float = Field(0.3, ge=0.0, lt=1.0)
+
+
+class PatchTrunk(nn.Module):
+    """A trunk over the patches of a batch; padding is never cut, so it is never seen.
+
+    Args:
+        trunk: Patches to embeddings.
+        patch_hop: Frames from one patch to the next.
+        train_patches: Patches drawn per utterance in training mode, or None for all.
+        is_pretrained: The trunk starts from the weights of a file.
+    """
+
+    def __init__(
+        self, trunk: Trunk, *, patch_hop: int, train_patches: int | None, is_pretrained: bool
+    ) -> None:
+        super().__init__()
+        self.trunk, self.is_pretrained = trunk, is_pretrained
+        self.patch_hop, self.train_patches = patch_hop, train_patches
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the embeddings of each utterance's patches.
+
+        Args:
+            inputs: Log-mel frames `(batch, num_frames, 64)`.
+            lengths: Valid frames per row `(batch,)`.
+
+        Returns:
+            Embeddings `(batch, max_patches, 128)`, zero beyond a row's patches, and patches
+            per row `(batch,)`.
+        """
+        patches = [
+            cut_patches(frames[:length], self._starts(length))
+            for frames, length in zip(inputs, lengths.tolist(), strict=True)
+        ]
+        counts = [len(row) for row in patches]
+        # All patches at once: one call is faster, and batch statistics are of real patches.
+        embeddings = self.trunk(torch.cat(patches)).split(counts)
+        return (
+            pad_sequence(embeddings, batch_first=True),
+            torch.tensor(counts, device=inputs.device),
+        )
+
+    def _starts(self, length: int) -> list[int]:
+        if not self.training or self.train_patches is None:
+            return patch_starts(length, self.patch_hop)
+        num_places = max(1, length - PATCH_FRAMES + 1)
+        starts: list[int] = torch.randint(num_places, (self.train_patches,)).tolist()
+        return starts
+
+    def parameter_depth(self, name: str) -> int:
+        """Return how far below the top a parameter lies; 0 where the trunk is fresh."""
+        if not self.is_pretrained:
+            return 0
+        return self.trunk.parameter_depth(name.removeprefix("trunk."))
+
+
+class VggishModel(nn.Module):
+    """Patch embeddings -> pooling -> embedding -> head.
+
+    Args:
+        patches: Frames to patch embeddings, or None where the features are those already.
+        pooling: Patches and their number to one vector; has `output_dim`.
+        head: Embedding to logits.
+        embedding_dim: Width of the embedding.
+        dropout: Before the embedding, in [0, 1).
+        origin: Where the weights come from, for people.
+    """
+
+    def __init__(
+        self,
+        patches: PatchTrunk | None,
+        pooling: _pooling.Pooling,
+        head: nn.Module,
+        *,
+        embedding_dim: int,
+        dropout: float,
+        origin: str,
+    ) -> None:
+        super().__init__()
+        self.embedding_dim, self.origin = embedding_dim, origin
+        # Published weights were trained on log-mel values as they are.
+        self.normalises_inputs = patches is None or not patches.is_pretrained
+        self.patches = patches
+        self.pooling = pooling
+        self.dropout = nn.Dropout(dropout)
+        # Squashed by tanh, not rectified: an embedding that cannot be negative would
+        # confine a cosine head's angles to one orthant.
+        self.embedding = nn.Linear(pooling.output_dim, embedding_dim)
+        self.head = head
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> ModelOutput:
+        """Classify a batch; see `ser.models._base.Model`."""
+        if self.patches is not None:
+            inputs, lengths = self.patches(inputs, lengths)
+        pooled = self.dropout(self.pooling(inputs, lengths))
+        embedding = torch.tanh(self.embedding(pooled))
+        return ModelOutput(embedding, self.head(embedding))
+
+    def parameter_depth(self, name: str) -> int:
+        """Return the depth within a trunk with loaded weights; 0 of whatever is fresh."""
+        prefix = "patches."
+        if self.patches is None or not name.startswith(prefix):
+            return 0
+        return self.patches.parameter_depth(name.removeprefix(prefix))
+
+
+def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> VggishModel:
+    """Return the model for frames of `logmel` or of `vggish`.
+
+    Raises:
+        ParamsError: The feature is another one, or its weights are not those of the params.
+        WeightsError: The file of weights cannot be used.
+    """
+    if feature.extractor == "logmel":
+        patches, origin = _trained_trunk(params)
+    elif feature.extractor == "vggish":
+        patches, origin = None, _frozen_origin(params, feature)
+    else:
+        raise ParamsError(
+            f"the model vggish reads the feature logmel (its trunk is trained) or vggish (its "
+            f"trunk is frozen), got {feature.extractor!r}; name one of them in the cell"
+        )
+    return VggishModel(
+        patches,
+        _pooling.build(params.pooling, EMBEDDING_DIM),
+        _heads.build(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
+        embedding_dim=params.embedding_dim,
+        dropout=params.dropout,
+        origin=origin,
+    )
+
+
+def _trained_trunk(params: Params) -> tuple[PatchTrunk, str]:
+    """Return the trunk over patches, fresh or with loaded weights, and what it is called."""
+    if params.weights == NO_WEIGHTS or params.sha256 is None:
+        trunk = Trunk(
+            width=params.width, batch_norm=params.batch_norm, final_relu=params.final_relu
+        )
+        origin = "from scratch"
+    else:
+        trunk = load_published(
+            Path(params.weights),
+            params.sha256,
+            width=params.width,
+            batch_norm=params.batch_norm,
+            final_relu=params.final_relu,
+        )
+        origin = trunk_name(params.sha256, width=params.width)
+    patches = PatchTrunk(
+        trunk,
+        patch_hop=params.patch_hop,
+        train_patches=params.train_patches,
+        is_pretrained=params.weights != NO_WEIGHTS,
+    )
+    return patches, origin
+
+
+def _frozen_origin(params: Params, feature: FeatureSpec) -> str:
+    """Return what frozen embeddings were made with; refuse to be told of other weights."""
+    made_with = str(feature.weights_sha256)
+    if params.sha256 not in (None, made_with):
+        raise ParamsError(
+            f"models.vggish.sha256 is {params.sha256}, but the feature vggish was made with "
+            f"weights of SHA-256 {made_with}; write the same file in both, or weights: none in "
+            f"the model"
+        )
+    return f"{trunk_name(made_with, width=float(feature.params.get('width', 1.0)))}, frozen"

@@ -1,0 +1,19 @@
+"""WavLM above the frozen prefix that the feature `wavlm` holds.
+
+Source:
+    Chen et al. (2022), "WavLM: large-scale self-supervised pre-training for full stack
+    speech processing".
+"""
+
+from ser.batch import FeatureSpec, HeadName
+from ser.models import _ssl
+from ser.models._ssl import SslModel
+
+
+class Params(_ssl.Params):
+    """What is put on top of the checkpoint; see `_ssl.Params`."""
+
+
+def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> SslModel:
+    """Return the model that goes on where the feature ends; see `_ssl.build`."""
+    return _ssl.build("wavlm", params, feature=feature, num_classes=num_classes, head=head)

@@ -1,0 +1,284 @@
+"""A speech transformer cut in two: a frozen prefix, computed once, and a trainable suffix.
+
+Prefix and suffix together are the whole Hugging Face model: they run its own submodules in
+its own order. The cut (`freeze`) is `feature_encoder` (above the convolutions), a number
+of transformer layers (above these), or `all` (nothing is left but a choice of layers).
+
+Hidden state 0 is the input of the first transformer layer, hidden state i the output of
+layer i, before the final normalisation that some checkpoints have; transformers returns
+the same under `output_hidden_states`.
+
+LayerDrop is left out: every parameter gets a gradient in every step, which training in
+several processes relies on.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recomputed
+
+from ser.batch import valid_frames
+from ser.errors import ParamsError, WeightsError
+from ser.pretrained._relative_attention import GatedRelativeAttention, RelativePositions
+
+Freeze = Literal["feature_encoder", "all"] | int
+
+
+class Stem(nn.Module):
+    """From the output of the convolutions to hidden state 0.
+
+    Args:
+        model: A model of transformers.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.projection = model.feature_projection
+        self.positions = model.encoder.pos_conv_embed
+        self.norm = nn.Identity() if _has_final_norm(model) else model.encoder.layer_norm
+        self.dropout = model.encoder.dropout
+
+    def forward(self, frames: Tensor, valid: Tensor | None) -> Tensor:
+        """Return hidden state 0.
+
+        Args:
+            frames: `(batch, num_frames, conv_dim)`.
+            valid: Which frames are speech `(batch, num_frames)`; None where all are.
+
+        Returns:
+            `(batch, num_frames, hidden_size)`.
+        """
+        projected = self.projection(frames)
+        # Some architectures hand out the normalised frames, too.
+        hidden = projected[0] if isinstance(projected, tuple) else projected
+        hidden = _silenced(hidden, valid)
+        state: Tensor = self.dropout(self.norm(hidden + self._positions_of(hidden, valid)))
+        return state
+
+    def _positions_of(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
+        if not hasattr(self.positions, "layers"):
+            position: Tensor = self.positions(hidden)
+            return position
+        # data2vec stacks convolutions: what one writes into the padding, the next reads.
+        for layer in self.positions.layers:
+            hidden = layer(_silenced(hidden, valid).transpose(1, 2)).transpose(1, 2)
+        return hidden
+
+
+class Layers(nn.Module):
+    """Consecutive transformer layers.
+
+    Args:
+        model: A model of transformers.
+        first, last: Layers `first` up to, not including, `last`, from 0.
+        gradient_checkpointing: Compute activations again in the backward pass instead of
+            keeping them.
+    """
+
+    def __init__(
+        self, model: Any, first: int, last: int, *, gradient_checkpointing: bool = False
+    ) -> None:
+        super().__init__()
+        self.gradient_checkpointing = gradient_checkpointing
+        self.relative: RelativePositions | None = None
+        lowest = model.encoder.layers[0].attention
+        if hasattr(lowest, "rel_attn_embed"):
+            self.relative = RelativePositions(lowest, is_trainable=first == 0)
+        self.layers = model.encoder.layers[first:last]
+        for layer in self.layers if self.relative is not None else ():
+            layer.attention = GatedRelativeAttention(layer.attention)
+
+    def forward(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
+        """Return the output of the last layer; see `Stem.forward` for the arguments."""
+        mask = None if valid is None else valid[:, None, None, :]
+        bias = self._bias(hidden)
+        for layer in self.layers:
+            if self.gradient_checkpointing and self.training:
+                hidden = recomputed(_output_of, layer, hidden, mask, bias, use_reentrant=False)
+            else:
+                hidden = _output_of(layer, hidden, mask, bias)
+        return hidden
+
+    def states(self, hidden: Tensor) -> Iterator[Tensor]:
+        """Yield the output of each layer; all frames must be valid."""
+        bias = self._bias(hidden)
+        for layer in self.layers:
+            hidden = _output_of(layer, hidden, None, bias)
+            yield hidden
+
+    def _bias(self, hidden: Tensor) -> Tensor | None:
+        return None if self.relative is None else self.relative(hidden.shape[1])
+
+
+def _output_of(
+    layer: nn.Module, hidden: Tensor, mask: Tensor | None, bias: Tensor | None
+) -> Tensor:
+    if bias is None:
+        output: Tensor = layer(hidden, attention_mask=mask)
+        return output
+    output, _ = layer(hidden, attention_mask=mask, position_bias=bias)
+    return output
+
+
+class Prefix(nn.Module):
+    """The frozen part: one waveform to frames, in evaluation mode and without gradients.
+
+    Args:
+        model: A model of transformers; it must not be used otherwise any more.
+        freeze: Where it is cut.
+
+    Raises:
+        ParamsError: The model has fewer layers than shall be frozen.
+    """
+
+    def __init__(self, model: Any, freeze: Freeze) -> None:
+        super().__init__()
+        num_layers = _num_frozen_layers(model, freeze)
+        self.freeze = freeze
+        self.convolutions = model.feature_extractor
+        has_layers = freeze != "feature_encoder"
+        self.stem = Stem(model) if has_layers else None
+        self.layers = Layers(model, 0, num_layers) if has_layers else None
+        self.num_bins = _num_bins(model.config, freeze)
+        self.receptive_field = receptive_field(model.config.conv_kernel, model.config.conv_stride)
+        self.eval().requires_grad_(False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Return the frames of one waveform.
+
+        Args:
+            waveform: `(num_samples,)`, as the checkpoint wants it; zeros are appended to
+                one shorter than the receptive field of a frame.
+
+        Returns:
+            `(num_frames, num_bins)`; for `all` one frame, which holds mean and biased
+            standard deviation over time of hidden states 0, 1, ..., one after the other.
+        """
+        missing = max(0, self.receptive_field - len(waveform))
+        padded = nn.functional.pad(waveform, (0, missing))
+        frames: Tensor = self.convolutions(padded.unsqueeze(0)).transpose(1, 2)
+        if self.stem is None or self.layers is None:
+            return frames[0]
+        hidden = self.stem(frames, None)
+        if self.freeze != "all":
+            last: Tensor = self.layers(hidden, None)
+            return last[0]
+        states = itertools.chain([hidden], self.layers.states(hidden))
+        return torch.cat([_mean_and_deviation(state) for state in states], dim=-1)
+
+
+class Suffix(nn.Module):
+    """The trainable part: the prefix's frames to the model's last hidden states.
+
+    Args:
+        model: A model of transformers; it must not be used otherwise any more.
+        freeze: Where it is cut; not `all`, which leaves no suffix.
+        gradient_checkpointing: See `Layers`.
+
+    Raises:
+        ParamsError: The model has fewer layers than are frozen.
+        WeightsError: Its positions are normalised over the batch, padding included.
+    """
+
+    def __init__(self, model: Any, freeze: Freeze, *, gradient_checkpointing: bool = False) -> None:
+        super().__init__()
+        self.output_dim = int(model.config.hidden_size)
+        self.stem = Stem(model) if freeze == "feature_encoder" else None
+        if self.stem is not None and getattr(self.stem.positions, "batch_norm", None) is not None:
+            raise WeightsError(
+                f"{model.name_or_path}: conv_pos_batch_norm is true, so padding would change the "
+                f"answer; freeze at least one layer (freeze: 1)"
+            )
+        first = _num_frozen_layers(model, freeze)
+        self.layers = Layers(
+            model,
+            first,
+            model.config.num_hidden_layers,
+            gradient_checkpointing=gradient_checkpointing,
+        )
+        self.final_norm = model.encoder.layer_norm if _has_final_norm(model) else nn.Identity()
+        self.train()  # as every module is when it is made; the checkpoint was loaded to evaluate
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Return the last hidden states `(batch, num_frames, hidden_size)`.
+
+        Args:
+            frames: What the prefix returned, padded `(batch, num_frames, num_bins)`.
+            lengths: Valid frames per row `(batch,)`; what lies beyond them in the result
+                has no meaning.
+        """
+        valid = None
+        if bool((lengths < frames.shape[1]).any()):
+            valid = valid_frames(lengths, frames.shape[1])
+        hidden = _silenced(frames, valid)
+        if self.stem is not None:
+            hidden = self.stem(hidden, valid)
+        states: Tensor = self.final_norm(self.layers(hidden, valid))
+        return states
+
+    def parameter_depth(self, name: str) -> int:
+        """Return 1 for a parameter of the topmost layer, 2 for the layer below it, ...
+
+        What lies below the lowest layer has the next number; the final normalisation
+        counts with the topmost layer, the positions that all layers share with the lowest.
+        """
+        num_layers = len(self.layers.layers)
+        if name.startswith("stem."):
+            return num_layers + 1
+        if name.startswith("layers.relative."):
+            return num_layers
+        if name.startswith("layers.layers."):
+            return num_layers - int(name.split(".")[2])
+        return 1
+
+
+def receptive_field(kernels: list[int], strides: list[int]) -> int:
+    """Return how many samples one frame of a stack of convolutions sees.
+
+    Example:
+        >>> receptive_field([10, 3, 3, 3, 3, 2, 2], [5, 2, 2, 2, 2, 2, 2])
+        400
+    """
+    size = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        size = (size - 1) * stride + kernel
+    return size
+
+
+def _has_final_norm(model: Any) -> bool:
+    """Whether layers normalise their input and the last output is normalised once more."""
+    return bool(getattr(model.config, "do_stable_layer_norm", False))
+
+
+def _num_frozen_layers(model: Any, freeze: Freeze) -> int:
+    num_layers = int(model.config.num_hidden_layers)
+    if freeze == "feature_encoder":
+        return 0
+    if freeze == "all":
+        return num_layers
+    if freeze > num_layers:
+        raise ParamsError(
+            f"freeze: {freeze} layers, but the checkpoint {model.name_or_path} has {num_layers}"
+        )
+    return freeze
+
+
+def _num_bins(config: Any, freeze: Freeze) -> int:
+    if freeze == "feature_encoder":
+        return int(config.conv_dim[-1])
+    if freeze == "all":
+        return 2 * (int(config.num_hidden_layers) + 1) * int(config.hidden_size)
+    return int(config.hidden_size)
+
+
+def _silenced(frames: Tensor, valid: Tensor | None) -> Tensor:
+    """Return frames with the padding set to zero."""
+    return frames if valid is None else frames.masked_fill(~valid.unsqueeze(-1), 0.0)
+
+
+def _mean_and_deviation(state: Tensor) -> Tensor:
+    """Return both over time: `(1, num_frames, dim)` -> `(1, 2 * dim)`."""
+    return torch.cat([state.mean(dim=1), state.std(dim=1, correction=0)], dim=-1)

@@ -1,0 +1,77 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import sklearn.svm
+
+from ser.baselines import classifiers
+from ser.baselines.classifiers import Part
+from ser.errors import TrainingError
+
+
+def part(labels, *, spread=1.0, seed=0):
+    """Two inputs; the first tells `b` from the others, under noise."""
+    names = np.array(list(labels), dtype=np.str_)
+    inputs = np.random.default_rng(seed).normal(scale=spread, size=(len(names), 2))
+    inputs[:, 0] += 3.0 * (names == "b")
+    return Part(inputs, names)
+
+
+def test_majority_says_the_commonest_class_of_train_for_everyone():
+    verdict = classifiers.majority(part("abbac"), part("ccccc"), np.zeros((4, 2)))
+    assert verdict.prediction.tolist() == ["a"] * 4
+    assert verdict.choice == "a"
+    assert classifiers.majority(part("abb"), part("aaa"), np.zeros((1, 2))).choice == "b"
+
+
+def test_by_value_says_the_class_a_value_speaks_for_most_however_rare_it_is():
+    # 1 is said by half of b (1 of 2) and by a third of a (3 of 9).
+    values = np.array([[1.0]] * 3 + [[0.0]] * 6 + [[1.0], [0.0]])
+    train = Part(values, np.array(["a"] * 9 + ["b"] * 2))
+    verdict = classifiers.by_value(train, train, np.array([[0.0], [1.0], [0.0]]))
+    assert verdict.prediction.tolist() == ["a", "b", "a"]
+    assert verdict.choice == "a or b"
+
+
+def test_the_svm_takes_the_smallest_c_among_equals():
+    train, dev = part("ab" * 20, spread=0.1), part("ab" * 5, spread=0.1, seed=1)
+    verdict = classifiers.linear_svm(train, dev, dev.inputs, c_grid=(10.0, 0.1, 1.0))
+    assert verdict.choice == "C = 0.1"
+    assert verdict.prediction.tolist() == dev.labels.tolist()
+
+
+def test_the_svm_weighs_rare_classes_up():
+    train, dev = part("a" * 300 + "b" * 6, spread=2.0), part("ab" * 50, spread=2.0, seed=1)
+    verdict = classifiers.linear_svm(train, dev, dev.inputs, c_grid=(0.1,))
+    recall_of_rare = (verdict.prediction[dev.labels == "b"] == "b").mean()
+    assert recall_of_rare > 0.5
+
+
+def test_inputs_of_any_scale_and_constant_ones_give_the_same_answer():
+    train, dev = part("ab" * 30, spread=1.5), part("ab" * 20, spread=1.5, seed=1)
+
+    def scaled(inputs):
+        return np.column_stack(
+            [1e4 * inputs[:, 0] + 7.0, 1e-4 * inputs[:, 1], np.full(len(inputs), 5.0)]
+        )
+
+    plain = classifiers.linear_svm(train, dev, dev.inputs, c_grid=(0.1,))
+    other = classifiers.linear_svm(
+        Part(scaled(train.inputs), train.labels),
+        Part(scaled(dev.inputs), dev.labels),
+        scaled(dev.inputs),
+        c_grid=(0.1,),
+    )
+    assert other.prediction.tolist() == plain.prediction.tolist()
+
+
+def test_a_solver_that_does_not_converge_is_said_with_the_cure(monkeypatch):
+    monkeypatch.setattr(sklearn.svm, "LinearSVC", partial(sklearn.svm.LinearSVC, max_iter=1))
+    train = part("abc" * 20, spread=3.0)
+    with pytest.raises(TrainingError, match=r"did not converge at C = 100 .* floor\.c_grid"):
+        classifiers.linear_svm(train, train, train.inputs, c_grid=(100.0,))
+
+
+def test_a_dev_part_that_lacks_a_class_is_refused():
+    with pytest.raises(ValueError, match="recall is undefined"):
+        classifiers.linear_svm(part("ab" * 9), part("aaa"), np.zeros((1, 2)), c_grid=(1.0,))

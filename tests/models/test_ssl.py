@@ -1,0 +1,167 @@
+"""What all speech transformers share as models."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from ser.batch import FeatureSpec
+from ser.errors import ParamsError, WeightsError
+from ser.models import hubert, wavlm
+from ser.models._ssl import LayerMixture
+from ser.training.fit import parameter_groups
+from ser.training.recipe import Recipe
+from tests.models.support import extracted, normalised
+from tests.pretrained.support import (
+    NUM_LAYERS,
+    feature_of,
+    num_bins_of,
+    outputs_of,
+    waveforms,
+    whole_model,
+    write_checkpoint,
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("hubert"), "hubert")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Layers that normalise their input, as in the large checkpoints."""
+    return write_checkpoint(tmp_path_factory.mktemp("large"), "hubert", norm="layer")
+
+
+def build(folder, freeze, head="linear", **params):
+    feature = feature_of("hubert", folder, freeze, num_bins_of(freeze))
+    return hubert.build(hubert.Params(**params), feature=feature, num_classes=4, head=head)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "stats"])
+def test_a_mixture_of_layers_is_the_mixture_of_their_statistics(checkpoint, pooling):
+    samples = waveforms(6000, 3000)
+    batch, lengths, feature = extracted("hubert", checkpoint, "all", samples)
+    params = hubert.Params(pooling=pooling, embedding_dim=None)
+    model = hubert.build(params, feature=feature, num_classes=4, head="linear").eval()
+    with torch.no_grad():
+        model.body.scores.copy_(torch.tensor([0.0, 1.0, -1.0, 0.5]))
+    weights = torch.tensor([0.0, 1.0, -1.0, 0.5]).exp()
+    weights = weights / weights.sum()
+    assert model.layer_weights() == pytest.approx(weights.tolist())
+    whole = whole_model(checkpoint)
+    for row, waveform in enumerate(samples):
+        states = outputs_of(whole, normalised(waveform)).hidden_states
+        # The order that DESIGN and SUPERB have: first the mixture of frames, then the mean.
+        mixed = sum(w * state[0] for w, state in zip(weights, states, strict=True)).mean(dim=0)
+        found = model(batch, lengths).embedding[row]
+        torch.testing.assert_close(found[:32], mixed, atol=1e-5, rtol=0)
+        if pooling == "stats":
+            deviation = sum(
+                w * state[0].std(dim=0, correction=0)
+                for w, state in zip(weights, states, strict=True)
+            )
+            torch.testing.assert_close(found[32:], deviation, atol=1e-5, rtol=0)
+
+
+def test_layers_weigh_the_same_before_training(checkpoint):
+    model = build(checkpoint, "all")
+    assert model.layer_weights() == pytest.approx([1 / (NUM_LAYERS + 1)] * (NUM_LAYERS + 1))
+    assert model.normalises_inputs
+    assert build(checkpoint, 1).layer_weights() is None
+
+
+def test_a_mixture_needs_no_network(checkpoint):
+    """Not even the import of transformers, which takes seconds."""
+    feature = feature_of("hubert", checkpoint, "all", num_bins_of("all"))
+    code = f"""
+import sys
+from ser.batch import FeatureSpec
+from ser.models import hubert
+hubert.build(hubert.Params(), feature={feature!r}, num_classes=4, head="linear")
+assert "transformers" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_attention_over_no_frames_is_refused(checkpoint):
+    with pytest.raises(ParamsError, match=r"models\.hubert\.pooling: .* use mean or stats"):
+        build(checkpoint, "all", pooling="attention")
+
+
+def test_a_feature_of_another_extractor_is_refused(checkpoint):
+    for feature in (FeatureSpec("mfcc", 39), feature_of("hubert", checkpoint, 1, 32)):
+        with pytest.raises(
+            ParamsError, match=r"models\.wavlm goes on where the feature wavlm ends"
+        ):
+            wavlm.build(wavlm.Params(), feature=feature, num_classes=4, head="linear")
+
+
+def test_a_checkpoint_that_changed_since_the_extraction_is_refused(checkpoint, tmp_path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in checkpoint.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    feature = feature_of("hubert", folder, 1, 32)
+    config = folder / "config.json"
+    config.write_text(config.read_text() + "\n")
+    with pytest.raises(WeightsError, match=r"SHA-256 is .* extracted with .* `dvc repro extract`"):
+        hubert.build(hubert.Params(), feature=feature, num_classes=4, head="linear")
+    config.unlink()
+    with pytest.raises(WeightsError, match=r"missing config\.json"):
+        hubert.build(hubert.Params(), feature=feature, num_classes=4, head="linear")
+
+
+def test_the_embedding_is_not_rectified_and_as_wide_as_asked_for(checkpoint):
+    torch.manual_seed(0)
+    model = build(checkpoint, 1, head="cosine", embedding_dim=24).eval()
+    embedding = model(torch.randn(8, 9, 32), torch.tensor([9] * 8)).embedding
+    assert embedding.shape == (8, 24)
+    assert embedding.min() < -0.1
+    assert embedding.abs().max() < 1
+
+
+def test_dropouts_of_the_checkpoint_can_be_replaced(checkpoint):
+    batch = torch.randn(2, 9, 32), torch.tensor([9, 9])
+    for rate, is_random in ((0.0, False), (0.5, True), (None, True)):
+        model = build(checkpoint, 1, dropout=0.0, hidden_dropout=rate)
+        assert (not torch.equal(model(*batch).logits, model(*batch).logits)) == is_random
+    model = build(checkpoint, "all", dropout=0.5, hidden_dropout=0.0)
+    batch = torch.randn(2, 1, num_bins_of("all")), torch.tensor([1, 1])
+    assert not torch.equal(model(*batch).logits, model(*batch).logits)
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_deeper_layers_learn_more_slowly(checkpoint, large, norm):
+    model = build(checkpoint if norm == "group" else large, "feature_encoder")
+    recipe = Recipe(pretrained_rate=0.1, layer_decay=0.5)
+    rates = {round(group["rate"], 6) for group in parameter_groups(model, recipe)}
+    assert rates == {1.0, 0.1, 0.05, 0.025, 0.0125}
+    fresh = {n for n, _ in model.named_parameters() if model.parameter_depth(n) == 0}
+    assert {name.split(".")[0] for name in fresh} == {"embedding", "head"}
+    mixture = build(checkpoint if norm == "group" else large, "all")
+    assert {mixture.parameter_depth(name) for name, _ in mixture.named_parameters()} == {0}
+
+
+def test_pooling_by_attention_is_fresh(checkpoint):
+    model = build(checkpoint, 1, pooling="attention")
+    assert model.parameter_depth("body.pooling.score.weight") == 0
+    assert model.parameter_depth("body.suffix.layers.layers.1.layer_norm.weight") == 1
+
+
+def test_a_mixture_of_several_frames_is_that_of_their_mean():
+    mixture = LayerMixture(2, 3, "stats")
+    frames = torch.randn(1, 4, 12)
+    one = mixture(frames[:, :3].mean(dim=1, keepdim=True), torch.tensor([1]))
+    torch.testing.assert_close(mixture(frames, torch.tensor([3])), one)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"pooling": "last"}, {"dropout": 1.0}, {"embedding_dim": 0}, {"hidden_dropout": -0.1}]
+)
+def test_settings_out_of_range_are_refused(bad):
+    with pytest.raises(ValidationError):
+        hubert.Params(**bad)

@@ -1,0 +1,86 @@
+"""The presets for IEMOCAP run whole on the demo corpus, with small weights in the published places."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from pipelines import compare, demo, extract, floor, prepare, split, train, weights
+from ser.experiment import Experiment, train_command
+from ser.params import load_mapping, parse
+from ser.pretrained.vggish import Trunk
+
+pytestmark = pytest.mark.stage
+
+ROOT = Path(__file__).parents[1]
+MODELS = ("lstm", "vggish", "wav2vec2", "hubert")
+WIDTH = 1 / 32
+
+
+def overridden(name):
+    """A preset with other corpus and weights, and with as little training as there can be."""
+    content = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+    content["corpus"] = {"name": "demo", "utterances_per_session": 24}
+    content["synthetic_corpora"] = ["demo"]
+    content["synthetic_weights"] = {
+        model: {"architecture": model, "hidden_size": 16, "num_layers": 2, "conv_dim": 8}
+        for model in ("wav2vec2", "hubert")
+    }
+    for model in content["synthetic_weights"]:
+        content["features"][model] |= {"checkpoint": f"data/weights/{model}", "revision": None}
+    content["models"]["vggish"]["width"] = WIDTH
+    if "vggish" in content["features"]:
+        content["features"]["vggish"] |= {"width": WIDTH, **vggish_weights()}
+    for recipe in content["recipes"].values():
+        recipe["num_epochs"] = 1
+    content["training"]["seeds"] = [0]
+    content["cells"] = {
+        name: cell for name, cell in content["cells"].items() if cell["loss"] == "cross_entropy"
+    }
+    return content
+
+
+def vggish_weights():
+    path = Path("data/weights/vggish/random.safetensors")
+    path.parent.mkdir(parents=True)
+    torch.manual_seed(0)
+    save_file(Trunk(width=WIDTH).state_dict(), path)
+    return {"weights": path.as_posix(), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+@pytest.mark.parametrize("name", ["iemocap", "iemocap-published"])
+def test_a_preset_runs_from_raw_recordings_to_the_report(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    content = overridden(name)
+    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    experiment = parse(content, Experiment, where=name)
+
+    assert demo.main(["--out", "data/raw/demo"]) == 0
+    for model in experiment.synthetic_weights:
+        assert weights.main(["--name", model, "--out", f"data/weights/{model}"]) == 0
+    assert prepare.main(["--root", "data/raw/demo", "--out", "data"]) == 0
+    assert split.main(["--manifest", "data/manifest.jsonl", "--out", "data"]) == 0
+    for feature in experiment.extracted:
+        arguments = ["--manifest", "data/manifest.jsonl", "--root", "data/raw/demo"]
+        assert extract.main([*arguments, "--out", f"data/features/{feature}"]) == 0
+    pipeline = load_mapping(ROOT / "dvc.yaml")
+    for cell in experiment.cells:
+        assert train.main(train_command(pipeline, experiment, cell)[3:]) == 0
+    stages = pipeline["stages"]
+    for stage in (floor, compare):
+        command = stages[stage.__name__.rpartition(".")[2]]["cmd"]
+        assert stage.main(command.replace("${floor.feature}", "mfcc").split()[3:]) == 0
+
+    grid = pd.read_csv("reports/grid.csv")
+    assert set(grid["model"]) == set(MODELS)
+    assert grid["uar"].between(0, 1).all()
+    page = Path("reports/index.html").read_text(encoding="utf-8")
+    assert "Synthetic speech" in page
+    assert "random weights (seed 0)" in page
+    assert ("Speaker-dependent protocol" in page) == (name == "iemocap-published")
