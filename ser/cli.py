@@ -135,7 +135,8 @@ def train(
     from ser.experiment import Experiment, train_command
     from ser.params import load_mapping, read
 
-    command = train_command(load_mapping(Path("dvc.yaml")), read(Path("params.yaml"), Experiment), cell)
+    experiment = read(Path("params.yaml"), Experiment)
+    command = train_command(load_mapping(Path("dvc.yaml")), experiment, cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)

@@ -92,9 +92,7 @@ class Experiment(Section):
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
 
 
-def train_command(
-    pipeline: Mapping[str, Any], experiment: Experiment, cell: str
-) -> list[str]:
+def train_command(pipeline: Mapping[str, Any], experiment: Experiment, cell: str) -> list[str]:
     """Return the command that dvc.yaml has for a cell.
 
     Args:

@@ -1,4 +1,4 @@
-"""The presets for IEMOCAP run whole on the demo corpus, with small weights in the published places."""
+"""The presets for IEMOCAP run whole on the demo corpus, small weights in place of large ones."""
 
 import hashlib
 from pathlib import Path

@@ -202,7 +202,7 @@ def _trained_trunk(params: Params) -> tuple[PatchTrunk, str]:
 def _frozen_origin(params: Params, feature: FeatureSpec) -> str:
     """Return what frozen embeddings were made with; refuse to be told of other weights."""
     made_with = str(feature.weights_sha256)
-    if params.sha256 not in (None, made_with):
+    if params.sha256 is not None and not made_with.startswith(params.sha256):
         raise ParamsError(
             f"models.vggish.sha256 is {params.sha256}, but the feature vggish was made with "
             f"weights of SHA-256 {made_with}; write the same file in both, or weights: none in "

@@ -52,7 +52,7 @@ class TrunkParams(ComponentParams):
     Args:
         weights: Path of a local file with a trunk's weights, .pth or .safetensors, or
             `none`.
-        sha256: Digest of that file; required with it.
+        sha256: Digest of that file, or its first 8 digits or more; required with it.
         width: Channels and fully connected units, as a share of the published network's;
             1 for its weights. The 128 embeddings are 128 at any width.
         final_relu: Rectify the embeddings. TensorFlow's VGGish gives them before the
@@ -61,7 +61,7 @@ class TrunkParams(ComponentParams):
     """
 
     weights: str = Field(NO_WEIGHTS, min_length=1)
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
     width: float = Field(1.0, ge=1 / 64, le=1.0)
     final_relu: bool = False
     patch_hop: int = Field(PATCH_FRAMES, ge=1, le=PATCH_FRAMES)
@@ -161,7 +161,7 @@ def load_published(
 
     Args:
         path: A state dict in torchvggish's layout, .pth or .safetensors.
-        sha256: Digest that the file must have.
+        sha256: Digest that the file must have, or its first digits.
         width: As in `Trunk`.
         batch_norm: As in `Trunk`.
         final_relu: As in `Trunk`.
@@ -193,7 +193,7 @@ def _read(path: Path, sha256: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file of VGGish weights. {_CURE}")
     digest = lineage.sha256_file(path)
-    if digest != sha256:
+    if not digest.startswith(sha256):
         raise WeightsError(
             f"{path}: the SHA-256 is {digest}, but params.yaml pins {sha256}; it is another file, "
             f"or damaged. {_CURE}"

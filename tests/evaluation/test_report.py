@@ -127,7 +127,7 @@ def test_cells_that_do_not_clear_the_floor_are_named(tmp_path):
     made.grid.loc[:, "uar_low"] = 0.302
     shown = section(report.render(made), "floor")
     assert "Not clear" not in shown
-    assert "The interval of every cell ends above the highest UAR of the floor." in shown
+    assert "The interval of every cell begins above the highest UAR of the floor." in shown
 
 
 def test_the_shortcut_is_shown_in_numbers(tmp_path):

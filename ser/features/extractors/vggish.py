@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ser import lineage
 from ser.errors import ParamsError
 from ser.pretrained.vggish import (
     EMBEDDING_DIM,
@@ -79,5 +80,9 @@ def build(params: Params, *, sampling_rate: int) -> VggishExtractor:
         LogMel(sampling_rate),
         load_published(path, params.sha256, width=params.width, final_relu=params.final_relu),
         patch_hop=params.patch_hop,
-        provenance={"checkpoint": path.name, "revision": None, "weights_sha256": params.sha256},
+        provenance={
+            "checkpoint": path.name,
+            "revision": None,
+            "weights_sha256": lineage.sha256_file(path),
+        },
     )

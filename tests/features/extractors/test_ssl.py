@@ -139,6 +139,7 @@ def test_a_store_says_with_which_checkpoint_it_was_made(checkpoint, tmp_path, dt
     np.testing.assert_allclose(
         frames,
         exact,
-        rtol=1e-3 if dtype == "float16" else 0,
-        atol=1e-3 if dtype == "float16" else 0,
+        # Another number of threads sums in another order.
+        rtol=1e-3 if dtype == "float16" else 1e-5,
+        atol=1e-3 if dtype == "float16" else 1e-5,
     )
