@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-JOBS ?= 1
+# Cells trained at once, a process each.
+JOBS ?= 2
 
 # Spinning OpenMP threads slow a contended machine a hundredfold; nothing phones home.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -29,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=2 trains two cells at once
+repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 trains one cell at a time
 	@$(BIN)/ser doctor --quiet
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
 ifneq ($(JOBS),1)

@@ -70,6 +70,11 @@ class Experiment(Section):
             for name in self.extracted
             if name not in self.features
         ]
+        if self.floor.feature not in self.extracted:
+            known = ", ".join(self.extracted)
+            faults.append(
+                f"floor.feature {self.floor.feature!r} is not extracted, which are: {known}"
+            )
         for name, cell in self.cells.items():
             faults += [f"cells.{name}: {fault}" for fault in self._faults(name, cell)]
         if faults:

@@ -54,6 +54,7 @@ def test_sections_may_be_empty_and_then_have_their_defaults():
         ({"extracted": {"mel": {}}}, "its feature 'mfcc' is not extracted"),
         ({"cells": {"best": GOOD["cells"]["lstm-cross_entropy"]}}, "must be lstm-cross_entropy"),
         ({"extracted": {}}, "extracted: Dictionary should have at least 1 item"),
+        ({"floor": {"feature": "logmel"}}, "floor.feature 'logmel' is not extracted"),
         ({"cells": {}}, "cells: Dictionary should have at least 1 item"),
         ({"launcher": ""}, "launcher: String should have at least 1 character"),
     ],

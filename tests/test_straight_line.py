@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from pipelines import compare, extract, prepare, split, train
+from pipelines import compare, extract, floor, prepare, split, train
 from ser.batch import FeatureSpec
 from ser.data import audio, manifest
 from ser.emotion import EMOTIONS
@@ -36,7 +36,7 @@ def walked(tmp_path_factory, project):
         patch.chdir(root)
         patch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
         (root / "ser").symlink_to(project / "ser")
-        (root / "params.yaml").write_text(PARAMS)
+        (root / "params.yaml").write_text(f"{PARAMS}floor: {{}}\n")
         write_corpus(root / "raw")
         data = ["--manifest", "data/manifest.jsonl"]
         assert prepare.main(["--root", "raw", "--out", "data"]) == 0
@@ -44,7 +44,12 @@ def walked(tmp_path_factory, project):
         assert extract.main([*data, "--root", "raw", "--out", "data/features/mfcc"]) == 0
         experiment = MemoryExperiment()
         plan, scores = train_cell(root, experiment)
-        assert compare.main(["--runs", "runs", "--data", "data", "--out", "reports"]) == 0
+        folds_of = ["--card", "data/corpus.json", "--splits", "data/splits.csv"]
+        features = ["--features", "data/features/mfcc"]
+        assert floor.main([*data, *folds_of, *features, "--out", "reports"]) == 0
+        tables = ["--floor", "reports/floor.csv", "--shortcut", "reports/shortcut.json"]
+        places = ["--runs", "runs", "--data", "data", "--out", "reports"]
+        assert compare.main([*places, *tables]) == 0
         yield root, experiment, plan, scores
 
 

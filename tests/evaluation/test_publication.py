@@ -101,6 +101,7 @@ def test_the_terminal_shows_the_floor_under_the_grid_in_its_columns():
 
 
 def test_the_origin_of_weights_is_said_once_per_model():
+    assert result().weights == "lstm: from scratch"
     assert "weights before training: lstm: from scratch" in publication.as_text(result())
     several = replace(result(), origins={"lstm-cross_entropy": "a", "lstm-focal": "b"})
     assert several.weights in ("lstm: a, b", "lstm: b, a")

@@ -203,6 +203,8 @@ def test_frozen_embeddings_of_other_weights_than_the_models_are_refused(weights)
         build(vggish.Params(**weights), FROZEN)
     same = FeatureSpec("vggish", 128, weights_sha256=weights["sha256"])
     assert build(vggish.Params(**weights), same).patches is None
+    pinned_by_its_start = {**weights, "sha256": weights["sha256"][:8]}
+    assert build(vggish.Params(**pinned_by_its_start), same).patches is None
 
 
 def test_another_feature_is_refused_naming_those_that_are_read():

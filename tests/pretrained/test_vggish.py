@@ -111,6 +111,13 @@ def test_a_file_of_another_digest_is_refused_naming_both(tmp_path):
         load_published(path, pinned, width=WIDTH, final_relu=False)
 
 
+def test_the_first_digits_of_the_digest_pin_a_file_too(tmp_path):
+    path, digest = write_weights(tmp_path / "weights.pth", published_like())
+    load_published(path, digest[:8], width=WIDTH, final_relu=False)
+    with pytest.raises(WeightsError, match=f"params.yaml pins {digest[1:9]}"):
+        load_published(path, digest[1:9], width=WIDTH, final_relu=False)
+
+
 def test_wrong_tensors_are_refused_by_name_with_both_shapes(tmp_path):
     state = published_like()
     state["embeddings.9.weight"] = state.pop("embeddings.4.weight")
@@ -213,7 +220,8 @@ def test_depth_counts_layers_from_the_top(batch_norm):
     [
         ({"weights": "vggish.pth"}, "must be pinned; write `sha256:`"),
         ({"sha256": 64 * "a"}, "weights is none"),
-        ({"weights": "vggish.pth", "sha256": "abc"}, "match pattern"),
+        ({"weights": "vggish.pth", "sha256": "abcdef0"}, "match pattern"),
+        ({"weights": "vggish.pth", "sha256": 65 * "a"}, "match pattern"),
         ({"width": 0.001}, "greater than or equal"),
         ({"width": 2.0}, "less than or equal"),
         ({"patch_hop": 97}, "less than or equal to 96"),
