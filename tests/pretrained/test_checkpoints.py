@@ -285,14 +285,21 @@ def test_tensors_of_another_shape_are_refused(copied):
         checkpoints.load(copied, "hubert")
 
 
-def test_loading_turns_off_what_draws_random_numbers_and_sets_dropouts(variant):
+def test_masking_inside_the_model_is_off_whatever_the_checkpoint_says(copied):
+    """The published ones have it on, and a vector for what is masked, which is not needed."""
+    edit_config(copied, mask_time_prob=0.05, mask_feature_prob=0.05)
+    loaded = checkpoints.load(copied, "hubert")
+    assert loaded.config.mask_time_prob == loaded.config.mask_feature_prob == 0.0
+    edit_weights(copied, lambda tensors: tensors.update(masked_spec_embed=torch.zeros(32)))
+    assert not hasattr(checkpoints.load(copied, "hubert"), "masked_spec_embed")
+
+
+def test_dropouts_can_be_set(variant):
     architecture, folder = variant
     own, changed = (
         checkpoints.load(folder, architecture),
         checkpoints.load(folder, architecture, dropout=0.25),
     )
-    assert own.config.mask_time_prob == own.config.mask_feature_prob == 0.0
-    assert not hasattr(own, "masked_spec_embed")
     rates = [
         [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
         for model in (own, changed)

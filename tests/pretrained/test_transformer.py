@@ -7,6 +7,7 @@ import torch
 
 from ser.errors import ParamsError, WeightsError
 from ser.pretrained import checkpoints
+from ser.pretrained._relative_attention import RelativePositions
 from ser.pretrained.transformer import Prefix, Suffix
 from tests.pretrained.support import (
     CUTS,
@@ -194,6 +195,19 @@ def test_the_bias_by_distance_is_kept_with_frozen_layers_and_not_trained(tmp_pat
     assert torch.equal(
         trained.state_dict()["layers.relative.weight"], kept.state_dict()["layers.relative.weight"]
     )
+
+
+def test_distances_fall_into_the_buckets_of_transformers(tmp_path):
+    """Up to a minute: the short waveforms above reach the first few only."""
+    attention = (
+        checkpoints.load(write_checkpoint(tmp_path, "wavlm"), "wavlm").encoder.layers[0].attention
+    )
+    distances = torch.arange(-3000, 3001)
+    relative = RelativePositions(attention, is_trainable=False)
+    assert (attention.num_buckets, attention.max_distance) == (320, 800)
+    expected = attention._relative_positions_bucket(distances)
+    assert len(expected.unique()) > 300
+    assert torch.equal(relative._buckets(distances), expected)
 
 
 def test_depth_counts_layers_from_the_top(variant):
