@@ -57,6 +57,7 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    Path("ser").symlink_to(ROOT / "ser")  # runs record the digests of their source
     content = overridden(name)
     Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     experiment = parse(content, Experiment, where=name)
