@@ -80,7 +80,7 @@ class Project:
         return self.run(sys.executable, "-m", "dvc", *arguments).text
 
     def ser(self, *arguments, check=True):
-        code = "import sys; from ser.cli import main; sys.argv[0] = 'ser'; main()"
+        code = "import sys; from ser.cli.app import main; sys.argv[0] = 'ser'; main()"
         return self.run(sys.executable, "-c", code, *arguments, check=check)
 
     def runs(self):
@@ -238,7 +238,7 @@ def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(projec
 
 
 def test_files_that_decide_nothing_change_no_stage(project):
-    with project.appended("README.md", "ser/cli.py", "ser/diagnosis.py", "ser/tracking/stale.py"):
+    with project.appended("README.md", "ser/cli/app.py", "ser/diagnosis.py", "ser/tracking/stale.py"):
         assert project.changed_stages() == set()
 
 

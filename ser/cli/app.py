@@ -1,0 +1,34 @@
+"""The command `ser`. Heavy modules are imported inside the commands that need them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from ser import runtime
+from ser.cli import checks, corpora, runs
+
+app = typer.Typer(
+    name="ser",
+    help="Speech emotion recognition: corpora, lineage and tracked runs of this project.\n\n"
+    "Run it in the project's root. The main job is `make repro` (or `dvc repro`).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+#: Heading of the help page -> its commands.
+_COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "Corpora and weights": (corpora.demo_corpus, corpora.link_corpus, corpora.download_weights),
+    "Training and results": (runs.train, runs.results, runs.restore_runs, runs.ui),
+    "Checks": (checks.verify, checks.doctor),
+}
+for panel, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+
+def main() -> None:
+    """Run the command line; its exit status is 0 done, 1 refused or failed, 2 wrong usage."""
+    runtime.configure()
+    raise SystemExit(runtime.run_main(app))

@@ -1,0 +1,67 @@
+"""Commands that check the installation, the store and where a run came from."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ser.errors import LineageError, SerError
+
+
+def verify(
+    run_id: Annotated[str, typer.Argument(help="MLflow's id, as the run's page shows it.")],
+) -> None:
+    """Check that a run still leads back to its data, features, code, lock and commit.
+
+    Exit status 1 if anything differs.
+
+    Example: ser verify 0a928df2660647cf92cbaefa245a7eb5
+    """
+    from ser.tracking import verify as verification
+
+    checks = verification.verify(run_id, Path())
+    rows = [
+        ("ok" if check.ok else "DIFFERS", check.name, check.recorded, check.found, check.where)
+        for check in checks
+    ]
+    _table(("", "what", "recorded", "found", "where"), rows)
+    differing = [check.name for check in checks if not check.ok]
+    if differing:
+        raise LineageError(f"run {run_id} differs from the workspace in: {', '.join(differing)}")
+    typer.echo(f"run {run_id}: all {len(checks)} checks agree")
+
+
+def doctor(
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Close runs of dead processes; correct paths after a move."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what is not well.")] = False,
+) -> None:
+    """Report what is wrong with the installation, the corpus or the store, with the cure.
+
+    Exit status 1 if something will make a command fail.
+    """
+    from ser import diagnosis
+
+    findings = diagnosis.diagnose(Path(), fix=fix)
+    for finding in findings:
+        if quiet and finding.level == "ok":
+            continue
+        typer.echo(f"{finding.level:4}  {finding.what}: {finding.detail}")
+        if finding.cure:
+            typer.echo(f"      cure: {finding.cure}")
+    failed = sorted({finding.what for finding in findings if finding.level == "fail"})
+    if failed:
+        raise SerError(f"something is wrong with: {', '.join(failed)}")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print columns, digests shortened so that a line fits a terminal."""
+    shown = [[cell if len(cell) <= 44 else f"{cell[:16]}..." for cell in row] for row in rows]
+    lines = [list(header), *shown]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())

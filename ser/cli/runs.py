@@ -1,0 +1,107 @@
+"""Commands that train a cell, show results and keep the tracker complete."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+) -> None:
+    """Train one cell by the command that dvc.yaml has for it, without DVC's bookkeeping.
+
+    Its features must have been extracted. DVC does not learn of the result; `dvc repro`
+    does, and finds the same runs already tracked.
+
+    Example: ser train lstm-focal
+    """
+    import shlex
+    import subprocess
+
+    from ser.experiment import Experiment, train_command
+    from ser.params import load_mapping, read
+
+    experiment = read(Path("params.yaml"), Experiment)
+    command = train_command(load_mapping(Path("dvc.yaml")), experiment, cell)
+    typer.echo(shlex.join(command))
+    sys.stdout.flush()
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def restore_runs(
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what was restored.")] = False,
+) -> None:
+    """Record again the runs whose results lie in runs/ but which the store does not have.
+
+    For results that DVC restored from its cache, or a store that was lost.
+
+    Example: dvc checkout && ser restore-runs
+    """
+    from ser.tracking import cells
+    from ser.tracking.mlflow_tracker import open_experiment
+
+    folders = sorted(path.parent for path in Path("runs").glob(f"*/{cells.RECORD}"))
+    total = 0
+    for folder in folders:
+        count = cells.restore(folder, open_experiment)
+        if count or not quiet:
+            typer.echo(f"{folder}: {count} runs restored" if count else f"{folder}: complete")
+        total += count
+    if not quiet:
+        typer.echo(f"{total} runs restored from {len(folders)} cells")
+
+
+def results(
+    into: Annotated[
+        Path | None, typer.Option(help="Also write the table into this Markdown file.")
+    ] = None,
+) -> None:
+    """Show the grid's scores and where the report is.
+
+    With --into, the table replaces what stands between the file's markers
+    `<!-- results:<corpus>-<number of emotions> -->` and `<!-- /results -->`.
+
+    Example: ser results --into README.md
+    """
+    from ser.evaluation import publication
+
+    reports = Path("reports")
+    found = publication.read(reports, Path("data"))
+    typer.echo(publication.as_text(found))
+    typer.echo(f"report: {(reports / 'index.html').resolve()}")
+    if into is not None:
+        publication.write_into(into, found)
+        typer.echo(f"{into}: the table {found.name} is up to date")
+
+
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Show the project's runs in MLflow's user interface.
+
+    Example: ser ui --port 5001
+    """
+    from ser.tracking import store
+
+    uri = store.default_uri(Path())
+    store.connect(uri)
+    if store.database_path(uri) is None:
+        typer.echo(f"the runs are at {uri}, which has a user interface of its own")
+        return
+    typer.echo(f"http://127.0.0.1:{port} shows {uri}; Ctrl-C ends it")
+    sys.stdout.flush()
+    # Replaced, not called: signals then reach the server itself.
+    os.execve(sys.executable, ui_command(uri, port), {**os.environ, **_UI_ENVIRONMENT})
+
+
+# Its job runner would start a dozen processes that this project has no use for.
+_UI_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def ui_command(uri: str, port: int) -> list[str]:
+    """Return the command line of MLflow's user interface over a store, one worker."""
+    server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    return [*server, "--host", "127.0.0.1", "--port", str(port), "-w", "1"]

@@ -1,0 +1,46 @@
+"""The command line: what its help lists, its exit status."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['ser', '--help']\n"
+        "from ser.cli import app\n"
+        "try: app.main()\n"
+        "except SystemExit as end: status = end.code\n"
+        "heavy = {'torch', 'mlflow', 'pandas', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "print('status', status, 'heavy', sorted(heavy))"
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        seconds.append(time.monotonic() - start)
+    assert result.stdout.endswith("status 0 heavy []\n"), result.stdout + result.stderr
+    for command in ("demo-corpus", "link-corpus", "verify", "doctor", "restore-runs", "ui"):
+        assert command in result.stdout
+    # The best of three: the machine may be busy with other tests.
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["verify"], ["ui", "--port", "x"], ["link-corpus", "emodb"]]
+)
+def test_wrong_usage_is_exit_status_2(ser, arguments):
+    status, _, err = ser(*arguments)
+    assert status == 2
+    assert "Usage" in err
+
+
+def test_known_error_is_one_message_and_exit_status_1(ser, project):
+    status, out, err = ser("verify", "0" * 32)
+    assert status == 1
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err

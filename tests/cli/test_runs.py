@@ -1,0 +1,89 @@
+"""Commands over runs and results."""
+
+import sys
+
+from ser.tracking import cells
+from ser.tracking.cells import CellRecord, RunRecord
+from ser.tracking.tracker import RunSpec
+
+
+def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
+    status, _, err = ser("results")
+    assert status == 1
+    assert "make repro" in err
+    (project / "reports").mkdir()
+    (project / "data").mkdir()
+    (project / "reports/grid.csv").write_text(
+        "model,loss,num_folds,num_seeds,uar,uar_low,uar_high,wa,wa_low,wa_high,macro_f1,mcc,ece,"
+        "tied_with_best\nlstm,focal,5,1,0.5,0.4,0.6,0.5,0.4,0.6,0.5,0.3,0.1,True\n"
+    )
+    (project / "reports/floor.csv").write_text(
+        "name,description,num_folds,uar,uar_low,uar_high,wa,wa_low,wa_high,macro_f1\n"
+        "majority,the commonest,5,0.25,0.25,0.25,0.3,0.2,0.4,0.1\n"
+    )
+    (project / "reports/origins.json").write_text('{"lstm-focal": "from scratch"}')
+    (project / "data/corpus.json").write_text(
+        '{"name": "demo", "synthetic": true, "emotions": ["angry", "sad"], "num_used": 8,'
+        ' "num_speakers": 4}'
+    )
+    (project / "data/split_report.json").write_text(
+        '{"protocol": "session", "speaker_independent": true, "folds": [1]}'
+    )
+    status, out, _ = ser("results")
+    assert status == 0
+    assert "50.0" in out
+    assert "SYNTHETIC" in out
+    page = project / "README.md"
+    page.write_text("before\n<!-- results:demo-2 -->\nstale table\n<!-- /results -->\nafter\n")
+    (project / "params.yaml").write_text("corpus: {name: demo}\n")
+    status, _, err = ser("results", "--into", page)
+    assert status == 1
+    assert "no preset" in err
+    (project / "configs").mkdir()
+    (project / "configs/demo.yaml").write_text("corpus: {name: demo}\n")
+    assert ser("results", "--into", page)[0] == 0
+    text = page.read_text()
+    assert "| lstm | focal | 50.0 (40.0 to 60.0)" in text
+    assert "make use PRESET=demo" in text
+    assert "stale table" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+
+
+def test_runs_are_restored_then_verified(ser, project):
+    folder = project / "runs" / "lstm-focal"
+    folder.mkdir(parents=True)
+    parent = RunRecord(RunSpec("lstm-focal", "cell", {"ser.git_commit": "none"}, {}))
+    fold = RunRecord(RunSpec("lstm-focal/fold-0/seed-1", "fold", {}, {}), 0, 1)
+    cells.write(folder, CellRecord("ser/demo/session", "note", {}, parent, (fold,)))
+    status, out, _ = ser("restore-runs")
+    assert status == 0
+    assert "2 runs restored from 1 cells" in out
+    assert "0 runs restored from 1 cells" in ser("restore-runs")[1]
+
+    from ser.tracking.mlflow_tracker import open_experiment
+
+    run_id = open_experiment("ser/demo/session", note="note", tags={}).run_id("cell")
+    status, out, err = ser("verify", run_id)
+    assert status == 1
+    assert "ser.manifest_sha256" in out
+    assert "DIFFERS" in out
+    assert "ser.manifest_sha256" in err
+    assert "ser.git_commit" not in err
+
+
+def test_ui_initialises_the_store_and_becomes_a_light_server(ser, project, monkeypatch):
+    started = []
+    monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments))
+    status, out, _ = ser("ui", "--port", "5001")
+    ((program, command, environment),) = started
+    assert status == 0
+    assert "http://127.0.0.1:5001" in out
+    assert program == sys.executable
+    uri = f"sqlite:///{project}/mlruns/mlflow.db"
+    assert command[1:] == [
+        *("-m", "mlflow", "ui", "--backend-store-uri", uri),
+        *("--host", "127.0.0.1", "--port", "5001", "-w", "1"),
+    ]
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert (project / "mlruns" / "mlflow.db").exists()
