@@ -16,7 +16,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 #: Of what stands outside the grid.
 FLOOR_COLOUR = "#6E7781"
 
-_STYLE: Any = {
+#: Of every figure, to be used with `matplotlib.rc_context`.
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -43,7 +44,7 @@ def confusion_matrix(
     """
     shares = matrix / matrix.sum(axis=1, keepdims=True)
     size = 2.2 + 0.8 * len(emotions)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(size + 0.6, size), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
@@ -64,7 +65,7 @@ def confusion_matrix(
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         figure.colorbar(image, ax=axes, shrink=0.8, label="share of the emotion's utterances")
-        _label(figure, title, foot)
+        label(figure, title, foot)
     return figure
 
 
@@ -79,7 +80,7 @@ def learning_curves(history: pd.DataFrame, *, title: str, foot: str) -> Figure:
     Returns:
         The figure; a dot marks the epoch that was chosen.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         loss_axes, uar_axes = figure.subplots(1, 2)
         for _, run in history.groupby(["fold", "seed"]):
@@ -98,7 +99,7 @@ def learning_curves(history: pd.DataFrame, *, title: str, foot: str) -> Figure:
         unique = dict(zip(labels, handles, strict=True))
         if len(unique) <= len(PALETTE):
             uar_axes.legend(unique.values(), unique.keys(), frameon=False, fontsize=8, ncols=2)
-        _label(figure, title, foot)
+        label(figure, title, foot)
     return figure
 
 
@@ -126,7 +127,7 @@ def grid_intervals(
     ]
     uars = np.concatenate([part[scores].to_numpy(dtype=np.float64) for part in (below, cells)])
     colours = [FLOOR_COLOUR] * len(below) + [PALETTE[0]] * len(cells)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.0, 1.3 + 0.36 * len(names)), layout="constrained")
         axes = figure.subplots()
         positions = np.arange(len(names))
@@ -141,7 +142,7 @@ def grid_intervals(
         axes.set_xlabel("UAR on unseen speakers' test utterances, 95 % interval over speakers")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        _label(figure, title, foot)
+        label(figure, title, foot)
     return figure
 
 
@@ -153,12 +154,13 @@ def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(png, dpi=150, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None})
     return png, svg
 
 
-def _label(figure: Figure, title: str, foot: str) -> None:
+def label(figure: Figure, title: str, foot: str) -> None:
+    """Write the title above a figure, and below it its corpus, synthetic or real."""
     figure.suptitle(title, fontsize=12, fontweight="bold")
     figure.supxlabel(foot, fontsize=8, color="dimgrey")
