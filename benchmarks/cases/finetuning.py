@@ -1,0 +1,156 @@
+"""Fine-tuning a HuBERT of the base size: cached frozen part against the published recipe."""
+
+import gc
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks import hugging_face_trainer, ssl_training, timing
+from benchmarks.cases.padding import iemocap_lengths
+from benchmarks.measurement import Measurement
+from benchmarks.ssl_training import BASE, BATCH_SIZE, TINY, Sample, Size, Step
+from ser.pretrained.transformer import Freeze
+
+_THREADS = 2
+_NUM_BATCHES = {False: 5, True: 2}
+#: Batches of ours a turn: they are cheaper, and more of them are surer.
+_TURNS = 3
+#: Frames that the published recipe keeps.
+_LIMIT = int(ssl_training.CUT_OFF_S / ssl_training.HOP_S)
+_FREEZES: tuple[tuple[Freeze, str], ...] = (
+    ("feature_encoder", "feature encoder frozen"),
+    (6, "feature encoder and 6 layers frozen"),
+)
+
+
+def run(quick: bool) -> list[Measurement]:
+    """Time training steps on batches that stand for an epoch, the contestants in turn."""
+    size = TINY if quick else BASE
+    lengths = iemocap_lengths()
+    with timing.torch_threads(min(_THREADS, timing.num_processors())):
+        rows = [_compare(size, freeze, name, lengths, quick) for freeze, name in _FREEZES]
+    return list(itertools.chain.from_iterable(rows))
+
+
+def _compare(
+    size: Size, freeze: Freeze, name: str, lengths: Sequence[int], quick: bool
+) -> list[Measurement]:
+    count = _NUM_BATCHES[quick]
+    published_lengths = [min(_LIMIT, length) for length in lengths]
+    random = ssl_training.random_batches(lengths)
+    samples = Samples(
+        ours=ssl_training.sample(
+            ssl_training.bucketed_batches(lengths), lengths, count=count * _TURNS
+        ),
+        published=ssl_training.sample(random, published_lengths, count=count),
+        grouped=ssl_training.sample(grouped_batches(lengths), published_lengths, count=count),
+    )
+    ours, published, trainer = rates(size, freeze, samples, lengths)
+    what = "tiny model, a quick look" if quick else "HuBERT base size, random weights"
+    alternatives = {
+        f"published recipe: waveforms, random batches of {BATCH_SIZE} padded to the longest, "
+        f"cut off at {ssl_training.CUT_OFF_S:g} s": published,
+        "Hugging Face Trainer with group_by_length on the same waveforms": trainer,
+    }
+    return [
+        Measurement(
+            name=f"fine-tuning with {name} ({what}; IEMOCAP's durations; {count * _TURNS} and "
+            f"{count} batches of {BATCH_SIZE} stand for an epoch)",
+            value=ours,
+            unit="utterances per second",
+            better="higher",
+            alternative=alternative,
+            alternative_value=value,
+            threads=min(_THREADS, timing.num_processors()),
+        )
+        for alternative, value in alternatives.items()
+    ]
+
+
+def grouped_batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Return an epoch of batches as the Hugging Face Trainer's group_by_length draws them.
+
+    Its own sampler gives the order: sorted by length within blocks of 50 batches.
+
+    Args:
+        lengths: Frames per utterance.
+    """
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    sampler = LengthGroupedSampler(
+        BATCH_SIZE,
+        lengths=[min(_LIMIT, length) for length in lengths],
+        generator=torch.Generator().manual_seed(ssl_training.SEED),
+    )
+    order = list(sampler)
+    return [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The batches that stand for an epoch of each contestant.
+
+    Args:
+        ours: As many times more as `_TURNS` says: they are cheap.
+        published, grouped: Of the alternatives, equally many.
+    """
+
+    ours: Sample
+    published: Sample
+    grouped: Sample
+
+
+def rates(
+    size: Size, freeze: Freeze, samples: Samples, lengths: Sequence[int]
+) -> tuple[float, float, float]:
+    """Return utterances per second of ours, the published recipe and the Trainer.
+
+    They take turns: before each step of the Trainer, the others do theirs.
+
+    Args:
+        size: Of the transformer.
+        freeze: What of it is frozen.
+        samples: The batches.
+        lengths: Frames per utterance.
+    """
+    ours = ssl_training.on_cached_frames(size, freeze, lengths)
+    published = ssl_training.on_waveforms(size, freeze, lengths)
+    seconds: tuple[list[float], list[float]] = ([], [])
+
+    def others(turn: int) -> None:
+        if turn == 0:
+            ours(samples.ours.batches[0])
+            published(samples.published.batches[0])
+            return
+        first = (turn - 1) * _TURNS
+        for batch in samples.ours.batches[first : first + _TURNS]:
+            seconds[0].append(_seconds(ours, batch))
+        seconds[1].append(_seconds(published, samples.published.batches[turn - 1]))
+
+    batches = [
+        {
+            "input_values": ssl_training.waveforms_of(rows, lengths),
+            "labels": ssl_training.labels_of(rows),
+        }
+        for rows in (samples.grouped.batches[0], *samples.grouped.batches)
+    ]
+    trainer = hugging_face_trainer.step_seconds(
+        ssl_training.published_model(size, freeze),
+        hugging_face_trainer.InTurn(batches, others),
+        learning_rate=ssl_training.LEARNING_RATE,
+    )
+    return (
+        samples.ours.utterances_per_second(seconds[0]),
+        samples.published.utterances_per_second(seconds[1]),
+        samples.grouped.utterances_per_second(trainer),
+    )
+
+
+def _seconds(step: Step, batch: Sequence[int]) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    step(batch)
+    return time.perf_counter() - start

@@ -1,0 +1,80 @@
+"""Steps of the Hugging Face Trainer, timed one by one, with room for others between them."""
+
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """Batches for the Trainer; others take their turn before each of them.
+
+    Args:
+        batches: What the model is called with.
+        before: Called with the number of the batch, outside of the time that is taken.
+    """
+
+    batches: Sequence[Inputs]
+    before: Callable[[int], None]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Inputs]:
+        for turn, batch in enumerate(self.batches):
+            self.before(turn)
+            gc.collect()
+            yield batch
+
+
+def step_seconds(model: nn.Module, batches: InTurn, *, learning_rate: float) -> list[float]:
+    """Train with the Trainer and return what every step took, the first left out.
+
+    Its settings are its own but for the learning rate: AdamW, gradients clipped at 1,
+    linear decay; nothing is saved or reported.
+
+    Args:
+        model: A transformers model; trained in place.
+        batches: In order; the first warms up.
+        learning_rate: Of AdamW.
+
+    Returns:
+        Seconds of each batch after the first: forward, backward and optimiser step.
+    """
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Clock(TrainerCallback):
+        def __init__(self) -> None:
+            self.start, self.seconds = 0.0, list[float]()
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.start = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.seconds.append(time.perf_counter() - self.start)
+
+    class OrderedTrainer(Trainer):
+        def get_train_dataloader(self) -> Any:
+            return batches
+
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            num_train_epochs=1,
+            learning_rate=learning_rate,
+            use_cpu=True,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        OrderedTrainer(model, arguments, train_dataset=batches, callbacks=[clock]).train()
+    return clock.seconds[1:]
