@@ -238,7 +238,9 @@ def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(projec
 
 
 def test_files_that_decide_nothing_change_no_stage(project):
-    with project.appended("README.md", "ser/cli/app.py", "ser/diagnosis.py", "ser/tracking/stale.py"):
+    with project.appended(
+        "README.md", "ser/cli/app.py", "ser/diagnosis.py", "ser/tracking/stale.py"
+    ):
         assert project.changed_stages() == set()
 
 
