@@ -168,7 +168,7 @@ def waveforms_of(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
 
 
 def on_cached_frames(size: Size, freeze: Freeze, lengths: Sequence[int]) -> Step:
-    """Return a step of the project: frames of the frozen prefix, whole utterances.
+    """Return a step of the project: frames of the frozen prefix, as long as the others hear.
 
     Args:
         size: Of the transformer.

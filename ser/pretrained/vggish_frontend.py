@@ -50,7 +50,7 @@ class LogMel:
                 f"extract other features"
             )
         self._window = torch.hann_window(_WINDOW, periodic=True)
-        self._filters = torch.from_numpy(_mel_filters().astype(np.float32))
+        self._filters = torch.from_numpy(mel_filters().astype(np.float32))
 
     @torch.inference_mode()
     def __call__(self, waveform: NDArray[np.float32]) -> Tensor:
@@ -87,7 +87,7 @@ def _mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
     return mel
 
 
-def _mel_filters() -> NDArray[np.float64]:
+def mel_filters() -> NDArray[np.float64]:
     """Return the triangles `(num_frequencies, num_bins)`, each with a peak of 1."""
     frequencies = _mel(np.linspace(0.0, SAMPLING_RATE / 2, _FFT // 2 + 1))[:, np.newaxis]
     low, high = _mel(np.array([_MIN_HZ, _MAX_HZ]))

@@ -1,13 +1,23 @@
 import gc
 import json
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks import __main__ as program
-from benchmarks import bilstm, equality, recordings, report, timing, training_setup
-from benchmarks.cases import feature_caching, mfcc, padding, trainer
+from benchmarks import (
+    bilstm,
+    equality,
+    memory,
+    recordings,
+    report,
+    ssl_training,
+    timing,
+    training_setup,
+)
+from benchmarks.cases import feature_caching, frozen_training, mfcc, padding, trainer
 from benchmarks.equality import DifferentResultError
 from benchmarks.measurement import Measurement
 from ser import components
@@ -70,7 +80,8 @@ def test_quick_run_writes_the_rows_of_the_contract(tmp_path, capsys):
 
 def test_every_case_can_be_run():
     names = components.names("benchmarks.cases")
-    assert {"mfcc", "bilstm", "trainer", "padding", "feature_store", "intake"} <= set(names)
+    assert {"mfcc", "logmel", "bilstm", "trainer", "padding", "feature_store"} <= set(names)
+    assert {"finetuning", "frozen_training", "start_up", "memory", "matmul_share"} <= set(names)
     for name in names:
         assert callable(components.load("benchmarks.cases", name).run)
 
@@ -87,7 +98,7 @@ def test_case_with_another_result_is_not_reported_and_the_others_are(tmp_path, m
     out = tmp_path / "bench.json"
     assert run("--quick", "--only", "mfcc", "padding", "--out", out) == 1
     assert {row["name"].split(",")[0] for row in report.read(out)} == {"padding waste"}
-    assert "error: mfcc: MFCCs: result 0 differs" in capsys.readouterr().err
+    assert "error: mfcc: MFCC: result 0 differs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("better", "ratio"), [("higher", 2 / 3), ("lower", 1.5)])
@@ -190,6 +201,46 @@ def test_lengths_follow_the_percentiles_of_iemocap():
     np.testing.assert_allclose(found, [1.39, 2.32, 3.58, 5.77, 11.06], rtol=0.06)
     assert seconds.min() >= 0.58
     assert seconds.max() <= 34.16
+
+
+def test_library_s_log_mel_frames_are_ours(tmp_path):
+    out = tmp_path / "bench.json"
+    assert run("--quick", "--only", "logmel", "--out", out) == 0
+    assert {row["name"] for row in report.read(out)} == {"log-mel extraction (demo)"}
+
+
+@pytest.mark.skipif(not memory.is_measurable(), reason="only Linux says what a process holds")
+def test_memory_that_work_held_at_its_peak_is_seen():
+    def work():
+        held = np.ones(2**23)  # 64 MiB
+        time.sleep(0.05)
+        return held.sum()
+
+    grown = memory.peak_growth(work)
+    assert 60 * 2**20 < grown < 120 * 2**20
+
+
+def test_repeated_corpus_has_every_recording_as_other_utterances():
+    corpus = recordings.load(quick=True)
+    tripled = memory.repeated(corpus, 3).utterances
+    assert len({u.id for u in tripled}) == len(tripled) == 3 * len(corpus.utterances)
+    assert {u.audio for u in tripled} == {u.audio for u in corpus.utterances}
+
+
+def test_epoch_of_losses_and_folds_pays_the_upstream_once_or_in_every_step():
+    costs = frozen_training.Costs(upstream_s=2.0, head_s=0.5)
+    steps = 5 * 5 * 12 * 0.6 * 10  # losses, folds, epochs, train share, utterances
+    assert costs.grid_s(10, is_cached=True) == pytest.approx(10 * 2.0 + steps * 0.5)
+    assert costs.grid_s(10, is_cached=False) == pytest.approx(steps * 2.5)
+
+
+def test_sample_of_an_epoch_weighs_every_batch_alike():
+    lengths = [10, 20, 30, 40, 50, 60, 70, 80]
+    batches = [[0, 1], [2, 3], [4, 5], [6, 7]]
+    chosen = ssl_training.sample(batches, lengths, count=2)
+    assert chosen.batches == [[2, 3], [6, 7]]
+    # Four batches at a mean of 3 s: 12 s for 8 utterances.
+    assert chosen.utterances_per_second([2.0, 4.0]) == pytest.approx(8 / 12)
 
 
 def test_saved_measurements_are_shown_as_a_table_without_measuring(tmp_path, capsys):
