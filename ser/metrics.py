@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 NUM_CALIBRATION_BINS = 15
+_LEAST_PROBABILITY = 1e-12
 
 #: What people rate beside the emotion, in the order of every array of ratings.
 DIMENSIONS = ("valence", "arousal", "dominance")
@@ -63,6 +64,20 @@ def recalls(matrix: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.diag(counts) / spoken)
 
 
+def precisions(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Return the precision of each class: correct / predicted; 0 where it is never predicted.
+
+    Args:
+        matrix: Confusion counts or weights `(num_classes, num_classes)`, rows truth.
+
+    Returns:
+        Precisions `(num_classes,)` in [0, 1].
+    """
+    counts = np.asarray(matrix, dtype=np.float64)
+    said = counts.sum(axis=0)
+    return np.asarray(np.diag(counts) / np.where(said > 0, said, 1.0))
+
+
 def uar(*, truth: ArrayLike, prediction: ArrayLike, num_classes: int) -> float:
     """Return the unweighted average recall, the headline number.
 
@@ -98,9 +113,6 @@ def wa(*, truth: ArrayLike, prediction: ArrayLike) -> float:
     Returns:
         Share of utterances that are right, in [0, 1].
 
-    Example:
-        >>> wa(truth=[0, 0, 0, 1], prediction=[0, 0, 1, 1])
-        0.75
     """
     return float(np.mean(_indices(truth) == _indices(prediction)))
 
@@ -170,18 +182,86 @@ def ece(
     Source:
         Guo et al. (2017), arXiv:1706.04599, equation 3.
     """
+    bins = reliability(truth=truth, probabilities=probabilities, num_bins=num_bins)
+    filled = bins.num_utterances > 0
+    gaps = np.abs(bins.accuracy - bins.confidence)[filled]
+    return float(gaps @ bins.num_utterances[filled] / bins.num_utterances.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What `ece` adds up, bin by bin; all arrays are `(num_bins,)`.
+
+    Args:
+        confidence, accuracy: Means over the bin's utterances, NaN where it has none.
+        num_utterances: In the bin.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    num_utterances: NDArray[np.int64]
+
+
+def reliability(
+    *, truth: ArrayLike, probabilities: ArrayLike, num_bins: int = NUM_CALIBRATION_BINS
+) -> Reliability:
+    """Return confidence and accuracy by bins of confidence; see `ece` for the arguments."""
+    table, truth_ids = _checked_probabilities(truth, probabilities)
+    confidence = table.max(axis=1)
+    correct = table.argmax(axis=1) == truth_ids
+    # Rounded up so that the upper edge belongs to the bin, as in the paper.
+    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(bins, v, num_bins) / counts for v in (confidence, correct)]
+    return Reliability(means[0], means[1], counts.astype(np.int64))
+
+
+def nll(*, truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the negative log-likelihood, the mean of -ln p(spoken emotion), in nats.
+
+    Args:
+        truth: Class indices `(num_utterances,)`.
+        probabilities: `(num_utterances, num_classes)`, rows sum to one; what is below
+            1e-12 counts as that.
+
+    Returns:
+        At least 0; ln num_classes for equal probabilities.
+
+    Raises:
+        ValueError: Shapes differ, or a row does not sum to one.
+    """
+    table, truth_ids = _checked_probabilities(truth, probabilities)
+    spoken = table[np.arange(len(table)), truth_ids]
+    return float(-np.log(np.maximum(spoken, _LEAST_PROBABILITY)).mean())
+
+
+def brier(*, truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the mean squared distance of the probabilities from the truth (1 for it, else 0).
+
+    Arguments and errors are those of `nll`.
+
+    Returns:
+        In [0, 2]; the sum over classes, as in the source, not half of it.
+
+    Source:
+        Brier (1950), "Verification of forecasts expressed in terms of probability".
+    """
+    table, truth_ids = _checked_probabilities(truth, probabilities)
+    distance = table - np.eye(table.shape[1])[truth_ids]
+    return float((distance**2).sum(axis=1).mean())
+
+
+def _checked_probabilities(
+    truth: ArrayLike, probabilities: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     table, truth_ids = np.asarray(probabilities, dtype=np.float64), _indices(truth)
     if table.ndim != 2 or len(table) != len(truth_ids) or not len(table):
         raise ValueError(f"expected one row per utterance, got {table.shape} for {truth_ids.shape}")
     if not np.allclose(table.sum(axis=1), 1.0, atol=1e-4):
         worst = float(np.abs(table.sum(axis=1) - 1.0).max())
         raise ValueError(f"probabilities must sum to one in every row; off by {worst:.3g}")
-    confidence = table.max(axis=1)
-    correct = table.argmax(axis=1) == truth_ids
-    # Rounded up so that the upper edge belongs to the bin, as in the paper.
-    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
-    gap = np.bincount(bins, weights=correct - confidence, minlength=num_bins)
-    return float(np.abs(gap).sum() / len(table))
+    return table, truth_ids
 
 
 def ccc(*, truth: ArrayLike, prediction: ArrayLike) -> float:
@@ -216,9 +296,6 @@ def mae(*, truth: ArrayLike, prediction: ArrayLike) -> float:
     Returns:
         The mean of |truth - prediction|, at least 0.
 
-    Example:
-        >>> mae(truth=[1.0, 2.0], prediction=[1.5, 4.0])
-        1.25
     """
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     return float(np.mean(np.abs(x - y)))

@@ -54,4 +54,4 @@ def make_deterministic(num_threads: int, *, strict: bool) -> None:
     torch.use_deterministic_algorithms(True, warn_only=not strict)
     # Deterministic mode would fill every new tensor with NaN, to unmask reading what was never
     # written; the results are the same without, and a training step is a few percent faster.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -148,3 +148,36 @@ def test_tracking_keys_name_part_and_metric():
         "test/ece",
         *(f"test/recall_{emotion}" for emotion in emotions),
     }
+
+
+def test_precision_is_scikit_learn_s_and_zero_where_a_class_is_never_predicted():
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.integers(0, 4, size=(2, 200))
+    for said in (prediction, np.where(prediction == 3, 0, prediction)):
+        matrix = metrics.confusion(truth=truth, prediction=said, num_classes=4)
+        expected = sklearn_metrics.precision_score(
+            truth, said, average=None, zero_division=0, labels=range(4)
+        )
+        np.testing.assert_allclose(metrics.precisions(matrix), expected)
+
+
+def test_likelihood_and_brier_are_scikit_learn_s():
+    rng = np.random.default_rng(1)
+    truth, table = rng.integers(0, 4, size=100), rng.dirichlet(np.ones(4), 100)
+    expected = sklearn_metrics.log_loss(truth, table, labels=range(4))
+    assert metrics.nll(truth=truth, probabilities=table) == pytest.approx(expected)
+    one_by_one = [sklearn_metrics.brier_score_loss(truth == k, table[:, k]) for k in range(4)]
+    assert metrics.brier(truth=truth, probabilities=table) == pytest.approx(sum(one_by_one))
+    sure = np.eye(4)[truth]
+    assert metrics.nll(truth=truth, probabilities=sure) == 0
+    assert metrics.brier(truth=truth, probabilities=sure) == 0
+    wrong = np.eye(4)[(truth + 1) % 4]
+    assert metrics.brier(truth=truth, probabilities=wrong) == 2
+    assert metrics.nll(truth=truth, probabilities=wrong) == pytest.approx(-np.log(1e-12))
+
+
+@pytest.mark.parametrize("score", [metrics.nll, metrics.brier, metrics.ece])
+@pytest.mark.parametrize("table", [np.full((2, 4), 0.3), np.full((3, 4), 0.25), np.empty((0, 4))])
+def test_what_is_no_table_of_probabilities_is_refused(score, table):
+    with pytest.raises(ValueError, match="row"):
+        score(truth=[0, 1], probabilities=table)

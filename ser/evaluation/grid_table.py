@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser.evaluation import comparison
 from ser.evaluation.summary import CellSummary
 from ser.params import Section
 
@@ -48,8 +49,11 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
         summaries: (model, loss) -> scores.
 
     Returns:
-        One row per cell with `COLUMNS`, highest UAR first. `tied_with_best` is True where
-        the cell's interval of UAR holds the best cell's UAR.
+        One row per cell with `COLUMNS`, highest UAR first. `tied_with_best` is False where
+        a paired test tells the cell from the best, see `comparison.tied_with_best`.
+
+    Raises:
+        ValueError: The cells were tested on different utterances.
     """
     rows = [
         {
@@ -67,11 +71,14 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
         for (model, loss), summary in summaries.items()
     ]
     grid = pd.DataFrame(rows)
-    best = grid["uar"].max()
-    # An interval that is unknown (NaN, one speaker) cannot tell the cell from the best.
-    grid["tied_with_best"] = ~(grid["uar_high"] < best)
     ordered = grid.sort_values(["uar", "model", "loss"], ascending=[False, True, True])
-    return ordered[list(COLUMNS)].reset_index(drop=True)
+    ordered = ordered.reset_index(drop=True)
+    order = list(zip(ordered["model"], ordered["loss"], strict=True))
+    tied = comparison.tied_with_best(
+        {cell: summary.by_speaker for cell, summary in summaries.items()}, order[0]
+    )
+    ordered["tied_with_best"] = [tied[cell] for cell in order]
+    return ordered[list(COLUMNS)]
 
 
 def write(folder: Path, grid: pd.DataFrame) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import predictions
+from ser import metrics, predictions
+from ser.errors import LineageError
 from ser.evaluation import statistics
 
 SCALARS = ("uar", "wa", "macro_f1", "mcc", "ece")
@@ -31,6 +32,8 @@ class CellSummary:
         intervals: `uar` and `wa` -> 95 % bootstrap interval over speakers.
         recall: Emotion -> recall, mean over seeds.
         confusion: Counts over all seeds `(num_classes, num_classes)`, rows truth.
+        by_speaker: Counts of each speaker, sorted by name, mean over seeds
+            `(num_speakers, num_classes, num_classes)`, rows truth.
         emotions: Class names in order.
         origin: Where the model's weights came from before training.
     """
@@ -42,8 +45,15 @@ class CellSummary:
     intervals: Mapping[str, statistics.Interval]
     recall: Mapping[str, float]
     confusion: NDArray[np.int64]
+    by_speaker: NDArray[np.float64]
     emotions: tuple[str, ...]
     origin: str
+
+    @property
+    def precision(self) -> dict[str, float]:
+        """Emotion -> precision, pooled over folds and seeds."""
+        values = metrics.precisions(self.confusion).tolist()
+        return dict(zip(self.emotions, values, strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of a cell's metrics.json."""
@@ -64,6 +74,7 @@ class CellSummary:
                 for name, value in self.scores.items()
             },
             "recall": dict(self.recall),
+            "precision": self.precision,
             "confusion": self.confusion.tolist(),
             "emotions": list(self.emotions),
         }
@@ -80,6 +91,7 @@ class CellSummary:
             **{f"test/{name}_std_over_seeds": value for name, value in self.spread.items()},
             **ends,
             **{f"test/recall_{emotion}": value for emotion, value in self.recall.items()},
+            **{f"test/precision_{emotion}": value for emotion, value in self.precision.items()},
         }
         # A spread over one seed and an interval over one speaker are not known.
         return {key: value for key, value in keys.items() if not np.isnan(value)}
@@ -132,6 +144,7 @@ def summarise(
             for emotion in emotions
         },
         confusion=matrices.sum(axis=0),
+        by_speaker=matrices / len(by_seed),
         emotions=emotions,
         origin=origin,
     )
@@ -144,8 +157,20 @@ def write(path: Path, summary: CellSummary) -> None:
 
 
 def read_origin(path: Path) -> str:
-    """Return where a cell's weights came from, which its predictions do not say."""
-    return str(json.loads(path.read_text(encoding="utf-8"))["origin"])
+    """Return where a cell's weights came from, which its predictions do not say.
+
+    Args:
+        path: The cell's metrics.json.
+
+    Raises:
+        LineageError: It is not there, or does not say.
+    """
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["origin"])
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise LineageError(
+            f"{path}: it does not say where the weights came from; run `dvc repro`"
+        ) from error
 
 
 def _mean(by_seed: Sequence[Mapping[str, float]], name: str) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
 from ser.features.store import FeatureStore
+from ser.models._heads import CosineHead
 from ser.models._ratings import RatedModel
 from ser.params import ComponentParams
 from ser.training.fit import FitContext, FitResult, fit
@@ -76,13 +78,18 @@ class FoldResult:
         fit: Chosen weights and history.
         statistics: The fold's normalisation.
         predictions: Of the dev and the test part.
+        embeddings: Of the test part, see `SavedFold.embeddings`.
         origin: Where the weights came from before training.
+        layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
+            it; else None.
     """
 
     fit: FitResult
     statistics: Statistics
     predictions: pd.DataFrame
+    embeddings: dict[str, Tensor]
     origin: str
+    layer_weights: list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,25 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
                 part=part,
             )
         )
-    return FoldResult(chosen, statistics, pd.concat(frames, ignore_index=True), str(model.origin))
+    # The test part comes last, so these are its outputs.
+    embeddings = {"embeddings": outputs.output.embedding, "labels": outputs.labels}
+    heads = [module for module in model.modules() if isinstance(module, CosineHead)]
+    if heads:
+        embeddings["prototypes"] = heads[0].prototypes.detach()
+    return FoldResult(
+        chosen,
+        statistics,
+        pd.concat(frames, ignore_index=True),
+        {name: tensor.cpu().contiguous() for name, tensor in embeddings.items()},
+        str(model.origin),
+        _layer_weights(model),
+    )
+
+
+def _layer_weights(model: nn.Module) -> list[float] | None:
+    inner: Any = model.model if isinstance(model, RatedModel) else model
+    weights: list[float] | None = inner.layer_weights() if hasattr(inner, "layer_weights") else None
+    return weights
 
 
 def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Any:
@@ -213,6 +238,7 @@ def _row_weights(
 
 _WEIGHTS, _STATISTICS = "model.safetensors", "statistics.safetensors"
 _PREDICTIONS, _HISTORY, _FACTS = "predictions.parquet", "history.json", "facts.json"
+_EMBEDDINGS = "embeddings.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +246,7 @@ class SavedFold:
     """A finished fold on disk; it exists as a whole or not at all.
 
     Args:
-        folder: Holds weights, normalisation, predictions, history and facts.
+        folder: Holds weights, normalisation, predictions, embeddings, history and facts.
     """
 
     folder: Path
@@ -254,8 +280,17 @@ class SavedFold:
         history = pd.DataFrame(json.loads((self.folder / _HISTORY).read_text(encoding="utf-8")))
         return history.astype({"fold": int, "seed": int, "epoch": int})
 
+    def embeddings(self) -> dict[str, NDArray[Any]]:
+        """Return `embeddings` and `labels` of the test part, and a cosine head's `prototypes`.
+
+        Returns:
+            `(num_utterances, embedding_dim)`, class indices `(num_utterances,)`, and
+            `(num_classes, embedding_dim)`.
+        """
+        return dict(load_arrays(self.folder / _EMBEDDINGS))
+
     def facts(self) -> dict[str, Any]:
-        """Return `best_epoch`, `dev_uar`, `num_parameters` and `origin`."""
+        """Return `best_epoch`, `dev_uar`, `num_parameters`, `origin` and `layer_weights`."""
         facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
         return facts
 
@@ -279,6 +314,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
     save_file(weights, temporary / _WEIGHTS)
     result.statistics.save(temporary / _STATISTICS)
     predictions.write(temporary / _PREDICTIONS, result.predictions)
+    save_file(result.embeddings, temporary / _EMBEDDINGS)
     # JSON and not CSV: it gives every number back to the last bit.
     history = [{"fold": fold, "seed": seed, **row} for row in result.fit.history]
     (temporary / _HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
@@ -287,6 +323,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
         "dev_uar": result.fit.dev_uar,
         "num_parameters": sum(tensor.numel() for tensor in weights.values()),
         "origin": result.origin,
+        "layer_weights": result.layer_weights,
     }
     (temporary / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     temporary.replace(folder)

@@ -1,0 +1,240 @@
+"""Is one cell better than another? Paired, over the same speakers and utterances.
+
+UAR is a sum over speakers once the utterances are fixed: with h_sk a speaker's hits on
+class k and N_k all utterances of it, UAR = sum_s (1/K) sum_k h_sk / N_k. So the difference
+of two cells is a sum of one number per speaker, and the sign-flip test works on these.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+from statsmodels.stats.multitest import multipletests
+
+from ser.evaluation.statistics import LEVEL, NUM_RESAMPLES
+
+Cell = tuple[str, str]
+
+COLUMNS = (
+    "family",
+    "model_a",
+    "loss_a",
+    "model_b",
+    "loss_b",
+    "num_speakers",
+    "num_utterances",
+    "uar_a",
+    "uar_b",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "standard_error",
+    "effect_size",
+    "p",
+    "p_holm",
+    "significant",
+)
+ALPHA = 1 - LEVEL
+POWER = 0.8
+#: Up to so many speakers all sign flips are tried (2^16), beyond it a random sample.
+_MAX_EXACT = 16
+_NUM_FLIPS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Two cells on the same utterances.
+
+    Args:
+        uar_a, uar_b: In [0, 1].
+        difference: uar_a - uar_b.
+        low, high: 95 % bootstrap interval of the difference over speakers, NaN for one.
+        standard_error: Standard deviation of the bootstrapped difference, NaN for one.
+        effect_size: Mean of the speakers' parts of the difference in units of their
+            standard deviation (Cohen's d_z); NaN where that is zero.
+        p: Of the two-sided sign-flip test.
+    """
+
+    uar_a: float
+    uar_b: float
+    difference: float
+    low: float
+    high: float
+    standard_error: float
+    effect_size: float
+    p: float
+
+
+def compare(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: int = 0) -> Paired:
+    """Compare two cells.
+
+    Args:
+        a: Confusion counts per speaker, mean over seeds
+            `(num_speakers, num_classes, num_classes)`, rows truth.
+        b: The same of the other cell; the same speakers in the same order.
+        seed: Of resampling.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ValueError: The cells did not hear the same utterances, or a class is spoken by
+            nobody.
+    """
+    spoken = a.sum(axis=2)
+    if a.shape != b.shape or not np.allclose(spoken, b.sum(axis=2)):
+        raise ValueError("cells were tested on different utterances, so they make no pair")
+    totals = spoken.sum(axis=0)
+    if (totals == 0).any():
+        raise ValueError(f"nobody speaks class index {np.flatnonzero(totals == 0).tolist()}")
+    hits_a, hits_b = (np.diagonal(counts, axis1=1, axis2=2) for counts in (a, b))
+    parts = ((hits_a - hits_b) / totals).mean(axis=1)
+    low, high, error = _bootstrap(hits_a - hits_b, spoken, seed=seed)
+    spread = parts.std(ddof=1) if len(parts) > 1 else 0.0
+    return Paired(
+        uar_a=float((hits_a.sum(axis=0) / totals).mean()),
+        uar_b=float((hits_b.sum(axis=0) / totals).mean()),
+        difference=float(parts.sum()),
+        low=low,
+        high=high,
+        standard_error=error,
+        effect_size=float(parts.mean() / spread) if spread > 1e-12 else float("nan"),
+        p=sign_flip(parts, seed=seed),
+    )
+
+
+def sign_flip(parts: NDArray[np.float64], *, seed: int = 0) -> float:
+    """Return p of the hypothesis that each part is as likely to have the other sign.
+
+    Args:
+        parts: What each speaker adds to a difference `(num_speakers,)`.
+        seed: Of the sample of flips, where there are too many to try them all.
+
+    Returns:
+        Two-sided p; exact up to 16 speakers, so at least 2 / 2^num_speakers.
+
+    Source:
+        Fisher's randomisation test; Good (2005), "Permutation, Parametric and Bootstrap
+        Tests of Hypotheses", section 3.2. The sampled p counts the observed one, Phipson
+        & Smyth (2010), equation 2.
+    """
+    observed = abs(parts.sum()) - 1e-12
+    if len(parts) <= _MAX_EXACT:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(parts))))
+        return float((np.abs(signs @ parts) >= observed).mean())
+    rng = np.random.default_rng(seed)
+    signs = rng.choice((-1.0, 1.0), size=(_NUM_FLIPS, len(parts)))
+    return float((1 + (np.abs(signs @ parts) >= observed).sum()) / (1 + _NUM_FLIPS))
+
+
+def _bootstrap(
+    differences: NDArray[np.float64], spoken: NDArray[np.float64], *, seed: int
+) -> tuple[float, float, float]:
+    """Return interval and standard error of a UAR difference, speakers drawn."""
+    num_speakers = len(spoken)
+    if num_speakers < 2:
+        return float("nan"), float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=NUM_RESAMPLES)
+    hits, totals = draws @ differences, draws @ spoken
+    complete = (totals > 0).all(axis=1)
+    values = (hits[complete] / totals[complete]).mean(axis=1)
+    low, high = np.quantile(values, [ALPHA / 2, 1 - ALPHA / 2])
+    return float(low), float(high), float(values.std(ddof=1))
+
+
+def detectable_difference(standard_error: float) -> float:
+    """Return the true difference that would be found four times out of five.
+
+    Args:
+        standard_error: Of the paired difference.
+
+    Returns:
+        (z_0.975 + z_0.8) * standard_error, the normal approximation for one comparison;
+        Holm's correction asks for more.
+    """
+    return float((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * standard_error)
+
+
+def pairs_table(counts_of: Mapping[Cell, NDArray[np.float64]]) -> pd.DataFrame:
+    """Return every pair of losses within a model, and of models within a loss.
+
+    Args:
+        counts_of: (model, loss) -> confusion counts per speaker, see `compare`.
+
+    Returns:
+        One row per pair with `COLUMNS`; p is corrected after Holm within its family, the
+        pairs of one model or of one loss.
+
+    Source:
+        Holm (1979), "A simple sequentially rejective multiple test procedure".
+    """
+    families = [
+        *((f"losses of {name}", 0, name) for name in dict.fromkeys(c[0] for c in counts_of)),
+        *((f"models with {name}", 1, name) for name in dict.fromkeys(c[1] for c in counts_of)),
+    ]
+    tables = []
+    for family, position, name in families:
+        members = [cell for cell in counts_of if cell[position] == name]
+        rows = [_pair_row(family, a, b, counts_of) for a, b in itertools.combinations(members, 2)]
+        if rows:
+            table = pd.DataFrame(rows)
+            table["p_holm"] = holm(table["p"].to_numpy())
+            tables.append(table)
+    if not tables:
+        return pd.DataFrame(columns=list(COLUMNS))
+    pairs = pd.concat(tables, ignore_index=True)
+    pairs["significant"] = pairs["p_holm"] < ALPHA
+    return pairs[list(COLUMNS)]
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p values corrected after Holm `(num_comparisons,)`."""
+    corrected: NDArray[np.float64] = multipletests(p, alpha=ALPHA, method="holm")[1]
+    return corrected
+
+
+def tied_with_best(counts_of: Mapping[Cell, NDArray[np.float64]], best: Cell) -> dict[Cell, bool]:
+    """Return which cells cannot be told from the best one.
+
+    Args:
+        counts_of: (model, loss) -> confusion counts per speaker, see `compare`.
+        best: One of them.
+
+    Returns:
+        False where the paired sign-flip test, corrected after Holm over all cells, tells
+        the cell from the best; True elsewhere, and for the best.
+    """
+    others = [cell for cell in counts_of if cell != best]
+    tied = {best: True}
+    if others:
+        p = np.array([compare(counts_of[best], counts_of[cell]).p for cell in others])
+        tied |= dict(zip(others, (holm(p) >= ALPHA).tolist(), strict=True))
+    return tied
+
+
+def _pair_row(
+    family: str, a: Cell, b: Cell, counts_of: Mapping[Cell, NDArray[np.float64]]
+) -> dict[str, object]:
+    found = compare(counts_of[a], counts_of[b])
+    return {
+        "family": family,
+        "model_a": a[0],
+        "loss_a": a[1],
+        "model_b": b[0],
+        "loss_b": b[1],
+        "num_speakers": len(counts_of[a]),
+        "num_utterances": round(float(counts_of[a].sum())),
+        "uar_a": found.uar_a,
+        "uar_b": found.uar_b,
+        "difference": found.difference,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "standard_error": found.standard_error,
+        "effect_size": found.effect_size,
+        "p": found.p,
+    }

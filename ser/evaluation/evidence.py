@@ -1,0 +1,148 @@
+"""What the cells' predictions say beyond the grid, gathered for tables and page."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser.evaluation import calibration, comparison, published, ranks, slices
+from ser.evaluation.comparison import Cell
+from ser.evaluation.ranks import Ranking
+from ser.evaluation.summary import CellSummary
+from ser.utterance import Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that is computed from predictions beside the scores.
+
+    Args:
+        pairs: Paired comparisons, see `comparison.pairs_table`.
+        calibration: See `calibration.table`.
+        slices: See `slices.table`; `model` and `loss` first.
+        ranking: Losses over speakers; None where there are too few.
+        published: See `published.table`.
+        detectable: Median over pairs of losses of the difference that such a comparison
+            finds four times out of five, in [0, 1]; NaN where it is not known.
+    """
+
+    pairs: pd.DataFrame
+    calibration: pd.DataFrame
+    slices: pd.DataFrame
+    ranking: Ranking | None
+    published: pd.DataFrame
+    detectable: float
+
+    def gaps(self, model: str, loss: str) -> dict[str, float]:
+        """Return what the slices of a cell come to, see `slices.gaps`."""
+        of_cell = (self.slices["model"] == model) & (self.slices["loss"] == loss)
+        return slices.gaps(self.slices[of_cell])
+
+
+def gather(
+    frames: Mapping[Cell, pd.DataFrame],
+    summaries: Mapping[Cell, CellSummary],
+    grid: pd.DataFrame,
+    utterances: Iterable[Utterance],
+    *,
+    card: Mapping[str, Any],
+    split: Mapping[str, Any],
+) -> Evidence:
+    """Compute the evidence.
+
+    Args:
+        frames: (model, loss) -> predictions.
+        summaries: (model, loss) -> scores.
+        grid: See `grid_table.table`.
+        utterances: The manifest.
+        card: The corpus card.
+        split: The split report.
+    """
+    counts_of = {cell: summary.by_speaker for cell, summary in summaries.items()}
+    pairs = comparison.pairs_table(counts_of)
+    values = slices.values_of(utterances)
+    sliced = [
+        slices.table(frame, values).assign(model=model, loss=loss)
+        for (model, loss), frame in frames.items()
+    ]
+    of_losses = pairs[pairs["family"].astype(str).str.startswith("losses of")]
+    errors = of_losses["standard_error"].dropna().to_numpy(dtype=np.float64)
+    return Evidence(
+        pairs=pairs,
+        calibration=calibration.table(frames),
+        slices=pd.concat(sliced, ignore_index=True)[["model", "loss", *slices.COLUMNS]],
+        ranking=rank_losses(summaries),
+        published=published.table(grid, card, split),
+        detectable=comparison.detectable_difference(float(np.median(errors)))
+        if len(errors)
+        else float("nan"),
+    )
+
+
+def rank_losses(summaries: Mapping[Cell, CellSummary]) -> Ranking | None:
+    """Rank the losses over speakers, a speaker's UAR being the mean over the models.
+
+    Args:
+        summaries: (model, loss) -> scores. Losses that some model lacks are left out: their
+            mean would be over other models.
+    """
+    models = {model for model, _ in summaries}
+    complete = [
+        loss
+        for loss in dict.fromkeys(loss for _, loss in summaries)
+        if all((model, loss) in summaries for model in models)
+    ]
+    columns = {
+        loss: np.mean(
+            [ranks.speaker_uar(summaries[model, loss].by_speaker) for model in models], axis=0
+        )
+        for loss in complete
+    }
+    return ranks.rank(pd.DataFrame(columns))
+
+
+def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return for each model its best loss and how surely it is better than the others.
+
+    Args:
+        grid: See `grid_table.table`.
+        pairs: See `comparison.pairs_table`.
+
+    Returns:
+        Models best first: `model`, `loss`, `uar` and `others`, a list of `loss`,
+        `difference` (best minus other) with `low` and `high`, `effect_size`, `p_holm` and
+        `significant`.
+    """
+    found = []
+    for best in grid.drop_duplicates("model").to_dict("records"):
+        others = []
+        for row in pairs[pairs["family"] == f"losses of {best['model']}"].to_dict("records"):
+            if best["loss"] not in (row["loss_a"], row["loss_b"]):
+                continue
+            is_first = row["loss_a"] == best["loss"]
+            sign = 1.0 if is_first else -1.0
+            ends = sorted((sign * row["difference_low"], sign * row["difference_high"]))
+            others.append(
+                {
+                    "loss": row["loss_b"] if is_first else row["loss_a"],
+                    "difference": sign * row["difference"],
+                    "low": ends[0],
+                    "high": ends[1],
+                    "effect_size": sign * row["effect_size"],
+                    "p_holm": row["p_holm"],
+                    "significant": row["significant"],
+                }
+            )
+        others.sort(key=lambda other: float(other["difference"]))
+        found.append({key: best[key] for key in ("model", "loss", "uar")} | {"others": others})
+    return found
+
+
+def write(folder: Path, evidence: Evidence) -> None:
+    """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
+    for name in ("pairs", "calibration", "slices", "published"):
+        table: pd.DataFrame = getattr(evidence, name)
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6f", lineterminator="\n")

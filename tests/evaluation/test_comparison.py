@@ -1,0 +1,153 @@
+import itertools
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from ser import metrics
+from ser.evaluation import comparison
+
+
+def counts(rng, *, num_speakers=8, accuracy=0.6, per_class=10):
+    """Confusion counts per speaker of a classifier that is right so often."""
+    found = np.zeros((num_speakers, 4, 4))
+    for speaker, truth in itertools.product(range(num_speakers), range(4)):
+        hits = rng.binomial(per_class, accuracy)
+        found[speaker, truth, truth] = hits
+        found[speaker, truth, (truth + 1) % 4] = per_class - hits
+    return found
+
+
+def uar_of(matrices):
+    return metrics.recalls(matrices.sum(axis=0)).mean()
+
+
+def test_difference_is_that_of_the_pooled_uars():
+    rng = np.random.default_rng(0)
+    a, b = counts(rng, accuracy=0.7), counts(rng, accuracy=0.5)
+    found = comparison.compare(a, b)
+    assert found.uar_a == pytest.approx(uar_of(a))
+    assert found.uar_b == pytest.approx(uar_of(b))
+    assert found.difference == pytest.approx(uar_of(a) - uar_of(b))
+    assert found.low < found.difference < found.high
+
+
+def test_p_is_the_share_of_exchanges_of_speakers_that_differ_as_much():
+    rng = np.random.default_rng(1)
+    a, b = counts(rng, num_speakers=6, accuracy=0.65), counts(rng, num_speakers=6, accuracy=0.5)
+    observed = abs(uar_of(a) - uar_of(b))
+    extreme = 0
+    for exchanged in itertools.product((False, True), repeat=6):
+        mask = np.array(exchanged)[:, None, None]
+        difference = uar_of(np.where(mask, b, a)) - uar_of(np.where(mask, a, b))
+        extreme += abs(difference) >= observed - 1e-9
+    assert comparison.compare(a, b).p == pytest.approx(extreme / 2**6)
+
+
+def test_cell_against_itself_does_not_differ():
+    a = counts(np.random.default_rng(2))
+    found = comparison.compare(a, a)
+    assert (found.difference, found.p) == (0.0, 1.0)
+    assert np.isnan(found.effect_size)
+
+
+def test_exchanging_the_cells_changes_the_sign_only():
+    rng = np.random.default_rng(3)
+    a, b = counts(rng, accuracy=0.7), counts(rng, accuracy=0.5)
+    forth, back = comparison.compare(a, b), comparison.compare(b, a)
+    assert forth.difference == pytest.approx(-back.difference)
+    assert forth.effect_size == pytest.approx(-back.effect_size)
+    assert forth.p == back.p
+    assert (forth.low, forth.high) == pytest.approx((-back.high, -back.low))
+
+
+def test_one_speaker_says_nothing_about_others():
+    rng = np.random.default_rng(4)
+    a, b = counts(rng, num_speakers=1), counts(rng, num_speakers=1)
+    found = comparison.compare(a, b)
+    assert found.p == 1.0
+    assert np.isnan([found.low, found.high, found.standard_error]).all()
+
+
+def test_cells_of_other_utterances_make_no_pair():
+    rng = np.random.default_rng(5)
+    with pytest.raises(ValueError, match="different utterances"):
+        comparison.compare(counts(rng), counts(rng, per_class=11))
+    silent = counts(rng)
+    silent[:, 2] = 0
+    with pytest.raises(ValueError, match="nobody speaks"):
+        comparison.compare(silent, silent)
+
+
+@pytest.mark.parametrize("num_speakers", [8, 10])
+def test_without_a_difference_the_test_rejects_at_its_level_and_the_interval_holds_zero(
+    num_speakers,
+):
+    rng = np.random.default_rng(6)
+    # Speakers differ much, cells do not: the case that tests over utterances get wrong.
+    num_simulated, rejected, covered = 400, 0, 0
+    for _ in range(num_simulated):
+        parts = rng.normal(size=num_speakers) * rng.gamma(2.0, size=num_speakers)
+        rejected += comparison.sign_flip(parts) <= 0.05
+    assert rejected / num_simulated == pytest.approx(0.05, abs=0.03)
+    for _ in range(100):
+        skill = rng.beta(6, 4, size=num_speakers)
+        a, b = (
+            np.concatenate([counts(rng, num_speakers=1, accuracy=s) for s in skill])
+            for _ in range(2)
+        )
+        found = comparison.compare(a, b)
+        covered += found.low <= 0 <= found.high
+    # A percentile bootstrap of so few clusters covers a little less than it says.
+    assert 82 <= covered <= 100
+
+
+def test_sampled_flips_agree_with_all_of_them(monkeypatch):
+    parts = np.random.default_rng(7).normal(0.4, 1.0, size=12)
+    exact = comparison.sign_flip(parts)
+    monkeypatch.setattr(comparison, "_MAX_EXACT", 0)
+    assert comparison.sign_flip(parts) == pytest.approx(exact, abs=0.01)
+
+
+def test_power_is_that_of_the_normal_distribution():
+    error = 0.02
+    found = comparison.detectable_difference(error)
+    # With this true difference the two-sided z test rejects four times out of five.
+    assert norm.sf(norm.ppf(0.975) - found / error) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_holm_is_the_step_down_of_the_paper():
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    # Sorted .005 .01 .03 .04, times 4 3 2 1, never falling: .02 .03 .06 .06.
+    np.testing.assert_allclose(comparison.holm(p), [0.03, 0.06, 0.06, 0.02])
+
+
+def test_every_pair_of_a_model_and_of_a_loss_stands_in_the_table_once():
+    rng = np.random.default_rng(8)
+    cells = {(m, loss): counts(rng) for m in ("lstm", "vggish") for loss in ("ce", "focal", "aam")}
+    table = comparison.pairs_table(cells)
+    assert list(table.columns) == list(comparison.COLUMNS)
+    sizes = table["family"].value_counts().to_dict()
+    assert sizes == {
+        "losses of lstm": 3, "losses of vggish": 3,
+        "models with ce": 1, "models with focal": 1, "models with aam": 1,
+    }  # fmt: skip
+    assert (table["p_holm"] >= table["p"] - 1e-12).all()
+    assert (table["significant"] == (table["p_holm"] < 0.05)).all()
+    assert set(table["num_speakers"]) == {8}
+    assert set(table["num_utterances"]) == {8 * 4 * 10}
+    one = comparison.pairs_table({("lstm", "ce"): counts(rng)})
+    assert list(one.columns) == list(comparison.COLUMNS)
+    assert one.empty
+
+
+def test_cell_far_below_the_best_is_not_tied_and_one_near_it_is():
+    rng = np.random.default_rng(9)
+    best = counts(rng, num_speakers=10, accuracy=0.9)
+    cells = {
+        ("a", "best"): best,
+        ("a", "near"): np.roll(best, 1, axis=0),
+        ("a", "far"): counts(rng, num_speakers=10, accuracy=0.3),
+    }
+    tied = comparison.tied_with_best(cells, ("a", "best"))
+    assert tied == {("a", "best"): True, ("a", "near"): True, ("a", "far"): False}
