@@ -12,11 +12,11 @@ import pandas as pd
 from ser import lineage, predictions, runtime
 from ser.data import manifest
 from ser.errors import LineageError
-from ser.evaluation import figures, grid_table, publication, report, summary
+from ser.evaluation import evidence, grid_table, pictures, publication, report, summary
 from ser.evaluation.grid_table import CellParams
 from ser.evaluation.report import CellSection, Report
 from ser.params import StageParams, read
-from ser.tracking import cells
+from ser.tracking import cells, mlflow_tracker
 
 #: What is read of a cell's folder, beside run.json.
 CELL_FILES = ("predictions.parquet", "metrics.json", lineage.RECORD, "figures")
@@ -37,35 +37,34 @@ def run(
     _require([folder / name for folder in folders.values() for name in CELL_FILES] + [floor_file])
     json_files = (data / "corpus.json", data / "split_report.json", shortcut_file)
     card, split, shortcut = map(_read_json, json_files)
-    speaker_of = {u.id: u.speaker for u in manifest.read(data / "manifest.jsonl")}
+    utterances = manifest.read(data / "manifest.jsonl")
+    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
+    frames = {c: predictions.read(f / "predictions.parquet") for c, f in folders.items()}
     summaries = {
         cell: summary.summarise(
-            predictions.read(folder / "predictions.parquet"),
-            speaker_of,
-            origin=summary.read_origin(folder / "metrics.json"),
+            frames[cell], speaker_of, origin=summary.read_origin(folder / "metrics.json")
         )
         for cell, folder in folders.items()
     }
     grid, floor = grid_table.table(summaries), pd.read_csv(floor_file)
+    found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     out.mkdir(parents=True, exist_ok=True)
     grid_table.write(out, grid)
+    evidence.write(out, found)
     publication.write_origins(out, summaries)
-    chance, foot = 1 / len(card["emotions"]), report.foot(card, split)
-    title = "UAR of every cell and of the floor"
-    overview = figures.grid_intervals(grid, floor, chance=chance, title=title, foot=foot)
-    overview_png, _ = figures.save(overview, out / "figures" / "grid")
+    drawn = pictures.draw(out / "figures", folders, grid, floor, found, card, split)
     sections = []
     for cell in zip(grid["model"], grid["loss"], strict=True):
-        folder, name = folders[cell], "-".join(cell)
-        shutil.copytree(folder / "figures", out / "figures" / name, dirs_exist_ok=True)
-        cell_params = records[cell].cell.spec.params
-        pictures = report.pictures(out / "figures" / name)
-        sections.append(CellSection(name, summaries[cell], cell_params, pictures))
+        name, cell_params = "-".join(cell), records[cell].cell.spec.params
+        shutil.copytree(folders[cell] / "figures", out / "figures" / name, dirs_exist_ok=True)
+        shown = report.pictures(out / "figures" / name)
+        sections.append(CellSection(name, summaries[cell], cell_params, shown))
     best = grid["model"][0], grid["loss"][0]
     environment = _read_json(folders[best] / lineage.RECORD)["environment"]
     provenance = report.provenance(records[best].cell.spec.tags, environment)
-    page = Report(card, split, grid, floor, shortcut, overview_png, sections, provenance)
+    page = Report(card, split, grid, floor, shortcut, found, *drawn, sections, provenance)
     (out / "index.html").write_text(report.render(page), encoding="utf-8")
+    publication.track(out, records[best], mlflow_tracker.open_experiment)
 
 
 def _require(paths: Iterable[Path]) -> None:

@@ -1,6 +1,7 @@
 """Tiny manifests, features and folds made in memory, so that no test needs a corpus."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,8 @@ def rating_of(utterances: Sequence[Utterance]) -> dict[str, tuple[float, ...]]:
 def label_of(utterances: Sequence[Utterance]) -> dict[str, int]:
     """Class index of every utterance."""
     return {u.id: EMOTIONS.index(str(u.emotion)) for u in utterances}
+
+
+def renamed(utterance, id_):
+    """The same record under another id."""
+    return replace(utterance, id=id_)

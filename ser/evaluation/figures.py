@@ -1,6 +1,6 @@
 """Figures, as PNG for pages and SVG for papers; each names its corpus in its foot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,18 @@ def grid_intervals(
         axes.tick_params(axis="y", length=0)
         label(figure, title, foot)
     return figure
+
+
+def foot(card: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """Return the line below every figure: corpus, protocol, synthetic or real.
+
+    Args:
+        card: `data/corpus.json`.
+        split: `data/split_report.json`.
+    """
+    kind = "SYNTHETIC speech" if card["synthetic"] else "real speech"
+    speakers = "" if split["speaker_independent"] else ", SPEAKER-DEPENDENT"
+    return f"corpus {card['name']} ({kind}), protocol {split['protocol']}{speakers}"
 
 
 def save(figure: Figure, stem: Path) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ser.evaluation import figures
 
@@ -34,7 +35,7 @@ def layer_weights(
             axes.fill_between(layers, table.min(axis=0), table.max(axis=0), color=colour, alpha=0.2)
         axes.set(xlabel="hidden state, 0 is the input of the lowest layer", ylabel="weight")
         axes.set_ylim(bottom=0.0)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8, ncols=2)
         figures.label(figure, title, foot)
     return figure

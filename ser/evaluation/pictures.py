@@ -1,12 +1,15 @@
 """The figures of the report's page, drawn from the cells' results and saved beside it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
+from ser import predictions
 from ser.evaluation import (
     calibration,
     calibration_figure,
@@ -18,7 +21,66 @@ from ser.evaluation import (
 )
 from ser.evaluation.comparison import Cell
 from ser.evaluation.embedding_figure import Embeddings
+from ser.evaluation.evidence import Evidence
 from ser.evaluation.ranks import Ranking
+
+PREDICTIONS = "predictions.parquet"
+
+
+class Drawn(NamedTuple):
+    """PNG files of the page, see `ser.evaluation.report.Report`."""
+
+    figures: dict[str, Path]
+    calibration: dict[str, Path]
+    embeddings: dict[str, Path]
+
+
+def draw(
+    folder: Path,
+    cells: Mapping[Cell, Path],
+    grid: pd.DataFrame,
+    floor: pd.DataFrame,
+    evidence: Evidence,
+    card: Mapping[str, Any],
+    split: Mapping[str, Any],
+) -> Drawn:
+    """Draw all of them but the cells' own.
+
+    Args:
+        folder: Where PNG and SVG go.
+        cells: (model, loss) -> the cell's folder.
+        grid: See `grid_table.table`.
+        floor: See `reports/floor.csv`.
+        evidence: What predictions say beyond the grid.
+        card: The corpus card.
+        split: The split report.
+    """
+    foot, emotions = figures.foot(card, split), tuple(card["emotions"])
+    best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
+    return Drawn(
+        {
+            **draw_grid(folder, grid, floor, chance=1 / len(emotions), foot=foot),
+            **draw_ranks(folder, evidence.ranking, foot=foot),
+            **draw_layer_weights(folder, layer_weights(cells), foot=foot),
+        },
+        draw_calibration(
+            folder,
+            {"-".join(cell): predictions.read(cells[cell] / PREDICTIONS) for cell in best},
+            foot=foot,
+        ),
+        draw_embeddings(folder, cells, emotions, foot=foot),
+    )
+
+
+def layer_weights(cells: Mapping[Cell, Path]) -> dict[str, list[list[float]]]:
+    """Return what frozen layers contribute, per fold and seed, of cells that learn it."""
+    found: dict[str, list[list[float]]] = {}
+    for cell, folder in cells.items():
+        for path in sorted(folder.glob("fold-*/seed-*/facts.json")):
+            weights = json.loads(path.read_text(encoding="utf-8")).get("layer_weights")
+            if weights is not None:
+                found.setdefault("-".join(cell), []).append(weights)
+    return found
 
 
 def draw_grid(

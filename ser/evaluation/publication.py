@@ -2,17 +2,21 @@
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ser import lineage
 from ser.errors import LineageError
 from ser.evaluation import grid_table
-from ser.evaluation.report import SYNTHETIC_NOTICE, foot
+from ser.evaluation.figures import foot
+from ser.evaluation.report import SYNTHETIC_NOTICE
 from ser.evaluation.summary import CellSummary
+from ser.tracking.cells import CellRecord
+from ser.tracking.tracker import Experiment, RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,39 @@ def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary
     """
     origins = {"-".join(cell): scores.origin for cell, scores in summaries.items()}
     (reports / "origins.json").write_text(json.dumps(origins, indent=2) + "\n", encoding="utf-8")
+
+
+def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> None:
+    """Record the comparison as a run of its own, with the page and the tables as artifacts.
+
+    Args:
+        reports: Folder of the finished comparison.
+        best: The best cell, whose experiment and lineage the run takes over.
+        open_: Opens an experiment, as `ser.tracking.mlflow_tracker.open_experiment`.
+
+    Raises:
+        TrackingError: The tracking store cannot be used.
+    """
+    page = reports / "index.html"
+    digest = lineage.sha256_file(page)
+    kept = ("ser.corpus", "ser.protocol", "ser.synthetic", "ser.manifest_sha256")
+    shared = best.cell.spec.tags
+    spec = RunSpec(
+        name="comparison",
+        run_key=digest[:32],
+        tags={**{key: shared[key] for key in kept if key in shared}, "ser.report_sha256": digest},
+        params={"best": best.cell.spec.name},
+        note="The report of the comparison: open the artifact `index.html`.",
+    )
+    experiment = open_(
+        f"{best.experiment}/report",
+        note=f"One run per state of the comparison of `{best.experiment}`.",
+        tags=best.experiment_tags,
+    )
+    with experiment.run(spec) as tracker:
+        tracker.log_metrics({"test/uar": best.cell.metrics["test/uar"]})
+        for path in (page, *sorted(reports.glob("*.csv"))):
+            tracker.log_artifact(path)
 
 
 def as_text(result: Result) -> str:

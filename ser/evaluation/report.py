@@ -9,6 +9,9 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from ser.evaluation import published
+from ser.evaluation.evidence import Evidence, best_losses
+from ser.evaluation.figures import foot
 from ser.evaluation.summary import CellSummary
 
 SYNTHETIC_NOTICE = (
@@ -44,7 +47,10 @@ class Report:
         grid: One row per cell, best first.
         floor: One row per baseline outside the grid, `reports/floor.csv`.
         shortcut: What scripted speech gives away, `reports/shortcut.json`.
-        overview: PNG of the intervals of grid and floor.
+        evidence: What predictions say beyond the grid.
+        figures: `heat_map`, `grid`, and where they are known `ranks` and `layers` -> PNG.
+        calibration_figures: Name of a cell -> PNG.
+        embedding_figures: Model -> PNG.
         cells: One section per cell, in the grid's order.
         provenance: Name -> value: commit, digests, versions, the command.
     """
@@ -54,21 +60,28 @@ class Report:
     grid: pd.DataFrame
     floor: pd.DataFrame
     shortcut: Mapping[str, Any]
-    overview: Path
+    evidence: Evidence
+    figures: Mapping[str, Path]
+    calibration_figures: Mapping[str, Path]
+    embedding_figures: Mapping[str, Path]
     cells: Sequence[CellSection]
     provenance: Mapping[str, str]
 
 
-def foot(card: Mapping[str, Any], split: Mapping[str, Any]) -> str:
-    """Return the line below every figure: corpus, protocol, synthetic or real.
-
-    Args:
-        card: `data/corpus.json`.
-        split: `data/split_report.json`.
-    """
-    kind = "SYNTHETIC speech" if card["synthetic"] else "real speech"
-    speakers = "" if split["speaker_independent"] else ", SPEAKER-DEPENDENT"
-    return f"corpus {card['name']} ({kind}), protocol {split['protocol']}{speakers}"
+#: Name of a template, which is the section's anchor too -> its name in the navigation.
+SECTIONS = {
+    "result": "Result",
+    "evidence": "Evidence",
+    "floor": "Floor",
+    "shortcut": "Shortcut",
+    "calibration": "Calibration",
+    "slices": "Slices",
+    "embeddings": "Embeddings",
+    "published": "Published",
+    "cells": "Cells",
+    "data": "Data",
+    "provenance": "Provenance",
+}
 
 
 #: File name in a cell's `figures/` -> caption in the report, in the order shown.
@@ -120,21 +133,42 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda value: "–" if pd.isna(value) else f"{100 * value:.1f}"  # noqa: RUF001
-    environment.filters["image"] = _data_uri
-    environment.filters["flat"] = _flatten
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    environment.filters |= {
+        "percent": lambda value: _or_dash(value, 100, ".1f"),
+        "points": lambda value: _or_dash(value, 100, ".1f"),
+        "number": lambda value: _or_dash(value, 1, ".2f"),
+        "image": _data_uri,
+        "flat": _flatten,
+    }
+    best = report.grid.drop_duplicates("model").to_dict("records")
+    evidence, sliced = report.evidence, report.evidence.slices
+    first = report.grid.iloc[0]
+    is_first = (sliced["model"] == first["model"]) & (sliced["loss"] == first["loss"])
+    return environment.get_template("report.html.j2").render(
         report=report,
+        sections=list(SECTIONS.items()),
         foot=foot(report.card, report.split),
         synthetic_notice=SYNTHETIC_NOTICE,
         rows=report.grid.to_dict("records"),
-        best_rows=report.grid.drop_duplicates("model").to_dict("records"),
+        best_rows=best,
+        best_losses=best_losses(report.grid, evidence.pairs),
+        smallest_p=2 / 2 ** report.card["num_speakers"],
+        calibration_rows=evidence.calibration.to_dict("records"),
+        gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
+        slice_rows=sliced[is_first].to_dict("records"),
+        published_rows=evidence.published.to_dict("records"),
+        published_statement=published.statement(report.card, evidence.published),
+        any_comparable=bool(evidence.published["comparable"].any()),
+        human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
         floor_rows=report.floor.to_dict("records"),
         not_clear=_not_clear(report),
         origins={cell.name: cell.summary.origin for cell in report.cells},
         chance=1 / len(report.card["emotions"]),
     )
+
+
+def _or_dash(value: float | None, factor: int, form: str) -> str:
+    return "–" if value is None or pd.isna(value) else f"{factor * value:{form}}"  # noqa: RUF001
 
 
 def _not_clear(report: Report) -> list[str]:

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from ser import lineage, predictions
 from ser.data.splits import Fold
-from ser.evaluation import figures, report, summary
+from ser.evaluation import figures, summary
 from ser.evaluation.summary import CellSummary
 from ser.grid import inputs as cell_inputs
 from ser.grid import specs
@@ -70,7 +70,7 @@ class CellRunner:
         self.sources = cell_inputs.sources(plan, workspace.root)
         self.source_sha256 = lineage.source_sha256(workspace.root, self.sources)
         self.tags = specs.tags(plan, inputs, root=workspace.root, source_sha256=self.source_sha256)
-        self.foot = report.foot(inputs.card, inputs.split)
+        self.foot = figures.foot(inputs.card, inputs.split)
 
     def run(self, progress: Progress | None = None) -> CellSummary | None:
         """Train what is not trained yet and assemble the cell's folder.

@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser.evaluation import grid_table, report, summary
+from ser.evaluation import evidence, figures, grid_table, published, report, summary
+from ser.evaluation.ranks import Ranking
 from ser.evaluation.report import SYNTHETIC_NOTICE, CellSection, Report
+from tests import synthetic
 from tests.evaluation.test_summary import cell
 
 PNG = b"\x89PNG not really"
@@ -41,9 +43,10 @@ SHORTCUT = {
 
 
 def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
-    summaries = {}
+    frames, summaries = {}, {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
         frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
+        frames["lstm", loss] = frame
         origin = f"nobody/tiny@{seed}abc"
         summaries["lstm", loss] = summary.summarise(frame, speaker_of, origin=origin)
     grid = grid_table.table(summaries)
@@ -76,7 +79,19 @@ def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds
         for key in zip(grid["model"], grid["loss"], strict=True)
     ]
     provenance = {"commit": "0123abc"}
-    return Report(card, split, grid, FLOOR, SHORTCUT, picture, sections, provenance)
+    found = evidence_of(frames, summaries, grid, card, split)
+    figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
+    pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
+    return Report(card, split, grid, FLOOR, SHORTCUT, found, *pictures, sections, provenance)
+
+
+def evidence_of(frames, summaries, grid, card, split):
+    """The evidence of three losses would fill the page; two have no ranking, so one is given."""
+    ids = sorted(set(frames["lstm", "focal"]["utterance_id"]))
+    spoken = [u for u in synthetic.corpus(num_sessions=3) if u.emotion is not None]
+    utterances = [synthetic.renamed(spoken[n % len(spoken)], id_) for n, id_ in enumerate(ids)]
+    found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
+    return replace(found, ranking=Ranking({"focal": 1.2, "cross_entropy": 1.8}, 10, 0.043, 0.62))
 
 
 def text_of(page):
@@ -171,14 +186,19 @@ def test_the_page_loads_nothing_from_anywhere(tmp_path):
     page = report.render(make_report(tmp_path))
     links = re.findall(r"(?:src|href|action|data)\s*=\s*[\"']?([^\"'\s>]+)", page)
     assert links
-    assert [link[:40] for link in links if not link.startswith("data:image/png;base64,")] == []
+    inside = ("data:image/png;base64,", "#")
+    assert [link[:40] for link in links if not link.startswith(inside)] == []
+    for link in links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in page
     assert not re.search(r"url\(|@import|<script|<link|<iframe|https?://", page)
 
 
 def test_the_pictures_are_inside(tmp_path):
     page = report.render(make_report(tmp_path))
     encoded = base64.b64encode(PNG).decode()
-    assert page.count(f"data:image/png;base64,{encoded}") == 3
+    # Four of the page, one of calibration, one of embeddings, one of each of two cells.
+    assert page.count(f"data:image/png;base64,{encoded}") == 8
 
 
 def test_synthetic_speech_is_named_and_real_speech_is_not_called_so(tmp_path):
@@ -233,7 +253,7 @@ def test_texts_of_others_cannot_become_markup(tmp_path):
 def test_the_line_below_figures_says_what_speech_and_protocol(synthetic, independent, line):
     card = {"name": "x", "synthetic": synthetic}
     split = {"protocol": "superb", "speaker_independent": independent}
-    assert report.foot(card, split) == line
+    assert figures.foot(card, split) == line
 
 
 @pytest.mark.parametrize(("dirty", "said"), [("true", True), ("false", False)])
@@ -265,3 +285,53 @@ def test_a_grid_may_come_back_from_its_file(tmp_path):
     back = pd.read_csv(tmp_path / "grid.csv")
     again = replace(made, grid=back)
     assert text_of(report.render(again)) == text_of(report.render(made))
+
+
+def test_best_loss_stands_against_the_others_with_its_interval_and_p(tmp_path):
+    made = make_report(tmp_path)
+    shown = section(report.render(made), "evidence")
+    (pair,) = made.evidence.pairs.to_dict("records")
+    assert f"{100 * abs(pair['difference']):.1f}" in shown
+    assert f"{pair['p_holm']:.3f}" in shown
+    assert "not told apart" in shown
+    assert f"{100 * made.evidence.detectable:.1f} points" in shown
+    assert "Friedman's test over all of them: p = 0.043" in shown.replace("&#39;", "'")
+
+
+def test_calibration_before_and_after_stands_on_the_page(tmp_path):
+    made = make_report(tmp_path)
+    shown = section(report.render(made), "calibration")
+    for row in made.evidence.calibration.to_dict("records"):
+        for name in ("temperature", "nll", "nll_scaled", "brier", "brier_scaled"):
+            assert f"{row[name]:.2f}" in shown
+        assert f"{100 * row['ece_scaled']:.1f}" in shown
+
+
+def test_slices_of_the_best_cell_and_the_gaps_stand_on_the_page(tmp_path):
+    made = make_report(tmp_path)
+    best = made.grid["loss"][0]
+    shown = section(report.render(made), "slices")
+    gaps = made.evidence.gaps("lstm", best)
+    for name in ("gender_gap", "worst_speaker_uar", "worst_slice_uar"):
+        assert f"{100 * gaps[name]:.1f}" in shown
+    rows = made.evidence.slices[made.evidence.slices["loss"] == best]
+    assert all(value in shown for value in rows["value"])
+
+
+def test_published_numbers_are_shown_and_the_invalid_ones_struck_through(tmp_path):
+    page = report.render(make_report(tmp_path))
+    assert "Nothing is comparable" in section(page, "published")
+    assert "<s>81.3</s>" in page  # HuBERT with cross-entropy, on file names
+    assert "<s>57.5</s>" not in page
+    assert "ours %" not in page
+
+
+def test_published_numbers_of_the_same_task_have_ours_beside_them(tmp_path):
+    made = make_report(tmp_path, synthetic=False)
+    card = {**made.card, "name": "iemocap"}
+    split = {**made.split, "protocol": "random"}
+    table = published.table(made.grid, card, split)
+    made = replace(made, card=card, split=split, evidence=replace(made.evidence, published=table))
+    shown = section(report.render(made), "published")
+    assert "ours %" in shown
+    assert "80.1 %" in shown  # what a rater agrees with
