@@ -1,6 +1,7 @@
 """params.yaml as frozen, typed, validated sections."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -35,6 +36,41 @@ class StageParams(BaseModel):
 
 
 Params = TypeVar("Params", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """Where a param may be searched; stands beside it, in its field's type.
+
+    Args:
+        low, high: Ends of the range, both included, within the field's own bounds.
+        log: Search uniformly in the logarithm.
+        unit: Of the range, empty for a plain number.
+        published: The published study's constant, which is tried first; None where it has
+            none, and then the value of params.yaml is tried first.
+
+    Example:
+        >>> class Smoothing(ComponentParams):
+        ...     epsilon: Annotated[float, Tunable(0.0, 0.4)] = 0.1
+        >>> tunables(Smoothing)["epsilon"].high
+        0.4
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    unit: str = ""
+    published: float | None = None
+
+
+def tunables(params_class: type[Section]) -> dict[str, Tunable]:
+    """Return the fields of a section that may be tuned, in order of declaration."""
+    return {
+        name: mark
+        for name, field in params_class.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Tunable)
+    }
 
 
 def component(package: str) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ser import runtime
+from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()
 
@@ -23,3 +24,15 @@ def emodb_root(project: Path) -> Path:
     if not (root / "wav").is_dir():
         pytest.skip(f"no EmoDB at {root}; set SER_EMODB to its folder to run this test")
     return root
+
+
+@pytest.fixture
+def project_with_params(tmp_path, project, monkeypatch):
+    """A folder with params, a raw corpus and the source, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "ser").symlink_to(project / "ser")
+    write_corpus(tmp_path / "raw")
+    return tmp_path

@@ -20,7 +20,13 @@ app = typer.Typer(
 #: Heading of the help page -> its commands.
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Corpora and weights": (corpora.demo_corpus, corpora.link_corpus, corpora.download_weights),
-    "Training and results": (runs.train, runs.results, runs.restore_runs, runs.ui),
+    "Training and results": (
+        runs.train,
+        runs.protocol_gap,
+        runs.results,
+        runs.restore_runs,
+        runs.ui,
+    ),
     "Checks": (checks.verify, checks.doctor),
 }
 for panel, commands in _COMMANDS.items():

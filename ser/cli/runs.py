@@ -31,6 +31,26 @@ def train(
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
+def protocol_gap(
+    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+) -> None:
+    """Train one cell under `session` and under `random`: what a split is worth.
+
+    `random` deals utterances to folds, so that test speakers are heard in training, as in
+    the study. Same utterances, features, model and loss. Runs are tracked in an experiment
+    per protocol; the table is written to reports/protocol_gap.csv.
+
+    Example: ser protocol-gap lstm-cross_entropy
+    """
+    from ser import protocol_gap
+
+    gap = protocol_gap.measure(cell, root=Path())
+    reports = Path("reports")
+    reports.mkdir(exist_ok=True)
+    gap.table.to_csv(reports / "protocol_gap.csv", index=False, float_format="%.6f")
+    typer.echo(protocol_gap.as_text(gap))
+
+
 def restore_runs(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what was restored.")] = False,
 ) -> None:

@@ -5,6 +5,7 @@ head, which owns the prototypes and also predicts, without the margin.
 """
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from ser.batch import ModelOutput
 from ser.losses._precision import full_precision, weights_like
-from ser.params import ComponentParams
+from ser.params import ComponentParams, Tunable
 
 #: Cosines are kept this far from -1 and 1 where a slope is infinite there.
 _INSIDE = 1e-6
@@ -37,9 +38,13 @@ class Params(ComponentParams):
             epoch 1; epoch warmup_epochs + 1 is the first with all of it. 0: from the start.
     """
 
-    margin_rad: float = Field(0.2, ge=0.0, le=math.pi / 2)
-    scale: float = Field(16.0, gt=0.0, le=100.0)
-    warmup_epochs: int = Field(5, ge=0)
+    margin_rad: Annotated[float, Tunable(0.0, 0.6, unit="rad", published=0.5)] = Field(
+        0.2, ge=0.0, le=math.pi / 2
+    )
+    scale: Annotated[float, Tunable(4.0, 64.0, log=True, published=30.0)] = Field(
+        16.0, gt=0.0, le=100.0
+    )
+    warmup_epochs: Annotated[int, Tunable(0, 10, unit="epochs", published=0)] = Field(5, ge=0)
 
 
 class AamLoss(nn.Module):

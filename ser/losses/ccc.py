@@ -6,7 +6,7 @@ of valence, arousal and dominance is one: what raters said, and what the model's
 says.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ser.batch import ModelOutput
 from ser.losses._precision import full_precision, weights_like
 from ser.metrics import DIMENSIONS
-from ser.params import ComponentParams
+from ser.params import ComponentParams, Tunable
 
 #: Added to the denominator; the variance of a target that varies is far above it.
 _GUARD = 1e-8
@@ -30,7 +30,7 @@ class Params(ComponentParams):
             second head on valence, arousal and dominance, in a corpus that has them.
     """
 
-    weight: float = Field(0.5, ge=0.0, le=1.0)
+    weight: Annotated[float, Tunable(0.0, 1.0)] = Field(0.5, ge=0.0, le=1.0)
     targets: Literal["categories", "vad"] = "categories"
 
 

@@ -5,13 +5,15 @@ The variant is epsilon/K, as in `torch.nn.CrossEntropyLoss`: the true class gets
 true class 1 - epsilon, is the same loss with epsilon smaller by (K-1)/K.)
 """
 
+from typing import Annotated
+
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import ModelOutput
 from ser.losses._precision import full_precision, weights_like
-from ser.params import ComponentParams
+from ser.params import ComponentParams, Tunable
 
 
 class Params(ComponentParams):
@@ -21,7 +23,7 @@ class Params(ComponentParams):
         epsilon: Share spread evenly over all classes, the true one included, in [0, 1).
     """
 
-    epsilon: float = Field(0.1, ge=0.0, lt=1.0)
+    epsilon: Annotated[float, Tunable(0.0, 0.4, published=0.1)] = Field(0.1, ge=0.0, lt=1.0)
 
 
 class LabelSmoothingLoss(nn.Module):

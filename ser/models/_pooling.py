@@ -61,7 +61,8 @@ class AttentionPooling(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.output_dim = dim
-        self.score = nn.Linear(dim, 1)
+        # No bias: it would move all scores alike, which a softmax does not see.
+        self.score = nn.Linear(dim, 1, bias=False)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Return the weighted mean `(batch, dim)`."""

@@ -6,6 +6,7 @@ is frozen, it learns which layers to listen to.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from ser.batch import FeatureSpec, HeadName, ModelOutput
 from ser.errors import ParamsError, WeightsError
 from ser.models import _heads, _pooling
-from ser.params import ComponentParams
+from ser.params import ComponentParams, Tunable
 from ser.pretrained import checkpoints
 from ser.pretrained.checkpoints import Architecture
 from ser.pretrained.transformer import Suffix
@@ -37,7 +38,7 @@ class Params(ComponentParams):
 
     pooling: _pooling.PoolingName = "mean"
     embedding_dim: int | None = Field(256, ge=1)
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
     gradient_checkpointing: bool = False
 

@@ -6,7 +6,7 @@ kernel for plain sequences is used, and padding has no way into a valid frame.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
 from ser.models import _heads, _pooling
-from ser.params import ComponentParams
+from ser.params import ComponentParams, Tunable
 
 
 class Params(ComponentParams):
@@ -33,7 +33,7 @@ class Params(ComponentParams):
     num_layers: int = Field(2, ge=1, le=8)
     pooling: Literal["last", "mean", "stats", "attention"] = "stats"
     embedding_dim: int = Field(64, ge=1)
-    dropout: float = Field(0.3, ge=0.0, lt=1.0)
+    dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
 
 def reverse_within_length(frames: Tensor, lengths: Tensor) -> Tensor:

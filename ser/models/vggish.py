@@ -5,6 +5,7 @@ or `vggish`, the embeddings of a frozen trunk, and then only what lies above is 
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -14,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ser.batch import FeatureSpec, HeadName, ModelOutput
 from ser.errors import ParamsError
 from ser.models import _heads, _pooling
+from ser.params import Tunable
 from ser.pretrained.vggish import (
     EMBEDDING_DIM,
     NO_WEIGHTS,
@@ -41,7 +43,7 @@ class Params(TrunkParams):
     train_patches: int | None = Field(None, ge=1, le=64)
     pooling: _pooling.PoolingName = "mean"
     embedding_dim: int = Field(128, ge=1)
-    dropout: float = Field(0.3, ge=0.0, lt=1.0)
+    dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
 
 class PatchTrunk(nn.Module):

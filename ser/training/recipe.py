@@ -1,11 +1,11 @@
 """How a model is trained: the settings of optimisation, and those of the whole grid."""
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ser.params import Section
+from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -48,7 +48,7 @@ class Recipe(Section):
     batch_size: int = Field(32, ge=1)
     max_frames: int | None = Field(None, ge=1)
     accumulation: int = Field(1, ge=1)
-    learning_rate: float = Field(1e-3, gt=0.0)
+    learning_rate: Annotated[float, Tunable(1e-5, 1e-2, log=True)] = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.01, ge=0.0)
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
     gradient_clip: float = Field(1.0, gt=0.0)

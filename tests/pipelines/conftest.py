@@ -1,18 +1,10 @@
 import pytest
 
-from tests.recordings import PARAMS, write_corpus
-
 
 @pytest.fixture
-def workspace(tmp_path, project, monkeypatch):
+def workspace(project_with_params):
     """A folder with params, a raw corpus and the source, as the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    (tmp_path / "ser").symlink_to(project / "ser")
-    write_corpus(tmp_path / "raw")
-    return tmp_path
+    return project_with_params
 
 
 @pytest.fixture
