@@ -167,13 +167,16 @@ def waveforms_of(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
     return waveforms
 
 
-def on_cached_frames(size: Size, freeze: Freeze, lengths: Sequence[int]) -> Step:
+def on_cached_frames(
+    size: Size, freeze: Freeze, lengths: Sequence[int], *, is_half: bool = False
+) -> Step:
     """Return a step of the project: frames of the frozen prefix, as long as the others hear.
 
     Args:
         size: Of the transformer.
         freeze: What the store's frames went through.
         lengths: Frames per utterance; the frames are noise.
+        is_half: Under `training.precision: bfloat16`, as Accelerate does it.
 
     Returns:
         Row numbers of a batch -> its loss.
@@ -188,7 +191,9 @@ def on_cached_frames(size: Size, freeze: Freeze, lengths: Sequence[int]) -> Step
         generator = torch.Generator().manual_seed(SEED)
         for index, count in enumerate(counts.tolist()):
             frames[index, :count] = torch.randn(count, width, generator=generator)
-        return trainer.learn(trainer.model(frames, counts).logits, labels_of(rows))
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+            logits = trainer.model(frames, counts).logits
+        return trainer.learn(logits.float(), labels_of(rows))
 
     return step
 

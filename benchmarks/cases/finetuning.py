@@ -48,16 +48,19 @@ def _compare(
         published=ssl_training.sample(random, lengths, count=count),
         grouped=ssl_training.sample(grouped_batches(lengths), lengths, count=count),
     )
-    ours, published, trainer = rates(size, freeze, samples, lengths)
+    found = rates(size, freeze, samples, lengths)
     what = "tiny model, a quick look" if quick else "HuBERT base size, random weights"
-    alternatives = {
-        f"published recipe: waveforms, random batches of {BATCH_SIZE} padded to the "
-        "longest": published,
-        "Hugging Face Trainer with group_by_length on the same waveforms": trainer,
-    }
+    recipe = f"published recipe: waveforms, random batches of {BATCH_SIZE} padded to the longest"
+    grouped = "Hugging Face Trainer with group_by_length on the same waveforms"
+    rows = [
+        ("", found.ours, recipe, found.published),
+        ("", found.ours, grouped, found.trainer),
+    ]
+    if found.ours_half is not None:
+        rows.append((" in bfloat16", found.ours_half, f"{recipe}, float32", found.published))
     return [
         Measurement(
-            name=f"fine-tuning with {name} ({what}; IEMOCAP's durations, cut off at "
+            name=f"fine-tuning with {name}{precision} ({what}; IEMOCAP's durations, cut off at "
             f"{ssl_training.CUT_OFF_S:g} s; {count * _TURNS} and {count} batches of {BATCH_SIZE} "
             f"stand for an epoch)",
             value=ours,
@@ -67,7 +70,7 @@ def _compare(
             alternative_value=value,
             threads=min(_THREADS, timing.num_processors()),
         )
-        for alternative, value in alternatives.items()
+        for precision, ours, alternative, value in rows
     ]
 
 
@@ -104,10 +107,23 @@ class Samples:
     grouped: Sample
 
 
-def rates(
-    size: Size, freeze: Freeze, samples: Samples, lengths: Sequence[int]
-) -> tuple[float, float, float]:
-    """Return utterances per second of ours, the published recipe and the Trainer.
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Utterances per second of each contestant; ours in bfloat16 where the processor has it."""
+
+    ours: float
+    ours_half: float | None
+    published: float
+    trainer: float
+
+
+def has_bfloat16() -> bool:
+    """Return whether the processor multiplies bfloat16 matrices itself."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def rates(size: Size, freeze: Freeze, samples: Samples, lengths: Sequence[int]) -> Rates:
+    """Return the rates of ours, the published recipe and the Trainer.
 
     They take turns: before each step of the Trainer, the others do theirs.
 
@@ -117,19 +133,25 @@ def rates(
         samples: The batches.
         lengths: Frames per utterance.
     """
-    ours = ssl_training.on_cached_frames(size, freeze, lengths)
+    kinds = (False, True) if has_bfloat16() else (False,)
+    ours = [
+        ssl_training.on_cached_frames(size, freeze, lengths, is_half=is_half) for is_half in kinds
+    ]
     published = ssl_training.on_waveforms(size, freeze, lengths)
-    seconds: tuple[list[float], list[float]] = ([], [])
+    our_seconds: list[list[float]] = [[] for _ in ours]
+    published_seconds: list[float] = []
 
     def others(turn: int) -> None:
         if turn == 0:
-            ours(samples.ours.batches[0])
+            for step in ours:
+                step(samples.ours.batches[0])
             published(samples.published.batches[0])
             return
         first = (turn - 1) * _TURNS
         for batch in samples.ours.batches[first : first + _TURNS]:
-            seconds[0].append(_seconds(ours, batch))
-        seconds[1].append(_seconds(published, samples.published.batches[turn - 1]))
+            for step, seconds in zip(ours, our_seconds, strict=True):
+                seconds.append(_seconds(step, batch))
+        published_seconds.append(_seconds(published, samples.published.batches[turn - 1]))
 
     batches = [
         {
@@ -143,9 +165,11 @@ def rates(
         hugging_face_trainer.InTurn(batches, others),
         learning_rate=ssl_training.LEARNING_RATE,
     )
-    return (
-        samples.ours.utterances_per_second(seconds[0]),
-        samples.published.utterances_per_second(seconds[1]),
+    our_rates = [samples.ours.utterances_per_second(seconds) for seconds in our_seconds]
+    return Rates(
+        our_rates[0],
+        our_rates[1] if len(our_rates) > 1 else None,
+        samples.published.utterances_per_second(published_seconds),
         samples.grouped.utterances_per_second(trainer),
     )
 

@@ -4,6 +4,8 @@ Per utterance it is alpha_y (1 - p_y)^gamma (-log p_y). The variant is the multi
 on softmax probabilities; the paper's own is binary, on sigmoids.
 """
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -11,24 +13,27 @@ from torch import Tensor, nn
 
 from ser.batch import ModelOutput
 from ser.losses._precision import full_precision, weights_like
-from ser.params import ComponentParams
+from ser.params import ComponentParams, Tunable
 
 
 class Params(ComponentParams):
-    """How strongly easy utterances are turned down.
+    """How strongly easy utterances are turned down, and frequent classes.
 
     Args:
         gamma: Exponent of 1 - p_y, in [0, 10]; 0 is cross-entropy.
+        alpha: Exponent of the class weights, in [0, 2]: 1 takes them as they are, 0 takes
+            all classes alike. Without class weights it rests.
     """
 
-    gamma: float = Field(2.0, ge=0.0, le=10.0)
+    gamma: Annotated[float, Tunable(0.0, 5.0, published=2.0)] = Field(2.0, ge=0.0, le=10.0)
+    alpha: Annotated[float, Tunable(0.0, 2.0, published=1.0)] = Field(1.0, ge=0.0, le=2.0)
 
 
 class FocalLoss(nn.Module):
     """Weighted mean of (1 - p_y)^gamma (-log p_y).
 
-    Class weights, where given, are the paper's alpha. The mean is normalised by them,
-    sum_i alpha_{y_i} f_i / sum_i alpha_{y_i}, so that gamma 0 is weighted cross-entropy
+    Class weights to the power of the param alpha, where given, are the paper's alpha_y. The
+    mean is normalised by them, sum_i alpha_{y_i} f_i / sum_i alpha_{y_i}, so that gamma 0 is weighted cross-entropy
     exactly; the modulating factor is not part of the normalisation.
 
     Args:
@@ -72,4 +77,6 @@ class FocalLoss(nn.Module):
 
 def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> FocalLoss:  # noqa: ARG001
     """Return the loss; `num_classes` is part of the family's interface."""
+    if class_weights is not None and params.alpha != 1.0:
+        class_weights = class_weights**params.alpha
     return FocalLoss(params.gamma, class_weights)
