@@ -89,8 +89,9 @@ class Project:
         copy = self.root.parent / f"copy-{time.monotonic_ns()}.db"
         copy_database(self.root / "mlruns" / "mlflow.db", copy)
         client = store.connect(f"sqlite:///{copy}")
-        (experiment,) = (e for e in client.search_experiments() if e.name != "Default")
-        assert experiment.name == "ser/demo/session"
+        experiments = {e.name: e for e in client.search_experiments() if e.name != "Default"}
+        assert set(experiments) <= {"ser/demo/session", "ser/demo/session/report"}
+        experiment = experiments["ser/demo/session"]
         runs = client.search_runs([experiment.experiment_id])
         return sorted((recorded(client, run) for run in runs), key=lambda run: run.name)
 
@@ -344,24 +345,62 @@ def test_a_run_is_verified_until_a_line_of_its_splits_changes(project):
     assert "Traceback" not in differs.text
 
 
-def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, cell):
-    whole = bytes_below(cell, ("predictions.parquet", "model.safetensors", "history.csv"))
+RESULTS = ("predictions.parquet", "model.safetensors", "history.csv", "embeddings.safetensors")
+
+#: Moment -> files of checkpoints (None: any number) and finished folds, out of three folds.
+MOMENTS = {
+    "before the first epoch is over": (0, 0),
+    "in the first fold": (1, 0),
+    "between two folds": (None, 1),
+    "in the third fold": (3, 2),
+    "when all folds are finished": (None, 3),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, cell, moment):
+    whole = bytes_below(cell, RESULTS)
     for lost in (project.root / "mlruns", project.root / "work", cell):
-        shutil.rmtree(lost)
+        shutil.rmtree(lost, ignore_errors=True)
     checkpoints = project.root / "work" / "checkpoints"
-    # In the midst of the third fold: it has a checkpoint and no result.
-    kill_when(project, lambda: len(list(checkpoints.glob("*/last.safetensors"))) == 3)
-    assert len(list(checkpoints.glob("*/result"))) == 2
+
+    def is_time():
+        if not (project.root / "mlruns" / "mlflow.db").exists():
+            return False  # it has not begun
+        num_checkpoints, num_finished = MOMENTS[moment]
+        is_so_far = len(list(checkpoints.glob("*/result"))) == num_finished
+        found = len(list(checkpoints.glob("*/last.safetensors")))
+        return is_so_far and num_checkpoints in (None, found)
+
+    kill_when(project, [TRAIN], is_time)
     assert not cell.exists()
-    assert {run.status for run in project.runs()} == {"RUNNING", "FINISHED"}
-    project.run(*train_command(project))
-    names = ("predictions.parquet", "model.safetensors", "history.csv")
-    assert bytes_below(cell, names) == whole
-    runs = project.runs()
-    assert {run.status for run in runs} == {"FINISHED"}
-    assert len({run.tags["ser.run_key"] for run in runs}) == len(runs) == 6
-    assert {len(run.curve) for run in runs[1:]} == {3}
+    project.run(*train_command(project, TRAIN))
+    assert bytes_below(cell, RESULTS) == whole
+    require_runs(project.runs(), num_cells=1)
     assert not list(checkpoints.iterdir())
+
+
+def test_two_cells_killed_at_once_end_with_the_same_bytes_and_no_run_twice(project, cell):
+    other = cell.with_name("lstm-focal")
+    whole = [bytes_below(folder, RESULTS) for folder in (cell, other)]
+    for lost in (project.root / "mlruns", project.root / "work", cell, other):
+        shutil.rmtree(lost, ignore_errors=True)
+    checkpoints = project.root / "work" / "checkpoints"
+    # Both are at work, in whatever they happen to do.
+    kill_when(project, [TRAIN, OTHER], lambda: len(list(checkpoints.glob("*/result"))) >= 3)
+    processes = [start(project, stage) for stage in (TRAIN, OTHER)]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    assert [bytes_below(folder, RESULTS) for folder in (cell, other)] == whole
+    require_runs(project.runs(), num_cells=2)
+    assert not list(checkpoints.iterdir())
+
+
+def require_runs(runs, *, num_cells):
+    """All are finished, each is there once, and every fold has its three epochs."""
+    assert {run.status for run in runs} == {"FINISHED"}
+    assert len({run.tags["ser.run_key"] for run in runs}) == len(runs) == 6 * num_cells
+    folds = [run for run in runs if run.tags["ser.fold"] != "all"]
+    assert {len(run.curve) for run in folds} == {3}
 
 
 def bytes_below(folder, names):
@@ -369,26 +408,32 @@ def bytes_below(folder, names):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def train_command(project):
+def train_command(project, stage):
     lock = yaml.safe_load((project.root / "dvc.lock").read_text(encoding="utf-8"))
-    python, *rest = shlex.split(lock["stages"][TRAIN]["cmd"])
+    python, *rest = shlex.split(lock["stages"][stage]["cmd"])
     assert python == "python"
     return [sys.executable, *rest]
 
 
-def kill_when(project, is_time):
-    """Start training and kill it, without a chance to clean up, as soon as it is time."""
-    process = subprocess.Popen(
-        train_command(project),
+def start(project, stage):
+    """Start the training of a cell."""
+    return subprocess.Popen(
+        train_command(project, stage),
         cwd=project.root,
         env=project.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    limit = time.monotonic() + 60
+
+
+def kill_when(project, stages, is_time):
+    """Train cells at once and kill them, without a chance to clean up, as soon as it is time."""
+    processes = [start(project, stage) for stage in stages]
+    limit = time.monotonic() + 120
     while not is_time():
-        assert process.poll() is None, "it ended before it was killed"
+        assert None in [process.poll() for process in processes], "they ended before the kill"
         assert time.monotonic() < limit
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() == -9
+        time.sleep(0.002)
+    for process in processes:
+        process.kill()
+    assert -9 in [process.wait() for process in processes]

@@ -105,8 +105,6 @@ def embedding_maps(
                 if column == 0:
                     axes.set_ylabel({"pca": "PCA", "tsne": "t-SNE"}[method])
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside upper right", ncols=len(emotions), frameon=False
-        )
+        figure.legend(handles, labels, loc="outside right upper", frameon=False, markerscale=2)
         figures.label(figure, title, foot)
     return figure

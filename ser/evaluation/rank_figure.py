@@ -28,7 +28,9 @@ def critical_difference(ranking: Ranking, *, title: str, foot: str) -> Figure:
             axes.plot([ranks[name]] * 2, [0, level], color="grey", lw=0.8)
             axes.plot(ranks[name], 0, "o", color=figures.PALETTE[0], ms=6, zorder=3)
             text = f" {name.replace('_', ' ')}  {ranks[name]:.2f}"
-            axes.text(ranks[name], level, text, va="center", fontsize=9)
+            # On white, so that the lines of other losses do not cross it.
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+            axes.text(ranks[name] + 0.03, level, text, va="center", fontsize=9, bbox=box)
         for depth, (first, last) in enumerate(ranking.groups()):
             level = 0.45 + 0.3 * depth
             ends = [ranks[first] - 0.03, ranks[last] + 0.03]

@@ -53,7 +53,8 @@ _KIND = {True: "scripted", False: "improvised"}
 def _quartile_reader(utterances: list[Utterance]) -> Callable[[Utterance], str]:
     edges = np.quantile([utterance.duration_s for utterance in utterances], [0.25, 0.5, 0.75])
     low, middle, high = (f"{edge:.1f}" for edge in edges)
-    names = (f"up to {low} s", f"{low} to {middle} s", f"{middle} to {high} s", f"over {high} s")
+    ranges = (f"up to {low} s", f"{low} to {middle} s", f"{middle} to {high} s", f"over {high} s")
+    names = [f"Q{number}: {range_}" for number, range_ in enumerate(ranges, start=1)]
     return lambda u: names[int(np.searchsorted(edges, u.duration_s, side="left"))]
 
 
