@@ -8,7 +8,8 @@ SESSION, RANDOM = {"protocol": "session"}, {"protocol": "random"}
 
 
 def grid():
-    cells = [("lstm", "cross_entropy"), ("hubert", "cross_entropy"), ("wav2vec2", "cross_entropy")]
+    cells = [(model, "cross_entropy") for model in ("lstm", "hubert", "wav2vec2")]
+    cells.append(("vggish", "aam"))
     scores = {"uar": 0.6, "uar_low": 0.5, "uar_high": 0.7, "wa": 0.61, "wa_low": 0.51}
     return pd.DataFrame(
         [{"model": m, "loss": loss, **scores, "wa_high": 0.71} for m, loss in cells]
@@ -50,6 +51,10 @@ def test_under_the_study_s_own_protocol_its_valid_cells_are_compared_and_hubert_
     ]
     hubert = table[(table["model"] == "hubert") & (table["loss"] == "cross_entropy")].iloc[0]
     assert "scripted" in hubert["why_not"]
+    # Four classes and the same split, and yet it was scored through an untrained layer.
+    aam = table[(table["model"] == "vggish") & (table["loss"] == "aam")].iloc[0]
+    assert not aam["comparable"]
+    assert "never trained" in aam["why_not"]
     focal = table[(table["model"] == "lstm") & (table["loss"] == "focal")].iloc[0]
     assert focal["why_not"] == "not trained here"
 
