@@ -33,8 +33,8 @@ class FocalLoss(nn.Module):
     """Weighted mean of (1 - p_y)^gamma (-log p_y).
 
     Class weights to the power of the param alpha, where given, are the paper's alpha_y. The
-    mean is normalised by them, sum_i alpha_{y_i} f_i / sum_i alpha_{y_i}, so that gamma 0 is weighted cross-entropy
-    exactly; the modulating factor is not part of the normalisation.
+    mean is normalised by them, sum_i alpha_{y_i} f_i / sum_i alpha_{y_i}, so that gamma 0 is
+    weighted cross-entropy exactly; the modulating factor is not part of the normalisation.
 
     Args:
         gamma: Exponent of 1 - p_y, at least 0.
