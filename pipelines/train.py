@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,13 +13,13 @@ from ser import params as settings
 from ser import runtime, seeding
 from ser.errors import ParamsError
 from ser.features.extraction import EXTRACTORS
-from ser.grid import inputs, specs
+from ser.grid import inputs, specs, tuned
 from ser.grid.cell import CellRunner, Workspace
 from ser.grid.inputs import InputPaths, Inputs
 from ser.params import StageParams
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.tracking.tracker import Experiment
-from ser.training.fold import CellPlan
+from ser.training.plan import CellPlan
 from ser.training.recipe import ACCELERATE_PRECISION, Recipe, TrainingParams
 
 
@@ -47,28 +48,41 @@ def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -
     )
 
 
-def open_experiment(data: Inputs, accelerator: Accelerator) -> Experiment:
+def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -> Experiment:
     """Return where runs are recorded; helping processes record nothing."""
     if not accelerator.is_main_process:
         return memory_tracker.MemoryExperiment()
     return mlflow_tracker.open_experiment(
-        specs.experiment_name(data),
+        specs.experiment_name(data, variant),
         note=specs.experiment_note(data),
         tags={"ser.corpus": data.card["name"]},
     )
 
 
-def run(params_file: Path, model: str, loss: str, paths: InputPaths, workspace: Workspace) -> None:
-    """Train a cell: all folds under all seeds."""
+def run(
+    params_file: Path,
+    cell: tuple[str, str],
+    paths: InputPaths,
+    workspace: Workspace,
+    *,
+    tuned_file: Path | None = None,
+    variant: str = "",
+) -> None:
+    """Train a cell (model, loss): all folds under all seeds, tuned where there is a file."""
     feature = settings.read_entry(params_file, "features", EXTRACTORS, paths.features.name)
     data = inputs.load(paths, feature_params=feature.model_dump(mode="json"))
-    plan = plan_cell(params_file, model, loss, emotions=data.emotions)
+    plan = plan_cell(params_file, *cell, emotions=data.emotions)
+    inputs.require_ratings(plan, data)
+    tuned_cell = tuned.read(tuned_file, *cell) if tuned_file else None
     # Without a GPU this must be said: Accelerate would not join the processes of a launcher.
     on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
     precision = ACCELERATE_PRECISION[plan.training.precision]
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     seeding.make_deterministic(plan.training.num_threads, strict=accelerator.device.type == "cpu")
-    runner = CellRunner(plan, data, open_experiment(data, accelerator), workspace, accelerator)
+    experiment = open_experiment(data, accelerator, variant)
+    runner = CellRunner(
+        plan, data, experiment, workspace, accelerator, tuned=tuned_cell, variant=variant
+    )
     runner.run(lambda jobs: tqdm(jobs, desc=plan.name, unit="fold", disable=None))
 
 
@@ -78,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="a file of ser/models, e.g. lstm")
     parser.add_argument("--loss", required=True, help="a file of ser/losses, e.g. cross_entropy")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--tuned", type=Path, help="data/tuned.json; else params.yaml's values")
+    parser.add_argument("--variant", default="", help="of the experiment, e.g. untuned")
     for name in ("manifest", "card", "splits", "split-report", "features", "work", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args(argv)
@@ -85,9 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.manifest, options.card, options.splits, options.split_report, options.features
     )
     workspace = Workspace(Path(), options.work, options.out)
-    return runtime.run_main(
-        lambda: run(options.params, options.model, options.loss, paths, workspace)
-    )
+    stage = partial(run, options.params, (options.model, options.loss), paths, workspace)
+    return runtime.run_main(lambda: stage(tuned_file=options.tuned, variant=options.variant))
 
 
 if __name__ == "__main__":

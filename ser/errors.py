@@ -12,6 +12,7 @@ SerError
 ├── WeightsError            a file of weights is missing, of another digest, or of another shape
 ├── CheckpointError         a training checkpoint belongs to another run or is damaged
 ├── TrainingError           training cannot go on (no utterances, loss not finite)
+├── TuningError             a study cannot go on, or its outcome is not there
 ├── TrackingError           the tracking store cannot be used
 └── LineageError            a run no longer leads back to its data, code or lock
 """
@@ -63,6 +64,10 @@ class CheckpointError(SerError):
 
 class TrainingError(SerError):
     """Training cannot go on."""
+
+
+class TuningError(SerError):
+    """A study cannot go on, or its outcome is not what training needs."""
 
 
 class TrackingError(SerError):

@@ -15,6 +15,7 @@ from ser.features.extraction import AudioParams
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.training.recipe import Recipe, TrainingParams
+from ser.training.tuning_params import TuningParams
 
 
 class ExtractionPlan(Section):
@@ -46,6 +47,7 @@ class Experiment(Section):
         extracted: The features to extract, before any cell -> what they are made with.
         floor: The reference rows that need no network.
         cells: `<model>-<loss>` -> the cell; a cell that is not here is not trained.
+        tuning: Which of them are tuned, and how.
     """
 
     launcher: str = Field("python -m", min_length=1)
@@ -62,6 +64,7 @@ class Experiment(Section):
     extracted: Mapping[str, ExtractionPlan] = Field(min_length=1)
     floor: FloorParams
     cells: Mapping[str, CellParams] = Field(min_length=1)
+    tuning: TuningParams = Field(default_factory=TuningParams)
 
     @model_validator(mode="after")
     def _complete(self) -> "Experiment":
@@ -77,6 +80,14 @@ class Experiment(Section):
             )
         for name, cell in self.cells.items():
             faults += [f"cells.{name}: {fault}" for fault in self._faults(name, cell)]
+        for name, tuned in self.tuning.cells.items():
+            said = {"model": tuned.model, "loss": tuned.loss, "feature": tuned.feature}
+            if name not in self.cells:
+                faults.append(f"tuning.cells.{name}: there is no cells.{name}")
+            elif said != self.cells[name].model_dump():
+                faults.append(
+                    f"tuning.cells.{name}: model, loss and feature must be those of cells.{name}"
+                )
         if faults:
             raise ValueError("; ".join(faults))
         return self

@@ -25,16 +25,19 @@ INDIFFERENT = {
 }
 
 #: The same for one stage only.
+_OF_TRAINING = {
+    "ser/data/audio.py": "imported beside a constant; the features are extracted already",
+    "ser/features/extraction.py": "only the name of the package of extractors",
+}
 INDIFFERENT_TO = {
     "demo": {
         "ser/data/corpora/_*.py": "reads what this stage writes",
         "ser/emotion.py": "used by the reader",
         "ser/utterance.py": "used by the reader",
     },
-    "train": {
-        "ser/data/audio.py": "imported beside a constant; the features are extracted already",
-        "ser/features/extraction.py": "only the name of the package of extractors",
-    },
+    "train": _OF_TRAINING,
+    "untuned": _OF_TRAINING,
+    "tune": {"ser/data/audio.py": _OF_TRAINING["ser/data/audio.py"]},
 }
 
 
@@ -68,7 +71,7 @@ def script_of(stage):
 def components_of(stage, preset):
     """Section -> the component that a stage works on, by its name in dvc.yaml."""
     family, _, key = stage.name.partition("@")
-    if family == "train":
+    if family in ("train", "untuned"):
         cell = preset["cells"][key]
         return {
             "features": cell["feature"],
@@ -116,6 +119,9 @@ def imported_by(stage, preset):
     dynamic = [f"ser/{kind}/{chosen[kind]}.py" for kind in ("losses", "models") if kind in chosen]
     if family == "extract":
         dynamic.append(f"ser/features/extractors/{chosen['features']}.py")
+    if family == "tune":  # any cell may be tuned
+        folders = (ROOT / "ser" / kind for kind in ("losses", "models"))
+        dynamic += [p.relative_to(ROOT).as_posix() for f in folders for p in f.glob("[!_]*.py")]
     if family == "prepare":
         dynamic.append(f"ser/data/corpora/{preset['corpus']['name']}.py")
     return closure(script_of(stage).relative_to(ROOT), *dynamic)
@@ -137,6 +143,9 @@ def test_the_stages_are_those_of_the_contract(stages, preset):
         "prepare",
         "split",
         *(f"extract@{name}" for name in preset["extracted"]),
+        "tune",
+        *(f"untuned@{name}" for name in preset["tuning"]["cells"]),
+        "gain",
         "floor",
         "compare",
     }
@@ -158,7 +167,12 @@ def test_every_stage_names_the_params_that_its_script_reads_and_no_others(stages
         }
         # A section by model, loss or feature counts with the stage's own entry only.
         read = {f"{s}.{chosen[s]}" if s in chosen else s for s in fields | entries}
-        said = {param for dep in stage.deps for param in getattr(dep, "params", ())}
+        said = {
+            param
+            for dep in stage.deps
+            for param in getattr(dep, "params", ())
+            if dep.def_path == "params.yaml"
+        }
         assert said == read, name
 
 
@@ -180,7 +194,8 @@ def test_no_stage_depends_on_source_that_it_does_not_import(stages, preset):
     # A helper that only some models or extractors import is a dependency of all of them.
     used, said = {}, {}
     for name, stage in stages.items():
-        family = name.partition("@")[0]
+        # Any cell may be tuned, so what a model of some cell imports counts for both.
+        family = name.partition("@")[0].replace("untuned", "train")
         used.setdefault(family, set()).update(imported_by(stage, preset))
         sources = {path for path in paths(stage.deps) if path.startswith(("ser", "pipelines"))}
         said.setdefault(family, set()).update(sources)
@@ -219,7 +234,7 @@ def test_every_path_of_a_command_is_a_dependency_an_output_or_a_folder_of_such(s
         options = {words[i]: words[i + 1] for i in range(3, len(words), 2)}
         assert options, name
         for option, path in options.items():
-            if option not in ("--model", "--loss", "--name"):
+            if option not in ("--model", "--loss", "--name", "--variant"):
                 assert any(is_below(k, [path]) for k in known), f"{name}: {option} {path}"
 
 

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.stage
 ROOT = Path(__file__).parents[1]
 CELL = "lstm-cross_entropy"
 TRAIN, OTHER = f"train@{CELL}", "train@lstm-focal"
+UNTUNED = "untuned@lstm-focal"
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
 #: Small enough for seconds; several epochs, so that there is something to interrupt.
@@ -34,6 +35,11 @@ TINY = {
     "cells": {
         f"lstm-{loss}": {"model": "lstm", "loss": loss, "feature": "mfcc"}
         for loss in ("cross_entropy", "focal")
+    },
+    "tuning": {
+        "num_trials": 2,
+        "num_workers": 1,
+        "cells": {"lstm-focal": {"model": "lstm", "loss": "focal", "feature": "mfcc"}},
     },
     "extracted": {"mfcc": {"weights": "none"}},
     "synthetic_weights": {},
@@ -90,8 +96,10 @@ class Project:
         copy_database(self.root / "mlruns" / "mlflow.db", copy)
         client = store.connect(f"sqlite:///{copy}")
         experiments = {e.name: e for e in client.search_experiments() if e.name != "Default"}
-        assert set(experiments) <= {"ser/demo/session", "ser/demo/session/report"}
-        experiment = experiments["ser/demo/session"]
+        name = "ser/demo/session"
+        variants = {f"{name}/{variant}" for variant in ("report", "tuning", "untuned")}
+        assert set(experiments) <= {name, *variants}
+        experiment = experiments[name]
         runs = client.search_runs([experiment.experiment_id])
         return sorted((recorded(client, run) for run in runs), key=lambda run: run.name)
 
@@ -155,7 +163,8 @@ def project(tmp_path_factory):
         shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
     for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
         shutil.copy(ROOT / file, root)
-    shutil.copytree(ROOT / "data" / "weights" / "none", root / "data" / "weights" / "none")
+    for folder in ("weights", "untuned"):
+        shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     found = Project(root)
     found.run("git", "init", "--quiet")
@@ -176,14 +185,14 @@ def cell(project):
 
 def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     upstream = ["demo@demo", "prepare", "split", "extract@mfcc"]
-    assert [stage for stage in project.first if stage != "floor"] == [
-        *upstream,
-        TRAIN,
-        OTHER,
-        "compare",
-    ]
-    assert project.first.index("extract@mfcc") < project.first.index("floor")
-    assert project.first[-1] == "compare"
+    order = project.first.index
+    cells = {TRAIN, OTHER, UNTUNED}
+    assert sorted(project.first) == sorted([*upstream, "tune", *cells, "gain", "floor", "compare"])
+    assert sorted(upstream, key=order) == upstream
+    assert max(order("split"), order("extract@mfcc")) < order("tune")
+    assert order("tune") < min(order(TRAIN), order(OTHER))
+    assert max(order(OTHER), order(UNTUNED)) < order("gain")
+    assert max(order(TRAIN), order(OTHER), order("floor")) < order("compare")
     text = project.dvc("repro")
     assert "Data and pipelines are up to date." in text
     assert "Running stage" not in text
@@ -195,12 +204,13 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     [
         ("split.protocol", "speaker", {"split"}),
         ("split.seed", 1, {"split"}),
-        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN, OTHER}),
+        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN, OTHER, UNTUNED, "tune"}),
         ("audio.sampling_rate", 8000, {"extract@mfcc"}),
-        ("losses.focal.gamma", 1.0, {OTHER}),
-        ("models.lstm.hidden_size", 4, {TRAIN, OTHER}),
-        ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER}),
-        ("training.seeds", [0, 1], {TRAIN, OTHER}),
+        ("losses.focal.gamma", 1.0, {OTHER, UNTUNED, "tune"}),
+        ("models.lstm.hidden_size", 4, {TRAIN, OTHER, UNTUNED, "tune"}),
+        ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER, UNTUNED, "tune"}),
+        ("training.seeds", [0, 1], {TRAIN, OTHER, UNTUNED, "tune"}),
+        ("tuning.num_trials", 3, {"tune", "gain"}),
         ("corpus.max_rejected", 1, {"demo@demo", "prepare"}),
     ],
 )
@@ -209,21 +219,22 @@ def test_a_param_changes_the_stages_that_read_it_and_no_others(project, key, val
         assert project.changed_stages() == stages
 
 
-def test_an_entry_of_another_component_changes_no_stage(project):
+def test_an_entry_of_another_component_changes_no_cell(project):
     others = {
         "losses.aam": {"margin_rad": 0.1},
         "models.vggish": {"dropout": 0.1},
         "recipes.vggish": {"num_epochs": 1},
         "features.log_mel": {"num_mels": 64},
     }
+    # Any cell may be tuned, so the search looks; it finds its studies finished.
     with project.params(others):
-        assert project.changed_stages() == set()
+        assert project.changed_stages() == {"tune"}
 
 
 def test_a_loss_param_runs_the_cells_of_that_loss_and_the_comparison(project):
     before = (project.root / "reports" / "grid.csv").read_bytes()
     with project.params({"losses.focal.gamma": 0.5}):
-        assert project.reproduced() == [OTHER, "compare"]
+        assert sorted(project.reproduced()) == sorted(["tune", OTHER, UNTUNED, "gain", "compare"])
         assert (project.root / "reports" / "grid.csv").read_bytes() != before
     # The way back needs no training: DVC has these results in its cache.
     assert project.reproduced() == []
@@ -233,7 +244,8 @@ def test_a_loss_param_runs_the_cells_of_that_loss_and_the_comparison(project):
 def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(project):
     with project.params({"split.protocol": "superb"}):
         project.dvc("repro", "split")
-        assert project.changed_stages() == {TRAIN, OTHER, "floor", "compare"}
+        cells = {TRAIN, OTHER, UNTUNED}
+        assert project.changed_stages() == {*cells, "tune", "floor", "compare"}
     project.dvc("repro", "split")
     assert project.changed_stages() == set()
 
@@ -247,7 +259,18 @@ def test_files_that_decide_nothing_change_no_stage(project):
 
 def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
     with project.appended("ser/losses/cross_entropy.py"):
-        assert project.changed_stages() == {TRAIN}
+        assert project.changed_stages() == {TRAIN, "tune"}
+
+
+def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(project):
+    before = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
+    with project.params({"tuning.num_trials": 3}):
+        assert set(project.reproduced()) == {"tune", OTHER, "gain", "compare"}
+        after = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
+    assert after["lstm"]["cross_entropy"] == before["lstm"]["cross_entropy"]
+    assert {fold["num_trials"] for fold in before["lstm"]["focal"].values()} == {2}
+    assert {fold["num_trials"] for fold in after["lstm"]["focal"].values()} == {3}
+    assert project.reproduced() == []
 
 
 def test_mlflow_has_a_parent_and_a_nested_run_per_fold_with_all_tags(project):

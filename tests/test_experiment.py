@@ -109,3 +109,25 @@ def test_the_pipelines_own_command_has_no_gap():
     )
     assert not any("$" in word for word in command)
     assert command[-1] == "runs/lstm-cross_entropy"
+
+
+TUNED = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}
+
+
+def test_tuning_may_be_left_out():
+    assert check().tuning.cells == {}
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"lstm-focal": TUNED}, r"tuning\.cells\.lstm-focal: there is no cells\.lstm-focal"),
+        (
+            {"lstm-cross_entropy": {**TUNED, "feature": "logmel"}},
+            r"model, loss and feature must be those of cells\.lstm-cross_entropy",
+        ),
+    ],
+)
+def test_a_tuned_cell_must_be_one_of_the_cells(cells, message):
+    with pytest.raises(ParamsError, match=message):
+        check(tuning={"cells": cells})

@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -117,3 +117,16 @@ def test_literal_names_are_checked(tmp_path):
 
     with pytest.raises(ParamsError, match=r"choice\.kind: Input should be 'a' or 'b'"):
         params.read(write(tmp_path, "choice: {kind: c}\n"), OneSection)
+
+
+def test_the_marks_of_tunable_params_are_found_and_nothing_else():
+    class Searched(params.ComponentParams):
+        margin: Annotated[float, params.Tunable(0.0, 1.0, unit="rad", published=0.5)] = 0.2
+        size: int = 3
+
+    class Inherited(Searched):
+        """A subclass has its parent's."""
+
+    expected = {"margin": params.Tunable(0.0, 1.0, unit="rad", published=0.5)}
+    assert params.tunables(Searched) == params.tunables(Inherited) == expected
+    assert Searched(margin=7).margin == 7.0

@@ -9,7 +9,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from pipelines import compare, demo, extract, floor, prepare, split, train, weights
+from pipelines import compare, demo, extract, floor, prepare, split, train, tune, weights
 from ser.experiment import Experiment, train_command
 from ser.params import load_mapping, parse
 from ser.pretrained.vggish import Trunk
@@ -71,6 +71,7 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, tmp_path, monkeyp
         arguments = ["--manifest", "data/manifest.jsonl", "--root", "data/raw/demo"]
         assert extract.main([*arguments, "--out", f"data/features/{feature}"]) == 0
     pipeline = load_mapping(ROOT / "dvc.yaml")
+    assert tune.main(pipeline["stages"]["tune"]["cmd"].split()[3:]) == 0
     for cell in experiment.cells:
         assert train.main(train_command(pipeline, experiment, cell)[3:]) == 0
     stages = pipeline["stages"]

@@ -17,7 +17,8 @@ PIPELINE = """stages:
         ${launcher} pipelines.train --model ${item.model} --loss ${item.loss}
         --manifest data/manifest.jsonl --card data/corpus.json
         --splits data/splits.csv --split-report data/split_report.json
-        --features data/features/${item.feature} --work work --out runs/${key}
+        --features data/features/${item.feature} --tuned data/tuned.json --work work
+        --out runs/${key}
 """
 
 
@@ -48,6 +49,7 @@ def test_commands_write_into_a_folder_of_the_protocol_only(root):
         assert all(path.startswith(folder) for path in written)
     assert train[train.index("--splits") + 1] == f"{folder}/splits.csv"
     assert train[train.index("--features") + 1] == "data/features/mfcc"
+    assert "--tuned" not in train
     with pytest.raises(ParamsError, match="no cell"):
         protocol_gap.commands("lstm-nothing", "random", root)
 

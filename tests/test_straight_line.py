@@ -20,7 +20,7 @@ from ser.grid.cell import CellRunner, Workspace
 from ser.grid.inputs import InputPaths
 from ser.losses import cross_entropy
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.training import fold as folds
+from ser.training import plan as plans
 from tests.recordings import PARAMS, SAMPLING_RATE, write_corpus
 
 pytestmark = pytest.mark.stage
@@ -109,7 +109,7 @@ def test_a_fresh_model_over_the_wav_file_says_what_the_predictions_say(walked, f
     extractor = mfcc.build(mfcc.Params(hop_ms=20.0), sampling_rate=SAMPLING_RATE)
     frames = Statistics.load(place / "statistics.safetensors").apply(extractor(waveform))
     torch.manual_seed(123)
-    model = folds.build_model(
+    model = plans.build_model(
         plan,
         feature=FeatureSpec("mfcc", frames.shape[1]),
         head=cross_entropy.CrossEntropyLoss.head,

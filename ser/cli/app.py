@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from ser import runtime
-from ser.cli import checks, corpora, runs
+from ser.cli import checks, corpora, runs, tune
 
 app = typer.Typer(
     name="ser",
@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Corpora and weights": (corpora.demo_corpus, corpora.link_corpus, corpora.download_weights),
     "Training and results": (
         runs.train,
+        tune.tune,
         runs.protocol_gap,
         runs.results,
         runs.restore_runs,

@@ -17,13 +17,15 @@ from ser.evaluation.summary import CellSummary
 from ser.grid import inputs as cell_inputs
 from ser.grid import specs
 from ser.grid.inputs import Inputs
+from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.tracker import Experiment, Tracker
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext
-from ser.training.fold import CellPlan, FoldData, SavedFold
+from ser.training.fold import FoldData, SavedFold
+from ser.training.plan import CellPlan
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class CellRunner:
         experiment: Where its runs are recorded.
         workspace: Where it works.
         accelerator: Device, precision and processes.
+        tuned: What tuning chose per fold, or None to keep the plan's own values.
+        variant: Of the experiment that its runs are recorded in; see `specs`.
     """
 
     def __init__(
@@ -63,10 +67,19 @@ class CellRunner:
         experiment: Experiment,
         workspace: Workspace,
         accelerator: Accelerator,
+        *,
+        tuned: TunedCell | None = None,
+        variant: str = "",
     ) -> None:
         self.plan, self.inputs, self.experiment = plan, inputs, experiment
         self.workspace, self.accelerator = workspace, accelerator
-        self.staging = workspace.work / "cells" / plan.name
+        self.variant = variant
+        numbers = [fold.number for fold in inputs.folds]
+        self.tuned: TunedCell = {
+            number: UNTUNED if tuned is None else of_fold(tuned, number) for number in numbers
+        }
+        self.plans = {n: plan.with_values(self.tuned[n].params) for n in numbers}
+        self.staging = workspace.work / "cells" / variant / plan.name
         self.sources = cell_inputs.sources(plan, workspace.root)
         self.source_sha256 = lineage.source_sha256(workspace.root, self.sources)
         self.tags = specs.tags(plan, inputs, root=workspace.root, source_sha256=self.source_sha256)
@@ -90,7 +103,9 @@ class CellRunner:
         jobs = [(fold, seed) for seed in self.plan.training.seeds for fold in self.inputs.folds]
         keys = {(fold.number, seed): self._key(fold, seed) for fold, seed in jobs}
         cell_key = specs.cell_key(keys)
-        spec = specs.cell_spec(self.plan, self.inputs, key=cell_key, shared=self.tags)
+        spec = specs.cell_spec(
+            self.plan, self.inputs, key=cell_key, shared=self.tags, tuned=self.tuned
+        )
         if self.accelerator.is_main_process:
             shutil.rmtree(self.staging, ignore_errors=True)
             self.staging.mkdir(parents=True)
@@ -126,7 +141,7 @@ class CellRunner:
 
     def _key(self, fold: Fold, seed: int) -> str:
         return specs.run_key(
-            self.plan,
+            self.plans[fold.number],
             self.inputs,
             fold=fold.number,
             seed=seed,
@@ -135,6 +150,7 @@ class CellRunner:
                 "device": self.accelerator.device.type,
                 "num_processes": self.accelerator.num_processes,
             },
+            variant=self.variant,
         )
 
     def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
@@ -142,7 +158,13 @@ class CellRunner:
         self.accelerator.wait_for_everyone()
         saved = SavedFold(self.workspace.work / "checkpoints" / key / "result")
         spec = specs.fold_spec(
-            self.plan, self.inputs, key=key, shared=self.tags, fold=fold.number, seed=seed
+            self.plans[fold.number],
+            self.inputs,
+            key=key,
+            shared=self.tags,
+            fold=fold.number,
+            seed=seed,
+            tuned=self.tuned[fold.number],
         )
         with self.experiment.run(spec, parent_key=parent_key) as tracker:
             if saved.exists:
@@ -169,7 +191,7 @@ class CellRunner:
     def _train(self, fold: Fold, seed: int, saved: SavedFold, key: str, tracker: Tracker) -> None:
         checkpoint = Checkpoint(saved.folder.parent / "last.safetensors", key)
         result = folds.train_fold(
-            self.plan,
+            self.plans[fold.number],
             FoldData(fold, self.inputs.store, self.inputs.label_of, self.inputs.rating_of),
             FitContext(self.accelerator, seed, tracker, self.plan.emotions, checkpoint),
         )
@@ -253,7 +275,7 @@ class CellRunner:
 
     def _write_record(self, cell: RunRecord, records: list[RunRecord]) -> None:
         record = CellRecord(
-            experiment=specs.experiment_name(self.inputs),
+            experiment=specs.experiment_name(self.inputs, self.variant),
             note=specs.experiment_note(self.inputs),
             experiment_tags={"ser.corpus": self.inputs.card["name"]},
             cell=cell,

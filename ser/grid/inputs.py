@@ -15,7 +15,7 @@ from ser.data.splits import Fold
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
 from ser.metrics import DIMENSIONS
-from ser.training.fold import CellPlan
+from ser.training.plan import CellPlan
 from ser.utterance import Utterance
 
 #: Imported by what trains a fold, and yet not what decides its result: pattern -> why not.
@@ -24,6 +24,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/errors.py": "names of failures; a fold that fails has no result",
     "ser/evaluation/*.py": "reads predictions, after the fold",
     "ser/grid/specs.py": "names, keys and tags of runs",
+    "ser/grid/tuned.py": "the values it reads are in the key",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "the parsed params are in the key",
     "ser/tracking/*.py": "where runs are recorded",

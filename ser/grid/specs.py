@@ -6,9 +6,10 @@ from typing import Any
 
 from ser import lineage
 from ser.grid.inputs import Inputs
+from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.metrics import DIMENSIONS
 from ser.tracking.tracker import DatasetReference, RunSpec
-from ser.training.fold import CellPlan
+from ser.training.plan import CellPlan
 
 #: Versions that change the bytes of a result.
 _DECISIVE_PACKAGES = ("accelerate", "numpy", "torch")
@@ -17,9 +18,10 @@ _DECISIVE_PACKAGES = ("accelerate", "numpy", "torch")
 _INDIFFERENT = ("seeds", "keep_weights")
 
 
-def experiment_name(inputs: Inputs) -> str:
-    """Return `ser/<corpus>/<protocol>`."""
-    return f"ser/{inputs.card['name']}/{inputs.split['protocol']}"
+def experiment_name(inputs: Inputs, variant: str = "") -> str:
+    """Return `ser/<corpus>/<protocol>`, and `/<variant>` of cells that the grid does not show."""
+    name = f"ser/{inputs.card['name']}/{inputs.split['protocol']}"
+    return f"{name}/{variant}" if variant else name
 
 
 def experiment_note(inputs: Inputs) -> str:
@@ -45,16 +47,19 @@ def run_key(
     seed: int,
     source_sha256: str,
     machine: Mapping[str, Any],
+    variant: str = "",
 ) -> str:
     """Return the hash of everything that decides a fold's result.
 
     Args:
-        plan: Model, loss and settings.
+        plan: Model, loss and settings, with the values tuned for this fold.
         inputs: Data, by digest.
         fold: Its number.
         seed: Its seed.
         source_sha256: Of the code that trains.
         machine: Kind of device and number of processes: they sum in other orders.
+        variant: Of the experiment, see `experiment_name`. The result does not depend on it,
+            but two experiments must not resume each other's runs.
 
     Returns:
         32 hexadecimal digits.
@@ -69,6 +74,7 @@ def run_key(
         "source": source_sha256,
         "machine": dict(machine),
         "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
+        **({"variant": variant} if variant else {}),
     }
     return lineage.sha256_text(lineage.canonical_json(decisive))[:32]
 
@@ -106,28 +112,56 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
     }
 
 
-def cell_spec(plan: CellPlan, inputs: Inputs, *, key: str, shared: Mapping[str, str]) -> RunSpec:
-    """Return the parent run of a cell."""
+def cell_spec(
+    plan: CellPlan,
+    inputs: Inputs,
+    *,
+    key: str,
+    shared: Mapping[str, str],
+    tuned: TunedCell | None = None,
+) -> RunSpec:
+    """Return the parent run of a cell; `tuned` is what tuning chose per fold, if it did."""
+    params = plan.params()
+    studies = {number: fold for number, fold in (tuned or {}).items() if fold.study}
+    for fold in studies.values():
+        for name in fold.params:
+            section, _, field = name.partition(".")
+            # Each fold has its own; the nested runs show them.
+            params[section] = {**params[section], field: "tuned"}
+    if studies:
+        params["tuned"] = {f"fold-{number}": dict(f.params) for number, f in studies.items()}
     return RunSpec(
         name=plan.name,
         run_key=key,
-        tags={**shared, "ser.fold": "all", "ser.seed": "all"},
-        params=_all_params(plan.params(), inputs),
-        note=_note(plan, inputs),
+        tags={
+            **shared,
+            "ser.fold": "all",
+            "ser.seed": "all",
+            "ser.tuned": str(bool(studies)).lower(),
+        },
+        params=_all_params(params, inputs),
+        note=_note(plan, inputs) + _tuning_note(plan, inputs, studies),
         datasets=_datasets(inputs),
     )
 
 
 def fold_spec(
-    plan: CellPlan, inputs: Inputs, *, key: str, shared: Mapping[str, str], fold: int, seed: int
+    plan: CellPlan,
+    inputs: Inputs,
+    *,
+    key: str,
+    shared: Mapping[str, str],
+    fold: int,
+    seed: int,
+    tuned: TunedFold = UNTUNED,
 ) -> RunSpec:
-    """Return the nested run of one fold under one seed."""
+    """Return the nested run of one fold under one seed; the plan holds what is tuned for it."""
     record = next(item for item in inputs.split["folds"] if item["fold"] == fold)
     speakers = {part: ", ".join(names) for part, names in record["speakers"].items()}
     return RunSpec(
         name=f"{plan.name}/fold-{fold}/seed-{seed}",
         run_key=key,
-        tags={**shared, "ser.fold": str(fold), "ser.seed": str(seed)},
+        tags={**shared, "ser.fold": str(fold), "ser.seed": str(seed), **_tuned_tags(tuned)},
         params=_all_params({**_deciding(plan.params()), "fold": fold, "seed": seed}, inputs),
         note=(
             f"Fold {fold} under seed {seed}. Test speakers: {speakers['test']}; "
@@ -172,6 +206,30 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
         "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
         "bootstrap interval over speakers. The epoch is chosen on dev; the test part is read once."
         f"{rates}"
+    )
+
+
+def _tuned_tags(tuned: TunedFold) -> dict[str, str]:
+    """Return whether a fold's params were tuned, and the study that links to its trials."""
+    if tuned.study is None:
+        return {"ser.tuned": "false"}
+    return {"ser.tuned": "true", "ser.study": tuned.study}
+
+
+def _tuning_note(plan: CellPlan, inputs: Inputs, studies: TunedCell) -> str:
+    if not studies:
+        return ""
+    experiment = experiment_name(inputs, "tuning")
+    chosen = "\n".join(
+        f"- fold {number}: "
+        + ", ".join(f"{name} {value:.4g}" for name, value in fold.params.items())
+        + f" (study `{fold.study}`)"
+        for number, fold in studies.items()
+    )
+    return (
+        f"\n\nTuned on each fold's train and dev parts; the trials are in the experiment "
+        f"`{experiment}`, search `tags.\"ser.model\" = '{plan.model}' and "
+        f"tags.\"ser.loss\" = '{plan.loss}'`.\n\n{chosen}"
     )
 
 

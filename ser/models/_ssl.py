@@ -32,6 +32,9 @@ class Params(ComponentParams):
         dropout: Before the embedding, in [0, 1).
         hidden_dropout: Replaces all dropout rates inside the transformer, in [0, 1); null
             keeps the checkpoint's own.
+        frozen_layers: Transformer layers, counted from the cut upwards, that are not trained,
+            nor is what lies below them. It gives what a feature cut so much higher gives, at
+            the cost of computing them in every step: for trying depths before one is cut.
         gradient_checkpointing: Compute activations again in the backward pass instead of
             keeping them: less memory, a third more time.
     """
@@ -40,6 +43,7 @@ class Params(ComponentParams):
     embedding_dim: int | None = Field(256, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
+    frozen_layers: Annotated[int, Tunable(0, 11, unit="layers")] = Field(0, ge=0, le=48)
     gradient_checkpointing: bool = False
 
 
@@ -49,14 +53,30 @@ class PooledSuffix(nn.Module):
     Args:
         suffix: The layers.
         pooling: Frames and lengths to one vector.
+        frozen_layers: The lowest so many layers, and what is below, are not trained.
     """
 
     normalises_inputs = False
 
-    def __init__(self, suffix: Suffix, pooling: _pooling.Pooling) -> None:
+    def __init__(
+        self, suffix: Suffix, pooling: _pooling.Pooling, *, frozen_layers: int = 0
+    ) -> None:
         super().__init__()
         self.suffix, self.pooling = suffix, pooling
         self.output_dim = pooling.output_dim
+        layers = suffix.layers
+        below = [suffix.stem, layers.relative, *layers.layers[:frozen_layers]]
+        # A plain tuple: these modules are the suffix' own and must not be listed twice.
+        self._frozen = tuple(part for part in below if part is not None) if frozen_layers else ()
+        for part in self._frozen:
+            part.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "PooledSuffix":
+        """Set the mode of what is trained; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return one vector per utterance `(batch, output_dim)`."""
@@ -216,7 +236,19 @@ def _build_body(
     if freeze != "all":
         model = checkpoints.load(folder, architecture, dropout=params.hidden_dropout)
         suffix = Suffix(model, freeze, gradient_checkpointing=params.gradient_checkpointing)
-        return PooledSuffix(suffix, _pooling.build(params.pooling, suffix.output_dim))
+        num_layers = len(suffix.layers.layers)
+        if params.frozen_layers > num_layers:
+            raise ParamsError(
+                f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
+                f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
+            )
+        pooling = _pooling.build(params.pooling, suffix.output_dim)
+        return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
+    if params.frozen_layers:
+        raise ParamsError(
+            f"models.{architecture}.frozen_layers is {params.frozen_layers}, but "
+            f"features.{architecture}.freeze: all leaves no layer to train; write 0"
+        )
     if params.pooling == "attention":
         raise ParamsError(
             f"models.{architecture}.pooling: attention needs frames, but "

@@ -7,67 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ser import components, predictions, seeding
-from ser.batch import FeatureSpec
+from ser import predictions
 from ser.data.splits import Fold, Part
-from ser.errors import TrainingError
-from ser.features.batching import LengthBucketedBatches
-from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
+from ser.features.dataset import FeatureDataset, Statistics
 from ser.features.store import FeatureStore
 from ser.models._heads import CosineHead
 from ser.models._ratings import RatedModel
-from ser.params import ComponentParams
-from ser.training.fit import FitContext, FitResult, fit
+from ser.training.choice import DevelopmentData, choose
+from ser.training.fit import FitContext, FitResult
+from ser.training.plan import CellPlan
 from ser.training.predict import predict
-from ser.training.recipe import Balance, Recipe, TrainingParams
-
-
-@dataclass(frozen=True, slots=True)
-class CellPlan:
-    """A model with a loss, and everything that says how it is trained.
-
-    Args:
-        model, loss: Component names.
-        model_params, loss_params: Their params.
-        recipe: Optimisation of the model.
-        training: What all cells share.
-        emotions: The classes, in order.
-    """
-
-    model: str
-    loss: str
-    model_params: ComponentParams
-    loss_params: ComponentParams
-    recipe: Recipe
-    training: TrainingParams
-    emotions: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """`<model>-<loss>`."""
-        return f"{self.model}-{self.loss}"
-
-    @property
-    def num_ratings(self) -> int:
-        """How many dimensions the loss wants rated, see `ser.losses._base.Loss`."""
-        return int(build_loss(self).num_ratings)
-
-    def params(self) -> dict[str, Any]:
-        """Return all params as parsed, defaults included, JSON-ready."""
-        return {
-            "model": {"name": self.model, **self.model_params.model_dump(mode="json")},
-            "loss": {"name": self.loss, **self.loss_params.model_dump(mode="json")},
-            "recipe": self.recipe.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +68,12 @@ class FoldData:
         ids = self.fold.part(part)
         return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of)
 
+    @property
+    def development(self) -> DevelopmentData:
+        """The parts that decide."""
+        train, dev = self.fold.train, self.fold.dev
+        return DevelopmentData(train, dev, self.store, self.label_of, self.rating_of)
+
 
 def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResult:
     """Train a cell on one fold.
@@ -128,31 +89,11 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
     """
-    labels = np.array([data.label_of[id_] for id_ in data.fold.train], dtype=np.int64)
-    class_weights = _class_weights(labels, len(plan.emotions))
-    seeding.seed_everything(seeding.derive(context.seed, "weights"))
-    loss = build_loss(plan, class_weights if plan.training.balance == "class_weights" else None)
-    model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
-    statistics = (
-        fit_statistics(data.store, data.fold.train)
-        if model.normalises_inputs
-        else Statistics.identity(data.store.num_bins)
-    )
-    train, dev = data.part("train", statistics), data.part("dev", statistics)
-    sampler = LengthBucketedBatches(
-        train.lengths,
-        batch_size=plan.recipe.batch_size,
-        max_frames=plan.recipe.max_frames,
-        seed=context.seed,
-        weights=_row_weights(train.labels, class_weights, plan.training.balance),
-        num_replicas=context.accelerator.num_processes,
-        rank=context.accelerator.process_index,
-    )
-    chosen = fit(model, loss, train, dev, sampler, recipe=plan.recipe, context=context)
-    model.load_state_dict(chosen.weights)
+    chosen = choose(plan, data.development, context)
+    model = chosen.model
     # Everything is chosen: the test part is read here, once.
     frames = []
-    for part, dataset in (("dev", dev), ("test", data.part("test", statistics))):
+    for part, dataset in (("dev", chosen.dev), ("test", data.part("test", chosen.statistics))):
         outputs = predict(
             model,
             dataset,
@@ -164,7 +105,7 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
             predictions.table(
                 ids=outputs.ids,
                 truth=dataset.labels,
-                probabilities=outputs.probabilities(loss.logit_scale),
+                probabilities=outputs.probabilities(chosen.loss.logit_scale),
                 emotions=plan.emotions,
                 ratings=dataset.ratings,
                 predicted_ratings=outputs.predicted_ratings(),
@@ -179,8 +120,8 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
     if heads:
         embeddings["prototypes"] = heads[0].prototypes.detach()
     return FoldResult(
-        chosen,
-        statistics,
+        chosen.fit,
+        chosen.statistics,
         pd.concat(frames, ignore_index=True),
         {name: tensor.cpu().contiguous() for name, tensor in embeddings.items()},
         str(model.origin),
@@ -192,48 +133,6 @@ def _layer_weights(model: nn.Module) -> list[float] | None:
     inner: Any = model.model if isinstance(model, RatedModel) else model
     weights: list[float] | None = inner.layer_weights() if hasattr(inner, "layer_weights") else None
     return weights
-
-
-def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Any:
-    """Return a cell's loss; see `ser.losses._base.Loss`."""
-    return components.load("ser.losses", plan.loss).build(
-        plan.loss_params, num_classes=len(plan.emotions), class_weights=class_weights
-    )
-
-
-def build_model(
-    plan: CellPlan, *, feature: FeatureSpec, head: str, num_ratings: int = 0
-) -> nn.Module:
-    """Return a cell's model as it is before training.
-
-    Args:
-        plan: Names the model; its params.
-        feature: What it reads.
-        head: The loss' `head`.
-        num_ratings: The loss' `num_ratings`; above 0 the model gets a head for ratings.
-    """
-    model: nn.Module = components.load("ser.models", plan.model).build(
-        plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
-    )
-    return RatedModel(model, num_ratings) if num_ratings else model
-
-
-def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:
-    """Return N / (K n_c) per class `(num_classes,)`, from the labels of a train part."""
-    counts = np.bincount(labels, minlength=num_classes)
-    if (counts == 0).any():
-        raise TrainingError(
-            f"class indices {np.flatnonzero(counts == 0).tolist()} are missing from the train part"
-        )
-    return torch.from_numpy((len(labels) / (num_classes * counts)).astype(np.float32))
-
-
-def _row_weights(
-    labels: NDArray[np.int64], class_weights: Tensor, balance: Balance
-) -> NDArray[np.float64] | None:
-    if balance != "weighted_sampler":
-        return None
-    return class_weights.numpy().astype(np.float64)[labels]
 
 
 _WEIGHTS, _STATISTICS = "model.safetensors", "statistics.safetensors"

@@ -54,7 +54,9 @@ def make_vad_plan(training=None, **recipe):
     return dataclasses.replace(plan, loss="ccc", loss_params=ccc.Params(targets="vad"))
 
 
-def make_runner(root, paths, experiment, training=None, plan=None, **recipe):
+def make_runner(
+    root, paths, experiment, training=None, plan=None, tuned=None, variant="", **recipe
+):
     """A runner as the stage makes it; its root holds a link to the source."""
     seeding.make_deterministic(1, strict=True)
     plan = plan or make_plan(training, num_epochs=2, **recipe)
@@ -64,4 +66,6 @@ def make_runner(root, paths, experiment, training=None, plan=None, **recipe):
         experiment,
         Workspace(root, root / "work", root / "runs" / plan.name),
         Accelerator(cpu=True),
+        tuned=tuned,
+        variant=variant,
     )

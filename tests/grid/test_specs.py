@@ -85,7 +85,9 @@ def test_a_nested_run_names_fold_seed_and_speakers_and_holds_no_list_of_seeds(da
     plan = make_plan(TrainingParams(seeds=(0, 3)))
     spec = specs.fold_spec(plan, data, key="k", shared={"ser.model": "lstm"}, fold=2, seed=3)
     assert spec.name == "lstm-cross_entropy/fold-2/seed-3"
-    assert spec.tags == {"ser.model": "lstm", "ser.fold": "2", "ser.seed": "3"}
+    assert spec.tags == {
+        "ser.model": "lstm", "ser.fold": "2", "ser.seed": "3", "ser.tuned": "false",
+    }  # fmt: skip
     assert "Test speakers: Ses02F, Ses02M; dev: Ses03F, Ses03M" in spec.note
     assert (spec.params["fold"], spec.params["seed"]) == (2, 3)
     assert "seeds" not in spec.params["training"]
@@ -99,7 +101,7 @@ def test_a_cells_run_has_the_params_of_every_stage_before_it(data):
     plan = make_plan(TrainingParams(seeds=(0, 3)))
     spec = specs.cell_spec(plan, data, key="k", shared={})
     assert spec.name == "lstm-cross_entropy"
-    assert spec.tags == {"ser.fold": "all", "ser.seed": "all"}
+    assert spec.tags == {"ser.fold": "all", "ser.seed": "all", "ser.tuned": "false"}
     assert spec.params["training"]["seeds"] == [0, 3]
     assert spec.params["corpus"] == {"name": "demo"}
     assert spec.params["split"]["protocol"] == "session"

@@ -7,6 +7,7 @@ import torch
 
 from ser import components
 from ser.batch import ModelOutput
+from ser.params import tunables
 
 NUM_CLASSES = 4
 #: Name of a run -> the loss and its params; every loss once as it is by default.
@@ -143,3 +144,30 @@ def test_a_loss_owns_no_learnable_weights_and_names_its_head(name):
 def test_a_loss_states_its_source(name):
     loss = build(name)
     assert "Source:" in type(loss).__doc__
+
+
+@pytest.mark.parametrize("name", components.names("ser.losses"))
+def test_a_space_lies_within_the_params_bounds_and_holds_its_first_trials(name):
+    params_class = components.load("ser.losses", name).Params
+    for field, mark in tunables(params_class).items():
+        assert mark.low < mark.high
+        assert mark.low > 0 or not mark.log
+        published = params_class().model_dump()[field] if mark.published is None else mark.published
+        for value in (mark.low, mark.high, published, params_class().model_dump()[field]):
+            assert mark.low <= value <= mark.high
+            build_params = params_class(**{field: value})
+            assert getattr(build_params, field) == value
+
+
+def test_every_loss_with_params_declares_a_space():
+    spaces = {
+        name: set(tunables(components.load("ser.losses", name).Params))
+        for name in components.names("ser.losses")
+    }
+    assert spaces == {
+        "aam": {"margin_rad", "scale", "warmup_epochs"},
+        "ccc": {"weight"},
+        "cross_entropy": set(),
+        "focal": {"gamma", "alpha"},
+        "label_smoothing": {"epsilon"},
+    }

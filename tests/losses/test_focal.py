@@ -4,6 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from ser.batch import ModelOutput
 from ser.losses import focal
 from ser.losses.focal import FocalLoss
 from tests.losses.support import (
@@ -89,3 +90,17 @@ def test_gradient_is_that_of_finite_differences(gamma):
 def test_a_gamma_outside_its_range_is_refused(gamma):
     with pytest.raises(ValidationError, match="gamma"):
         focal.Params(gamma=gamma)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 2.0])
+def test_alpha_is_the_exponent_of_the_class_weights(alpha):
+    torch.manual_seed(0)
+    logits, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 3, 0, 1])
+    weights = torch.tensor([0.5, 1.0, 2.0, 1.5])
+    params = focal.Params(gamma=2.0, alpha=alpha)
+    loss = focal.build(params, num_classes=4, class_weights=weights)
+    by_hand = FocalLoss(2.0, weights**alpha)
+    output = ModelOutput(torch.zeros(6, 8), logits)
+    torch.testing.assert_close(loss(output, labels), by_hand(output, labels))
+    plain = focal.build(params, num_classes=4, class_weights=None)
+    torch.testing.assert_close(plain(output, labels), FocalLoss(2.0)(output, labels))

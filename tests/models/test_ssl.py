@@ -165,3 +165,57 @@ def test_a_mixture_of_several_frames_is_that_of_their_mean():
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(ValidationError):
         hubert.Params(**bad)
+
+
+def test_frozen_layers_and_what_is_below_them_are_not_trained(checkpoint):
+    model = build(checkpoint, "feature_encoder", frozen_layers=2).train()
+    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert not any(name.startswith("body.suffix.stem.") for name in names)
+    assert not any(name.startswith("body.suffix.layers.layers.1.") for name in names)
+    assert any(name.startswith("body.suffix.layers.layers.2.") for name in names)
+    assert {name for name, _ in model.named_parameters()} == set(model.state_dict()) - {
+        name for name, _ in model.named_buffers()
+    }
+    body = model.body.suffix
+    assert [layer.training for layer in body.layers.layers] == [False, False] + [True] * (
+        NUM_LAYERS - 2
+    )
+    assert body.stem.training is False
+    model.eval()
+    model.train()
+    assert body.layers.layers[0].training is False
+
+
+def test_freezing_layers_gives_what_a_higher_cut_gives(checkpoint):
+    samples = waveforms(6000)
+    low, lengths, _ = extracted("hubert", checkpoint, "feature_encoder", samples)
+    high, high_lengths, _ = extracted("hubert", checkpoint, 2, samples)
+    torch.manual_seed(0)
+    below = build(checkpoint, "feature_encoder", frozen_layers=2, hidden_dropout=0.0, dropout=0.0)
+    torch.manual_seed(0)
+    above = build(checkpoint, 2, hidden_dropout=0.0, dropout=0.0)
+    below.train()
+    above.train()
+    for model, batch, sizes in ((below, low, lengths), (above, high, high_lengths)):
+        model(batch, sizes).logits.sum().backward()
+    torch.testing.assert_close(
+        below(low, lengths).logits, above(high, high_lengths).logits, atol=1e-5, rtol=1e-4
+    )
+    gradients = dict(above.named_parameters())
+    shift = {"body.suffix.layers.layers.2.": "body.suffix.layers.layers.0."}
+    for name, parameter in below.named_parameters():
+        if name.startswith("body.suffix.layers.layers.2."):
+            other = name.replace(*next(iter(shift.items())))
+            torch.testing.assert_close(parameter.grad, gradients[other].grad, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "frozen", "message"),
+    [
+        ("feature_encoder", 40, r"frozen_layers is 40, but only \d+ layers lie above"),
+        ("all", 1, r"frozen_layers is 1, but features\.hubert\.freeze: all leaves no layer"),
+    ],
+)
+def test_more_frozen_layers_than_there_are_is_refused(checkpoint, freeze, frozen, message):
+    with pytest.raises(ParamsError, match=message):
+        build(checkpoint, freeze, frozen_layers=frozen)

@@ -8,7 +8,7 @@ from ser.losses import cross_entropy
 from ser.models import lstm
 from ser.tracking.memory_tracker import MemoryTracker
 from ser.training.fit import FitContext
-from ser.training.fold import CellPlan
+from ser.training.plan import CellPlan
 from ser.training.recipe import Recipe, TrainingParams
 
 

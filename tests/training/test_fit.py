@@ -12,6 +12,7 @@ from accelerate.state import AcceleratorState
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.tracker import RunSpec
+from ser.training import choice
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import Progress
@@ -163,10 +164,10 @@ def test_every_policy_against_imbalance_trains(fold_data, balance):
 
 
 def test_class_weights_come_from_the_train_part(fold_data):
-    weights = folds._class_weights(np.array([0, 0, 0, 1, 2, 3]), 4)
+    weights = choice._class_weights(np.array([0, 0, 0, 1, 2, 3]), 4)
     np.testing.assert_allclose(weights.numpy(), [0.5, 1.5, 1.5, 1.5])
     with pytest.raises(TrainingError, match=r"\[3\] are missing from the train part"):
-        folds._class_weights(np.array([0, 1, 2]), 4)
+        choice._class_weights(np.array([0, 1, 2]), 4)
 
 
 @pytest.fixture

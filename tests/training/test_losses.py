@@ -9,7 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from ser import components, seeding
+from ser.training import choice
 from ser.training import fold as folds
+from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
 from tests.training.support import make_context, make_plan
@@ -36,7 +38,7 @@ def test_the_prototypes_are_trained_and_saved(fold_data, tmp_path):
     result = folds.train_fold(plan, fold_data, make_context())
     saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
     seeding.seed_everything(seeding.derive(0, "weights"))
-    fresh = folds.build_model(plan, feature=fold_data.store.spec, head="cosine")
+    fresh = plans.build_model(plan, feature=fold_data.store.spec, head="cosine")
     drawn, trained = fresh.head.prototypes, load_file(saved.weights)["head.prototypes"]
     assert trained.shape == (4, 8)
     # AdamW's first steps are as long as the learning rate: every entry has had a gradient.
@@ -46,7 +48,7 @@ def test_the_prototypes_are_trained_and_saved(fold_data, tmp_path):
 def test_predictions_come_from_the_trained_prototypes_without_a_margin(fold_data):
     plan = plan_with("aam", {"margin_rad": 0.3, "scale": 12.0})
     result = folds.train_fold(plan, fold_data, make_context())
-    model = folds.build_model(plan, feature=fold_data.store.spec, head="cosine")
+    model = plans.build_model(plan, feature=fold_data.store.spec, head="cosine")
     model.load_state_dict(result.fit.weights)
     test = fold_data.part("test", result.statistics)
     outputs = predict(model, test, batch_size=8, max_frames=None, device=torch.device("cpu"))
@@ -96,7 +98,7 @@ def test_an_interrupted_warm_up_ends_with_the_bytes_of_an_uninterrupted_one(
 @pytest.fixture
 def collapsed_start(monkeypatch):
     """Models that begin with the prototypes of classes 1 and 3 in one direction."""
-    build = folds.build_model
+    build = plans.build_model
 
     def build_collapsed(*args, **kwargs):
         model = build(*args, **kwargs)
@@ -105,7 +107,7 @@ def collapsed_start(monkeypatch):
             model.head.prototypes[3] = 3 * model.head.prototypes[1]
         return model
 
-    monkeypatch.setattr(folds, "build_model", build_collapsed)
+    monkeypatch.setattr(choice, "build_model", build_collapsed)
 
 
 def test_collapsed_prototypes_are_warned_of_once(fold_data, caplog, collapsed_start):

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from ser import components, metrics
 from ser.models._ratings import RatedModel
 from ser.training import fold as folds
+from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.fold import FoldData
 from ser.training.predict import predict
@@ -129,7 +130,7 @@ def test_the_second_head_is_trained_saved_and_predicts_alike_when_loaded(rated_d
     plan = vad_plan(num_epochs=3)
     result = folds.train_fold(plan, rated_data, make_context())
     saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
-    model = folds.build_model(
+    model = plans.build_model(
         plan, feature=rated_data.store.spec, head="linear", num_ratings=plan.num_ratings
     )
     assert isinstance(model, RatedModel)

@@ -1,0 +1,113 @@
+"""What a cell of the grid is: a model with a loss, their params, and how they are built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from ser import components
+from ser.batch import FeatureSpec
+from ser.errors import ParamsError
+from ser.models._ratings import RatedModel
+from ser.params import ComponentParams, Section, parse
+from ser.training.recipe import Recipe, TrainingParams
+
+_SomeSection = TypeVar("_SomeSection", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """A model with a loss, and everything that says how it is trained.
+
+    Args:
+        model, loss: Component names.
+        model_params, loss_params: Their params.
+        recipe: Optimisation of the model.
+        training: What all cells share.
+        emotions: The classes, in order.
+    """
+
+    model: str
+    loss: str
+    model_params: ComponentParams
+    loss_params: ComponentParams
+    recipe: Recipe
+    training: TrainingParams
+    emotions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`<model>-<loss>`."""
+        return f"{self.model}-{self.loss}"
+
+    def with_values(self, values: Mapping[str, float]) -> "CellPlan":
+        """Return the plan with some params replaced, validated as those of params.yaml.
+
+        Args:
+            values: Dotted name -> value; a name begins with `model.`, `loss.` or `recipe.`,
+                e.g. `loss.gamma`.
+
+        Raises:
+            ParamsError: There is no such param, or it must not have this value.
+        """
+        sections: dict[str, dict[str, float]] = {"model": {}, "loss": {}, "recipe": {}}
+        for name, value in values.items():
+            section, _, field = name.partition(".")
+            if section not in sections:
+                raise ParamsError(
+                    f"cell {self.name}: no param is named {name!r}; expected model.<param>, "
+                    f"loss.<param> or recipe.<param>"
+                )
+            sections[section][field] = value
+        return replace(
+            self,
+            model_params=_updated(self.model_params, sections["model"], f"models.{self.model}"),
+            loss_params=_updated(self.loss_params, sections["loss"], f"losses.{self.loss}"),
+            recipe=_updated(self.recipe, sections["recipe"], f"recipes.{self.model}"),
+        )
+
+    @property
+    def num_ratings(self) -> int:
+        """How many dimensions the loss wants rated, see `ser.losses._base.Loss`."""
+        return int(build_loss(self).num_ratings)
+
+    def params(self) -> dict[str, Any]:
+        """Return all params as parsed, defaults included, JSON-ready."""
+        return {
+            "model": {"name": self.model, **self.model_params.model_dump(mode="json")},
+            "loss": {"name": self.loss, **self.loss_params.model_dump(mode="json")},
+            "recipe": self.recipe.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+        }
+
+
+def _updated(section: _SomeSection, values: Mapping[str, float], where: str) -> _SomeSection:
+    """Return a section with some values replaced and validated."""
+    if not values:
+        return section
+    return parse({**section.model_dump(), **values}, type(section), where=f"tuned {where}")
+
+
+def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Any:
+    """Return a cell's loss; see `ser.losses._base.Loss`."""
+    return components.load("ser.losses", plan.loss).build(
+        plan.loss_params, num_classes=len(plan.emotions), class_weights=class_weights
+    )
+
+
+def build_model(
+    plan: CellPlan, *, feature: FeatureSpec, head: str, num_ratings: int = 0
+) -> nn.Module:
+    """Return a cell's model as it is before training.
+
+    Args:
+        plan: Names the model; its params.
+        feature: What it reads.
+        head: The loss' `head`.
+        num_ratings: The loss' `num_ratings`; above 0 the model gets a head for ratings.
+    """
+    model: nn.Module = components.load("ser.models", plan.model).build(
+        plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
+    )
+    return RatedModel(model, num_ratings) if num_ratings else model

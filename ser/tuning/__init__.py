@@ -1,0 +1,1 @@
+"""Optuna over a fold's train and dev parts: spaces, studies, workers, what they leave behind."""

@@ -1,0 +1,28 @@
+"""A thread that tells the storage that a trial's worker lives."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from optuna.storages import RDBStorage
+
+from ser.tuning.storage import HEARTBEAT_S
+
+
+@contextmanager
+def beating(storage: RDBStorage, trial_id: int) -> Iterator[None]:
+    """Record a heartbeat of a trial now and every `HEARTBEAT_S` until the block ends."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_S):
+            storage.record_heartbeat(trial_id)
+
+    storage.record_heartbeat(trial_id)
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,176 @@
+"""What a worker is sent: a study and the train and dev parts of its fold.
+
+Nothing of the test part is in a job, neither ids nor labels nor features, so that no worker
+can look at it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from ser import lineage, seeding
+from ser.data.splits import Fold
+from ser.features.store import FeatureStore
+from ser.grid import inputs as cell_inputs
+from ser.grid.inputs import Inputs
+from ser.tracking.tracker import Tracker
+from ser.training import choice
+from ser.training.choice import DevelopmentData
+from ser.training.fit import FitContext
+from ser.training.plan import CellPlan
+from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
+from ser.training.tuning_params import TuningParams
+from ser.tuning import space
+from ser.tuning.study import Objective, StudyPlan
+
+#: Versions that change which values are tried, or what they score.
+_DECISIVE_PACKAGES = ("accelerate", "numpy", "optuna", "torch")
+
+#: What a study does that its cell's own sources do not say.
+_SOURCES = tuple(f"ser/tuning/{name}.py" for name in ("jobs", "space", "study", "trial_tracker"))
+
+#: Params of tuning that choose what is run where, not what a trial results in.
+_INDIFFERENT = {"num_trials", "num_workers", "storage", "cells"}
+
+
+class PartialStore(FeatureStore):
+    """A store that knows some of its utterances only.
+
+    Args:
+        folder: The store.
+        visible: Ids of those.
+    """
+
+    def __init__(self, folder: Path, visible: Collection[str]) -> None:
+        super().__init__(folder)
+        self._rows = {id_: self._rows[id_] for id_ in visible if id_ in self._rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A study with the data of its objective.
+
+    Args:
+        study: What is searched.
+        train, dev: Utterance ids.
+        features: Folder of the store.
+        label_of: Of the utterances of train and dev -> class index.
+        rating_of: Likewise -> ratings.
+    """
+
+    study: StudyPlan
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    features: Path
+    label_of: Mapping[str, int]
+    rating_of: Mapping[str, tuple[float, ...]]
+
+    def data(self) -> DevelopmentData:
+        """Return the two parts, their features opened."""
+        ids = {*self.train, *self.dev}
+        store = PartialStore(self.features, ids)
+        return DevelopmentData(self.train, self.dev, store, self.label_of, self.rating_of)
+
+
+def make(
+    plan: CellPlan, params: TuningParams, data: Inputs, fold: Fold, *, root: Path, device: str
+) -> Job:
+    """Return the job of a cell on a fold.
+
+    Args:
+        plan: The cell with the values of params.yaml.
+        params: How it is searched; it holds the cell.
+        data: The cell's inputs.
+        fold: The fold; its test part is left behind here.
+        root: The project's root, for the digest of the sources.
+        device: Kind of device, part of the key.
+
+    Raises:
+        ParamsError: The space is wrong.
+    """
+    dimensions = space.of_cell(plan, params.cells[plan.name])
+    study = StudyPlan(
+        cell=plan,
+        fold=fold.number,
+        space=dimensions,
+        params=params,
+        num_trials=params.trials_of(plan.name),
+        key=_key(plan, params, dimensions, data, fold=fold.number, root=root, device=device),
+    )
+    ids = {*fold.train, *fold.dev}
+    return Job(
+        study,
+        fold.train,
+        fold.dev,
+        data.paths.features,
+        {id_: label for id_, label in data.label_of.items() if id_ in ids},
+        {id_: ratings for id_, ratings in data.rating_of.items() if id_ in ids},
+    )
+
+
+def objective(plan: CellPlan, data: DevelopmentData, accelerator: Accelerator) -> Objective:
+    """Return what scores values: training's own code, under the first seed, up to dev.
+
+    Args:
+        plan: The cell with the values of params.yaml.
+        data: The parts that decide.
+        accelerator: Device and precision.
+    """
+
+    def dev_uar(values: Mapping[str, float], tracker: Tracker) -> float:
+        seed = plan.training.seeds[0]
+        context = FitContext(accelerator, seed, tracker, plan.emotions)
+        try:
+            return choice.choose(plan.with_values(values), data, context).fit.dev_uar
+        finally:
+            # Accelerate would keep every model it prepared, one per trial.
+            accelerator.free_memory()
+
+    return dev_uar
+
+
+def on_cpu(training: TrainingParams) -> bool:
+    """Return whether a cell trains on the CPU here."""
+    return training.device == "cpu" or not torch.accelerator.is_available()
+
+
+def make_accelerator(training: TrainingParams) -> Accelerator:
+    """Return device and precision as training has them, its threads and determinism set."""
+    precision = ACCELERATE_PRECISION[training.precision]
+    accelerator = Accelerator(cpu=on_cpu(training), mixed_precision=precision)
+    seeding.make_deterministic(training.num_threads, strict=accelerator.device.type == "cpu")
+    return accelerator
+
+
+def _key(
+    plan: CellPlan,
+    params: TuningParams,
+    dimensions: space.Space,
+    data: Inputs,
+    *,
+    fold: int,
+    root: Path,
+    device: str,
+) -> str:
+    """Return the hash of everything that decides a study's outcome but its number of trials."""
+    cell: dict[str, Any] = plan.params()
+    seed = cell["training"].pop("seeds")[0]
+    cell["training"].pop("keep_weights")
+    sources = sorted({*cell_inputs.sources(plan, root), *_SOURCES})
+    decisive = {
+        "cell": cell,
+        "seed": seed,
+        "emotions": plan.emotions,
+        "space": [asdict(dimension) for dimension in dimensions],
+        "tuning": params.model_dump(mode="json", exclude=_INDIFFERENT),
+        "fold": fold,
+        "data": dict(data.digests),
+        "source": lineage.source_sha256(root, sources),
+        "device": device,
+        "versions": dict(lineage.package_versions(_DECISIVE_PACKAGES)),
+    }
+    return lineage.sha256_text(lineage.canonical_json(decisive))[:32]

@@ -1,0 +1,137 @@
+"""Where studies are kept: Optuna's database, opened so that several processes can share it."""
+
+import logging
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+
+import optuna
+import sqlalchemy.exc
+from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
+
+from ser.errors import TuningError
+
+logger = logging.getLogger(__name__)
+
+#: A worker says that it lives this often, in seconds.
+HEARTBEAT_S = 30
+
+#: A worker of another machine that has not said so for this long is dead, in seconds.
+GRACE_S = 300
+
+_SQLITE = "sqlite:///"
+_LOCK_TIMEOUT_S = 60.0
+
+
+def resolve(url: str, root: Path) -> str:
+    """Return the URL of the storage, a path in it made absolute.
+
+    Args:
+        url: Of params.yaml; OPTUNA_STORAGE in the environment wins.
+        root: The project's root, which a relative path starts from.
+    """
+    chosen = os.environ.get("OPTUNA_STORAGE") or url
+    path = _file(chosen)
+    return chosen if path is None else f"{_SQLITE}{(root / path).resolve()}"
+
+
+def _file(url: str) -> Path | None:
+    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
+def is_local(url: str) -> bool:
+    """Return whether the storage is a file, which only this machine's processes share."""
+    return _file(url) is not None
+
+
+def connect(url: str) -> RDBStorage:
+    """Open the storage, creating and initialising a local database that is not there yet.
+
+    Args:
+        url: From `resolve`.
+
+    Returns:
+        The storage; it keeps heartbeats.
+
+    Raises:
+        TuningError: It cannot be used.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    path = _file(url)
+    with translated(url):
+        if path is None:
+            return _open(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes that meet a fresh database together break it for good.
+        with FileLock(path.with_name(f".{path.name}.init.lock")):
+            if not path.exists() or path.stat().st_size == 0:
+                _create(path)
+            return _open(url)
+
+
+def _open(url: str) -> RDBStorage:
+    arguments = {"timeout": _LOCK_TIMEOUT_S} if url.startswith(_SQLITE) else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            url,
+            engine_kwargs={"connect_args": arguments},
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+        )
+
+
+def _create(path: Path) -> None:
+    """Initialise a database under another name and put it in place whole."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    _open(f"{_SQLITE}{part}").engine.dispose()
+    with closing(sqlite3.connect(part)) as connection:
+        # Readers and a writer then work side by side.
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            logger.warning("study storage %s: no write-ahead log", path)
+    part.replace(path)
+
+
+@contextmanager
+def claiming(url: str) -> Iterator[None]:
+    """Hold what keeps two workers from taking one trial.
+
+    A database server locks the trial's row. sqlite cannot, but it has one machine only, and
+    there a file will do.
+    """
+    path = _file(url)
+    lock = nullcontext() if path is None else FileLock(path.with_name(f".{path.name}.claim.lock"))
+    with lock:
+        yield
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Raise the database's errors as a `TuningError` that names the storage."""
+    try:
+        yield
+    except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError) as e:
+        if isinstance(e, RuntimeError) and "optuna" not in str(e).lower():
+            raise
+        first = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+        raise TuningError(
+            f"study storage {without_password(url)}: {first}; correct tuning.storage or "
+            f"OPTUNA_STORAGE, or move a damaged file aside"
+        ) from e
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown.
+
+    Example:
+        >>> without_password("mysql+pymysql://ser:secret@host/studies")
+        'mysql+pymysql://ser:***@host/studies'
+    """
+    return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)

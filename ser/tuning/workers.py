@@ -1,0 +1,135 @@
+"""Processes that fill the slots of studies, and the one that waits for them."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Sequence
+from multiprocessing.context import SpawnProcess
+
+from accelerate import Accelerator
+from optuna.storages import RDBStorage
+
+from ser import runtime
+from ser.errors import TuningError
+from ser.training.recipe import TrainingParams
+from ser.tuning import jobs as job_making
+from ser.tuning import storage as storages
+from ser.tuning import study as studies
+from ser.tuning.jobs import Job
+
+logger = logging.getLogger(__name__)
+
+#: How often the waiting process looks whether its workers are done, in seconds.
+_POLL_S = 1.0
+
+Report = Callable[[], None]
+
+
+def run(jobs: Sequence[Job], url: str, *, num_workers: int, report: Report) -> None:
+    """Run the trials of studies until each has as many as it shall have.
+
+    Args:
+        jobs: The studies; they share the settings of training.
+        url: Of the storage, from `ser.tuning.storage.resolve`.
+        num_workers: Processes; one is this process itself.
+        report: Called again and again while trials finish, and once at the end.
+
+    Raises:
+        TuningError: The storage cannot be used, or a worker died more often than slots can
+            be retried.
+    """
+    storage = storages.connect(url)
+    open_jobs = [job for job in jobs if _open_slots(job, storage, url)]
+    if num_workers == 1:
+        work(open_jobs, url, report)
+    else:
+        _run_processes(open_jobs, url, num_workers, report)
+    report()
+
+
+def work(jobs: Sequence[Job], url: str, report: Report = lambda: None) -> None:
+    """Fill waiting slots until there are none.
+
+    Args:
+        jobs: The studies, prepared; filled in this order.
+        url: Of the storage.
+        report: Called after every trial.
+    """
+    if not jobs:
+        return
+    storage = storages.connect(url)
+    accelerator = job_making.make_accelerator(_training(jobs))
+    for job in jobs:
+        _fill(job, storage, url, accelerator, report)
+
+
+def _training(jobs: Sequence[Job]) -> TrainingParams:
+    return jobs[0].study.cell.training
+
+
+def _fill(
+    job: Job, storage: RDBStorage, url: str, accelerator: Accelerator, report: Report
+) -> None:
+    plan = job.study
+    study = studies.load(plan, storage)
+    score = job_making.objective(plan.cell, job.data(), accelerator)
+    while True:
+        with storages.translated(url):
+            trial = studies.claim(plan, study, storage, url)
+        if trial is None:
+            return
+        done = studies.run_trial(study, trial, score, storage)
+        shown = "-" if done.value is None else f"{done.value:.3f}"
+        slot = studies.slot_of(done)
+        logger.info("%s: trial %d %s, dev UAR %s", plan.name, slot, done.state.name.lower(), shown)
+        report()
+
+
+def _open_slots(job: Job, storage: RDBStorage, url: str) -> bool:
+    """Prepare a study; return whether any of its slots is not finished."""
+    with storages.translated(url):
+        study = studies.prepare(job.study, storage, url)
+        return len(studies.finished(job.study, study)) < job.study.num_trials
+
+
+def _run_processes(jobs: Sequence[Job], url: str, num_workers: int, report: Report) -> None:
+    """Start workers; start others for the slots of those that died, as often as it helps."""
+    storage = storages.connect(url)
+    for _ in range(num_workers + 1):
+        if not jobs:
+            return
+        failed = _one_round(jobs, url, num_workers, report)
+        jobs = [job for job in jobs if _open_slots(job, storage, url)]
+        if jobs and not failed:
+            return  # what is left is being filled by another machine
+    raise TuningError(
+        f"{len(jobs)} studies are not finished because workers failed again and again; the "
+        f"messages above say why"
+    )
+
+
+def _one_round(jobs: Sequence[Job], url: str, num_workers: int, report: Report) -> bool:
+    """Let workers run to their end; return whether any of them failed."""
+    context = multiprocessing.get_context("spawn")
+    processes: list[SpawnProcess] = [
+        context.Process(target=_main, args=(tuple(jobs), url), name=f"tuning-{number}")
+        for number in range(num_workers)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        while any(process.is_alive() for process in processes):
+            processes[0].join(_POLL_S)
+            report()
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+            if process.pid is not None:
+                process.join()
+    return any(process.exitcode for process in processes)
+
+
+def _main(jobs: Sequence[Job], url: str) -> None:
+    """Be a worker process."""
+    runtime.configure()
+    raise SystemExit(runtime.run_main(lambda: work(jobs, url)))

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from ser.errors import ParamsError, TuningError
+from ser.grid import tuned
+from ser.grid.tuned import UNTUNED, TunedFold
+from ser.tracking import cells
+from ser.tracking.memory_tracker import MemoryExperiment
+from tests.grid.support import make_runner
+
+FOCAL = {1: TunedFold({"loss.gamma": 1.25}, "lstm-focal/fold-1/ab", 20, 0.625), 2: UNTUNED}
+
+
+def test_what_is_written_is_read_back_per_cell(tmp_path):
+    path = tmp_path / "tuned.json"
+    tuned.write(path, {("lstm", "focal"): FOCAL, ("lstm", "aam"): {1: UNTUNED, 2: UNTUNED}})
+    assert tuned.read(path, "lstm", "focal") == FOCAL
+    assert tuned.read(path, "lstm", "aam") == {1: UNTUNED, 2: UNTUNED}
+    assert json.loads(path.read_text())["lstm"]["focal"]["1"] == {
+        "params": {"loss.gamma": 1.25},
+        "study": "lstm-focal/fold-1/ab",
+        "num_trials": 20,
+        "dev_uar": 0.625,
+    }
+
+
+def test_the_bytes_do_not_depend_on_the_order(tmp_path):
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    tuned.write(first, {("lstm", "focal"): FOCAL, ("hubert", "aam"): {1: UNTUNED}})
+    backwards = dict(reversed(FOCAL.items()))
+    tuned.write(second, {("hubert", "aam"): {1: UNTUNED}, ("lstm", "focal"): backwards})
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot be read .* run `dvc repro tune`"),
+        ("{", r"lstm\.focal is no outcome of tuning"),
+        ("{}", r"has no entry lstm\.focal .* run `dvc repro tune`"),
+        ('{"lstm": {"focal": []}}', r"is no outcome of tuning"),
+        ('{"lstm": {"focal": {"1": {"trials": 3}}}}', r"is no outcome of tuning"),
+        (
+            '{"lstm": {"focal": {"1": {"params": {"loss.gamma": "2"}}}}}',
+            "must be a number, got '2'",
+        ),
+    ],
+)
+def test_what_is_no_outcome_of_tuning_is_refused_with_the_cure(tmp_path, content, message):
+    path = tmp_path / "tuned.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(TuningError, match=message):
+        tuned.read(path, "lstm", "focal")
+
+
+def tuned_runner(root, paths, experiment, changes, **settings):
+    cell = {n: TunedFold(changes, f"lstm-cross_entropy/fold-{n}/ab", 3, 0.5) for n in (1, 2, 3)}
+    return make_runner(root, paths, experiment, tuned=cell, **settings)
+
+
+def test_a_fold_is_trained_with_its_own_values_and_the_runs_show_them(root, paths):
+    plain, experiment = MemoryExperiment(), MemoryExperiment()
+    make_runner(root, paths, plain).run()
+    runner = tuned_runner(root, paths, experiment, {"recipe.learning_rate": 0.02})
+    runner.run()
+    assert plain.runs.keys().isdisjoint(experiment.runs)
+    parent, *nested = experiment.runs.values()
+    assert parent.tags["ser.tuned"] == "true"
+    assert parent.params["recipe.learning_rate"] == "tuned"
+    assert parent.params["tuned.fold-2.recipe.learning_rate"] == "0.02"
+    assert [run.params["recipe.learning_rate"] for run in nested] == ["0.02"] * 3
+    assert [run.tags["ser.study"] for run in nested] == [
+        f"lstm-cross_entropy/fold-{n}/ab" for n in (1, 2, 3)
+    ]
+    assert "ser/demo/session/tuning" in parent.spec.note
+    assert {run.tags["ser.tuned"] for run in plain.runs.values()} == {"false"}
+    recorded = cells.read(root / "runs" / "lstm-cross_entropy")
+    assert recorded.cell.spec.params["tuned"]["fold-1"] == {"recipe.learning_rate": 0.02}
+
+
+def test_values_that_change_nothing_give_the_same_keys(root, paths):
+    keys = []
+    for changes in ({}, {"recipe.num_epochs": 2}):
+        experiment = MemoryExperiment()
+        tuned_runner(root, paths, experiment, changes).run()
+        keys.append(list(experiment.runs))
+    assert keys[0] == keys[1]
+
+
+def test_a_variant_has_keys_and_scratch_of_its_own(root, paths):
+    plain, other = MemoryExperiment(), MemoryExperiment()
+    make_runner(root, paths, plain).run()
+    runner = make_runner(root, paths, other, variant="untuned")
+    assert runner.staging == root / "work" / "cells" / "untuned" / "lstm-cross_entropy"
+    runner.run()
+    assert plain.runs.keys().isdisjoint(other.runs)
+    assert cells.read(root / "runs" / "lstm-cross_entropy").experiment == "ser/demo/session/untuned"
+
+
+def test_folds_that_tuning_does_not_know_are_refused_with_the_cure(root, paths):
+    with pytest.raises(TuningError, match=r"knows no fold 2, but: 1; run `dvc repro tune`"):
+        make_runner(root, paths, MemoryExperiment(), tuned={1: UNTUNED})
+
+
+def test_a_value_out_of_bounds_is_refused_by_name(root, paths):
+    with pytest.raises(ParamsError, match=r"recipes\.lstm .*\n  learning_rate: .* greater than 0"):
+        tuned_runner(root, paths, MemoryExperiment(), {"recipe.learning_rate": -1.0})

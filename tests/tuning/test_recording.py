@@ -1,0 +1,82 @@
+"""Specs of runs; test_search.py looks at what a whole search records."""
+
+import dataclasses
+
+import pytest
+
+from ser.errors import TrainingError
+from ser.tracking.memory_tracker import MemoryExperiment
+from ser.tuning import recording
+from ser.tuning import study as studies
+from ser.tuning.recording import Recorder
+from tests.tuning.support import bowl, fill, load_inputs, make_job
+
+
+@pytest.fixture
+def data(paths):
+    return load_inputs(paths)
+
+
+def test_the_parent_of_a_study_says_what_is_searched(paths, root, data):
+    plan = make_job(paths, root, data=data).study
+    spec = recording.study_spec(plan, data, root=root)
+    assert spec.name == "lstm-focal/fold-1"
+    assert spec.tags["ser.study"] == plan.name
+    assert (spec.tags["ser.fold"], spec.tags["ser.trial"]) == ("1", "all")
+    assert spec.params["space"]["loss.gamma"]["published"] == 2.0
+    assert spec.params["tuning"]["num_trials"] == 3
+    assert "- `loss.gamma` from 0 to 5" in spec.note
+
+
+def test_more_trials_are_another_parent_run_of_the_same_study(paths, root, data):
+    plan = make_job(paths, root, data=data).study
+    more = dataclasses.replace(plan, num_trials=9)
+    specs = [recording.study_spec(p, data, root=root) for p in (plan, more)]
+    assert specs[0].run_key != specs[1].run_key
+    assert specs[0].tags["ser.study"] == specs[1].tags["ser.study"]
+
+
+def test_a_diverged_trial_is_recorded_with_its_reason(paths, root, data, storage, url):
+    def objective(values, tracker):
+        if values["loss.gamma"] == 2.0:
+            raise TrainingError("loss is not finite")
+        return bowl(values, tracker)
+
+    job = make_job(paths, root, data=data)
+    study = fill(job.study, storage, url, objective)
+    experiment = MemoryExperiment()
+    loaded = {job.study.name: study}
+    with Recorder(
+        experiment, [(job, data)], loaded, root=root, folder=root / "figures"
+    ) as recorder:
+        recorder.report()
+        recorder.report()
+        recorder.conclude()
+    parent, first, *_ = experiment.runs.values()
+    assert len(experiment.runs) == 4
+    assert first.tags["ser.trial_state"] == "PRUNED"
+    assert first.tags["ser.trial_error"] == "loss is not finite"
+    assert "dev/best_uar" not in first.metrics
+    assert parent.metrics["num_pruned"] == [(0, 1.0)]
+    chosen = studies.outcome(job.study, study)
+    assert parent.tags["ser.best.loss.gamma"] == f"{chosen.params['loss.gamma']:.6g}"
+
+
+def test_an_interrupt_leaves_the_parent_killed_and_it_is_taken_up_again(
+    paths, root, data, storage, url
+):
+    job = make_job(paths, root, data=data)
+    study = fill(job.study, storage, url)
+    experiment, loaded = MemoryExperiment(), {job.study.name: study}
+
+    def recorder():
+        return Recorder(experiment, [(job, data)], loaded, root=root, folder=root / "figures")
+
+    with pytest.raises(KeyboardInterrupt), recorder():
+        raise KeyboardInterrupt
+    assert {run.status for run in experiment.runs.values()} == {"KILLED"}
+    with recorder() as second:
+        second.report()
+        second.conclude()
+    assert {run.status for run in experiment.runs.values()} == {"FINISHED"}
+    assert len(experiment.runs) == 4

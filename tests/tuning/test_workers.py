@@ -1,0 +1,58 @@
+import os
+
+import pytest
+
+from ser.errors import TuningError
+from ser.tuning import study as studies
+from ser.tuning import workers
+from tests.tuning.support import load_inputs, make_job, told
+
+
+@pytest.fixture
+def jobs(paths, root):
+    data = load_inputs(paths)
+    return [make_job(paths, root, fold=fold, num_trials=3, data=data) for fold in (0, 1)]
+
+
+def states(jobs, storage):
+    return [[trial.state.name for trial in studies.load(job.study, storage).trials] for job in jobs]
+
+
+def test_one_worker_is_this_process_and_reports_after_every_trial(jobs, url, storage):
+    reports = []
+    workers.run(jobs, url, num_workers=1, report=lambda: reports.append(1))
+    assert [len(found) for found in states(jobs, storage)] == [3, 3]
+    assert len(reports) == 7
+    study = studies.load(jobs[0].study, storage)
+    assert {trial.user_attrs["pid"] for trial in study.trials} == {os.getpid()}
+    assert all(len(trial.curve) == 2 for trial in told(jobs[0].study, study)[:2])
+
+
+def test_several_workers_end_with_the_same_number_of_trials(jobs, url, storage):
+    workers.run(jobs, url, num_workers=2, report=lambda: None)
+    for job in jobs:
+        study = studies.load(job.study, storage)
+        assert len(study.trials) == 3
+        assert [t.slot for t in told(job.study, study)] == [0, 1, 2]
+        assert os.getpid() not in {trial.user_attrs["pid"] for trial in study.trials}
+
+
+def test_what_is_finished_is_not_run_again(jobs, url, storage, monkeypatch):
+    workers.run(jobs, url, num_workers=1, report=lambda: None)
+    monkeypatch.setattr(workers.job_making, "objective", None)
+    workers.run(jobs, url, num_workers=1, report=lambda: None)
+    assert [len(found) for found in states(jobs, storage)] == [3, 3]
+
+
+def test_workers_that_fail_again_and_again_are_given_up(jobs, url, storage, monkeypatch):
+    rounds = []
+    monkeypatch.setattr(workers, "_one_round", lambda *_: rounds.append(1) or True)
+    with pytest.raises(TuningError, match="2 studies are not finished because workers failed"):
+        workers.run(jobs, url, num_workers=2, report=lambda: None)
+    assert len(rounds) == 3
+
+
+def test_what_another_machine_is_filling_is_left_to_it(jobs, url, storage, monkeypatch):
+    monkeypatch.setattr(workers, "_one_round", lambda *_: False)
+    workers.run(jobs, url, num_workers=2, report=lambda: None)
+    assert states(jobs, storage) == [["WAITING"] * 3] * 2
