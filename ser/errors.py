@@ -13,6 +13,9 @@ SerError
 ├── CheckpointError         a training checkpoint belongs to another run or is damaged
 ├── TrainingError           training cannot go on (no utterances, loss not finite)
 ├── TuningError             a study cannot go on, or its outcome is not there
+├── AudioInputError         a request's audio cannot be used
+├── BundleError             what is to be served is incomplete, changed, or of another version
+├── RegistryError           a version cannot be registered, promoted or rolled back
 ├── TrackingError           the tracking store cannot be used
 └── LineageError            a run no longer leads back to its data, code or lock
 """
@@ -68,6 +71,18 @@ class TrainingError(SerError):
 
 class TuningError(SerError):
     """A study cannot go on, or its outcome is not what training needs."""
+
+
+class AudioInputError(SerError):
+    """A request's audio cannot be used."""
+
+
+class BundleError(SerError):
+    """What is to be served is incomplete, has been changed, or is of another version."""
+
+
+class RegistryError(SerError):
+    """A model version cannot be registered, promoted or rolled back."""
 
 
 class TrackingError(SerError):

@@ -1,0 +1,1 @@
+"""From a trained cell to the champion: register, judge, promote, roll back."""

@@ -1,0 +1,35 @@
+"""A process of its own that asks one served model: `python <this file> MODEL REQUESTS ANSWERS`.
+
+It must be started by its path and imports nothing of `ser`: a model brings its own copy of
+the package, and the first copy imported into a process is the one that all models get.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import mlflow.pyfunc
+import pandas as pd
+
+
+def main(model_uri: str, requests: Path, answers: Path) -> None:
+    """Answer each request alone and say how long it took.
+
+    Args:
+        model_uri: `models:/<name>/<version>`.
+        requests: Parquet with a column `audio`: base64 of a recording.
+        answers: JSON lines: `seconds` and the columns of the answer.
+    """
+    model = mlflow.pyfunc.load_model(model_uri)
+    with answers.open("w", encoding="utf-8") as file:
+        for audio in pd.read_parquet(requests)["audio"]:
+            request = pd.DataFrame([{"audio": audio}])
+            start = time.perf_counter()
+            answer = model.predict(request).iloc[0].to_dict()
+            seconds = time.perf_counter() - start
+            file.write(json.dumps({"seconds": seconds, **answer}) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,61 @@
+"""A model card filled by code: every number in it comes from the run, none from a hand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from ser.evaluation import slices
+from ser.evaluation.summary import CellSummary
+from ser.registry.bundle import Bundle
+
+_TEMPLATE = "model_card.md.j2"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a card is made of.
+
+    Args:
+        bundle: The model.
+        scores: Cross-validated test scores of its cell.
+        slices: As from `ser.evaluation.slices.table`.
+        split: The split report.
+        card: The corpus card.
+    """
+
+    bundle: Bundle
+    scores: CellSummary
+    slices: pd.DataFrame
+    split: dict[str, Any]
+    card: dict[str, Any]
+
+
+def render(facts: Facts) -> str:
+    """Return the model card, Markdown.
+
+    Source:
+        Mitchell et al. (2019), "Model cards for model reporting", arXiv:1810.03993: its
+        sections, as far as they apply.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 (Markdown)
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    shown = facts.slices[facts.slices["slice"] != "speaker"].to_dict("records")
+    return environment.get_template(_TEMPLATE).render(
+        bundle=facts.bundle,
+        answering=facts.bundle.answering,
+        training=facts.bundle.training,
+        scores=facts.scores,
+        slices=shown,
+        gaps=slices.gaps(facts.slices),
+        split=facts.split,
+        card=facts.card,
+    )

@@ -1,0 +1,205 @@
+"""Register a trained cell: pack it, log it as a model, make it the challenger."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser.errors import RegistryError
+from ser.evaluation import slices, summary
+from ser.evaluation.summary import CellSummary
+from ser.experiment import Experiment
+from ser.params import read
+from ser.promotion import model_card
+from ser.registry import bundle as bundles
+from ser.registry import packing, versions
+from ser.registry.bundle import Bundle, Source
+from ser.registry.packing import TrainedCell
+from ser.data import manifest
+from ser.serving import mlflow_model
+from ser.tracking import mlflow_tracker
+from ser.tracking.mlflow_tracker import MlflowExperiment
+from ser.tracking.tracker import RunSpec
+
+#: What a served model must answer, in the run that registers it.
+TRACKED = "tracked.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version in the registry.
+
+    Args:
+        name: Of the registered model.
+        version: Its number.
+        is_new: False where the same bundle had been registered before.
+        weights: Which weights it serves, for people.
+    """
+
+    name: str
+    version: int
+    is_new: bool
+    weights: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What is registered.
+
+    Args:
+        source: Weights and their description.
+        tracked: What the training pipeline predicts with them: `utterance_id` and
+            `probability_<emotion>`, before the temperature.
+    """
+
+    source: Source
+    tracked: pd.DataFrame
+
+
+def pack_fold(
+    cell: TrainedCell, params: Experiment, *, fold: int | None, seed: int | None
+) -> Packed:
+    """Take the weights of one fold, that of the highest dev UAR unless it is named."""
+    record = packing.choose(cell, fold=fold, seed=seed)
+    source = packing.source_of_fold(
+        cell, record, params=params.serving, limits=params.input_limits.model_dump(mode="json")
+    )
+    frame = cell.frame()
+    is_its_own = (frame["fold"] == record.fold) & (frame["seed"] == record.seed)
+    return Packed(source, frame[is_its_own & (frame["part"] == "test")])
+
+
+def register(cell: TrainedCell, packed: Packed, *, root: Path) -> Registered:
+    """Register a bundle of a cell as a new version and make it the challenger.
+
+    Args:
+        cell: The trained cell.
+        packed: What is registered.
+        root: The project's root.
+
+    Returns:
+        The version; the one of before if this very bundle is registered already.
+
+    Raises:
+        RegistryError: The cell's runs are not tracked.
+        BundleError, WeightsError: It cannot be packed; see `ser.registry.bundle.write`.
+        TrackingError: The store cannot be used.
+    """
+    params = read(root / "params.yaml", Experiment)
+    record = cell.record()
+    folder = root / "work" / "bundles" / cell.folder.name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    bundle = bundles.write(packed.source, folder, embed_checkpoint=params.serving.embed_checkpoint)
+    training = mlflow_tracker.open_experiment(
+        record.experiment, note=record.note, tags=record.experiment_tags, root=root
+    )
+    cell_run = training.run_id(record.cell.spec.run_key)
+    if cell_run is None:
+        raise RegistryError(
+            f"{cell.folder}: its runs are not in the tracking store; `ser restore-runs` brings "
+            f"them back"
+        )
+    card = model_card.render(_facts(cell, bundle))
+    tags = {
+        **_tags(bundle),
+        "ser.cell_run_id": cell_run,
+        "ser.cell_run_key": record.cell.spec.run_key,
+    }
+    experiment = open_registry_experiment(record.experiment, root)
+    uri = _log(experiment, folder, bundle, packed.tracked, card=card, tags=tags, root=root)
+    name = versions.model_name(bundle.corpus["name"], bundle.corpus["protocol"])
+    registry = versions.open_registry(root)
+    registered = registry.register(
+        name,
+        source=uri,
+        run_id=str(experiment.run_id(bundle.sha256[:32])),
+        tags=tags,
+        description=card,
+    )
+    shutil.rmtree(folder)
+    weights = bundle.training.described
+    return Registered(name, registered.version, registered.is_new, weights)
+
+
+def open_registry_experiment(training: str, root: Path) -> MlflowExperiment:
+    """Open the experiment of registrations and decisions beside one of training."""
+    return mlflow_tracker.open_experiment(
+        f"{training}/registry",
+        note="One run per registered model, and one per decision about a promotion.",
+        tags={},
+        root=root,
+    )
+
+
+def _tags(bundle: Bundle) -> dict[str, str]:
+    training = bundle.training
+    own = {
+        "ser.bundle_sha256": bundle.sha256,
+        "ser.cell": training.cell,
+        "ser.weights": training.described,
+        "ser.fold": "refit" if training.fold is None else str(training.fold),
+        "ser.seed": str(training.seed),
+        "ser.trained_run_key": training.run_key,
+    }
+    return {**{k: v for k, v in bundle.tags.items() if k != "ser.run_key"}, **own}
+
+
+def _log(
+    experiment: MlflowExperiment,
+    folder: Path,
+    bundle: Bundle,
+    tracked: pd.DataFrame,
+    *,
+    card: str,
+    tags: Mapping[str, str],
+    root: Path,
+) -> str:
+    """Log the bundle as a model, once; return MLflow's address of it."""
+    key = bundle.sha256[:32]
+    spec = RunSpec(
+        name=f"register {bundle.training.cell}",
+        run_key=key,
+        tags=tags,
+        params={
+            "weights": bundle.training.described,
+            "temperature": bundle.answering.temperature,
+            "min_confidence": bundle.answering.min_confidence,
+            "window_s": bundle.answering.window_s,
+        },
+        note=card,
+    )
+    with experiment.run(spec) as tracker:
+        if not isinstance(tracker, mlflow_tracker.SilentTracker):
+            path = folder.with_name(f"{folder.name}-{TRACKED}")
+            path = folder.parent / TRACKED
+            tracked.to_parquet(path, index=False)
+            tracker.log_artifact(path)
+            path.unlink()
+            info = mlflow_model.log(
+                folder, bundle, run_id=str(experiment.run_id(key)), card=card, root=root
+            )
+            tracker.set_tags({"ser.model_uri": info.model_uri})
+    return experiment.tags(key)["ser.model_uri"]
+
+
+def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:
+    utterances = manifest.read(cell.data / "manifest.jsonl")
+    frame = cell.frame()
+    return model_card.Facts(
+        bundle,
+        scores(cell, frame),
+        slices.table(frame, slices.values_of(utterances)),
+        cell.read_json("split_report.json"),
+        cell.read_json("corpus.json"),
+    )
+
+
+def scores(cell: TrainedCell, frame: pd.DataFrame) -> CellSummary:
+    """Return a cell's cross-validated test scores."""
+    utterances = manifest.read(cell.data / "manifest.jsonl")
+    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
+    origin: Any = summary.read_origin(cell.folder / "metrics.json")
+    return summary.summarise(frame, speaker_of, origin=origin)

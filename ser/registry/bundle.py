@@ -1,0 +1,240 @@
+"""A bundle: all that prediction needs, in one folder, without a pickle.
+
+`bundle.json` says what is in it and how it was made; beside it lie the trained weights, the
+normalisation and, unless told otherwise, the checkpoint of the frozen prefix. Each file is
+pinned by its SHA-256, so a bundle is whole or refused.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ser import lineage
+from ser.errors import BundleError
+from ser.params import ComponentParams, Section, parse
+from ser.registry import prefix
+from ser.training.plan import CellPlan
+from ser.training.recipe import Recipe, TrainingParams
+
+FILE = "bundle.json"
+WEIGHTS, STATISTICS = "model.safetensors", "statistics.safetensors"
+
+
+class ServingParams(Section):
+    """How a model answers once it is served.
+
+    Args:
+        coverage: Share of the dev part that is to be answered, in (0, 1]; on the rest the
+            model abstains. A tenth is given up, which is where it is mostly wrong.
+        window_s: Longer recordings are heard in windows of this length, in seconds; null
+            takes the longest utterance of the corpus, so that nothing is longer than what
+            the model was trained on, and every utterance of the corpus is one window.
+        overlap: Share of a window that the next one hears again, in [0, 1).
+        embed_checkpoint: Put the checkpoint of a frozen prefix into the bundle. Without it
+            the bundle is smaller, and works only where the checkpoint has been downloaded.
+    """
+
+    coverage: float = Field(0.9, gt=0.0, le=1.0)
+    window_s: float | None = Field(None, gt=0.0)
+    overlap: float = Field(0.5, ge=0.0, lt=1.0)
+    embed_checkpoint: bool = True
+
+
+class Answering(Section):
+    """How a bundle answers; fitted on dev, never on test.
+
+    Args:
+        temperature: Divides the logits, above 0.
+        min_confidence: Below this probability of the most probable emotion it abstains.
+        window_s: Longest stretch heard at once, in seconds.
+        overlap: Share of a window that the next one hears again.
+        limits: What a request may hold; see `ser.serving.audio_input.InputLimits`.
+    """
+
+    temperature: float = Field(gt=0.0)
+    min_confidence: float = Field(ge=0.0, le=1.0)
+    window_s: float = Field(gt=0.0)
+    overlap: float = Field(ge=0.0, lt=1.0)
+    limits: Mapping[str, Any]
+
+
+class Training(Section):
+    """What the weights were trained on.
+
+    Args:
+        cell: `<model>-<loss>`.
+        fold: Whose train part; None for a refit on all parts.
+        seed: Of the training.
+        num_epochs: Passes over the train part.
+        run_key: Of the run that trained it; of the cell for a refit.
+        origin: Where the weights came from before training.
+    """
+
+    cell: str
+    fold: int | None
+    seed: int
+    num_epochs: int
+    run_key: str
+    origin: str
+
+    @property
+    def described(self) -> str:
+        """For people: which weights these are."""
+        if self.fold is None:
+            return f"refit on all parts, seed {self.seed}, {self.num_epochs} epochs"
+        return f"fold {self.fold}, seed {self.seed}, epoch {self.num_epochs}"
+
+
+class Bundle(Section):
+    """The content of bundle.json.
+
+    Args:
+        format: Of the file.
+        emotions: The classes, in order.
+        params: Sections `model`, `loss`, `recipe`, `training` and `feature` as trained.
+        served: Sections `model` and `feature` as they are built from the bundle: paths of
+            weights are relative to it.
+        answering: Calibration, abstention, windows, limits.
+        training: What the weights are.
+        corpus: `name`, `protocol`, `licence`, `citation`, `synthetic`, `speaker_independent`.
+        tags: Lineage of the run that trained it.
+        environment: Machine and versions of the training.
+        files: Path in the folder -> SHA-256.
+    """
+
+    format: Literal[1] = 1
+    emotions: tuple[str, ...] = Field(min_length=2)
+    params: Mapping[str, Any]
+    served: Mapping[str, Any]
+    answering: Answering
+    training: Training
+    corpus: Mapping[str, Any]
+    tags: Mapping[str, str]
+    environment: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the model was trained on synthetic speech."""
+        return bool(self.corpus["synthetic"])
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all that the bundle is, its files included."""
+        return lineage.sha256_text(lineage.canonical_json(self.model_dump(mode="json")))
+
+    def feature_params(self, folder: Path) -> ComponentParams:
+        """Return the extractor's params, with paths into the bundle's folder."""
+        return prefix.resolved(self.served["feature"], folder)
+
+    def plan(self) -> CellPlan:
+        """Return the cell as it is built from the bundle."""
+        model, loss = (dict(section) for section in (self.served["model"], self.params["loss"]))
+        names = model.pop("name"), loss.pop("name")
+        return CellPlan(
+            *names,
+            prefix.component_params("ser.models", names[0], model),
+            prefix.component_params("ser.losses", names[1], loss),
+            parse(self.params["recipe"], Recipe, where=FILE),
+            parse(self.params["training"], TrainingParams, where=FILE),
+            self.emotions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a bundle is packed from.
+
+    Args:
+        weights: The trained weights, safetensors.
+        statistics: The normalisation, safetensors.
+        feature_meta: meta.json of the feature store that it was trained from.
+        bundle: What bundle.json will say; `served` and `files` are filled in.
+    """
+
+    weights: Path
+    statistics: Path
+    feature_meta: Mapping[str, Any]
+    bundle: Bundle
+
+
+def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bundle:
+    """Pack a bundle.
+
+    Args:
+        source: Trained weights and what is said about them.
+        folder: Where; replaced if it exists, complete or not there.
+        embed_checkpoint: See `ServingParams`.
+
+    Returns:
+        The content of its bundle.json.
+
+    Raises:
+        BundleError: The weights are not there, as where training kept the best ones only.
+        WeightsError: The checkpoint is missing, or not the one that was trained with.
+    """
+    for path in (source.weights, source.statistics):
+        if not path.is_file():
+            raise BundleError(
+                f"{path}: no such file; `dvc checkout` brings it back. Under "
+                f"training.keep_weights: best only the fold of the highest dev UAR has weights"
+            )
+    temporary = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    shutil.copy(source.weights, temporary / WEIGHTS)
+    shutil.copy(source.statistics, temporary / STATISTICS)
+    served = {
+        "model": prefix.without_weights(source.bundle.params["model"]),
+        "feature": prefix.pack(source.feature_meta, temporary, embed=embed_checkpoint),
+    }
+    files = lineage.file_digests(temporary, [Path()])
+    bundle = Bundle(**{**source.bundle.model_dump(), "served": served, "files": files})
+    text = json.dumps(bundle.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
+    (temporary / FILE).write_text(f"{text}\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)
+    return bundle
+
+
+def read(folder: Path) -> Bundle:
+    """Read a bundle and check that it is whole.
+
+    Args:
+        folder: From `write`.
+
+    Returns:
+        The content of its bundle.json.
+
+    Raises:
+        BundleError: Not a bundle, of another format, or a file is missing, changed or one
+            too many; names the file.
+    """
+    path = folder / FILE
+    cure = "download it again from the registry, or register the cell anew: `ser register <cell>`"
+    try:
+        bundle = Bundle.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: no such file, so {folder} is not a bundle; {cure}") from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        first = str(error).partition("\n")[0]
+        raise BundleError(f"{path}: not the description of a bundle: {first}; {cure}") from error
+    found = lineage.file_digests(folder, [Path()])
+    found.pop(FILE)
+    if found != dict(bundle.files):
+        names = sorted(
+            name for name in {*found, *bundle.files} if found.get(name) != bundle.files.get(name)
+        )
+        raise BundleError(f"{folder}: files differ from {FILE}: {', '.join(names)}; {cure}")
+    return bundle
+
+
+def size_mib(folder: Path) -> float:
+    """Return the size of all files of a bundle, in MiB."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+

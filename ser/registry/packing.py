@@ -1,0 +1,175 @@
+"""From a trained cell to the source of a bundle: which weights, how calibrated, what is said."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser import lineage, predictions
+from ser.data import manifest
+from ser.errors import BundleError, LineageError
+from ser.evaluation import calibration
+from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
+from ser.tracking import cells
+from ser.tracking.cells import CellRecord, RunRecord
+from ser.training.fold import SavedFold
+
+_CARD_KEYS = ("name", "licence", "citation", "synthetic")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedCell:
+    """A cell's folder and the data that it was made from.
+
+    Args:
+        folder: `runs/<model>-<loss>`.
+        data: The folder of manifest, card, split report and features.
+    """
+
+    folder: Path
+    data: Path
+
+    def record(self) -> CellRecord:
+        """Return its runs as recorded; raise LineageError if they are not there."""
+        return cells.read(self.folder)
+
+    def frame(self) -> pd.DataFrame:
+        """Return its predictions, all folds and seeds, dev and test."""
+        return predictions.read(self.folder / "predictions.parquet")
+
+    def saved(self, fold: int, seed: int) -> SavedFold:
+        """Return one fold under one seed."""
+        return SavedFold(self.folder / f"fold-{fold}" / f"seed-{seed}")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return the content of a JSON file of the data, e.g. `corpus.json`."""
+        path = self.data / name
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise LineageError(f"{path}: cannot be read ({error}); run `dvc repro`") from error
+        return content
+
+
+def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = None) -> RunRecord:
+    """Return the run whose weights are served: the highest dev UAR, ties to the first.
+
+    Args:
+        cell: A trained cell.
+        fold, seed: Keep to this fold, this seed.
+
+    Raises:
+        BundleError: There is no such fold or seed.
+        LineageError: The cell has not been trained.
+    """
+    records = cell.record().folds
+    chosen = [
+        record
+        for record in records
+        if fold in (None, record.fold)
+        and seed in (None, record.seed)
+        and cell.saved(int(record.fold or 0), int(record.seed or 0)).weights.is_file()
+    ]
+    if not chosen:
+        known = ", ".join(f"fold {record.fold} seed {record.seed}" for record in records)
+        raise BundleError(
+            f"{cell.folder}: no weights of fold {fold or 'any'} and seed "
+            f"{'any' if seed is None else seed}; trained are: {known} (training.keep_weights: "
+            f"best keeps the weights of one of them)"
+        )
+    return max(chosen, key=lambda record: record.metrics["dev/best_uar"])
+
+
+def source_of_fold(
+    cell: TrainedCell, record: RunRecord, *, params: ServingParams, limits: Mapping[str, Any]
+) -> Source:
+    """Return what a bundle of one fold's weights is packed from.
+
+    Args:
+        cell: The trained cell.
+        record: One of its folds, see `choose`.
+        params: How it shall answer.
+        limits: What a request may hold.
+    """
+    fold, seed = int(record.fold or 0), int(record.seed or 0)
+    saved = cell.saved(fold, seed)
+    frame = cell.frame()
+    dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
+    facts = saved.facts()
+    training = Training(
+        cell=cell.folder.name,
+        fold=fold,
+        seed=seed,
+        num_epochs=int(facts["best_epoch"]),
+        run_key=record.spec.run_key,
+        origin=str(facts["origin"]),
+    )
+    return _source(
+        cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)
+    )
+
+
+def answering(
+    cell: TrainedCell,
+    dev_parts: list[pd.DataFrame],
+    *,
+    params: ServingParams,
+    limits: Mapping[str, Any],
+) -> Answering:
+    """Fit temperature and abstention on predictions of dev parts.
+
+    Args:
+        cell: The trained cell.
+        dev_parts: Rows of the dev parts of one or more trained folds.
+        params: How much is to be answered, and in which windows.
+        limits: What a request may hold.
+    """
+    dev = pd.concat(dev_parts, ignore_index=True)
+    emotions = predictions.emotions_of(dev)
+    probabilities = predictions.probabilities_of(dev)
+    temperature = calibration.fit_temperature(
+        truth=predictions.label_ids(dev["truth"], emotions), probabilities=probabilities
+    )
+    scaled = calibration.scale(probabilities, temperature)
+    utterances = manifest.read(cell.data / "manifest.jsonl")
+    longest = max(item.duration_s for item in utterances if item.emotion is not None)
+    return Answering(
+        temperature=temperature,
+        min_confidence=calibration.threshold_for(scaled, coverage=params.coverage),
+        window_s=longest if params.window_s is None else params.window_s,
+        overlap=params.overlap,
+        limits=limits,
+    )
+
+
+def _source(
+    cell: TrainedCell,
+    record: RunRecord,
+    saved: SavedFold,
+    training: Training,
+    answers: Answering,
+) -> Source:
+    card, split = cell.read_json("corpus.json"), cell.read_json("split_report.json")
+    feature = str(record.spec.params["feature"]["name"])
+    lineage_file = json.loads((cell.folder / lineage.RECORD).read_text(encoding="utf-8"))
+    sections = ("model", "loss", "recipe", "training", "feature")
+    bundle = Bundle(
+        emotions=tuple(card["emotions"]),
+        params={name: record.spec.params[name] for name in sections},
+        served={},
+        answering=answers,
+        training=training,
+        corpus={
+            **{key: card[key] for key in _CARD_KEYS},
+            "protocol": split["protocol"],
+            "speaker_independent": split["speaker_independent"],
+        },
+        tags=dict(record.spec.tags),
+        environment=lineage_file["environment"],
+        files={},
+    )
+    meta = cell.read_json(f"features/{feature}/meta.json")
+    return Source(saved.weights, saved.statistics, meta, bundle)

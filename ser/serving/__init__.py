@@ -1,0 +1,1 @@
+"""Answering with a promoted model: audio in, emotion out."""

@@ -1,0 +1,189 @@
+"""A bundle as an MLflow model: loaded from code, never from a pickle.
+
+MLflow's scoring server answers 4xx for `MlflowException`s of the right code; what is wrong
+with a request is therefore raised as `RequestRefused`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import yaml
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Object, Property, Schema
+
+from ser import lineage
+from ser.errors import SerError
+from ser.registry.bundle import Bundle
+from ser.serving.predictor import Answer, Predictor
+from ser.serving.request import COLUMNS, read_row, rows_of
+
+#: What the served model imports; pinned to the versions it was logged with.
+_REQUIREMENTS = (
+    *("accelerate", "mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy"),
+    *("soundfile", "soxr", "torch", "torchaudio", "transformers", "statsmodels"),
+)
+
+#: Folder whose recordings may be named by path in a request; unset: none may.
+ALLOWED_FOLDER = "SER_SERVING_FOLDER"
+
+
+class RequestRefused(MlflowException):
+    """A request that cannot be answered, as the server says it: 400 and one sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, error_code=INVALID_PARAMETER_VALUE)
+        self.reason = reason
+
+    def serialize_as_json(self) -> str:
+        """Return the body of the answer, without the echo of the request that MLflow adds."""
+        return json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": self.reason})
+
+
+class ServedModel(PythonModel):
+    """Answers requests for one bundle; see `signature` for what goes in and out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the bundle, and under which name and version it is registered."""
+        folder = Path(context.artifacts["bundle"])
+        self.predictor = Predictor.load(folder)
+        self.registered = registered_as(folder)
+
+    def predict(
+        self,
+        context: PythonModelContext | None,  # noqa: ARG002 (MLflow's signature)
+        model_input: pd.DataFrame,
+        params: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Return one answer per row; a row that cannot be answered refuses the request.
+
+        A status belongs to a request, so there is no answer to half of one.
+
+        Raises:
+            RequestRefused: Names the row and what is wrong with it.
+        """
+        allowed = os.environ.get(ALLOWED_FOLDER)
+        folder = Path(allowed) if allowed else None
+        try:
+            rows = rows_of(model_input)
+            answers = []
+            for number, row in enumerate(rows):
+                where = f"row {number}: " if len(rows) > 1 else ""
+                try:
+                    waveform = read_row(row, self.predictor.limits, folder=folder)
+                except SerError as error:
+                    raise RequestRefused(f"{where}{error}") from error
+                answers.append(self._answered(self.predictor.predict(waveform)))
+        except SerError as error:
+            raise RequestRefused(str(error)) from error
+        return pd.DataFrame(answers)
+
+    def _answered(self, prediction: Any) -> dict[str, Any]:
+        bundle = self.predictor.bundle
+        return {
+            **_shown(prediction.whole),
+            "windows": [_shown(window) for window in prediction.windows],
+            "model": self.registered.get("model_name") or bundle.training.cell,
+            "version": str(self.registered.get("model_version") or ""),
+            "run_key": bundle.training.run_key,
+            "synthetic": bundle.is_synthetic,
+        }
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    return {
+        "start_s": answer.start_s,
+        "end_s": answer.end_s,
+        "emotion": answer.emotion,
+        **{f"probability_{name}": value for name, value in answer.probabilities.items()},
+        "abstained": answer.abstained,
+    }
+
+
+def registered_as(folder: Path) -> dict[str, Any]:
+    """Return `model_name` and `model_version` that MLflow notes beside a downloaded model.
+
+    Args:
+        folder: Of the bundle, somewhere below the model's folder.
+    """
+    for parent in folder.parents:
+        note = parent / "registered_model_meta"
+        if note.is_file():
+            content = yaml.safe_load(note.read_text(encoding="utf-8"))
+            return dict(content) if isinstance(content, dict) else {}
+        if (parent / "MLmodel").is_file():
+            return {}
+    return {}
+
+
+def signature(bundle: Bundle) -> ModelSignature:
+    """Return what goes in and out, as MLflow shows and the server documents it.
+
+    The inputs are of any type here: what they must be is checked, and said in one sentence,
+    by `ser.serving.request`; MLflow's own check would answer some of them with a 500.
+    """
+    inputs = Schema([ColSpec(AnyType(), name, required=False) for name in COLUMNS])
+    numbers = ["start_s", "end_s", *(f"probability_{name}" for name in bundle.emotions)]
+    answer = {
+        **dict.fromkeys(numbers[:2], DataType.double),
+        "emotion": DataType.string,
+        **dict.fromkeys(numbers[2:], DataType.double),
+        "abstained": DataType.boolean,
+    }
+    window = Object([Property(name, kind) for name, kind in answer.items()])
+    outputs = [ColSpec(kind, name) for name, kind in answer.items()]
+    outputs.append(ColSpec(Array(window), "windows"))
+    outputs += [ColSpec(DataType.string, name) for name in ("model", "version", "run_key")]
+    outputs.append(ColSpec(DataType.boolean, "synthetic"))
+    return ModelSignature(inputs=inputs, outputs=Schema(outputs))
+
+
+def input_example(sampling_rate: int) -> pd.DataFrame:
+    """Return a request: a fifth of a second of a 220 Hz tone, synthetic."""
+    seconds = np.arange(sampling_rate // 5) / sampling_rate
+    tone = (0.1 * np.sin(2 * np.pi * 220 * seconds)).round(4)
+    return pd.DataFrame([{"samples": tone.tolist(), "sampling_rate": sampling_rate}])
+
+
+def log(folder: Path, bundle: Bundle, *, run_id: str, card: str, root: Path) -> ModelInfo:
+    """Log a bundle as a model of a run.
+
+    Args:
+        folder: The bundle.
+        bundle: Its description.
+        run_id: MLflow's id of the run that it belongs to.
+        card: The model card, Markdown; kept beside the bundle.
+        root: The project's root: its package `ser` travels with the model, so that it is
+            served by the code that it was judged with.
+
+    Returns:
+        MLflow's record of the model; `model_uri` names it.
+    """
+    versions = lineage.package_versions(_REQUIREMENTS)
+    code = Path(__file__).with_name("model_code.py")
+    with mlflow.start_run(run_id=run_id):
+        mlflow.log_text(card, "model_card.md")
+        return mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(code),
+            artifacts={"bundle": str(folder)},
+            code_paths=[str(root / "ser")],
+            signature=signature(bundle),
+            input_example=input_example(int(bundle.served["feature"]["sampling_rate"])),
+            pip_requirements=[f"{name}=={version}" for name, version in versions.items()],
+            metadata={
+                "bundle_sha256": bundle.sha256,
+                "synthetic": bundle.is_synthetic,
+                "weights": bundle.training.described,
+            },
+            model_type="speech-emotion-recognition",
+        )

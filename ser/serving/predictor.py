@@ -1,0 +1,185 @@
+"""A bundle at work: from a waveform to an emotion, its probabilities and their windows.
+
+The way is that of training, step by step: the same extractor, the type of number that the
+feature store keeps, the fold's normalisation, the model in evaluation mode.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ser import components
+from ser.batch import FeatureSpec
+from ser.errors import BundleError
+from ser.evaluation import calibration
+from ser.features.dataset import Statistics
+from ser.features.extraction import EXTRACTORS
+from ser.features.extractors._base import Extractor
+from ser.registry import bundle as bundles
+from ser.registry.bundle import Bundle
+from ser.serving import audio_input
+from ser.serving.audio_input import InputLimits, Waveform
+from ser.training.plan import build_loss, build_model
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of a stretch of speech.
+
+    Args:
+        start_s, end_s: Where it lies in the recording, in seconds.
+        emotion: The most probable one.
+        probabilities: Emotion -> calibrated probability, in sum 1.
+        abstained: The model is not sure enough; `emotion` is then its guess.
+    """
+
+    start_s: float
+    end_s: float
+    emotion: str
+    probabilities: dict[str, float]
+    abstained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is said of a recording.
+
+    Args:
+        whole: Of all of it: the mean of the windows' probabilities.
+        windows: One per window, in order; one that equals the whole if it is short.
+        uncalibrated: Emotion -> mean probability before the temperature, which is what
+            predictions.parquet holds.
+    """
+
+    whole: Answer
+    windows: tuple[Answer, ...]
+    uncalibrated: dict[str, float]
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the recording, in seconds."""
+        return self.whole.end_s
+
+
+class Predictor:
+    """Answers for one bundle; made by `load`.
+
+    Args:
+        bundle: What it says of itself.
+        extractor: Waveform to frames, the frozen prefix.
+        statistics: Normalisation of the frames.
+        network: Frames to logits.
+        device: Where the network is.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        extractor: Extractor,
+        statistics: Statistics,
+        network: nn.Module,
+        device: torch.device,
+    ) -> None:
+        self.bundle, self.device = bundle, device
+        self.extractor, self.statistics = extractor, statistics
+        self.network = network.to(device).eval()
+        self.sampling_rate = int(bundle.served["feature"]["sampling_rate"])
+        self.logit_scale = float(build_loss(bundle.plan()).logit_scale)
+        self.limits = InputLimits.model_validate(bundle.answering.limits)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu") -> Self:
+        """Read a bundle and build what it describes.
+
+        Args:
+            folder: From `ser.registry.bundle.write`.
+            device: Where the network computes, e.g. `cpu` or `cuda`.
+
+        Raises:
+            BundleError: Not a whole bundle, or its weights do not fit its params.
+            WeightsError: It pins a checkpoint that is not on this machine.
+        """
+        bundle = bundles.read(folder)
+        section = bundle.served["feature"]
+        params = bundle.feature_params(folder)
+        extractor: Extractor = components.load(EXTRACTORS, section["name"]).build(
+            params, sampling_rate=section["sampling_rate"]
+        )
+        plan = bundle.plan()
+        loss = build_loss(plan)
+        spec = FeatureSpec(
+            extractor=section["name"],
+            num_bins=extractor.num_bins,
+            params=params.model_dump(mode="json"),
+            weights_sha256=extractor.provenance.get("weights_sha256"),
+        )
+        network = build_model(plan, feature=spec, head=loss.head, num_ratings=loss.num_ratings)
+        try:
+            network.load_state_dict(load_file(folder / bundles.WEIGHTS))
+        except RuntimeError as error:
+            first = str(error).partition("\n")[0]
+            raise BundleError(
+                f"{folder / bundles.WEIGHTS}: does not fit the params in {bundles.FILE}: {first}; "
+                f"it was made by another version of this project: register the cell anew"
+            ) from error
+        statistics = Statistics.load(folder / bundles.STATISTICS)
+        return cls(bundle, extractor, statistics, network, torch.device(device))
+
+    @torch.inference_mode()
+    def logits(self, samples: NDArray[np.float32]) -> Tensor:
+        """Return the scaled logits of one stretch of speech `(num_classes,)`, float64.
+
+        Args:
+            samples: Mono `(num_samples,)` at the bundle's sampling rate.
+        """
+        frames = self.extractor(samples).astype(self.extractor.dtype, copy=False)
+        inputs = torch.from_numpy(self.statistics.apply(frames)).unsqueeze(0).to(self.device)
+        output = self.network(inputs, torch.tensor([len(frames)], device=self.device))
+        scaled: Tensor = output.logits[0].cpu().double() * self.logit_scale
+        return scaled
+
+    def predict(self, waveform: Waveform) -> Prediction:
+        """Return what is heard in a recording.
+
+        Args:
+            waveform: From `ser.serving.audio_input`, at any rate.
+        """
+        samples = audio_input.to_rate(waveform, self.sampling_rate)
+        spans = list(self._windows(len(samples)))
+        raw = np.stack([self.logits(samples[a:b]).softmax(0).numpy() for a, b in spans])
+        calibrated = calibration.scale(raw, self.bundle.answering.temperature)
+        windows = tuple(
+            self._answer(row, start / self.sampling_rate, end / self.sampling_rate)
+            for row, (start, end) in zip(calibrated, spans, strict=True)
+        )
+        whole = self._answer(calibrated.mean(axis=0), 0.0, waveform.duration_s)
+        return Prediction(whole, windows, self._named(raw.mean(axis=0)))
+
+    def _windows(self, num_samples: int) -> Iterator[tuple[int, int]]:
+        """Yield first and last sample (excluded) of each window; the last one ends with the end."""
+        # A rounded rate change may add a few samples to the longest utterance.
+        length = round(self.bundle.answering.window_s * self.sampling_rate) + 16
+        if num_samples <= length:
+            yield 0, num_samples
+            return
+        hop = max(1, round(length * (1.0 - self.bundle.answering.overlap)))
+        last = num_samples - length
+        for start in (*range(0, last, hop), last):
+            yield start, start + length
+
+    def _answer(self, probabilities: NDArray[np.float64], start_s: float, end_s: float) -> Answer:
+        named = self._named(probabilities)
+        emotion = max(named, key=lambda name: named[name])
+        abstained = named[emotion] < self.bundle.answering.min_confidence
+        return Answer(start_s, end_s, emotion, named, abstained)
+
+    def _named(self, probabilities: Sequence[float] | NDArray[Any]) -> dict[str, float]:
+        pairs = zip(self.bundle.emotions, probabilities, strict=True)
+        return {emotion: float(value) for emotion, value in pairs}

@@ -1,0 +1,94 @@
+"""What a request may say: one recording per row, by its bytes, its samples or its path."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser.errors import AudioInputError
+from ser.serving import audio_input
+from ser.serving.audio_input import InputLimits, Waveform, shortened
+
+#: Fields of a row: exactly one of audio, samples (with sampling_rate) and path.
+COLUMNS = ("audio", "samples", "sampling_rate", "path")
+
+_RULE = (
+    "a row has one of: `audio` (base64 of WAV, FLAC, OGG or MP3), `samples` with `sampling_rate`, "
+    "or `path` where the server allows it"
+)
+_MAX_ROWS = 256
+
+
+def rows_of(table: object) -> list[dict[str, Any]]:
+    """Return the rows of a request, fields that are null left out.
+
+    Args:
+        table: A DataFrame, as MLflow makes it of the request.
+
+    Raises:
+        AudioInputError: No rows, too many, or fields that nobody reads.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise AudioInputError(f"the request holds no table of recordings; {_RULE}")
+    if not 1 <= len(table) <= _MAX_ROWS:
+        raise AudioInputError(
+            f"the request holds {len(table)} rows; 1 to {_MAX_ROWS} are answered, send the rest "
+            f"in further requests"
+        )
+    rows = []
+    for record in table.to_dict("records"):
+        rows.append({str(key): value for key, value in record.items() if not _is_null(value)})
+    return rows
+
+
+def read_row(row: Mapping[str, Any], limits: InputLimits, *, folder: Path | None) -> Waveform:
+    """Return the recording of a row.
+
+    Args:
+        row: Its fields, see `COLUMNS`.
+        limits: What it may hold.
+        folder: Recordings below it may be named by `path`; None: no path is read.
+
+    Raises:
+        AudioInputError: A field is missing, wrong or one too many, a path is refused, or
+            the recording cannot be used.
+    """
+    given = [name for name in ("audio", "samples", "path") if name in row]
+    unknown = sorted(set(row) - set(COLUMNS))
+    if unknown:
+        raise AudioInputError(f"unknown field {shortened(unknown[0])}; {_RULE}")
+    if len(given) != 1:
+        raise AudioInputError(f"got {' and '.join(given) or 'none of them'}; {_RULE}")
+    if given == ["samples"]:
+        if "sampling_rate" not in row:
+            raise AudioInputError("samples need their sampling_rate, in Hz")
+        return audio_input.from_samples(row["samples"], row["sampling_rate"], limits)
+    if "sampling_rate" in row:
+        raise AudioInputError(
+            f"sampling_rate belongs to samples; a recording given as {given[0]} has its own"
+        )
+    if given == ["audio"]:
+        return audio_input.from_base64(row["audio"], limits)
+    return audio_input.from_path(_allowed(row["path"], folder), limits)
+
+
+def _allowed(name: object, folder: Path | None) -> Path:
+    """Return a path below the folder, whatever links and dots it is made of."""
+    if folder is None:
+        raise AudioInputError(
+            "paths are refused: this server reads no files; send the recording's bytes as `audio`"
+        )
+    if not isinstance(name, str) or "\0" in name:
+        raise AudioInputError(f"path must be text, got {shortened(name)}")
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise AudioInputError(
+            f"path {shortened(name)} leads out of the folder that this server reads"
+        )
+    return path
+
+
+def _is_null(value: object) -> bool:
+    return value is None or (isinstance(value, float) and bool(np.isnan(value)))
