@@ -14,6 +14,9 @@ from ser.evaluation.grid_table import CellParams
 from ser.features.extraction import AudioParams
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
+from ser.registry.bundle import ServingParams
+from ser.registry.gates import GateParams
+from ser.serving.audio_input import InputLimits
 from ser.training.recipe import Recipe, TrainingParams
 from ser.training.tuning_params import TuningParams
 
@@ -48,6 +51,9 @@ class Experiment(Section):
         floor: The reference rows that need no network.
         cells: `<model>-<loss>` -> the cell; a cell that is not here is not trained.
         tuning: Which of them are tuned, and how.
+        serving: How a registered model answers.
+        input_limits: What a request to it may hold.
+        gates: What a version must reach to be promoted.
     """
 
     launcher: str = Field("python -m", min_length=1)
@@ -65,6 +71,9 @@ class Experiment(Section):
     floor: FloorParams
     cells: Mapping[str, CellParams] = Field(min_length=1)
     tuning: TuningParams = Field(default_factory=TuningParams)
+    serving: ServingParams = Field(default_factory=ServingParams)
+    input_limits: InputLimits = Field(default_factory=InputLimits)
+    gates: GateParams = Field(default_factory=GateParams)
 
     @model_validator(mode="after")
     def _complete(self) -> "Experiment":

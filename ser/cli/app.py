@@ -6,11 +6,11 @@ from typing import Any
 import typer
 
 from ser import runtime
-from ser.cli import checks, corpora, runs, tune
+from ser.cli import checks, corpora, registry, runs, serving, tune
 
 app = typer.Typer(
     name="ser",
-    help="Speech emotion recognition: corpora, lineage and tracked runs of this project.\n\n"
+    help="Speech emotion recognition: corpora, tracked runs, the registry and its models.\n\n"
     "Run it in the project's root. The main job is `make repro` (or `dvc repro`).",
     no_args_is_help=True,
     add_completion=False,
@@ -27,6 +27,14 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         runs.results,
         runs.restore_runs,
         runs.ui,
+    ),
+    "Registry and serving": (
+        registry.register,
+        registry.promote,
+        registry.rollback,
+        serving.predict,
+        serving.predict_batch,
+        serving.export,
     ),
     "Checks": (checks.verify, checks.doctor),
 }

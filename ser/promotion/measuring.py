@@ -1,50 +1,177 @@
 """Measure what the gates want to know of a challenger; judge nothing."""
 
-import base64
-import io
 import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import soundfile
-from numpy.typing import NDArray
 
 from ser import lineage, predictions
 from ser.data import manifest
-from ser.data.corpora import _base
-from ser.errors import LineageError, RegistryError
+from ser.errors import RegistryError
 from ser.evaluation import calibration, comparison, slices, summary
 from ser.evaluation.summary import CellSummary
-from ser.promotion import answering_process, perturbations
-from ser.registry.gates import Audit, Evidence
+from ser.promotion import asking
+from ser.registry import bundle as bundles
+from ser.registry.gates import Audit, Evidence, Served
 from ser.registry.versions import Registry, Version
-from ser.tracking import store, verify
+from ser.serving import mlflow_model
+from ser.tracking import verify
 from ser.utterance import Utterance
 
-#: Utterances that the served model is asked, and of these how many in changed form: enough
-#: to see a fault, few enough to wait for.
-_NUM_ASKED, _NUM_PERTURBED = 200, 40
-_ANSWERING_TIMEOUT_S = 3600
+TRACKED = "tracked.parquet"
+"""What a served model must answer; an artifact of the run that registered it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What a served model answered, measured in a process of its own.
+class Workplace:
+    """Where evidence is found.
 
     Args:
-        difference: Largest difference of a probability from the tracked one.
-        stability: Perturbation -> share of utterances with the same emotion.
-        real_time_factor: Median of seconds of computing per second of speech.
+        registry: With the versions and the store of their runs.
+        root: The project's root: its data must be those of the challenger.
+        allow_synthetic: Whether synthetic results may be promoted.
     """
 
-    difference: float
-    stability: dict[str, float]
-    real_time_factor: float
+    registry: Registry
+    root: Path
+    allow_synthetic: bool
+
+    def utterances(self) -> list[Utterance]:
+        """Return the manifest."""
+        return manifest.read(self.root / "data" / "manifest.jsonl")
+
+
+def measure(challenger: Version, champion: Version | None, place: Workplace) -> Evidence:
+    """Return the evidence for a challenger.
+
+    Args:
+        challenger: The version.
+        champion: The present champion, if any.
+        place: Where evidence is found.
+
+    Raises:
+        RegistryError: The predictions of a version are no longer in the store.
+        TrackingError: The store cannot be used.
+    """
+    utterances = place.utterances()
+    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
+    frame = tracked_cell(challenger, place.registry)
+    scores = summary.summarise(frame, speaker_of)
+    sliced = slices.table(frame, slices.values_of(utterances))
+    paired = _paired(scores, champion, place, speaker_of)
+    with tempfile.TemporaryDirectory() as name:
+        folder = mlflow_model.download(challenger.source, place.registry.uri, Path(name))
+        size_mib = bundles.size_mib(folder)
+    served, error = _served(challenger, place, utterances)
+    calibrated, _ = calibration.calibrate(frame)
+    return Evidence(
+        uar_low=scores.intervals["uar"].low,
+        champion=None if champion is None else champion.title,
+        difference_low=paired,
+        same_test_utterances=None if champion is None else paired is not None,
+        class_recall=dict(scores.recall),
+        speaker_wa=_by_value(sliced, "speaker", "wa"),
+        gender_uar=_by_value(sliced, "gender", "uar"),
+        ece=summary.summarise(calibrated, speaker_of).scores["ece"],
+        audit=_audit(challenger, place.root),
+        lineage_differences=_differences(challenger, place.root),
+        served=served,
+        served_error=error,
+        size_mib=size_mib,
+        synthetic=challenger.tags.get("ser.synthetic") != "false",
+        allow_synthetic=place.allow_synthetic,
+    )
+
+
+def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:
+    """Return the predictions of a version's cell, as tracked: all folds and seeds.
+
+    Raises:
+        RegistryError: They are no longer in the store.
+    """
+    return _artifact(version, registry, version.tags["ser.cell_run_id"], "predictions.parquet")
+
+
+def _artifact(version: Version, registry: Registry, run_id: str, name: str) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return predictions.read(Path(registry.client.download_artifacts(run_id, name, folder)))
+        except Exception as error:
+            raise RegistryError(
+                f"model {version.name}: {name} of {version.title} is no longer in the store (run "
+                f"{run_id}): {error}; `ser restore-runs` records runs again from runs/"
+            ) from error
+
+
+def _paired(
+    scores: CellSummary,
+    champion: Version | None,
+    place: Workplace,
+    speaker_of: Mapping[str, str],
+) -> float | None:
+    """Return the lower end of the paired difference; None without a pair."""
+    if champion is None:
+        return None
+    other = summary.summarise(tracked_cell(champion, place.registry), speaker_of)
+    try:
+        pair = comparison.compare(scores.by_speaker, other.by_speaker)
+    except ValueError:
+        return None
+    return pair.low
+
+
+def _served(
+    challenger: Version, place: Workplace, utterances: list[Utterance]
+) -> tuple[Served | None, str]:
+    """Return what the served model answers, or why it does not."""
+    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
+    root = place.root / "data" / "raw" / challenger.tags["ser.corpus"]
+    recording_of = {utterance.id: root / utterance.audio for utterance in utterances}
+    asked = asking.questions(list(tracked["utterance_id"]), recording_of)
+    uri = f"models:/{challenger.name}/{challenger.number}"
+    try:
+        answers = asking.ask(uri, asked, tracking_uri=place.registry.uri)
+    except RegistryError as error:
+        return None, str(error)
+    return asking.compare(asked, answers, tracked), ""
+
+
+def _by_value(table: pd.DataFrame, slice_: str, score: str) -> dict[str, float]:
+    rows = table[table["slice"] == slice_]
+    return {str(k): float(v) for k, v in zip(rows["value"], rows[score], strict=True)}
+
+
+def _audit(version: Version, root: Path) -> Audit | None:
+    """Return what the split report says, matched with the files and the version's tags."""
+    path = root / "data" / "split_report.json"
+    if not path.is_file():
+        return None
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    matches = {}
+    for name, file in (("split", "splits.csv"), ("manifest", "manifest.jsonl")):
+        found = root / "data" / file
+        digest = lineage.sha256_file(found) if found.is_file() else lineage.NONE
+        said = {report.get(f"{name}_sha256"), version.tags.get(f"ser.{name}_sha256")}
+        matches[name] = said == {digest}
+    shared = {
+        speaker
+        for fold in report["folds"]
+        for pair in fold["shared"].values()
+        for speaker in pair["speaker"]
+    }
+    return Audit(
+        split_matches=matches["split"],
+        manifest_matches=matches["manifest"],
+        num_shared_speakers=len(shared),
+        protocol=report["protocol"],
+        speaker_independent=report["speaker_independent"],
+    )
+
+
+def _differences(version: Version, root: Path) -> tuple[str, ...]:
+    checks = verify.verify(version.tags["ser.cell_run_id"], root)
+    return tuple(check.name for check in checks if not check.ok)

@@ -45,7 +45,7 @@ def render(facts: Facts) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 (Markdown)
+        autoescape=False,
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     shown = facts.slices[facts.slices["slice"] != "speaker"].to_dict("records")

@@ -1,6 +1,7 @@
 """Register a trained cell: pack it, log it as a model, make it the challenger."""
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,24 +9,22 @@ from typing import Any
 
 import pandas as pd
 
+from ser.data import manifest
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
 from ser.experiment import Experiment
 from ser.params import read
 from ser.promotion import model_card
+from ser.promotion.measuring import TRACKED
 from ser.registry import bundle as bundles
 from ser.registry import packing, versions
 from ser.registry.bundle import Bundle, Source
 from ser.registry.packing import TrainedCell
-from ser.data import manifest
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
 from ser.tracking.tracker import RunSpec
-
-#: What a served model must answer, in the run that registers it.
-TRACKED = "tracked.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,10 @@ def register(cell: TrainedCell, packed: Packed, *, root: Path) -> Registered:
     folder = root / "work" / "bundles" / cell.folder.name
     folder.parent.mkdir(parents=True, exist_ok=True)
     bundle = bundles.write(packed.source, folder, embed_checkpoint=params.serving.embed_checkpoint)
-    training = mlflow_tracker.open_experiment(
+    trained = mlflow_tracker.open_experiment(
         record.experiment, note=record.note, tags=record.experiment_tags, root=root
     )
-    cell_run = training.run_id(record.cell.spec.run_key)
+    cell_run = trained.run_id(record.cell.spec.run_key)
     if cell_run is None:
         raise RegistryError(
             f"{cell.folder}: its runs are not in the tracking store; `ser restore-runs` brings "
@@ -173,16 +172,15 @@ def _log(
     )
     with experiment.run(spec) as tracker:
         if not isinstance(tracker, mlflow_tracker.SilentTracker):
-            path = folder.with_name(f"{folder.name}-{TRACKED}")
-            path = folder.parent / TRACKED
-            tracked.to_parquet(path, index=False)
-            tracker.log_artifact(path)
-            path.unlink()
+            with tempfile.TemporaryDirectory() as scratch:
+                tracked.to_parquet(Path(scratch) / TRACKED, index=False)
+                tracker.log_artifact(Path(scratch) / TRACKED)
             info = mlflow_model.log(
                 folder, bundle, run_id=str(experiment.run_id(key)), card=card, root=root
             )
             tracker.set_tags({"ser.model_uri": info.model_uri})
-    return experiment.tags(key)["ser.model_uri"]
+    run = experiment.client.get_run(str(experiment.run_id(key)))
+    return str(run.data.tags["ser.model_uri"])
 
 
 def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:

@@ -237,4 +237,3 @@ def read(folder: Path) -> Bundle:
 def size_mib(folder: Path) -> float:
     """Return the size of all files of a bundle, in MiB."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-

@@ -59,7 +59,8 @@ def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = Non
 
     Args:
         cell: A trained cell.
-        fold, seed: Keep to this fold, this seed.
+        fold: Keep to this fold.
+        seed: Keep to this seed.
 
     Raises:
         BundleError: There is no such fold or seed.

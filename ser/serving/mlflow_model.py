@@ -18,11 +18,21 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc import PythonModel, PythonModelContext
-from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Object, Property, Schema
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types.schema import (
+    AnyType,
+    Array,
+    ColSpec,
+    DataType,
+    Object,
+    Property,
+    Schema,
+    TensorSpec,
+)
 
 from ser import lineage
-from ser.errors import SerError
+from ser.errors import RegistryError, SerError
+from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
 from ser.serving.predictor import Answer, Predictor
 from ser.serving.request import COLUMNS, read_row, rows_of
@@ -91,6 +101,7 @@ class ServedModel(PythonModel):
         bundle = self.predictor.bundle
         return {
             **_shown(prediction.whole),
+            **{f"uncalibrated_{n}": value for n, value in prediction.uncalibrated.items()},
             "windows": [_shown(window) for window in prediction.windows],
             "model": self.registered.get("model_name") or bundle.training.cell,
             "version": str(self.registered.get("model_version") or ""),
@@ -131,7 +142,8 @@ def signature(bundle: Bundle) -> ModelSignature:
     The inputs are of any type here: what they must be is checked, and said in one sentence,
     by `ser.serving.request`; MLflow's own check would answer some of them with a 500.
     """
-    inputs = Schema([ColSpec(AnyType(), name, required=False) for name in COLUMNS])
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    inputs = Schema([ColSpec(anything, name, required=False) for name in COLUMNS])
     numbers = ["start_s", "end_s", *(f"probability_{name}" for name in bundle.emotions)]
     answer = {
         **dict.fromkeys(numbers[:2], DataType.double),
@@ -140,7 +152,8 @@ def signature(bundle: Bundle) -> ModelSignature:
         "abstained": DataType.boolean,
     }
     window = Object([Property(name, kind) for name, kind in answer.items()])
-    outputs = [ColSpec(kind, name) for name, kind in answer.items()]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in answer.items()]
+    outputs += [ColSpec(DataType.double, f"uncalibrated_{name}") for name in bundle.emotions]
     outputs.append(ColSpec(Array(window), "windows"))
     outputs += [ColSpec(DataType.string, name) for name in ("model", "version", "run_key")]
     outputs.append(ColSpec(DataType.boolean, "synthetic"))
@@ -152,6 +165,35 @@ def input_example(sampling_rate: int) -> pd.DataFrame:
     seconds = np.arange(sampling_rate // 5) / sampling_rate
     tone = (0.1 * np.sin(2 * np.pi * 220 * seconds)).round(4)
     return pd.DataFrame([{"samples": tone.tolist(), "sampling_rate": sampling_rate}])
+
+
+def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
+    """Fetch a logged or registered model.
+
+    Args:
+        model_uri: `models:/<name>@<alias>`, `models:/<name>/<version>` or `models:/m-<id>`.
+        tracking_uri: The store.
+        folder: Where to put it.
+
+    Returns:
+        The folder of its bundle.
+
+    Raises:
+        RegistryError: There is no such model, or it is none of this project.
+    """
+    mlflow.set_tracking_uri(tracking_uri)
+    try:
+        place = mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=str(folder))
+    except (MlflowException, OSError) as error:
+        first = str(error).partition("\n")[0]
+        raise RegistryError(
+            f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; `ser register "
+            f"<model>-<loss>` registers a trained cell, `ser promote` makes it champion"
+        ) from error
+    found = sorted(Path(place).glob(f"artifacts/*/{BUNDLE_FILE}"))
+    if not found:
+        raise RegistryError(f"{model_uri}: holds no bundle; this project did not register it")
+    return found[0].parent
 
 
 def log(folder: Path, bundle: Bundle, *, run_id: str, card: str, root: Path) -> ModelInfo:
@@ -172,7 +214,7 @@ def log(folder: Path, bundle: Bundle, *, run_id: str, card: str, root: Path) -> 
     code = Path(__file__).with_name("model_code.py")
     with mlflow.start_run(run_id=run_id):
         mlflow.log_text(card, "model_card.md")
-        return mlflow.pyfunc.log_model(
+        info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(code),
             artifacts={"bundle": str(folder)},
@@ -187,3 +229,4 @@ def log(folder: Path, bundle: Bundle, *, run_id: str, card: str, root: Path) -> 
             },
             model_type="speech-emotion-recognition",
         )
+    return info

@@ -5,7 +5,7 @@ feature store keeps, the fold's normalisation, the model in evaluation mode.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,6 +66,10 @@ class Prediction:
     def duration_s(self) -> float:
         """Length of the recording, in seconds."""
         return self.whole.end_s
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer for the whole, and `windows`; JSON-ready."""
+        return {**asdict(self.whole), "windows": [asdict(window) for window in self.windows]}
 
 
 class Predictor:

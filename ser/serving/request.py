@@ -37,10 +37,10 @@ def rows_of(table: object) -> list[dict[str, Any]]:
             f"the request holds {len(table)} rows; 1 to {_MAX_ROWS} are answered, send the rest "
             f"in further requests"
         )
-    rows = []
-    for record in table.to_dict("records"):
-        rows.append({str(key): value for key, value in record.items() if not _is_null(value)})
-    return rows
+    return [
+        {str(key): value for key, value in record.items() if not _is_null(value)}
+        for record in table.to_dict("records")
+    ]
 
 
 def read_row(row: Mapping[str, Any], limits: InputLimits, *, folder: Path | None) -> Waveform:

@@ -1,0 +1,141 @@
+"""Commands that answer: what emotion is in a recording?"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ser.cli import registry
+
+_MODEL = typer.Option(
+    "--model", help="MLflow's address; default: the champion of params.yaml's corpus and protocol."
+)
+
+
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="WAV, FLAC, OGG or MP3 files.")],
+    model: Annotated[str | None, _MODEL] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
+) -> None:
+    """Say which emotion is heard in recordings, with probabilities.
+
+    Long recordings are heard in windows. Exit status 1 if a file cannot be used; the
+    others are answered all the same.
+
+    Example: ser predict some.wav --json
+    """
+    import tempfile
+
+    from ser.errors import AudioInputError
+    from ser.serving import audio_input
+    from ser.serving.predictor import Predictor
+
+    refused = []
+    with tempfile.TemporaryDirectory() as folder:
+        uri, bundle = _fetch(model, Path(folder))
+        predictor = Predictor.load(bundle)
+        for path in files:
+            try:
+                waveform = audio_input.from_path(path, predictor.limits)
+            except AudioInputError as error:
+                refused.append(str(error))
+                typer.echo(f"ser: {error}", err=True)
+                continue
+            answer = predictor.predict(waveform).to_json()
+            described = {"file": str(path), "model": uri, **answer}
+            typer.echo(json.dumps(described) if as_json else _as_text(described))
+    if refused:
+        raise AudioInputError(f"{len(refused)} of {len(files)} files cannot be used")
+
+
+def predict_batch(
+    source: Annotated[
+        Path, typer.Argument(help="A folder with recordings, or a CSV with a column `path`.")
+    ],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    model: Annotated[str | None, _MODEL] = None,
+) -> None:
+    """Answer for every recording of a folder or table, into one Parquet file.
+
+    An interrupted batch goes on where it was. A recording that cannot be used has its
+    reason in the column `error`; nothing is left out.
+
+    Example: ser predict-batch recordings --out answers.parquet
+    """
+    import tempfile
+
+    from tqdm import tqdm
+
+    from ser.serving import batch
+    from ser.serving.predictor import Predictor
+
+    paths = batch.recordings(source)
+    with tempfile.TemporaryDirectory() as folder:
+        uri, bundle = _fetch(model, Path(folder))
+        table = batch.predict(
+            paths,
+            Predictor.load(bundle),
+            out=out,
+            model=uri,
+            progress=lambda items: tqdm(items, unit="recording"),
+        )
+    num_refused = int(table["error"].notna().sum())
+    typer.echo(f"{out}: {len(table)} recordings, {num_refused} of them cannot be used")
+
+
+def export(
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="`onnx`, or `bundle` as it is.")
+    ] = "onnx",
+    model: Annotated[str | None, _MODEL] = None,
+) -> None:
+    """Export a registered model, and check that the export answers as the model does.
+
+    Example: ser export --format onnx --out exported
+    """
+    import shutil
+    import tempfile
+
+    from ser.errors import BundleError
+
+    if format_ not in ("onnx", "bundle"):
+        raise BundleError(f"--format {format_}: there are onnx and bundle")
+    with tempfile.TemporaryDirectory() as folder:
+        uri, bundle = _fetch(model, Path(folder))
+        if format_ == "bundle":
+            shutil.copytree(bundle, out, dirs_exist_ok=True)
+            typer.echo(f"{out}: the bundle of {uri}")
+            return
+        from ser.serving import onnx_export
+
+        parity = onnx_export.export(bundle, out)
+    typer.echo(onnx_export.as_text(parity))
+
+
+def _fetch(model: str | None, folder: Path) -> tuple[str, Path]:
+    """Return the address and the bundle of a model, fetched into a folder."""
+    from ser.serving import mlflow_model
+    from ser.tracking import store
+
+    uri = model or f"models:/{registry.default_model()}@champion"
+    tracking_uri = store.default_uri(Path())
+    store.connect(tracking_uri)
+    return uri, mlflow_model.download(uri, tracking_uri, folder)
+
+
+def _as_text(answer: dict[str, Any]) -> str:
+    lines = [f"{answer['file']}: {_one(answer)}"]
+    if len(answer["windows"]) > 1:
+        lines += [
+            f"  {window['start_s']:6.1f} to {window['end_s']:6.1f} s: {_one(window)}"
+            for window in answer["windows"]
+        ]
+    return "\n".join(lines)
+
+
+def _one(answer: dict[str, Any]) -> str:
+    shares = ", ".join(f"{name} {p:.2f}" for name, p in answer["probabilities"].items())
+    said = f"not sure ({answer['emotion']}?)" if answer["abstained"] else answer["emotion"]
+    return f"{said}  [{shares}]"

@@ -1,0 +1,114 @@
+"""Promote a challenger, or refuse it: judge, record the decision, move the alias."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ser import lineage
+from ser.promotion import measuring
+from ser.promotion.measuring import Workplace
+from ser.registry import gates
+from ser.registry.gates import Evidence, GateParams, Verdict
+from ser.registry.versions import CHAMPION, Version
+from ser.tracking import mlflow_tracker
+from ser.tracking.tracker import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a challenger.
+
+    Args:
+        challenger: The version.
+        champion: The champion that it was judged against, if any.
+        verdicts: What each gate said.
+    """
+
+    challenger: Version
+    champion: Version | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the gates that it did not pass."""
+        return tuple(verdict.gate for verdict in self.verdicts if not verdict.passed)
+
+
+def decide(name: str, reference: str | int, *, params: GateParams, place: Workplace) -> Decision:
+    """Judge a version and promote it if every gate lets it through.
+
+    The decision is tracked as a run and tagged on the version, either way, before the alias
+    moves.
+
+    Args:
+        name: Of the registered model.
+        reference: `challenger`, or a number.
+        params: The limits.
+        place: Where evidence is found.
+
+    Raises:
+        RegistryError: There is no such version, or another one became champion meanwhile.
+        TrackingError: The store cannot be used.
+    """
+    registry = place.registry
+    challenger = registry.require(name, reference)
+    champion = registry.resolve(name, CHAMPION)
+    evidence = measuring.measure(challenger, champion, place)
+    verdicts = tuple(gates.judge(evidence, params))
+    decision = Decision(challenger, champion, verdicts)
+    _record(decision, evidence, params, place)
+    if not decision.failed:
+        registry.promote(challenger, expected=champion)
+    return decision
+
+
+def _record(decision: Decision, evidence: Evidence, params: GateParams, place: Workplace) -> None:
+    """Track a decision: its verdicts, what was measured, the limits."""
+    challenger = decision.challenger
+    said = "refused" if decision.failed else "promoted"
+    moment = datetime.now(UTC).isoformat()
+    key = lineage.sha256_text(f"decision {challenger.name} {challenger.number} {moment}")[:32]
+    tags = {
+        "ser.model_version": f"{challenger.name}/{challenger.number}",
+        "ser.cell": challenger.tags.get("ser.cell", ""),
+        "ser.decision": said,
+        "ser.failed_gates": ",".join(decision.failed),
+        "ser.synthetic": str(evidence.synthetic).lower(),
+    }
+    experiment = mlflow_tracker.open_experiment(
+        f"ser/{challenger.tags['ser.corpus']}/{challenger.tags['ser.protocol']}/registry",
+        note="One run per registered model, and one per decision about a promotion.",
+        tags={"ser.corpus": challenger.tags["ser.corpus"]},
+        tracking_uri=place.registry.uri,
+        root=place.root,
+    )
+    table = gates.as_table(decision.verdicts)
+    spec = RunSpec(
+        name=f"{said} {challenger.title}",
+        run_key=key,
+        tags=tags,
+        params={"gates": params.model_dump(mode="json")},
+        note=f"**{said}**: {challenger.title} of `{challenger.name}`\n\n```\n{table}\n```\n",
+    )
+    content = {
+        "decision": said,
+        "challenger": challenger.title,
+        "champion": None if decision.champion is None else decision.champion.title,
+        "verdicts": [verdict.model_dump() for verdict in decision.verdicts],
+        "evidence": json.loads(evidence.model_dump_json()),
+        "limits": params.model_dump(mode="json"),
+    }
+    with experiment.run(spec) as tracker, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "decision.json"
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        tracker.log_artifact(path)
+    place.registry.tag(
+        challenger,
+        {
+            "ser.decision": said,
+            "ser.failed_gates": ",".join(decision.failed) or "none",
+            "ser.decision_run_id": str(experiment.run_id(key)),
+        },
+    )

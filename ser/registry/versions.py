@@ -1,0 +1,268 @@
+"""Versions in MLflow's model registry, and the two aliases that lead to them.
+
+`challenger` is the newest version, `champion` the one that is served. Which version was
+champion before stands in the tags of each champion, so that a rollback needs no other memory.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from ser.errors import RegistryError
+from ser.tracking import store
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+BUNDLE = "ser.bundle_sha256"
+
+_PREVIOUS, _PROMOTED, _ROLLED_BACK = (
+    *("ser.previous_champion", "ser.promoted_at", "ser.rolled_back_at"),
+)
+_NONE = "none"
+_LOCK_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a registered model.
+
+    Args:
+        name: Of the model.
+        number: Of the version.
+        run_id: MLflow's id of the run that logged it.
+        source: MLflow's address of the files.
+        tags: Lineage, and what became of it.
+    """
+
+    name: str
+    number: int
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """For people: `version 3 (lstm-focal)`."""
+        return f"version {self.number} ({self.tags.get('ser.cell', 'unknown')})"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What registering came to.
+
+    Args:
+        version: Its number.
+        is_new: False where the same bundle was registered before.
+    """
+
+    version: int
+    is_new: bool
+
+
+def model_name(corpus: str, protocol: str) -> str:
+    """Return the registered model of a corpus and protocol, `ser-<corpus>-<protocol>`."""
+    return f"ser-{corpus}-{protocol}"
+
+
+def open_registry(root: Path, tracking_uri: str | None = None) -> "Registry":
+    """Open the registry in the tracking store.
+
+    Args:
+        root: The project's root.
+        tracking_uri: None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.
+
+    Raises:
+        TrackingError: The store cannot be used.
+    """
+    uri = tracking_uri or store.default_uri(root)
+    return Registry(store.connect(uri), uri, root)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The model registry of one store.
+
+    Args:
+        client: Speaks to it.
+        uri: The store, named in errors.
+        root: The project's root.
+    """
+
+    client: MlflowClient
+    uri: str
+    root: Path
+
+    def register(
+        self, name: str, *, source: str, run_id: str, tags: Mapping[str, str], description: str
+    ) -> Registration:
+        """Make a version of logged files the challenger; the same bundle is one version.
+
+        Args:
+            name: Of the model, see `model_name`.
+            source: MLflow's address of the files.
+            run_id: MLflow's id of the run that logged them.
+            tags: `ser.bundle_sha256` among them.
+            description: The model card, Markdown.
+
+        Raises:
+            TrackingError: The store fails.
+        """
+        with self._alone(), store.translated(self.uri):
+            self._require_model(name)
+            found = next(
+                (v for v in self._versions(name) if v.tags.get(BUNDLE) == tags[BUNDLE]), None
+            )
+            number = int(found.version) if found else self._create(name, source, run_id, tags)
+            self.client.update_model_version(name, str(number), description=description)
+            self.client.set_registered_model_alias(name, CHALLENGER, str(number))
+        return Registration(number, is_new=found is None)
+
+    def resolve(self, name: str, reference: str | int) -> Version | None:
+        """Return a version by alias or number, or None if there is no such.
+
+        Args:
+            name: Of the model.
+            reference: `champion`, `challenger`, or a number.
+        """
+        with store.translated(self.uri):
+            try:
+                if isinstance(reference, int):
+                    found = self.client.get_model_version(name, str(reference))
+                else:
+                    found = self.client.get_model_version_by_alias(name, reference)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+        return _version(found)
+
+    def require(self, name: str, reference: str | int) -> Version:
+        """Return a version by alias or number.
+
+        Raises:
+            RegistryError: There is no such version.
+        """
+        found = self.resolve(name, reference)
+        if found is None:
+            raise RegistryError(
+                f"model {name}: there is no {_shown(reference)}; `ser register <model>-<loss>` "
+                f"registers a trained cell, `ser promote` makes it champion"
+            )
+        return found
+
+    def promote(self, version: Version, *, expected: Version | None) -> None:
+        """Move the alias champion to a version.
+
+        The tags are written first: a crash before the alias moves leaves the old champion.
+
+        Args:
+            version: The new champion.
+            expected: The champion that it was judged against; None if there was none.
+
+        Raises:
+            RegistryError: Meanwhile another version has become champion.
+        """
+        with self._alone():
+            present = self.resolve(version.name, CHAMPION)
+            if _number(present) != _number(expected):
+                raise RegistryError(
+                    f"model {version.name}: the champion is {_title(present)} now, but "
+                    f"{version.title} was judged against {_title(expected)}; nothing was moved, "
+                    f"run `ser promote` again"
+                )
+            if _number(present) == version.number:
+                return
+            previous = _NONE if present is None else str(present.number)
+            self.tag(version, {_PREVIOUS: previous, _PROMOTED: _now()})
+            with store.translated(self.uri):
+                name, number = version.name, str(version.number)
+                self.client.set_registered_model_alias(name, CHAMPION, number)
+                if _number(self.resolve(name, CHALLENGER)) == version.number:
+                    self.client.delete_registered_model_alias(name, CHALLENGER)
+
+    def rollback(self, name: str) -> tuple[Version, Version]:
+        """Give the alias champion back to the version that had it before.
+
+        Returns:
+            The champion that was left, and the champion of now. Once more goes one further
+            back.
+
+        Raises:
+            RegistryError: There is no champion, none before it, or that one was deleted.
+        """
+        with self._alone():
+            present = self.require(name, CHAMPION)
+            previous = present.tags.get(_PREVIOUS, _NONE)
+            if previous == _NONE:
+                raise RegistryError(
+                    f"model {name}: {present.title} is the first champion; there is none before "
+                    f"it to go back to"
+                )
+            target = self.resolve(name, int(previous))
+            if target is None:
+                raise RegistryError(
+                    f"model {name}: version {previous}, the champion before {present.title}, has "
+                    f"been deleted; promote another one: `ser promote --version N`"
+                )
+            self.tag(present, {_ROLLED_BACK: _now()})
+            with store.translated(self.uri):
+                self.client.set_registered_model_alias(name, CHAMPION, str(target.number))
+        return present, target
+
+    def tag(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        with store.translated(self.uri):
+            for key, value in tags.items():
+                self.client.set_model_version_tag(version.name, str(version.number), key, value)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the registry's lock: two changes of an alias never interleave."""
+        database = store.database_path(self.uri)
+        folder = self.root / "work" / "locks" if database is None else database.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".registry.lock", timeout=_LOCK_TIMEOUT_S):
+            yield
+
+    def _versions(self, name: str) -> list[ModelVersion]:
+        return list(self.client.search_model_versions(f"name = '{name}'"))
+
+    def _require_model(self, name: str) -> None:
+        """Create the registered model unless it is there."""
+        try:
+            self.client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _create(self, name: str, source: str, run_id: str, tags: Mapping[str, str]) -> int:
+        version = self.client.create_model_version(name, source, run_id, tags=dict(tags))
+        return int(version.version)
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(
+        found.name, int(found.version), str(found.run_id), str(found.source), dict(found.tags)
+    )
+
+
+def _number(version: Version | None) -> int | None:
+    return None if version is None else version.number
+
+
+def _title(version: Version | None) -> str:
+    return "none" if version is None else version.title
+
+
+def _shown(reference: str | int) -> str:
+    return f"version {reference}" if isinstance(reference, int) else str(reference)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
