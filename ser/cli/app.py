@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         registry.rollback,
         serving.predict,
         serving.predict_batch,
+        serving.serve,
         serving.export,
     ),
     "Checks": (checks.verify, checks.doctor),

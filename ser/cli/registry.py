@@ -34,10 +34,12 @@ def register(
     if not trained.folder.is_dir():
         known = ", ".join(path.name for path in sorted(Path("runs").glob("*-*"))) or "none"
         raise RegistryError(f"{trained.folder}: no such trained cell; there are: {known}")
+    if refit and fold is not None:
+        raise RegistryError("--refit trains on all parts, --fold serves one: say one of them")
     if refit:
         from ser.promotion import refit as refitting
 
-        packed = refitting.pack(trained, params, seed=seed)
+        packed = refitting.pack(trained, params, scratch=Path("work/refit"), seed=seed)
     else:
         packed = registration.pack_fold(trained, params, fold=fold, seed=seed)
     done = registration.register(trained, packed, root=Path())

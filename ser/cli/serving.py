@@ -84,6 +84,25 @@ def predict_batch(
     typer.echo(f"{out}: {len(table)} recordings, {num_refused} of them cannot be used")
 
 
+def serve(
+    model: Annotated[str | None, _MODEL] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5050,
+) -> None:
+    """Answer over HTTP, as `mlflow models serve` does, with a limit on a request's size.
+
+    Example: ser serve --port 5050
+    """
+    from ser.serving import server
+    from ser.tracking import store
+
+    uri = model or f"models:/{registry.default_model()}@champion"
+    tracking_uri = store.default_uri(Path())
+    store.connect(tracking_uri)
+    typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
+    server.serve(uri, tracking_uri=tracking_uri, host=host, port=port)
+
+
 def export(
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
     format_: Annotated[

@@ -134,16 +134,29 @@ class Bundle(Section):
 
     def plan(self) -> CellPlan:
         """Return the cell as it is built from the bundle."""
-        model, loss = (dict(section) for section in (self.served["model"], self.params["loss"]))
-        names = model.pop("name"), loss.pop("name")
-        return CellPlan(
-            *names,
-            prefix.component_params("ser.models", names[0], model),
-            prefix.component_params("ser.losses", names[1], loss),
-            parse(self.params["recipe"], Recipe, where=FILE),
-            parse(self.params["training"], TrainingParams, where=FILE),
-            self.emotions,
-        )
+        return plan_of({**self.params, "model": self.served["model"]}, self.emotions)
+
+
+def plan_of(sections: Mapping[str, Any], emotions: tuple[str, ...]) -> CellPlan:
+    """Return the plan that a tracked run's params describe.
+
+    Args:
+        sections: `model` and `loss` with their `name`, `recipe` and `training`.
+        emotions: The classes, in order.
+
+    Raises:
+        ParamsError: They are those of another version of this project.
+    """
+    model, loss = dict(sections["model"]), dict(sections["loss"])
+    names = model.pop("name"), loss.pop("name")
+    return CellPlan(
+        *names,
+        prefix.component_params("ser.models", names[0], model),
+        prefix.component_params("ser.losses", names[1], loss),
+        parse(sections["recipe"], Recipe, where=FILE),
+        parse(sections["training"], TrainingParams, where=FILE),
+        emotions,
+    )
 
 
 @dataclass(frozen=True, slots=True)

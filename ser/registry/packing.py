@@ -108,7 +108,7 @@ def source_of_fold(
         run_key=record.spec.run_key,
         origin=str(facts["origin"]),
     )
-    return _source(
+    return source(
         cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)
     )
 
@@ -146,13 +146,22 @@ def answering(
     )
 
 
-def _source(
+def source(
     cell: TrainedCell,
     record: RunRecord,
     saved: SavedFold,
     training: Training,
     answers: Answering,
 ) -> Source:
+    """Return what a bundle is packed from.
+
+    Args:
+        cell: The trained cell.
+        record: A run of it: params and lineage.
+        saved: Weights and normalisation.
+        training: What the weights are.
+        answers: How the bundle answers.
+    """
     card, split = cell.read_json("corpus.json"), cell.read_json("split_report.json")
     feature = str(record.spec.params["feature"]["name"])
     lineage_file = json.loads((cell.folder / lineage.RECORD).read_text(encoding="utf-8"))

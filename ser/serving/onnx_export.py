@@ -63,8 +63,8 @@ class Chain(nn.Module):
             extractor: Any = predictor.extractor
             self.prefix, self.is_normalised = extractor.prefix, extractor.is_normalised
         self.network: Any = predictor.network
-        self.register_buffer("mean", torch.from_numpy(predictor.statistics.mean))
-        self.register_buffer("std", torch.from_numpy(predictor.statistics.std))
+        self.mean = torch.from_numpy(predictor.statistics.mean)
+        self.std = torch.from_numpy(predictor.statistics.std)
         self.scale = predictor.logit_scale / predictor.bundle.answering.temperature
 
     def forward(self, values: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ def export(bundle: Path, out: Path) -> Parity:
     """
     try:
         import onnx  # noqa: F401 (torch writes by it)
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
         raise BundleError(
             f"ONNX export needs the package {error.name}: pip install -c constraints.txt '.[onnx]'"
@@ -173,7 +173,7 @@ def _write_graph(chain: Chain, example: Tensor, kind: Input, path: Path) -> None
             str(path),
             input_names=[kind],
             output_names=["probabilities"],
-            dynamic_axes={kind: {0: "length"}},
+            dynamic_axes={str(kind): {0: "length"}},
             opset_version=_OPSET,
             dynamo=False,
         )

@@ -32,9 +32,12 @@ def rows_of(table: object) -> list[dict[str, Any]]:
     """
     if not isinstance(table, pd.DataFrame):
         raise AudioInputError(f"the request holds no table of recordings; {_RULE}")
-    if not 1 <= len(table) <= _MAX_ROWS:
+    if len(table) == 0:
+        # Fields that the signature does not name are gone by now.
+        raise AudioInputError(f"the request names no recording; {_RULE}")
+    if len(table) > _MAX_ROWS:
         raise AudioInputError(
-            f"the request holds {len(table)} rows; 1 to {_MAX_ROWS} are answered, send the rest "
+            f"the request holds {len(table)} rows; at most {_MAX_ROWS} are answered, send the rest "
             f"in further requests"
         )
     return [

@@ -6,6 +6,7 @@ with the same bytes as one that was never interrupted.
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,8 @@ class FitContext:
         tracker: Gets one record per epoch.
         emotions: The classes, in order, for messages.
         checkpoint: Where to go on after an interruption, or None to start over.
+        last_epoch: Train up to this epoch and keep its weights, since there is no dev part
+            to choose by; None where there is one.
     """
 
     accelerator: Accelerator
@@ -56,6 +59,7 @@ class FitContext:
     tracker: Tracker
     emotions: tuple[str, ...]
     checkpoint: Checkpoint | None = None
+    last_epoch: int | None = None
 
 
 @dataclass(slots=True)
@@ -64,7 +68,8 @@ class Progress:
 
     Args:
         history: One row per epoch: `epoch` and the epoch's metrics.
-        best_epoch: Highest dev UAR, ties to the earlier epoch; 0 before the first.
+        best_epoch: Highest dev UAR, ties to the earlier epoch; without a dev part the
+            last epoch; 0 before the first.
         best: The weights of that epoch.
     """
 
@@ -74,21 +79,24 @@ class Progress:
 
     @property
     def best_uar(self) -> float:
-        """Dev UAR of the best epoch, -1 before the first."""
-        return self.history[self.best_epoch - 1]["dev/uar"] if self.best_epoch else -1.0
+        """Dev UAR of the best epoch, -1 before the first, NaN without a dev part."""
+        if not self.best_epoch:
+            return -1.0
+        return self.history[self.best_epoch - 1].get("dev/uar", math.nan)
 
     def add(self, row: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
         """Take an epoch's metrics and keep its weights if they are the best."""
-        is_better = row["dev/uar"] > self.best_uar
+        is_better = "dev/uar" not in row or row["dev/uar"] > self.best_uar
         self.history.append(dict(row))
         if is_better:
             self.best_epoch = len(self.history)
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 
-    def is_over(self, recipe: Recipe) -> bool:
+    def is_over(self, recipe: Recipe, last_epoch: int | None = None) -> bool:
         """Return whether no further epoch is due."""
         waited = len(self.history) - self.best_epoch
-        return len(self.history) >= recipe.num_epochs or waited >= recipe.patience
+        num_epochs = recipe.num_epochs if last_epoch is None else last_epoch
+        return len(self.history) >= num_epochs or waited >= recipe.patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ class FitResult:
     Args:
         weights: The model's state at the best epoch, on the CPU.
         best_epoch: From 1.
-        dev_uar: Of that epoch, in [0, 1].
+        dev_uar: Of that epoch, in [0, 1]; NaN without a dev part.
         history: One row per epoch.
     """
 
@@ -124,13 +132,14 @@ def fit(
         model: With fresh weights; see `ser.models._base.Model`.
         loss: An `nn.Module`; see `ser.losses._base.Loss`.
         train: Gradients come from here.
-        dev: Decides the epoch and when to stop.
+        dev: Decides the epoch and when to stop; empty where `context.last_epoch` does.
         sampler: The batches of `train`.
         recipe: Optimisation.
         context: Device, seed, tracker, checkpoint.
 
     Returns:
-        The weights of the epoch with the highest dev UAR, ties to the earlier one.
+        The weights of the epoch with the highest dev UAR, ties to the earlier one; without
+        a dev part those of the last epoch.
 
     Raises:
         TrainingError: A loss or gradient is not finite.
@@ -144,7 +153,7 @@ def fit(
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate)
     for row in progress.history:
         context.tracker.log_metrics(_without_epoch(row), step=int(row["epoch"]))
-    while not progress.is_over(recipe):
+    while not progress.is_over(recipe, context.last_epoch):
         epoch = len(progress.history) + 1
         seeding.seed_everything(seeding.derive(context.seed, "epoch", epoch))
         sampler.set_epoch(epoch)
@@ -153,7 +162,7 @@ def fit(
             "epoch": float(epoch),
             **_train_epoch(wrapped, loss, loader, optimiser, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
-            **_evaluate(wrapped, loss, dev, recipe, accelerator),
+            **(_evaluate(wrapped, loss, dev, recipe, accelerator) if len(dev) else {}),
             **_watch_prototypes(model, progress, context.emotions),
         }
         progress.add(row, model.state_dict())

@@ -1,0 +1,148 @@
+"""Train a cell once more, on all parts: what is served when no fold's weights shall be.
+
+There is no dev part left to choose an epoch by, so their number is fixed beforehand: the
+median of what the folds chose. Nor is there a test part: the cell's cross-validated scores
+describe the procedure, not these weights.
+"""
+
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save_file
+
+from ser import predictions, seeding
+from ser.errors import BundleError
+from ser.experiment import Experiment
+from ser.features.dataset import FeatureDataset
+from ser.grid import inputs as cell_inputs
+from ser.grid.inputs import InputPaths, Inputs
+from ser.promotion.registration import Packed
+from ser.registry import bundle as bundles
+from ser.registry import packing
+from ser.registry.bundle import Training
+from ser.registry.packing import TrainedCell
+from ser.tracking.cells import RunRecord
+from ser.tracking.memory_tracker import MemoryTracker
+from ser.training.choice import Chosen, DevelopmentData, choose
+from ser.training.fit import FitContext
+from ser.training.fold import SavedFold
+from ser.training.plan import CellPlan
+from ser.training.predict import predict
+from ser.training.recipe import ACCELERATE_PRECISION
+
+
+def pack(
+    cell: TrainedCell, params: Experiment, *, scratch: Path, seed: int | None = None
+) -> Packed:
+    """Train on all parts and return what is registered.
+
+    Args:
+        cell: A trained cell; its folds say for how many epochs.
+        params: How it shall answer.
+        scratch: Where weights are kept until they are registered.
+        seed: Of the training; None takes the cell's first.
+
+    Returns:
+        Its weights, and what the training pipeline predicts with them for utterances that
+        it was trained on: proof that the served model is this one, no score.
+
+    Raises:
+        BundleError: The folds were tuned apart, so there is no one set of params.
+        TrainingError: It diverges.
+    """
+    records = cell.record().folds
+    if any(_sections(record) != _sections(records[0]) for record in records):
+        raise BundleError(
+            f"{cell.folder}: each fold was tuned by itself, so there is no one set of params to "
+            f"refit with; register one of its folds, or write the params into params.yaml, take "
+            f"the cell out of tuning.cells and run `dvc repro`"
+        )
+    first = records[0]
+    chosen_seed = int(first.seed or 0) if seed is None else seed
+    num_epochs = median_low(int(record.metrics["best_epoch"]) for record in records)
+    data = _inputs(cell, first)
+    plan = bundles.plan_of(first.spec.params, data.emotions)
+    chosen = _train(plan, data, seed=chosen_seed, num_epochs=num_epochs)
+    saved = SavedFold(scratch / cell.folder.name)
+    saved.folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.contiguous() for name, tensor in chosen.fit.weights.items()}
+    save_file(weights, saved.weights)
+    chosen.statistics.save(saved.statistics)
+    frame = cell.frame()
+    answers = packing.answering(
+        cell,
+        [frame[frame["part"] == "dev"]],
+        params=params.serving,
+        limits=params.input_limits.model_dump(mode="json"),
+    )
+    training = Training(
+        cell=cell.folder.name,
+        fold=None,
+        seed=chosen_seed,
+        num_epochs=num_epochs,
+        run_key=cell.record().cell.spec.run_key,
+        origin=str(chosen.model.origin),
+    )
+    return Packed(
+        packing.source(cell, first, saved, training, answers), _tracked(chosen, plan, data)
+    )
+
+
+def _sections(record: RunRecord) -> tuple[Any, ...]:
+    return tuple(record.spec.params[name] for name in ("model", "loss", "recipe"))
+
+
+def _inputs(cell: TrainedCell, record: RunRecord) -> Inputs:
+    section = dict(record.spec.params["feature"])
+    name = str(section.pop("name"))
+    section.pop("sampling_rate")
+    paths = InputPaths(
+        manifest=cell.data / "manifest.jsonl",
+        card=cell.data / "corpus.json",
+        splits=cell.data / "splits.csv",
+        split_report=cell.data / "split_report.json",
+        features=cell.data / "features" / name,
+    )
+    return cell_inputs.load(paths, feature_params=section)
+
+
+def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Chosen:
+    """Train on every utterance of the corpus, up to an epoch."""
+    on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
+    accelerator = Accelerator(
+        cpu=on_cpu, mixed_precision=ACCELERATE_PRECISION[plan.training.precision]
+    )
+    strict = accelerator.device.type == "cpu"
+    seeding.make_deterministic(plan.training.num_threads, strict=strict)
+    everything = DevelopmentData(
+        tuple(sorted(data.label_of)), (), data.store, data.label_of, data.rating_of
+    )
+    context = FitContext(
+        accelerator, seed, MemoryTracker(None), plan.emotions, last_epoch=num_epochs
+    )
+    return choose(plan, everything, context)
+
+
+def _tracked(chosen: Chosen, plan: CellPlan, data: Inputs) -> pd.DataFrame:
+    """Return what the training pipeline predicts with the new weights, all utterances."""
+    dataset = FeatureDataset(data.store, sorted(data.label_of), data.label_of, chosen.statistics)
+    outputs = predict(
+        chosen.model,
+        dataset,
+        batch_size=plan.recipe.batch_size,
+        max_frames=plan.recipe.max_frames,
+        device=next(chosen.model.parameters()).device,
+    )
+    return predictions.table(
+        ids=outputs.ids,
+        truth=dataset.labels,
+        probabilities=outputs.probabilities(chosen.loss.logit_scale),
+        emotions=plan.emotions,
+        fold=0,
+        seed=0,
+        part="train",
+    )
