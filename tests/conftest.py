@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ser import runtime
+from tests import trained_project
 from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()
@@ -36,3 +37,16 @@ def project_with_params(tmp_path, project, monkeypatch):
     (tmp_path / "ser").symlink_to(project / "ser")
     write_corpus(tmp_path / "raw")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained_root(tmp_path_factory, project):
+    """A small project with a trained cell per model; made once, not to be written to."""
+    return trained_project.build(tmp_path_factory.mktemp("trained"), project)
+
+
+@pytest.fixture
+def trained(trained_root, monkeypatch):
+    """That project as the working directory."""
+    trained_project.enter(trained_root, monkeypatch)
+    return trained_root

@@ -143,5 +143,5 @@ def _base64(content: bytes) -> str:
 
 def _wav(samples: Any, sampling_rate: int) -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sampling_rate, format="WAV", subtype="FLOAT")
+    soundfile.write(buffer, samples, sampling_rate, format="WAV", subtype="PCM_24")
     return buffer.getvalue()

@@ -176,7 +176,12 @@ def _log(
                 tracked.to_parquet(Path(scratch) / TRACKED, index=False)
                 tracker.log_artifact(Path(scratch) / TRACKED)
             info = mlflow_model.log(
-                folder, bundle, run_id=str(experiment.run_id(key)), card=card, root=root
+                folder,
+                bundle,
+                run_id=str(experiment.run_id(key)),
+                tracking_uri=experiment.uri,
+                card=card,
+                root=root,
             )
             tracker.set_tags({"ser.model_uri": info.model_uri})
     run = experiment.client.get_run(str(experiment.run_id(key)))

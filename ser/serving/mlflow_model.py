@@ -6,6 +6,7 @@ with a request is therefore raised as `RequestRefused`.
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -196,13 +197,16 @@ def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     return found[0].parent
 
 
-def log(folder: Path, bundle: Bundle, *, run_id: str, card: str, root: Path) -> ModelInfo:
+def log(
+    folder: Path, bundle: Bundle, *, run_id: str, tracking_uri: str, card: str, root: Path
+) -> ModelInfo:
     """Log a bundle as a model of a run.
 
     Args:
         folder: The bundle.
         bundle: Its description.
         run_id: MLflow's id of the run that it belongs to.
+        tracking_uri: The store of that run.
         card: The model card, Markdown; kept beside the bundle.
         root: The project's root: its package `ser` travels with the model, so that it is
             served by the code that it was judged with.
@@ -210,9 +214,12 @@ def log(folder: Path, bundle: Bundle, *, run_id: str, card: str, root: Path) -> 
     Returns:
         MLflow's record of the model; `model_uri` names it.
     """
+    mlflow.set_tracking_uri(tracking_uri)
     versions = lineage.package_versions(_REQUIREMENTS)
-    code = Path(__file__).with_name("model_code.py")
-    with mlflow.start_run(run_id=run_id):
+    code = Path(__file__).with_name("_model_code.py")
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
+        warnings.simplefilter("ignore")
         mlflow.log_text(card, "model_card.md")
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",

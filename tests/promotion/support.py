@@ -1,0 +1,29 @@
+"""Registering cells of the small trained project."""
+
+from pathlib import Path
+
+from ser.experiment import Experiment
+from ser.params import read
+from ser.promotion import registration
+from ser.registry import versions
+from ser.registry.packing import TrainedCell
+
+NAME = "ser-csv-session"
+
+
+def cell_of(name):
+    return TrainedCell(Path("runs") / name, Path("data"))
+
+
+def register(name, **chosen):
+    """Register a fold of a cell; the same again gives the same version."""
+    cell = cell_of(name)
+    params = read(Path("params.yaml"), Experiment)
+    packed = registration.pack_fold(cell, params, fold=chosen.get("fold"), seed=chosen.get("seed"))
+    return registration.register(cell, packed, root=Path())
+
+
+def version_of(name, **chosen):
+    """Register and return the version."""
+    registry = versions.open_registry(Path())
+    return registry.require(NAME, register(name, **chosen).version)

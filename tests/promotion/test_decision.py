@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ser.errors import RegistryError
+from ser.promotion import decision, measuring
+from ser.promotion.measuring import Workplace
+from ser.registry import versions
+from ser.registry.gates import GateParams
+from ser.registry.versions import BUNDLE, CHAMPION
+from tests.promotion.support import version_of
+from tests.registry.test_gates import FAILING, GOOD
+
+PARAMS = GateParams()
+
+
+@pytest.fixture
+def place(trained):
+    return Workplace(versions.open_registry(Path()), Path(), allow_synthetic=True)
+
+
+@pytest.fixture
+def name(place, request):
+    """A registered model of this test alone, with two versions."""
+    found = versions.model_name("csv", f"{abs(hash(request.node.name)):x}")
+    source = version_of("lstm-aam")
+    for number in (1, 2):
+        place.registry.register(
+            found,
+            source=source.source,
+            run_id=source.run_id,
+            tags={**source.tags, BUNDLE: f"bundle {number}"},
+            description="",
+        )
+    return found
+
+
+@pytest.fixture
+def evidence(monkeypatch):
+    """Let measuring find this evidence."""
+
+    def give(**changes):
+        found = GOOD.model_copy(update=changes)
+        monkeypatch.setattr(measuring, "measure", lambda *_: found)
+
+    return give
+
+
+def decided(name, place, reference="challenger", params=PARAMS):
+    return decision.decide(name, reference, params=params, place=place)
+
+
+def test_good_evidence_makes_a_champion(name, place, evidence):
+    evidence()
+    result = decided(name, place)
+    assert result.failed == ()
+    assert place.registry.require(name, CHAMPION).number == 2
+
+
+@pytest.mark.parametrize("gate", FAILING)
+def test_one_failed_gate_moves_nothing_and_is_named(gate, name, place, evidence):
+    evidence()
+    decided(name, place, reference=1)
+    evidence(**FAILING[gate])
+    result = decided(name, place)
+    assert result.failed == (gate,)
+    assert place.registry.require(name, CHAMPION).number == 1
+    assert place.registry.require(name, 2).tags["ser.failed_gates"] == gate
+
+
+def test_either_decision_is_tracked_with_its_reasons(name, place, evidence, tmp_path):
+    for changes, said in ((FAILING["calibration"], "refused"), ({}, "promoted")):
+        evidence(**changes)
+        decided(name, place)
+        tags = place.registry.require(name, 2).tags
+        assert tags["ser.decision"] == said
+        run = place.registry.client.get_run(tags["ser.decision_run_id"])
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name.startswith(f"{said} version 2")
+        path = place.registry.client.download_artifacts(
+            run.info.run_id, "decision.json", str(tmp_path)
+        )
+        content = json.loads(Path(path).read_text())
+        assert content["decision"] == said
+        verdicts = {verdict["gate"]: verdict["passed"] for verdict in content["verdicts"]}
+        assert verdicts["calibration"] is (said == "promoted")
+        assert content["limits"]["max_ece"] == PARAMS.max_ece
+
+
+def test_a_champion_that_came_while_it_was_judged_stops_it(name, place, monkeypatch):
+    registry = place.registry
+
+    def measure(*_):
+        registry.promote(registry.require(name, 1), expected=None)
+        return GOOD
+
+    monkeypatch.setattr(measuring, "measure", measure)
+    with pytest.raises(RegistryError, match="nothing was moved"):
+        decided(name, place)
+    assert registry.require(name, CHAMPION).number == 1
+
+
+def test_an_unknown_version_is_refused(name, place):
+    with pytest.raises(RegistryError, match="no version 9"):
+        decided(name, place, reference=9)

@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ser.errors import RegistryError
+from ser.promotion import asking, measuring
+from ser.promotion.measuring import Workplace
+from ser.registry import versions
+from ser.registry.gates import GateParams, judge
+from tests.promotion.support import cell_of, version_of
+
+
+@pytest.fixture
+def place(trained):
+    return Workplace(versions.open_registry(Path()), Path(), allow_synthetic=True)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Ask about few utterances."""
+    monkeypatch.setattr(asking, "_NUM_ASKED", 4)
+    monkeypatch.setattr(asking, "_NUM_CHANGED", 1)
+
+
+def test_everything_is_measured_of_a_first_challenger(place, quick):
+    evidence = measuring.measure(version_of("lstm-aam"), None, place)
+    assert evidence.champion is None
+    assert evidence.difference_low is None
+    metrics = json.loads(Path("runs/lstm-aam/metrics.json").read_text())
+    assert evidence.uar_low == pytest.approx(metrics["uar"]["low"])
+    assert evidence.class_recall == pytest.approx(metrics["recall"])
+    assert set(evidence.speaker_wa) == {"s1f", "s1m", "s2f", "s2m", "s3f", "s3m"}
+    assert set(evidence.gender_uar) == {"female", "male"}
+    assert evidence.audit.split_matches
+    assert evidence.audit.manifest_matches
+    assert evidence.audit.num_shared_speakers == 0
+    assert evidence.lineage_differences == ()
+    assert evidence.served.difference < 1e-6
+    assert evidence.synthetic
+    assert 0 < evidence.size_mib < 5
+
+
+def test_a_champion_is_paired_on_the_same_utterances(place, quick):
+    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    evidence = measuring.measure(challenger, champion, place)
+    assert evidence.champion == champion.title
+    assert evidence.same_test_utterances
+    assert -1 <= evidence.difference_low <= 1
+    same = measuring.measure(champion, champion, place)
+    assert same.difference_low == 0.0
+
+
+def test_a_cell_tested_on_other_utterances_is_no_pair(place, quick, monkeypatch):
+    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    whole = measuring.tracked_cell
+
+    def fewer(version, registry):
+        frame = whole(version, registry)
+        return frame if version.number == challenger.number else frame[frame["fold"] < 3]
+
+    monkeypatch.setattr(measuring, "tracked_cell", fewer)
+    evidence = measuring.measure(challenger, champion, place)
+    assert evidence.same_test_utterances is False
+    assert evidence.difference_low is None
+
+
+def test_a_model_that_crashes_is_evidence_not_an_error(place, quick, monkeypatch):
+    def crash(*arguments, **options):
+        raise RegistryError("it crashed")
+
+    monkeypatch.setattr(asking, "ask", crash)
+    evidence = measuring.measure(version_of("lstm-aam"), None, place)
+    assert evidence.served is None
+    assert evidence.served_error == "it crashed"
+    failed = {v.gate for v in judge(evidence, GateParams(min_uar_low=0)) if not v.passed}
+    assert {"stability", "served_equals_tracked", "latency"} <= failed
+
+
+@pytest.fixture
+def changed(trained):
+    """Replace a text in a file of the project, for one test."""
+    before = {}
+
+    def run(path, old, new):
+        file = Path(path)
+        before[file] = file.read_bytes()
+        assert old.encode() in before[file]
+        file.write_bytes(before[file].replace(old.encode(), new.encode(), 1))
+
+    yield run
+    for file, content in before.items():
+        file.write_bytes(content)
+
+
+def test_changed_sources_break_the_lineage_by_name(place, quick, changed):
+    version = version_of("lstm-aam")
+    changed("ser/losses/aam.py", '"""', '"""Changed. ')
+    evidence = measuring.measure(version, None, place)
+    assert evidence.lineage_differences == ("ser/losses/aam.py",)
+
+
+def test_another_split_does_not_match_the_audit(place, quick, changed):
+    version = version_of("lstm-aam")
+    changed("data/splits.csv", "1,test", "1,dev")
+    audit = measuring.measure(version, None, place).audit
+    assert not audit.split_matches
+    assert audit.manifest_matches
+
+
+def test_predictions_that_are_gone_are_named(place, trained):
+    version = version_of("lstm-aam")
+    tags = {**version.tags, "ser.cell_run_id": version.run_id}
+    lost = versions.Version(version.name, version.number, version.run_id, version.source, tags)
+    with pytest.raises(RegistryError, match=r"predictions\.parquet .* no longer in the store"):
+        measuring.tracked_cell(lost, place.registry)
+
+
+def test_the_tracked_cell_is_all_of_its_predictions(place):
+    frame = measuring.tracked_cell(version_of("lstm-aam"), place.registry)
+    assert frame.equals(cell_of("lstm-aam").frame())

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from ser.data import manifest
+from ser.evaluation import slices
+from ser.experiment import Experiment
+from ser.params import read
+from ser.promotion import model_card, registration
+from tests.promotion.support import cell_of
+
+
+@pytest.fixture
+def facts(trained):
+    cell = cell_of("lstm-aam")
+    params = read(Path("params.yaml"), Experiment)
+    packed = registration.pack_fold(cell, params, fold=None, seed=None)
+    frame = cell.frame()
+    utterances = manifest.read(Path("data/manifest.jsonl"))
+    return model_card.Facts(
+        packed.source.bundle,
+        registration.scores(cell, frame),
+        slices.table(frame, slices.values_of(utterances)),
+        cell.read_json("split_report.json"),
+        cell.read_json("corpus.json"),
+    )
+
+
+def test_the_card_says_what_was_measured(facts):
+    text = model_card.render(facts)
+    assert f"| UAR | {100 * facts.scores.scores['uar']:.1f} % |" in text
+    low = facts.scores.intervals["uar"].low
+    assert f"{100 * low:.1f} % to" in text
+    for emotion, recall in facts.scores.recall.items():
+        assert f"| {emotion} | {100 * recall:.1f} % |" in text
+    assert facts.bundle.training.run_key in text
+    assert facts.bundle.training.described in text
+    assert "48 utterances of 6 speakers" in text
+    assert "gender minus that of the worse" in text
+
+
+def test_synthetic_speech_is_said_first(facts):
+    text = model_card.render(facts)
+    assert "**Synthetic speech.**" in text.partition("##")[0]
+    real = model_card.Facts(
+        facts.bundle, facts.scores, facts.slices, facts.split, {**facts.card, "synthetic": False}
+    )
+    assert "Synthetic" not in model_card.render(real)
+
+
+def test_a_speaker_dependent_protocol_is_said(facts):
+    split = {**facts.split, "speaker_independent": False}
+    text = model_card.render(
+        model_card.Facts(facts.bundle, facts.scores, facts.slices, split, facts.card)
+    )
+    assert "**speaker-dependent**" in text
+
+
+def test_a_refit_has_no_test_part_of_its_own(facts):
+    training = facts.bundle.training.model_copy(update={"fold": None})
+    bundle = facts.bundle.model_copy(update={"training": training})
+    refit = model_card.Facts(bundle, facts.scores, facts.slices, facts.split, facts.card)
+    assert "has no test part of its own" in model_card.render(refit)
+    assert "has no test part of its own" not in model_card.render(facts)

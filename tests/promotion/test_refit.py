@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from ser.errors import BundleError
+from ser.experiment import Experiment
+from ser.params import read
+from ser.promotion import measuring, refit, registration
+from ser.promotion.measuring import Workplace
+from ser.registry import versions
+from tests.promotion.support import NAME, cell_of
+
+
+@pytest.fixture
+def params(trained):
+    return read(Path("params.yaml"), Experiment)
+
+
+def packed(params, tmp_path, seed=None):
+    return refit.pack(cell_of("lstm-aam"), params, scratch=tmp_path, seed=seed)
+
+
+def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(params, tmp_path):
+    result = packed(params, tmp_path)
+    training = result.source.bundle.training
+    epochs = [r.metrics["best_epoch"] for r in cell_of("lstm-aam").record().folds]
+    assert training.num_epochs == np.sort(epochs)[1]
+    assert training.described.startswith("refit on all parts, seed 0")
+    assert len(result.tracked) == 48
+    columns = [column for column in result.tracked if column.startswith("probability_")]
+    assert np.allclose(result.tracked[columns].sum(axis=1), 1.0)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(params, tmp_path):
+    first = load_file(packed(params, tmp_path / "a").source.weights)
+    again = load_file(packed(params, tmp_path / "b").source.weights)
+    other = load_file(packed(params, tmp_path / "c", seed=5).source.weights)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert any(not np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring.asking, "_NUM_ASKED", 4)
+    monkeypatch.setattr(measuring.asking, "_NUM_CHANGED", 1)
+    done = registration.register(cell_of("lstm-aam"), packed(params, tmp_path), root=Path())
+    registry = versions.open_registry(Path())
+    version = registry.require(NAME, done.version)
+    assert version.tags["ser.fold"] == "refit"
+    evidence = measuring.measure(version, None, Workplace(registry, Path(), allow_synthetic=True))
+    assert evidence.served.difference < 1e-6
+
+
+def test_folds_that_were_tuned_apart_are_refused(params, tmp_path, monkeypatch):
+    cell = cell_of("lstm-aam")
+    record = cell.record()
+    record.folds[1].spec.params["loss"]["margin_rad"] = 0.4
+    monkeypatch.setattr(type(cell), "record", lambda _: record)
+    with pytest.raises(BundleError, match="each fold was tuned by itself"):
+        refit.pack(cell, params, scratch=tmp_path)

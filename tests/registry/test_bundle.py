@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ser.errors import BundleError
+from ser.registry import bundle as bundles
+from ser.registry import packing
+from ser.registry.bundle import ServingParams
+from ser.registry.packing import TrainedCell
+
+
+@pytest.fixture
+def source(trained):
+    cell = TrainedCell(Path("runs/lstm-aam"), Path("data"))
+    record = packing.choose(cell)
+    return packing.source_of_fold(cell, record, params=ServingParams(), limits={})
+
+
+@pytest.fixture
+def packed(source, tmp_path):
+    bundles.write(source, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_what_is_written_is_read(source, tmp_path):
+    written = bundles.write(source, tmp_path / "bundle")
+    assert bundles.read(tmp_path / "bundle") == written
+    assert set(written.files) == {"model.safetensors", "statistics.safetensors"}
+
+
+def test_the_same_source_gives_the_same_digest_and_another_fold_another(source, tmp_path):
+    first = bundles.write(source, tmp_path / "a")
+    assert bundles.write(source, tmp_path / "b").sha256 == first.sha256
+    cell = TrainedCell(Path("runs/lstm-aam"), Path("data"))
+    other = next(r for r in cell.record().folds if r.fold != first.training.fold)
+    again = packing.source_of_fold(cell, other, params=ServingParams(), limits={})
+    assert bundles.write(again, tmp_path / "c").sha256 != first.sha256
+
+
+def test_the_plan_is_that_of_the_tracked_params(packed):
+    plan = bundles.read(packed).plan()
+    assert plan.name == "lstm-aam"
+    assert plan.model_params.hidden_size == 8
+    assert plan.loss_params.warmup_epochs == 1
+    assert plan.recipe.learning_rate == 0.01
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "statistics.safetensors"])
+def test_a_changed_file_is_refused_by_name(packed, name):
+    path = packed / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=name):
+        bundles.read(packed)
+
+
+def test_a_missing_and_an_additional_file_are_refused_by_name(packed):
+    (packed / "model.safetensors").unlink()
+    (packed / "note.txt").write_text("hello")
+    with pytest.raises(BundleError, match=r"model\.safetensors, note\.txt"):
+        bundles.read(packed)
+
+
+def test_a_folder_without_bundle_json_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match="is not a bundle"):
+        bundles.read(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"emotions": ["angry"]}, {"surprise": 1}])
+def test_another_format_is_refused(packed, change):
+    path = packed / bundles.FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BundleError, match=r"not the description of a bundle"):
+        bundles.read(packed)
+
+
+def test_weights_that_were_not_kept_are_refused_with_the_cure(source, tmp_path):
+    gone = bundles.Source(
+        tmp_path / "model.safetensors", source.statistics, source.feature_meta, source.bundle
+    )
+    with pytest.raises(BundleError, match="dvc checkout"):
+        bundles.write(gone, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_size_counts_every_file(packed):
+    num_bytes = sum(path.stat().st_size for path in packed.iterdir())
+    assert bundles.size_mib(packed) == pytest.approx(num_bytes / 2**20)

@@ -1,0 +1,163 @@
+import math
+
+import pytest
+
+from ser.registry import gates
+from ser.registry.gates import Audit, Evidence, GateParams, Served
+
+AUDIT = Audit(
+    split_matches=True,
+    manifest_matches=True,
+    num_shared_speakers=0,
+    protocol="session",
+    speaker_independent=True,
+)
+SERVED = Served(
+    num_utterances=60,
+    difference=1e-7,
+    stability={"quieter": 0.9, "telephone": 0.8},
+    real_time_factor=0.01,
+)
+GOOD = Evidence(
+    uar_low=0.6,
+    champion="version 1 (lstm-focal)",
+    difference_low=0.01,
+    same_test_utterances=True,
+    class_recall={"angry": 0.7, "happy": 0.5},
+    speaker_wa={"s1": 0.6, "s2": 0.7},
+    gender_uar={"female": 0.6, "male": 0.65},
+    ece=0.05,
+    audit=AUDIT,
+    lineage_differences=(),
+    served=SERVED,
+    served_error="",
+    size_mib=100.0,
+    synthetic=False,
+    allow_synthetic=False,
+)
+
+#: Gate -> evidence that it alone does not let through.
+FAILING = {
+    "uar_floor": {"uar_low": 0.3},
+    "non_inferiority": {"difference_low": -0.05},
+    "worst_class": {"class_recall": {"angry": 0.9, "happy": 0.2}},
+    "worst_speaker": {"speaker_wa": {"s1": 0.1, "s2": 0.9}},
+    "gender_gap": {"gender_uar": {"female": 0.4, "male": 0.7}},
+    "calibration": {"ece": 0.3},
+    "stability": {"served": SERVED.model_copy(update={"stability": {"a": 1.0, "b": 0.4}})},
+    "leakage_audit": {"audit": AUDIT.model_copy(update={"split_matches": False})},
+    "lineage": {"lineage_differences": ("ser/losses/focal.py",)},
+    "served_equals_tracked": {"served": SERVED.model_copy(update={"difference": 1e-3})},
+    "latency": {"served": SERVED.model_copy(update={"real_time_factor": 0.9})},
+    "size": {"size_mib": 5000.0},
+    "synthetic": {"synthetic": True},
+}
+
+
+def failed(params=None, **changes):
+    evidence = GOOD.model_copy(update=changes)
+    verdicts = gates.judge(evidence, params or GateParams())
+    return [verdict.gate for verdict in verdicts if not verdict.passed]
+
+
+def test_good_evidence_passes_every_gate():
+    assert failed() == []
+    assert [v.gate for v in gates.judge(GOOD, GateParams())] == list(FAILING)
+
+
+@pytest.mark.parametrize("gate", FAILING)
+def test_each_gate_fails_alone(gate):
+    assert failed(**FAILING[gate]) == [gate]
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes"),
+    [
+        ("uar_floor", {"uar_low": math.nan}),
+        ("non_inferiority", {"difference_low": math.nan}),
+        ("worst_class", {"class_recall": {"angry": math.nan, "happy": 0.9}}),
+        ("worst_speaker", {"speaker_wa": {}}),
+        ("gender_gap", {"gender_uar": {"female": math.nan, "male": 0.6}}),
+        ("calibration", {"ece": math.nan}),
+        (
+            "served_equals_tracked",
+            {"served": SERVED.model_copy(update={"difference": math.nan})},
+        ),
+        ("latency", {"served": SERVED.model_copy(update={"real_time_factor": math.nan})}),
+        ("stability", {"served": SERVED.model_copy(update={"stability": {"a": math.nan}})}),
+    ],
+)
+def test_what_is_no_number_never_passes(gate, changes):
+    assert failed(**changes) == [gate]
+
+
+def test_exactly_at_the_limit_passes():
+    params = GateParams()
+    assert (
+        failed(
+            uar_low=params.min_uar_low,
+            difference_low=-params.non_inferiority_margin,
+            class_recall={"angry": params.min_class_recall},
+            speaker_wa={"s1": params.min_speaker_wa},
+            ece=params.max_ece,
+            size_mib=params.max_size_mib,
+        )
+        == []
+    )
+
+
+def test_without_a_champion_there_is_nothing_to_be_worse_than():
+    assert failed(champion=None, difference_low=None, same_test_utterances=None) == []
+
+
+def test_a_champion_tested_on_other_utterances_makes_no_pair():
+    assert failed(same_test_utterances=False, difference_low=None) == ["non_inferiority"]
+
+
+def test_a_model_that_cannot_be_served_fails_all_that_needs_it():
+    verdicts = gates.judge(
+        GOOD.model_copy(update={"served": None, "served_error": "it crashed"}), GateParams()
+    )
+    refused = {v.gate: v.reason for v in verdicts if not v.passed}
+    assert set(refused) == {"stability", "served_equals_tracked", "latency"}
+    assert set(refused.values()) == {"it crashed"}
+
+
+@pytest.mark.parametrize("scores", [{}, {"female": 0.2}])
+def test_one_gender_or_none_has_no_gap(scores):
+    assert failed(gender_uar=scores) == []
+
+
+@pytest.mark.parametrize(
+    "audit",
+    [
+        None,
+        AUDIT.model_copy(update={"manifest_matches": False}),
+        AUDIT.model_copy(update={"num_shared_speakers": 3}),
+        AUDIT.model_copy(update={"speaker_independent": False}),
+    ],
+)
+def test_the_audit_must_be_there_match_and_find_nothing(audit):
+    assert failed(audit=audit) == ["leakage_audit"]
+
+
+def test_a_speaker_dependent_protocol_can_be_allowed():
+    audit = AUDIT.model_copy(update={"speaker_independent": False, "num_shared_speakers": 9})
+    assert failed(GateParams(allow_speaker_dependent=True), audit=audit) == []
+    other = audit.model_copy(update={"split_matches": False})
+    assert failed(GateParams(allow_speaker_dependent=True), audit=other) == ["leakage_audit"]
+
+
+def test_synthetic_results_pass_only_where_that_is_said():
+    assert failed(synthetic=True, allow_synthetic=True) == []
+
+
+def test_the_table_says_what_was_measured_against_what():
+    text = gates.as_table(gates.judge(GOOD.model_copy(update={"ece": 0.3}), GateParams()))
+    (line,) = (line for line in text.splitlines() if line.startswith("calibration"))
+    assert line.split()[1:5] == ["0.3", "<=", "0.15", "FAIL"]
+    assert text.count("pass") == len(FAILING) - 1
+
+
+def test_evidence_survives_json():
+    assert Evidence.model_validate_json(GOOD.model_dump_json()) == GOOD

@@ -1,0 +1,171 @@
+import threading
+
+import pytest
+from mlflow import MlflowClient
+
+from ser.errors import RegistryError, TrackingError
+from ser.registry import versions
+from ser.registry.versions import BUNDLE, CHALLENGER, CHAMPION
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    root = tmp_path_factory.mktemp("registry")
+    return versions.open_registry(root, f"sqlite:///{root}/mlruns/mlflow.db")
+
+
+@pytest.fixture
+def name(request):
+    return versions.model_name("demo", request.node.name.replace("/", "-")[:80])
+
+
+@pytest.fixture(scope="module")
+def run_id(registry):
+    experiment = registry.client.create_experiment("ser/demo/session")
+    return registry.client.create_run(experiment).info.run_id
+
+
+@pytest.fixture
+def register(registry, name, run_id, tmp_path):
+    def run(number):
+        tags = {BUNDLE: f"digest {number}", "ser.cell": f"cell-{number}"}
+        source = tmp_path.as_uri()
+        return registry.register(name, source=source, run_id=run_id, tags=tags, description="card")
+
+    return run
+
+
+def promoted(registry, name, number):
+    registry.promote(registry.require(name, number), expected=registry.resolve(name, CHAMPION))
+
+
+def test_a_new_version_is_the_challenger(registry, register, name):
+    assert register(1) == versions.Registration(1, is_new=True)
+    found = registry.require(name, CHALLENGER)
+    assert (found.number, found.title) == (1, "version 1 (cell-1)")
+    assert registry.client.get_model_version(name, "1").description == "card"
+    assert registry.resolve(name, CHAMPION) is None
+
+
+def test_the_same_bundle_is_registered_once(registry, register, name):
+    register(1), register(2)
+    assert register(1) == versions.Registration(1, is_new=False)
+    assert registry.require(name, CHALLENGER).number == 1
+
+
+def test_promotion_moves_the_alias_and_remembers_the_one_before(registry, register, name):
+    register(1), register(2)
+    promoted(registry, name, 1)
+    promoted(registry, name, 2)
+    champion = registry.require(name, CHAMPION)
+    assert champion.number == 2
+    assert champion.tags["ser.previous_champion"] == "1"
+    assert registry.resolve(name, CHALLENGER) is None
+
+
+def test_a_challenger_that_came_meanwhile_stays(registry, register, name):
+    register(1), register(2)
+    promoted(registry, name, 1)
+    assert registry.require(name, CHALLENGER).number == 2
+
+
+def test_promotion_against_another_champion_than_judged_is_refused(registry, register, name):
+    for number in (1, 2, 3):
+        register(number)
+    judged_against = registry.resolve(name, CHAMPION)
+    promoted(registry, name, 1)
+    with pytest.raises(RegistryError, match=r"champion is version 1 .* judged against none"):
+        registry.promote(registry.require(name, 2), expected=judged_against)
+    assert registry.require(name, CHAMPION).number == 1
+
+
+def test_two_promotions_at_once_leave_one_champion_and_one_refusal(registry, register, name):
+    for number in (1, 2, 3):
+        register(number)
+    promoted(registry, name, 1)
+    expected = registry.require(name, CHAMPION)
+    start, outcomes = threading.Barrier(2), {}
+
+    def run(number):
+        version = registry.require(name, number)
+        start.wait()
+        try:
+            registry.promote(version, expected=expected)
+            outcomes[number] = "promoted"
+        except RegistryError:
+            outcomes[number] = "refused"
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in (2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes.values()) == ["promoted", "refused"]
+    champion = registry.require(name, CHAMPION)
+    assert outcomes[champion.number] == "promoted"
+    assert champion.tags["ser.previous_champion"] == "1"
+
+
+def test_rollback_goes_back_one_by_one(registry, register, name):
+    for number in (1, 2, 3):
+        register(number)
+        promoted(registry, name, number)
+    left, now = registry.rollback(name)
+    assert (left.number, now.number) == (3, 2)
+    assert "ser.rolled_back_at" in registry.require(name, 3).tags
+    assert registry.rollback(name)[1].number == 1
+    with pytest.raises(RegistryError, match=r"version 1 .* is the first champion"):
+        registry.rollback(name)
+    assert registry.require(name, CHAMPION).number == 1
+
+
+def test_rollback_without_a_champion_says_how_to_get_one(registry, name):
+    with pytest.raises(RegistryError, match=r"no champion; `ser register .*`ser promote`"):
+        registry.rollback(name)
+
+
+def test_rollback_to_a_deleted_version_is_refused(registry, register, name):
+    for number in (1, 2):
+        register(number)
+        promoted(registry, name, number)
+    registry.client.delete_model_version(name, "1")
+    with pytest.raises(RegistryError, match=r"version 1, the champion before .* has been deleted"):
+        registry.rollback(name)
+    assert registry.require(name, CHAMPION).number == 2
+
+
+def test_a_crash_before_the_alias_moves_leaves_the_old_champion(
+    registry, register, name, monkeypatch
+):
+    register(1), register(2)
+    promoted(registry, name, 1)
+
+    def crash(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_registered_model_alias", crash)
+        with pytest.raises(KeyboardInterrupt):
+            promoted(registry, name, 2)
+    assert registry.require(name, CHAMPION).number == 1
+    promoted(registry, name, 2)
+    assert registry.require(name, CHAMPION).tags["ser.previous_champion"] == "1"
+
+
+def test_promoting_the_champion_again_changes_nothing(registry, register, name):
+    register(1), register(2)
+    promoted(registry, name, 1)
+    promoted(registry, name, 2)
+    promoted(registry, name, 2)
+    assert registry.require(name, CHAMPION).tags["ser.previous_champion"] == "1"
+
+
+def test_an_unknown_version_is_refused(registry, register, name):
+    register(1)
+    with pytest.raises(RegistryError, match="there is no version 7"):
+        registry.require(name, 7)
+
+
+def test_a_dead_server_is_said_at_once(tmp_path):
+    with pytest.raises(TrackingError, match="no answer"):
+        versions.open_registry(tmp_path, "http://127.0.0.1:9")

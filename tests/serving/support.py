@@ -1,0 +1,62 @@
+"""Recordings as a request may hold them, and bundles of the small trained project."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ser.data import manifest
+from ser.registry import bundle as bundles
+from ser.registry import packing
+from ser.registry.bundle import ServingParams
+from ser.registry.packing import TrainedCell
+from ser.serving.audio_input import InputLimits
+
+RATE = 16000
+
+
+def speech(seconds=1.0, rate=RATE, seed=0):
+    """Noise and a tone, float32 in [-1, 1]."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(seed).standard_normal(len(time))
+    return (0.2 * np.sin(2 * np.pi * 200 * time) + 0.02 * noise).astype(np.float32)
+
+
+def encoded(samples, rate=RATE, kind="WAV", subtype=None):
+    """The bytes of a recording."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format=kind, subtype=subtype)
+    return buffer.getvalue()
+
+
+def as_base64(content):
+    return base64.b64encode(content).decode()
+
+
+def write_bundle(cell, folder, *, fold=None, limits=None):
+    """Pack a cell of the trained project; give the folder and the run that it is from."""
+    trained = TrainedCell(Path("runs") / cell, Path("data"))
+    record = packing.choose(trained, fold=fold)
+    source = packing.source_of_fold(
+        trained,
+        record,
+        params=ServingParams(),
+        limits=(limits or InputLimits()).model_dump(mode="json"),
+    )
+    bundles.write(source, folder)
+    return folder, record
+
+
+def tracked_by(cell, record):
+    """The test rows of predictions.parquet that a run is answerable for."""
+    frame = TrainedCell(Path("runs") / cell, Path("data")).frame()
+    is_its_own = (frame["fold"] == record.fold) & (frame["seed"] == record.seed)
+    return frame[is_its_own & (frame["part"] == "test")]
+
+
+def recordings(root):
+    """Utterance id -> file, of the trained project."""
+    utterances = manifest.read(root / "data" / "manifest.jsonl")
+    return {u.id: root / "data" / "raw" / "csv" / u.audio for u in utterances}

@@ -1,0 +1,186 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.pyfunc import scoring_server
+from starlette.testclient import TestClient
+
+from ser.errors import RegistryError
+from ser.registry import packing
+from ser.serving import mlflow_model
+from ser.tracking import store
+from tests.promotion.support import cell_of, version_of
+from tests.serving.support import as_base64, encoded, recordings, speech, tracked_by
+from tests.trained_project import CELLS
+
+EMOTIONS = ("angry", "happy", "neutral", "sad")
+
+
+@pytest.fixture
+def uri_of(trained):
+    """Register a cell; give the address of its version."""
+    mlflow.set_tracking_uri(store.default_uri(Path()))
+
+    def run(cell):
+        version = version_of(cell)
+        return f"models:/{version.name}/{version.number}"
+
+    return run
+
+
+def asked(client, rows):
+    response = client.post("/invocations", json={"dataframe_records": rows})
+    assert response.status_code == 200, response.text
+    return response.json()["predictions"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_over_http_the_tracked_probabilities_are_served(cell, uri_of, trained):
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(uri_of(cell))))
+    frame = tracked_by(cell, packing.choose(cell_of(cell)))
+    path_of = recordings(trained)
+    rows = [{"audio": as_base64(path_of[id_].read_bytes())} for id_ in frame["utterance_id"]]
+    answers = asked(client, rows)
+    served = np.array([[answer[f"uncalibrated_{name}"] for name in EMOTIONS] for answer in answers])
+    tracked = frame[[f"probability_{name}" for name in EMOTIONS]].to_numpy()
+    assert np.abs(served - tracked).max() < 1e-6
+    assert [answer["emotion"] for answer in answers] == frame["prediction"].tolist()
+    assert {answer["model"] for answer in answers} == {"ser-csv-session"}
+    assert {answer["version"] for answer in answers} == {uri_of(cell).rpartition("/")[2]}
+    assert all(answer["synthetic"] for answer in answers)
+
+
+def test_every_form_of_a_request_is_answered_alike(uri_of):
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(uri_of("lstm-aam"))))
+    content = encoded(speech(), subtype="FLOAT")
+    as_bytes = {"audio": as_base64(content)}
+    as_samples = {"samples": speech().tolist(), "sampling_rate": 16000}
+    bodies = [
+        {"dataframe_records": [as_bytes]},
+        {"inputs": [as_bytes]},
+        {"inputs": as_bytes},
+        {"instances": [as_bytes]},
+        {"dataframe_split": {"columns": ["audio"], "data": [[as_bytes["audio"]]]}},
+        {"dataframe_records": [as_samples]},
+        {"inputs": [as_samples]},
+    ]
+    answers = [client.post("/invocations", json=body).json()["predictions"][0] for body in bodies]
+    for answer in answers:
+        for name in EMOTIONS:
+            key = f"probability_{name}"
+            assert answer[key] == pytest.approx(answers[0][key], abs=1e-6)
+
+
+def test_one_bad_row_refuses_the_request_and_is_named(uri_of):
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(uri_of("lstm-aam"))))
+    rows = [{"audio": as_base64(encoded(speech()))}, {"audio": "eA=="}]
+    response = client.post("/invocations", json={"dataframe_records": rows})
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("row 1: not audio")
+
+
+def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatch):
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(uri_of("lstm-aam"))))
+    body = {"dataframe_records": [{"path": "s1f_angry_0.wav"}]}
+    assert client.post("/invocations", json=body).status_code == 400
+    monkeypatch.setenv(mlflow_model.ALLOWED_FOLDER, str(trained / "data" / "raw" / "csv"))
+    assert client.post("/invocations", json=body).status_code == 200
+    body = {"dataframe_records": [{"path": "../../manifest.jsonl"}]}
+    assert "leads out" in client.post("/invocations", json=body).json()["message"]
+
+
+def test_the_logged_model_is_code_and_safetensors(uri_of, tmp_path):
+    uri = uri_of("wav2vec2-focal")
+    bundle = mlflow_model.download(uri, store.default_uri(Path()), tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert (bundle / "checkpoint" / "model.safetensors").is_file()
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pth", ".bin")]
+    described = mlflow.models.get_model_info(uri)
+    assert {spec.name for spec in described.signature.inputs} == {
+        *("audio", "samples"),
+        *("sampling_rate", "path"),
+    }
+    requirements = next(path for path in files if path.name == "requirements.txt").read_text()
+    assert f"mlflow=={mlflow.__version__}" in requirements
+    assert all("==" in line for line in requirements.split())
+
+
+def test_the_input_example_is_answered(uri_of):
+    model = mlflow.pyfunc.load_model(uri_of("lstm-aam"))
+    answer = model.predict(mlflow_model.input_example(16000))
+    assert isinstance(answer, pd.DataFrame)
+    assert answer["emotion"][0] in EMOTIONS
+
+
+def test_an_unknown_model_is_refused_with_the_cure(trained, tmp_path):
+    with pytest.raises(RegistryError, match="`ser register"):
+        mlflow_model.download("models:/none@champion", store.default_uri(Path()), tmp_path)
+
+
+def test_a_refusal_does_not_echo_the_request():
+    body = json.loads(mlflow_model.RequestRefused("too short").serialize_as_json())
+    assert body == {"error_code": "INVALID_PARAMETER_VALUE", "message": "too short"}
+
+
+def test_a_bundle_outside_of_a_model_has_no_name(tmp_path):
+    assert mlflow_model.registered_as(tmp_path / "bundle") == {}
+
+
+@pytest.fixture
+def server(uri_of):
+    """A real `mlflow models serve`; its address."""
+    uri = uri_of("lstm-aam")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(
+        [*command, "--env-manager", "local", "--port", str(port)],
+        env={**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": store.default_uri(Path())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/ping", timeout=1)
+                break
+            except OSError:
+                assert process.poll() is None
+                time.sleep(0.1)
+        yield address
+        os.killpg(process.pid, 15)
+
+
+def post(address, body):
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/invocations", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_mlflow_models_serve_answers_and_refuses(server):
+    body = json.dumps({"inputs": [{"audio": as_base64(encoded(speech()))}]}).encode()
+    status, answer = post(server, body)
+    assert status == 200
+    assert answer["predictions"][0]["emotion"] in EMOTIONS
+    for bad in (b'{"inputs": [{"audio": "eA=="}]}', b'{"inputs": [{"path": "/etc/passwd"}]}', b"{"):
+        status, answer = post(server, bad)
+        assert status == 400
+        assert answer["message"]
+    assert post(server, body)[0] == 200

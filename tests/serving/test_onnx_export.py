@@ -1,0 +1,48 @@
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from ser.serving import onnx_export
+from tests.serving.support import RATE, speech, write_bundle
+from tests.trained_project import CELLS
+
+INPUTS = {
+    "lstm-aam": "frames",
+    "vggish-cross_entropy": "patches",
+    "wav2vec2-focal": "waveform",
+    "hubert-label_smoothing": "waveform",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_graph_answers_as_the_bundle_at_every_length(cell, trained, tmp_path):
+    folder, _ = write_bundle(cell, tmp_path / "bundle")
+    parity = onnx_export.export(folder, tmp_path / "onnx")
+    assert parity.input == INPUTS[cell]
+    assert parity.difference < 1e-5
+    described = json.loads((tmp_path / "onnx" / "features.json").read_text())
+    assert described["input"] == INPUTS[cell]
+    assert described["synthetic"] is True
+    assert f"{parity.difference:.1e}" in onnx_export.as_text(parity)
+
+
+def test_parity_is_measured_and_not_taken_for_granted(trained, tmp_path, monkeypatch):
+    folder, _ = write_bundle("wav2vec2-focal", tmp_path / "bundle")
+    run = onnxruntime.InferenceSession.run
+
+    def wrong(self, *arguments):
+        return [values[::-1] for values in run(self, *arguments)]
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", wrong)
+    assert onnx_export.export(folder, tmp_path / "onnx").difference > 1e-3
+
+
+def test_the_graph_alone_gives_probabilities(trained, tmp_path):
+    folder, _ = write_bundle("wav2vec2-focal", tmp_path / "bundle")
+    onnx_export.export(folder, tmp_path / "onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
+    (answer,) = session.run(None, {"waveform": speech(1.7, RATE)})
+    assert answer.shape == (4,)
+    assert np.sum(answer) == pytest.approx(1.0, abs=1e-5)

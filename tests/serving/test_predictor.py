@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from ser import lineage
+from ser.errors import BundleError
+from ser.evaluation import calibration
+from ser.registry import bundle as bundles
+from ser.serving import audio_input
+from ser.serving.audio_input import InputLimits, Waveform
+from ser.serving.predictor import Predictor
+from tests.serving.support import RATE, recordings, speech, tracked_by, write_bundle
+from tests.trained_project import CELLS
+
+LIMITS = InputLimits()
+
+
+@pytest.fixture
+def predictor(trained, tmp_path):
+    folder, _ = write_bundle("lstm-aam", tmp_path / "bundle")
+    return Predictor.load(folder)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_served_is_what_was_tracked(cell, trained, tmp_path):
+    folder, record = write_bundle(cell, tmp_path / "bundle")
+    predictor = Predictor.load(folder)
+    frame = tracked_by(cell, record)
+    path_of = recordings(trained)
+    emotions = predictor.bundle.emotions
+    tracked = frame[[f"probability_{name}" for name in emotions]].to_numpy()
+    predictions = [
+        predictor.predict(audio_input.from_path(path_of[id_], LIMITS))
+        for id_ in frame["utterance_id"]
+    ]
+    served = np.array([[p.uncalibrated[name] for name in emotions] for p in predictions])
+    assert np.abs(served - tracked).max() < 1e-6
+    scaled = calibration.scale(tracked, predictor.bundle.answering.temperature)
+    calibrated = np.array([[p.whole.probabilities[n] for n in emotions] for p in predictions])
+    assert np.abs(calibrated - scaled).max() < 1e-6
+    assert [p.whole.emotion for p in predictions] == frame["prediction"].tolist()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("seconds", [0.1, 0.75, 3.0])
+def test_any_length_is_answered(cell, seconds, trained, tmp_path):
+    predictor = Predictor.load(write_bundle(cell, tmp_path / "bundle")[0])
+    prediction = predictor.predict(Waveform(speech(seconds), RATE))
+    assert sum(prediction.whole.probabilities.values()) == pytest.approx(1.0)
+    assert prediction.duration_s == pytest.approx(seconds)
+
+
+def test_a_long_recording_is_heard_in_windows_up_to_its_end(predictor):
+    prediction = predictor.predict(Waveform(speech(2.0), RATE))
+    starts = [window.start_s for window in prediction.windows]
+    window_s = predictor.bundle.answering.window_s
+    assert starts[0] == 0.0
+    assert starts[1] == pytest.approx(window_s / 2, abs=0.01)
+    assert prediction.windows[-1].end_s == pytest.approx(2.0)
+    assert all(w.end_s - w.start_s == pytest.approx(window_s, abs=0.01) for w in prediction.windows)
+    means = np.mean([list(w.probabilities.values()) for w in prediction.windows], axis=0)
+    assert list(prediction.whole.probabilities.values()) == pytest.approx(means)
+
+
+def test_a_window_is_answered_as_if_it_were_a_recording(predictor):
+    samples = speech(2.0)
+    first = predictor.predict(Waveform(samples, RATE)).windows[0]
+    alone = predictor.predict(Waveform(samples[: round(first.end_s * RATE)], RATE))
+    assert len(alone.windows) == 1
+    assert first.probabilities == pytest.approx(alone.whole.probabilities)
+
+
+def test_it_abstains_below_its_confidence(predictor):
+    waveform = Waveform(speech(0.5), RATE)
+    confidence = max(predictor.predict(waveform).whole.probabilities.values())
+    for threshold, abstains in ((confidence - 1e-9, False), (confidence + 1e-9, True)):
+        answering = predictor.bundle.answering.model_copy(update={"min_confidence": threshold})
+        predictor.bundle = predictor.bundle.model_copy(update={"answering": answering})
+        assert predictor.predict(waveform).whole.abstained is abstains
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+def test_any_rate_is_brought_to_the_models_own(predictor, rate):
+    prediction = predictor.predict(Waveform(speech(0.7, rate), rate))
+    assert prediction.duration_s == pytest.approx(0.7)
+
+
+def test_weights_of_another_shape_are_refused(trained, tmp_path):
+    folder, _ = write_bundle("lstm-aam", tmp_path / "bundle")
+    path = folder / bundles.WEIGHTS
+    weights = load_file(path)
+    name = sorted(weights)[0]
+    save_file({**weights, name: np.zeros((3, 3), np.float32)}, path)
+    bundle = bundles.FILE
+    text = (folder / bundle).read_text()
+    old = bundles.Bundle.model_validate_json(text).files[bundles.WEIGHTS]
+    (folder / bundle).write_text(text.replace(old, lineage.sha256_file(path)))
+    with pytest.raises(BundleError, match="does not fit the params"):
+        Predictor.load(folder)

@@ -1,0 +1,83 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser.errors import AudioInputError
+from ser.serving import request
+from ser.serving.audio_input import InputLimits
+from tests.serving.support import RATE, as_base64, encoded, speech
+
+LIMITS = InputLimits()
+
+
+def read(row, folder=None):
+    return request.read_row(row, LIMITS, folder=folder)
+
+
+def test_each_form_of_a_recording_is_the_same(tmp_path):
+    content = encoded(speech(), subtype="FLOAT")
+    (tmp_path / "a.wav").write_bytes(content)
+    forms = [
+        {"audio": as_base64(content)},
+        {"samples": speech().tolist(), "sampling_rate": RATE},
+        {"path": "a.wav"},
+    ]
+    for form in forms:
+        assert np.allclose(read(form, tmp_path).samples, speech())
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({}, "got none of them; a row has one of"),
+        ({"audio": "x", "path": "y"}, "got audio and path"),
+        ({"wrong": 1}, "unknown field 'wrong'"),
+        ({"samples": [0.1]}, "need their sampling_rate"),
+        ({"sampling_rate": 8000}, "got none of them"),
+        ({"audio": "x", "sampling_rate": 8000}, "sampling_rate belongs to samples"),
+    ],
+)
+def test_a_wrong_row_is_refused_with_the_rule(row, said):
+    with pytest.raises(AudioInputError, match=said):
+        read(row)
+
+
+def test_paths_are_refused_unless_a_folder_is_allowed(tmp_path):
+    (tmp_path / "a.wav").write_bytes(encoded(speech()))
+    with pytest.raises(AudioInputError, match="paths are refused"):
+        read({"path": str(tmp_path / "a.wav")})
+
+
+@pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "link.wav", "a/../../secret.wav"])
+def test_no_path_leads_out_of_the_folder(name, tmp_path):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    (tmp_path / "secret.wav").write_bytes(encoded(speech()))
+    (folder / "link.wav").symlink_to(tmp_path / "secret.wav")
+    with pytest.raises(AudioInputError, match="leads out of the folder"):
+        read({"path": name}, folder)
+
+
+@pytest.mark.parametrize("name", [5, "a\0b", ["a"]])
+def test_a_path_is_text(name, tmp_path):
+    with pytest.raises(AudioInputError, match="path must be text"):
+        read({"path": name}, tmp_path)
+
+
+def test_rows_lose_what_is_null():
+    table = pd.DataFrame([{"audio": "x"}, {"samples": [1.0], "sampling_rate": 8000}])
+    assert request.rows_of(table) == [{"audio": "x"}, {"samples": [1.0], "sampling_rate": 8000.0}]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (None, "no table"),
+        ([1, 2], "no table"),
+        (pd.DataFrame(), "names no recording; a row has one of"),
+        (pd.DataFrame({"audio": ["x"] * 257}), "holds 257 rows; at most 256"),
+    ],
+)
+def test_a_table_of_no_or_too_many_rows_is_refused(table, said):
+    with pytest.raises(AudioInputError, match=said):
+        request.rows_of(table)

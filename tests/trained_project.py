@@ -1,0 +1,83 @@
+"""A small project that has run: four cells, a model each, tracked in a store of its own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines import extract, prepare, split, train, weights
+from tests.recordings import write_corpus
+
+PARAMS = """
+synthetic_weights:
+  wav2vec2: {architecture: wav2vec2, hidden_size: 16, num_layers: 2, conv_dim: 8}
+  hubert: {architecture: hubert, hidden_size: 16, num_layers: 2, conv_dim: 8, norm: layer, seed: 1}
+corpus: {name: csv, synthetic: true, max_rejected: 0}
+split: {protocol: session}
+audio: {sampling_rate: 16000}
+features:
+  mfcc: {hop_ms: 20.0}
+  logmel: {}
+  wav2vec2: {checkpoint: data/weights/wav2vec2, freeze: 1, dtype: float16}
+  hubert: {checkpoint: data/weights/hubert, freeze: all}
+models:
+  lstm: {hidden_size: 8, num_layers: 1, embedding_dim: 8}
+  vggish: {width: 0.03125, batch_norm: true, embedding_dim: 8}
+  wav2vec2: {embedding_dim: 8, hidden_dropout: 0.0}
+  hubert: {embedding_dim: 8}
+losses:
+  cross_entropy: {}
+  label_smoothing: {}
+  focal: {}
+  aam: {warmup_epochs: 1}
+recipes:
+  lstm: {num_epochs: 2, batch_size: 8, learning_rate: 0.01}
+  vggish: {num_epochs: 1, batch_size: 8}
+  wav2vec2: {num_epochs: 1, batch_size: 8}
+  hubert: {num_epochs: 1, batch_size: 8}
+training: {seeds: [0], device: cpu}
+extracted: {mfcc: {}, logmel: {}, wav2vec2: {weights: wav2vec2}, hubert: {weights: hubert}}
+floor: {feature: mfcc}
+cells:
+  lstm-aam: {model: lstm, loss: aam, feature: mfcc}
+  vggish-cross_entropy: {model: vggish, loss: cross_entropy, feature: logmel}
+  wav2vec2-focal: {model: wav2vec2, loss: focal, feature: wav2vec2}
+  hubert-label_smoothing: {model: hubert, loss: label_smoothing, feature: hubert}
+"""
+
+CELLS = {
+    "lstm-aam": "mfcc",
+    "vggish-cross_entropy": "logmel",
+    "wav2vec2-focal": "wav2vec2",
+    "hubert-label_smoothing": "hubert",
+}
+
+
+def build(root: Path, project: Path) -> Path:
+    """Run the stages up to training in a new folder; give it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        enter(root, patch)
+        shutil.copytree(project / "ser", root / "ser", ignore=shutil.ignore_patterns("__pycache__"))
+        (root / "params.yaml").write_text(PARAMS)
+        write_corpus(root / "data" / "raw" / "csv", per_emotion=2)
+        data = ["--manifest", "data/manifest.jsonl"]
+        for name in ("wav2vec2", "hubert"):
+            assert weights.main(["--name", name, "--out", f"data/weights/{name}"]) == 0
+        assert prepare.main(["--root", "data/raw/csv", "--out", "data"]) == 0
+        assert split.main([*data, "--out", "data"]) == 0
+        for cell, feature in CELLS.items():
+            out = f"data/features/{feature}"
+            assert extract.main([*data, "--root", "data/raw/csv", "--out", out]) == 0
+            model, loss = cell.split("-")
+            places = ["--card", "data/corpus.json", "--splits", "data/splits.csv"]
+            places += ["--split-report", "data/split_report.json", "--features", out]
+            places += ["--work", "work", "--out", f"runs/{cell}"]
+            assert train.main(["--model", model, "--loss", loss, *data, *places]) == 0
+    return root
+
+
+def enter(root: Path, patch: pytest.MonkeyPatch) -> None:
+    """Make a folder the working directory, with a store of its own."""
+    patch.chdir(root)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    patch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
