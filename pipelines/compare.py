@@ -1,18 +1,25 @@
 """Stage compare: the cells' predictions -> reports/: table, figures, page."""
 
 import argparse
-import json
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from ser import lineage, predictions, runtime
 from ser.data import manifest
 from ser.errors import LineageError
-from ser.evaluation import evidence, grid_table, pictures, publication, report, summary
+from ser.evaluation import (
+    evidence,
+    grid_table,
+    pictures,
+    publication,
+    report,
+    summary,
+    tuning_section,
+)
 from ser.evaluation.grid_table import CellParams
 from ser.evaluation.report import CellSection, Report
 from ser.params import StageParams, read
@@ -28,15 +35,28 @@ class Params(StageParams):
     cells: dict[str, CellParams]
 
 
-def run(
-    params: Params, *, runs: Path, data: Path, floor_file: Path, shortcut_file: Path, out: Path
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Files and folders of the stage: tables, figures, and where the report goes."""
+
+    runs: Path
+    data: Path
+    floor: Path
+    shortcut: Path
+    tuning: Path
+    tuning_figures: Path
+    out: Path
+
+
+def run(params: Params, places: Places) -> None:
     """Score every cell of the grid from its predictions, and set them side by side."""
-    folders = {(cell.model, cell.loss): runs / name for name, cell in params.cells.items()}
+    data, out = places.data, places.out
+    folders = {(cell.model, cell.loss): places.runs / name for name, cell in params.cells.items()}
     records = {cell: cells.read(folder) for cell, folder in folders.items()}
-    _require([folder / name for folder in folders.values() for name in CELL_FILES] + [floor_file])
-    json_files = (data / "corpus.json", data / "split_report.json", shortcut_file)
-    card, split, shortcut = map(_read_json, json_files)
+    _require(folder / name for folder in folders.values() for name in CELL_FILES)
+    _require([places.floor])
+    json_files = (data / "corpus.json", data / "split_report.json", places.shortcut)
+    card, split, shortcut = map(lineage.read_json, json_files)
     utterances = manifest.read(data / "manifest.jsonl")
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
     frames = {c: predictions.read(f / "predictions.parquet") for c, f in folders.items()}
@@ -46,7 +66,7 @@ def run(
         )
         for cell, folder in folders.items()
     }
-    grid, floor = grid_table.table(summaries), pd.read_csv(floor_file)
+    grid, floor = grid_table.table(summaries), pd.read_csv(places.floor)
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     out.mkdir(parents=True, exist_ok=True)
     grid_table.write(out, grid)
@@ -60,9 +80,10 @@ def run(
         shown = report.pictures(out / "figures" / name)
         sections.append(CellSection(name, summaries[cell], cell_params, shown))
     best = grid["model"][0], grid["loss"][0]
-    environment = _read_json(folders[best] / lineage.RECORD)["environment"]
+    environment = lineage.read_json(folders[best] / lineage.RECORD)["environment"]
     provenance = report.provenance(records[best].cell.spec.tags, environment)
-    page = Report(card, split, grid, floor, shortcut, found, *drawn, sections, provenance)
+    tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
+    page = Report(card, split, grid, floor, shortcut, found, *drawn, sections, provenance, tuning)
     (out / "index.html").write_text(report.render(page), encoding="utf-8")
     publication.track(out, records[best], mlflow_tracker.open_experiment)
 
@@ -73,35 +94,15 @@ def _require(paths: Iterable[Path]) -> None:
             raise LineageError(f"{path}: no such file; `dvc repro` makes it")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    _require([path])
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LineageError(f"{path}: not JSON: {error}; `dvc repro` makes it anew") from error
-    return content
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the cells' folders")
-    parser.add_argument("--data", type=Path, required=True, help="folder of manifest and splits")
-    parser.add_argument("--floor", type=Path, required=True, help="table of the floor")
-    parser.add_argument("--shortcut", type=Path, required=True, help="what scripted gives away")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the report")
-    options = parser.parse_args(argv)
-    return runtime.run_main(
-        lambda: run(
-            read(options.params, Params),
-            runs=options.runs,
-            data=options.data,
-            floor_file=options.floor,
-            shortcut_file=options.shortcut,
-            out=options.out,
-        )
-    )
+    for field in fields(Places):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=Path, required=True)
+    options = vars(parser.parse_args(argv))
+    params_file = options.pop("params")
+    return runtime.run_main(lambda: run(read(params_file, Params), Places(**options)))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,21 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file that the pipeline wrote.
+
+    Raises:
+        LineageError: The file is missing or is not JSON.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise LineageError(f"{path}: no such file; `dvc repro` makes it") from error
+    except (OSError, ValueError) as error:
+        raise LineageError(f"{path}: not JSON: {error}; `dvc repro` makes it anew") from error
+    return content
+
+
 def canonical_json(value: object) -> str:
     """Return the one JSON text of a value: keys sorted, no spaces, non-ASCII kept.
 

@@ -13,9 +13,10 @@ from pipelines import compare, extract, floor, prepare, split, train
 from ser.batch import FeatureSpec
 from ser.data import audio, manifest
 from ser.emotion import EMOTIONS
+from ser.evaluation import tuning_gain
 from ser.features.dataset import Statistics
 from ser.features.extractors import mfcc
-from ser.grid import inputs
+from ser.grid import inputs, tuned
 from ser.grid.cell import CellRunner, Workspace
 from ser.grid.inputs import InputPaths
 from ser.losses import cross_entropy
@@ -48,6 +49,9 @@ def walked(tmp_path_factory, project):
         features = ["--features", "data/features/mfcc"]
         assert floor.main([*data, *folds_of, *features, "--out", "reports"]) == 0
         tables = ["--floor", "reports/floor.csv", "--shortcut", "reports/shortcut.json"]
+        tables += ["--tuning", "reports/tuning.csv", "--tuning-figures", "reports/tuning"]
+        tuned.write(root / "data" / "tuned.json", {})
+        tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
         places = ["--runs", "runs", "--data", "data", "--out", "reports"]
         assert compare.main([*places, *tables]) == 0
         yield root, experiment, plan, scores

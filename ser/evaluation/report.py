@@ -13,6 +13,7 @@ from ser.evaluation import published
 from ser.evaluation.evidence import Evidence, best_losses
 from ser.evaluation.figures import foot
 from ser.evaluation.summary import CellSummary
+from ser.evaluation.tuning_section import Tuning
 
 SYNTHETIC_NOTICE = (
     "Synthetic speech: these numbers prove that the machinery works, "
@@ -53,6 +54,7 @@ class Report:
         embedding_figures: Model -> PNG.
         cells: One section per cell, in the grid's order.
         provenance: Name -> value: commit, digests, versions, the command.
+        tuning: What the tuned cells show.
     """
 
     card: Mapping[str, Any]
@@ -66,6 +68,7 @@ class Report:
     embedding_figures: Mapping[str, Path]
     cells: Sequence[CellSection]
     provenance: Mapping[str, str]
+    tuning: Tuning
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -77,6 +80,7 @@ SECTIONS = {
     "calibration": "Calibration",
     "slices": "Slices",
     "embeddings": "Embeddings",
+    "tuning": "Tuning",
     "published": "Published",
     "cells": "Cells",
     "data": "Data",

@@ -1,6 +1,5 @@
 """From a trained cell to the source of a bundle: which weights, how calibrated, what is said."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 
 from ser import lineage, predictions
 from ser.data import manifest
-from ser.errors import BundleError, LineageError
+from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
 from ser.tracking import cells
@@ -46,12 +45,7 @@ class TrainedCell:
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return the content of a JSON file of the data, e.g. `corpus.json`."""
-        path = self.data / name
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise LineageError(f"{path}: cannot be read ({error}); run `dvc repro`") from error
-        return content
+        return lineage.read_json(self.data / name)
 
 
 def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = None) -> RunRecord:
@@ -164,7 +158,7 @@ def source(
     """
     card, split = cell.read_json("corpus.json"), cell.read_json("split_report.json")
     feature = str(record.spec.params["feature"]["name"])
-    lineage_file = json.loads((cell.folder / lineage.RECORD).read_text(encoding="utf-8"))
+    lineage_file = lineage.read_json(cell.folder / lineage.RECORD)
     sections = ("model", "loss", "recipe", "training", "feature")
     bundle = Bundle(
         emotions=tuple(card["emotions"]),

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser.evaluation import evidence, figures, grid_table, published, report, summary
+from ser.evaluation import evidence, figures, grid_table, published, report, summary, tuning_gain
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.report import SYNTHETIC_NOTICE, CellSection, Report
+from ser.evaluation.tuning_section import Tuning
 from tests import synthetic
 from tests.evaluation.test_summary import cell
 
@@ -42,7 +43,10 @@ SHORTCUT = {
 }  # fmt: skip
 
 
-def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
+NOTHING_TUNED = Tuning(tuning_gain.table([], {}), [], {}, {})
+
+
+def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2, tuning=None):
     frames, summaries = {}, {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
         frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
@@ -82,7 +86,8 @@ def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds
     found = evidence_of(frames, summaries, grid, card, split)
     figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
     pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
-    return Report(card, split, grid, FLOOR, SHORTCUT, found, *pictures, sections, provenance)
+    sections_and_more = (sections, provenance, tuning or NOTHING_TUNED)
+    return Report(card, split, grid, FLOOR, SHORTCUT, found, *pictures, *sections_and_more)
 
 
 def evidence_of(frames, summaries, grid, card, split):

@@ -6,7 +6,8 @@ import pytest
 
 from pipelines import compare, floor
 from ser.baselines.floor import FloorParams
-from ser.evaluation import figures
+from ser.evaluation import figures, tuning_gain
+from ser.grid import tuned
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
 from tests.grid.support import make_runner, write_inputs
@@ -29,6 +30,8 @@ def finished(tmp_path_factory, project):
     make_runner(root, paths, MemoryExperiment()).run()
     read_from = floor.Paths(paths.manifest, paths.card, paths.splits, paths.features)
     floor.run(floor.Params(floor=FloorParams()), read_from, out=root / "reports")
+    tuned.write(root / "data" / "tuned.json", {})
+    tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     return root
 
 
@@ -41,6 +44,7 @@ def results(finished, workspace):
 
 def compared(run):
     tables = ("--floor", "reports/floor.csv", "--shortcut", "reports/shortcut.json")
+    tables += ("--tuning", "reports/tuning.csv", "--tuning-figures", "reports/tuning")
     return run(compare.main, "--runs", "runs", "--data", "data", *tables, "--out", "reports")
 
 
