@@ -40,9 +40,9 @@ def project_with_params(tmp_path, project, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def trained_root(tmp_path_factory, project):
-    """A small project with a trained cell per model; made once, not to be written to."""
-    return trained_project.build(tmp_path_factory.mktemp("trained"), project)
+def trained_root(tmp_path_factory):
+    """A small project with a trained cell per model; made once for all tests of a process."""
+    return trained_project.build(tmp_path_factory.mktemp("trained"), Path(__file__).parents[1])
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         seconds.append(time.monotonic() - start)
     assert result.stdout.endswith("status 0 heavy []\n"), result.stdout + result.stderr
-    for command in ("demo-corpus", "link-corpus", "verify", "doctor", "restore-runs", "ui"):
+    for command in ("demo-corpus", "verify", "doctor", "tune", "register", "promote", "predict"):
         assert command in result.stdout
     # The best of three: the machine may be busy with other tests.
     assert min(seconds) < 0.5

@@ -227,3 +227,18 @@ def test_two_processes_train_together_and_end_with_the_same_weights(tmp_path, pr
         (tmp_path / f"rank-{rank}" / "model.safetensors").read_bytes() for rank in (0, 1)
     )
     assert first == second
+
+
+@pytest.mark.parametrize("last_epoch", [1, 3])
+def test_without_a_dev_part_training_ends_at_the_epoch_that_was_said(fold_data, last_epoch):
+    plan = make_plan(num_epochs=6, patience=6)
+    data = fold_data.development
+    with_dev = choice.choose(plan, data, make_context(0, None)).fit
+    context = dataclasses.replace(make_context(0, None), last_epoch=last_epoch)
+    result = choice.choose(plan, dataclasses.replace(data, dev=()), context).fit
+    assert result.best_epoch == len(result.history) == last_epoch
+    assert "dev/uar" not in result.history[0]
+    assert np.isnan(result.dev_uar)
+    # The schedule is that of a whole training, so the way up to here is the same.
+    for row, other in zip(result.history, with_dev.history, strict=False):
+        assert row["train/loss"] == other["train/loss"]

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from ser.promotion import asking, measuring
+from ser.registry import versions
+from tests.promotion.support import NAME
+from tests.registry.test_gates import GOOD
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Ask a served model about few utterances."""
+    monkeypatch.setattr(asking, "_NUM_ASKED", 4)
+    monkeypatch.setattr(asking, "_NUM_CHANGED", 1)
+
+
+@pytest.fixture
+def evidence(monkeypatch):
+    """Let measuring find this evidence."""
+
+    def give(**changes):
+        found = GOOD.model_copy(update=changes)
+        monkeypatch.setattr(measuring, "measure", lambda *_: found)
+
+    return give
+
+
+def test_a_cell_is_registered_judged_and_refused_with_the_gates_named(trained, ser, quick):
+    status, out, err = ser("register", "hubert-label_smoothing", "--fold", "1")
+    assert status == 0, err
+    assert out.startswith(f"{NAME} version ")
+    assert "hubert-label_smoothing, fold 1, seed 0, epoch 1; registered, challenger" in out
+    status, out, err = ser("promote")
+    assert status == 1
+    assert err.count("error: ") == 1
+    assert "is refused by: " in err
+    assert "synthetic" in err.partition("refused by")[2]
+    assert err.rstrip().endswith("nothing moved")
+    (line,) = (line for line in out.splitlines() if line.startswith("served_equals_tracked"))
+    assert "pass" in line
+
+
+def test_promotion_and_rollback_say_what_moved(trained, ser, evidence):
+    evidence()
+    for fold in (1, 2):
+        assert ser("register", "lstm-aam", "--fold", fold)[0] == 0
+        status, out, err = ser("promote")
+        assert status == 0, err
+        assert "is champion; before: " in out
+    registry = versions.open_registry(Path())
+    champion = registry.require(NAME, "champion")
+    assert champion.tags["ser.fold"] == "2"
+    status, out, _ = ser("rollback")
+    assert status == 0
+    assert "is champion again" in out
+    assert registry.require(NAME, "champion").tags["ser.fold"] == "1"
+
+
+def test_one_version_can_be_judged_by_number(trained, ser, evidence):
+    evidence(ece=0.9)
+    ser("register", "lstm-aam", "--fold", "3")
+    number = versions.open_registry(Path()).require(NAME, "challenger").number
+    status, _, err = ser("promote", "--version", number)
+    assert status == 1
+    assert f"version {number} (lstm-aam) is refused by: calibration" in err
+
+
+def test_a_refit_says_that_it_is_one(trained, ser):
+    status, out, err = ser("register", "lstm-aam", "--refit")
+    assert status == 0, err
+    assert "refit on all parts, seed 0" in out
+    status, _, err = ser("register", "lstm-aam", "--refit", "--fold", "1")
+    assert status == 1
+    assert "say one of them" in err
+
+
+def test_a_cell_that_is_not_there_is_refused_with_those_that_are(trained, ser):
+    status, _, err = ser("register", "lstm-focal")
+    assert status == 1
+    assert "there are: hubert-label_smoothing, lstm-aam" in err
+
+
+def test_without_a_champion_there_is_no_rollback(trained, ser):
+    status, _, err = ser("rollback", "--model", "ser-none-session")
+    assert status == 1
+    assert "there is no champion" in err

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ser.serving import server
+from tests.promotion.support import version_of
+from tests.serving.support import encoded, speech
+
+EMOTIONS = {"angry", "happy", "neutral", "sad"}
+
+
+@pytest.fixture
+def model(trained):
+    version = version_of("lstm-aam")
+    return ("--model", f"models:/{version.name}/{version.number}")
+
+
+@pytest.fixture
+def wav(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(encoded(speech(0.5)))
+    return path
+
+
+def test_a_recording_is_answered_for_people(model, ser, wav):
+    status, out, err = ser("predict", wav, *model)
+    assert status == 0, err
+    (line,) = out.splitlines()
+    assert line.startswith(f"{wav}: ")
+    assert all(emotion in line for emotion in EMOTIONS)
+
+
+def test_a_recording_is_answered_for_programs(model, ser, wav):
+    status, out, _ = ser("predict", wav, wav, "--json", *model)
+    assert status == 0
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert first == second
+    assert first["emotion"] in EMOTIONS
+    assert sum(first["probabilities"].values()) == pytest.approx(1.0)
+    assert first["model"] == model[1]
+
+
+def test_a_long_recording_shows_its_windows(model, ser, tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(encoded(speech(2.0)))
+    _, out, _ = ser("predict", path, *model)
+    assert len(out.splitlines()) > 3
+    assert " to    2.0 s: " in out.splitlines()[-1]
+
+
+def test_a_file_that_cannot_be_used_does_not_stop_the_others(model, ser, wav, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"nonsense")
+    status, out, err = ser("predict", bad, wav, tmp_path / "none.wav", *model)
+    assert status == 1
+    assert len(out.splitlines()) == 1
+    assert "bad.wav: not audio" in err
+    assert "none.wav: there is no such file" in err
+    assert "2 of 3 files cannot be used" in err
+    assert "Traceback" not in err
+
+
+def test_without_a_champion_the_cure_is_said(trained, ser, wav):
+    status, _, err = ser("predict", wav, "--model", "models:/ser-none-session@champion")
+    assert status == 1
+    assert "`ser promote` makes it champion" in err
+
+
+def test_a_folder_is_answered_into_a_table(model, ser, wav, tmp_path):
+    out_file = tmp_path / "answers.parquet"
+    status, out, err = ser("predict-batch", wav.parent, "--out", out_file, *model)
+    assert status == 0, err
+    assert "1 recordings, 0 of them cannot be used" in out
+    assert pd.read_parquet(out_file)["emotion"][0] in EMOTIONS
+
+
+def test_a_model_is_exported_with_its_parity(model, ser, tmp_path):
+    status, out, err = ser("export", "--out", tmp_path / "onnx", *model)
+    assert status == 0, err
+    assert "largest difference from the bundle" in out
+    assert (tmp_path / "onnx" / "model.onnx").is_file()
+    status, out, _ = ser("export", "--format", "bundle", "--out", tmp_path / "bundle", *model)
+    assert status == 0
+    assert (tmp_path / "bundle" / "bundle.json").is_file()
+    assert ser("export", "--format", "tflite", "--out", tmp_path, *model)[0] == 1
+
+
+def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
+    started = []
+    monkeypatch.setattr(server.uvicorn, "run", lambda app, **options: started.append(options))
+    status, out, err = ser("serve", "--port", "5999", *model)
+    assert status == 0, err
+    assert started == [{"host": "127.0.0.1", "port": 5999, "log_level": "warning"}]
+    assert f"http://127.0.0.1:5999/invocations answers for {model[1]}" in out
+    assert Path("mlruns/mlflow.db").exists()
