@@ -50,3 +50,16 @@ def trained(trained_root, monkeypatch):
     """That project as the working directory."""
     trained_project.enter(trained_root, monkeypatch)
     return trained_root
+
+
+@pytest.fixture
+def evidence(monkeypatch):
+    """Let the measuring of a challenger find good evidence, but for what is given."""
+    from ser.promotion import measuring
+    from tests.registry.test_gates import GOOD
+
+    def give(**changes):
+        found = GOOD.model_copy(update=changes)
+        monkeypatch.setattr(measuring, "measure", lambda *_: found)
+
+    return give

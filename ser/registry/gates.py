@@ -10,6 +10,9 @@ from pydantic import ConfigDict, Field
 
 from ser.params import Section
 
+#: A measurement may come to NaN; JSON has no number for it, so it is written as a string.
+_MEASURED = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+
 
 class GateParams(Section):
     """Limits of the gates.
@@ -78,7 +81,7 @@ class Served(Section):
         real_time_factor: Median of seconds of computing per second of speech.
     """
 
-    model_config = ConfigDict(allow_inf_nan=True)
+    model_config = _MEASURED
 
     num_utterances: int
     difference: float
@@ -108,7 +111,7 @@ class Evidence(Section):
         allow_synthetic: Whether that was allowed by whoever asked.
     """
 
-    model_config = ConfigDict(allow_inf_nan=True)
+    model_config = _MEASURED
 
     uar_low: float
     champion: str | None
@@ -156,7 +159,7 @@ def _at_least(gate: str, value: float, limit: float, reason: str, *, what: str =
 
 
 def _at_most(gate: str, value: float, limit: float, reason: str, *, what: str = "") -> Verdict:
-    measured = f"{value:.3g}{f' ({what})' if what else ''}"
+    measured = f"{value:.4g}{f' ({what})' if what else ''}"
     return Verdict(
         gate=gate, measured=measured, limit=f"<= {limit:g}", passed=value <= limit, reason=reason
     )
@@ -202,12 +205,11 @@ def _worst_speaker(evidence: Evidence, params: GateParams) -> Verdict:
 
 def _gender_gap(evidence: Evidence, params: GateParams) -> Verdict:
     scores = evidence.gender_uar
-    if len(scores) < 2:
+    is_measured = not any(math.isnan(value) for value in scores.values())
+    if is_measured and len(scores) < 2:
         said = "one gender" if scores else "genders unknown"
         return _passed("gender_gap", said, f"<= {params.max_gender_gap:g}", "nothing to compare")
-    gap = max(scores.values()) - min(scores.values())
-    if any(math.isnan(value) for value in scores.values()):
-        gap = math.nan
+    gap = max(scores.values()) - min(scores.values()) if is_measured else math.nan
     worse, _ = _lowest(scores)
     reason = "UAR of the better gender minus that of the worse one"
     what = f"worse: {worse}"
@@ -240,6 +242,9 @@ def _leakage_audit(evidence: Evidence, params: GateParams) -> Verdict:
     said = f"{audit.num_shared_speakers} shared speakers"
     if params.allow_speaker_dependent:
         return _passed(gate, said, "allowed", "gates.allow_speaker_dependent is true")
+    if audit.speaker_independent:
+        reason = f"parts of the split ({audit.protocol}) share speakers"
+        return _refused(gate, said, limit, reason)
     return _refused(gate, said, limit, f"protocol {audit.protocol} is speaker-dependent")
 
 

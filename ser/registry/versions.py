@@ -1,16 +1,16 @@
 """Versions in MLflow's model registry, and the two aliases that lead to them.
 
-`challenger` is the newest version, `champion` the one that is served. Which version was
+`challenger` is the newest version, `champion` the one that is served. Which versions were
 champion before stands in the tags of each champion, so that a rollback needs no other memory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -21,9 +21,10 @@ from ser.tracking import store
 CHAMPION, CHALLENGER = "champion", "challenger"
 BUNDLE = "ser.bundle_sha256"
 
-_PREVIOUS, _PROMOTED, _ROLLED_BACK = (
-    *("ser.previous_champion", "ser.promoted_at", "ser.rolled_back_at"),
-)
+_PROMOTED, _ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
+#: The champion before, and those before that one, latest first: `2,1`. All of them stand on
+#: each champion, because a version that is champion a second time has two predecessors.
+_PREVIOUS, _EARLIER = "ser.previous_champion", "ser.earlier_champions"
 _NONE = "none"
 _LOCK_TIMEOUT_S = 30.0
 
@@ -111,6 +112,7 @@ class Registry:
             description: The model card, Markdown.
 
         Raises:
+            RegistryError: Another process keeps the registry's lock.
             TrackingError: The store fails.
         """
         with self._alone(), store.translated(self.uri):
@@ -166,7 +168,8 @@ class Registry:
             expected: The champion that it was judged against; None if there was none.
 
         Raises:
-            RegistryError: Meanwhile another version has become champion.
+            RegistryError: Meanwhile another version has become champion, or another process
+                keeps the registry's lock.
         """
         with self._alone():
             present = self.resolve(version.name, CHAMPION)
@@ -176,15 +179,13 @@ class Registry:
                     f"{version.title} was judged against {_title(expected)}; nothing was moved, "
                     f"run `ser promote` again"
                 )
-            if _number(present) == version.number:
-                return
-            previous = _NONE if present is None else str(present.number)
-            self.tag(version, {_PREVIOUS: previous, _PROMOTED: _now()})
-            with store.translated(self.uri):
-                name, number = version.name, str(version.number)
-                self.client.set_registered_model_alias(name, CHAMPION, number)
-                if _number(self.resolve(name, CHALLENGER)) == version.number:
-                    self.client.delete_registered_model_alias(name, CHALLENGER)
+            if _number(present) != version.number:
+                before = [] if present is None else [present.number, *_champions_before(present)]
+                self.tag(version, {**_remembered(before), _PROMOTED: _now()})
+                self._make_champion(version)
+            if _number(self.resolve(version.name, CHALLENGER)) == version.number:
+                with store.translated(self.uri):
+                    self.client.delete_registered_model_alias(version.name, CHALLENGER)
 
     def rollback(self, name: str) -> tuple[Version, Version]:
         """Give the alias champion back to the version that had it before.
@@ -194,25 +195,26 @@ class Registry:
             back.
 
         Raises:
-            RegistryError: There is no champion, none before it, or that one was deleted.
+            RegistryError: There is no champion, none before it, that one was deleted, or
+                another process keeps the registry's lock.
         """
         with self._alone():
             present = self.require(name, CHAMPION)
-            previous = present.tags.get(_PREVIOUS, _NONE)
-            if previous == _NONE:
+            before = _champions_before(present)
+            if not before:
                 raise RegistryError(
                     f"model {name}: {present.title} is the first champion; there is none before "
                     f"it to go back to"
                 )
-            target = self.resolve(name, int(previous))
+            target = self.resolve(name, before[0])
             if target is None:
                 raise RegistryError(
-                    f"model {name}: version {previous}, the champion before {present.title}, has "
+                    f"model {name}: version {before[0]}, the champion before {present.title}, has "
                     f"been deleted; promote another one: `ser promote --version N`"
                 )
+            self.tag(target, _remembered(before[1:]))
+            self._make_champion(target)
             self.tag(present, {_ROLLED_BACK: _now()})
-            with store.translated(self.uri):
-                self.client.set_registered_model_alias(name, CHAMPION, str(target.number))
         return present, target
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
@@ -223,12 +225,31 @@ class Registry:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the registry's lock: two changes of an alias never interleave."""
+        """Hold the registry's lock: two changes of an alias never interleave.
+
+        NOTE: beside a database the lock holds for all who use it; before a server only for
+        those who work in this folder, since a server offers no lock.
+        """
         database = store.database_path(self.uri)
         folder = self.root / "work" / "locks" if database is None else database.parent
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".registry.lock", timeout=_LOCK_TIMEOUT_S):
+        lock = FileLock(folder / ".registry.lock")
+        try:
+            lock.acquire(timeout=_LOCK_TIMEOUT_S)
+        except Timeout as error:
+            raise RegistryError(
+                f"registry {self.uri}: another process has been changing it for "
+                f"{_LOCK_TIMEOUT_S:g} s; wait for it or end it (it holds {lock.lock_file})"
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
+
+    def _make_champion(self, version: Version) -> None:
+        """Move the alias, in one call."""
+        with store.translated(self.uri):
+            self.client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
 
     def _versions(self, name: str) -> list[ModelVersion]:
         return list(self.client.search_model_versions(f"name = '{name}'"))
@@ -250,6 +271,18 @@ def _version(found: ModelVersion) -> Version:
     return Version(
         found.name, int(found.version), str(found.run_id), str(found.source), dict(found.tags)
     )
+
+
+def _champions_before(champion: Version) -> list[int]:
+    """Return the numbers of the champions before a champion, latest first."""
+    said = (champion.tags.get(key, _NONE) for key in (_PREVIOUS, _EARLIER))
+    return [int(number) for text in said if text != _NONE for number in text.split(",")]
+
+
+def _remembered(before: Sequence[int]) -> dict[str, str]:
+    """Return the tags that hold the champions before, latest first."""
+    earlier = ",".join(str(number) for number in before[1:])
+    return {_PREVIOUS: str(before[0]) if before else _NONE, _EARLIER: earlier or _NONE}
 
 
 def _number(version: Version | None) -> int | None:

@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ser.promotion import asking, measuring
+from ser.promotion import asking
 from ser.registry import versions
 from tests.promotion.support import NAME
-from tests.registry.test_gates import GOOD
 
 
 @pytest.fixture
@@ -13,17 +12,6 @@ def quick(monkeypatch):
     """Ask a served model about few utterances."""
     monkeypatch.setattr(asking, "_NUM_ASKED", 4)
     monkeypatch.setattr(asking, "_NUM_CHANGED", 1)
-
-
-@pytest.fixture
-def evidence(monkeypatch):
-    """Let measuring find this evidence."""
-
-    def give(**changes):
-        found = GOOD.model_copy(update=changes)
-        monkeypatch.setattr(measuring, "measure", lambda *_: found)
-
-    return give
 
 
 def test_a_cell_is_registered_judged_and_refused_with_the_gates_named(trained, ser, quick):

@@ -89,7 +89,7 @@ def test_a_model_is_exported_with_its_parity(model, ser, tmp_path):
 
 def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
     started = []
-    monkeypatch.setattr(server.uvicorn, "run", lambda app, **options: started.append(options))
+    monkeypatch.setattr(server.uvicorn, "run", lambda _, **options: started.append(options))
     status, out, err = ser("serve", "--port", "5999", *model)
     assert status == 0, err
     assert started == [{"host": "127.0.0.1", "port": 5999, "log_level": "warning"}]

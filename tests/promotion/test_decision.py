@@ -36,17 +36,6 @@ def name(place, request):
     return found
 
 
-@pytest.fixture
-def evidence(monkeypatch):
-    """Let measuring find this evidence."""
-
-    def give(**changes):
-        found = GOOD.model_copy(update=changes)
-        monkeypatch.setattr(measuring, "measure", lambda *_: found)
-
-    return give
-
-
 def decided(name, place, reference="challenger", params=PARAMS):
     return decision.decide(name, reference, params=params, place=place)
 

@@ -76,9 +76,14 @@ def test_each_gate_fails_alone(gate):
         ("uar_floor", {"uar_low": math.nan}),
         ("non_inferiority", {"difference_low": math.nan}),
         ("worst_class", {"class_recall": {"angry": math.nan, "happy": 0.9}}),
+        ("worst_class", {"class_recall": {}}),
         ("worst_speaker", {"speaker_wa": {}}),
+        ("worst_speaker", {"speaker_wa": {"s1": 0.9, "s2": math.nan}}),
         ("gender_gap", {"gender_uar": {"female": math.nan, "male": 0.6}}),
+        ("gender_gap", {"gender_uar": {"female": 0.6, "male": math.nan}}),
+        ("gender_gap", {"gender_uar": {"female": math.nan}}),
         ("calibration", {"ece": math.nan}),
+        ("size", {"size_mib": math.nan}),
         (
             "served_equals_tracked",
             {"served": SERVED.model_copy(update={"difference": math.nan})},
@@ -99,7 +104,14 @@ def test_exactly_at_the_limit_passes():
             difference_low=-params.non_inferiority_margin,
             class_recall={"angry": params.min_class_recall},
             speaker_wa={"s1": params.min_speaker_wa},
+            gender_uar={"female": 0.5, "male": 0.5 + params.max_gender_gap},
             ece=params.max_ece,
+            served=Served(
+                num_utterances=60,
+                difference=params.max_served_difference,
+                stability={"quieter": params.min_stability},
+                real_time_factor=params.max_real_time_factor,
+            ),
             size_mib=params.max_size_mib,
         )
         == []
@@ -148,6 +160,14 @@ def test_a_speaker_dependent_protocol_can_be_allowed():
     assert failed(GateParams(allow_speaker_dependent=True), audit=other) == ["leakage_audit"]
 
 
+def test_shared_speakers_are_not_called_a_dependent_protocol():
+    for independent, said in ((True, "share speakers"), (False, "is speaker-dependent")):
+        changes = {"speaker_independent": independent, "num_shared_speakers": 2}
+        evidence = GOOD.model_copy(update={"audit": AUDIT.model_copy(update=changes)})
+        (verdict,) = (v for v in gates.judge(evidence, GateParams()) if not v.passed)
+        assert said in verdict.reason
+
+
 def test_synthetic_results_pass_only_where_that_is_said():
     assert failed(synthetic=True, allow_synthetic=True) == []
 
@@ -159,5 +179,23 @@ def test_the_table_says_what_was_measured_against_what():
     assert text.count("pass") == len(FAILING) - 1
 
 
-def test_evidence_survives_json():
-    assert Evidence.model_validate_json(GOOD.model_dump_json()) == GOOD
+def test_what_just_misses_its_limit_is_not_shown_as_the_limit():
+    evidence = GOOD.model_copy(update={"ece": GateParams().max_ece + 0.0004})
+    (verdict,) = (v for v in gates.judge(evidence, GateParams()) if not v.passed)
+    assert (verdict.measured, verdict.limit) == ("0.1504", "<= 0.15")
+
+
+@pytest.mark.parametrize("changes", [{}, {"champion": None, "audit": None, "served": None}])
+def test_evidence_survives_json(changes):
+    evidence = GOOD.model_copy(update=changes)
+    assert Evidence.model_validate_json(evidence.model_dump_json()) == evidence
+
+
+def test_evidence_with_what_is_no_number_survives_json():
+    served = SERVED.model_copy(update={"difference": math.nan, "stability": {"a": math.nan}})
+    evidence = GOOD.model_copy(update={"difference_low": math.nan, "served": served})
+    found = Evidence.model_validate_json(evidence.model_dump_json())
+    assert math.isnan(found.difference_low)
+    assert math.isnan(found.served.difference)
+    assert math.isnan(found.served.stability["a"])
+    assert gates.judge(found, GateParams()) == gates.judge(evidence, GateParams())

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from ser.errors import RegistryError, TrackingError
@@ -33,6 +34,10 @@ def register(registry, name, run_id, tmp_path):
         return registry.register(name, source=source, run_id=run_id, tags=tags, description="card")
 
     return run
+
+
+def crash(*arguments):
+    raise KeyboardInterrupt
 
 
 def promoted(registry, name, number):
@@ -119,6 +124,41 @@ def test_rollback_goes_back_one_by_one(registry, register, name):
     assert registry.require(name, CHAMPION).number == 1
 
 
+def test_a_version_that_is_champion_again_keeps_both_its_predecessors(registry, register, name):
+    register(1), register(2)
+    for number in (1, 2, 1):
+        promoted(registry, name, number)
+    assert registry.rollback(name)[1].number == 2
+    assert registry.rollback(name)[1].number == 1
+    with pytest.raises(RegistryError, match=r"version 1 .* is the first champion"):
+        registry.rollback(name)
+
+
+def test_after_a_rollback_promotion_goes_on_from_there(registry, register, name):
+    for number in (1, 2, 3):
+        register(number)
+    promoted(registry, name, 1), promoted(registry, name, 2)
+    registry.rollback(name)
+    promoted(registry, name, 3)
+    assert registry.rollback(name)[1].number == 1
+
+
+def test_a_crash_in_a_rollback_leaves_the_champion_and_its_past(
+    registry, register, name, monkeypatch
+):
+    for number in (1, 2, 3):
+        register(number)
+        promoted(registry, name, number)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_registered_model_alias", crash)
+        with pytest.raises(KeyboardInterrupt):
+            registry.rollback(name)
+    champion = registry.require(name, CHAMPION)
+    assert champion.number == 3
+    assert "ser.rolled_back_at" not in champion.tags
+    assert [registry.rollback(name)[1].number for _ in range(2)] == [2, 1]
+
+
 def test_rollback_without_a_champion_says_how_to_get_one(registry, name):
     with pytest.raises(RegistryError, match=r"no champion; `ser register .*`ser promote`"):
         registry.rollback(name)
@@ -139,10 +179,6 @@ def test_a_crash_before_the_alias_moves_leaves_the_old_champion(
 ):
     register(1), register(2)
     promoted(registry, name, 1)
-
-    def crash(*arguments):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "set_registered_model_alias", crash)
         with pytest.raises(KeyboardInterrupt):
@@ -158,6 +194,30 @@ def test_promoting_the_champion_again_changes_nothing(registry, register, name):
     promoted(registry, name, 2)
     promoted(registry, name, 2)
     assert registry.require(name, CHAMPION).tags["ser.previous_champion"] == "1"
+
+
+def test_a_crash_after_the_alias_moved_is_mended_by_promoting_again(
+    registry, register, name, monkeypatch
+):
+    register(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "delete_registered_model_alias", crash)
+        with pytest.raises(KeyboardInterrupt):
+            promoted(registry, name, 1)
+    assert registry.require(name, CHAMPION).number == registry.require(name, CHALLENGER).number
+    promoted(registry, name, 1)
+    assert registry.resolve(name, CHALLENGER) is None
+    assert registry.require(name, CHAMPION).tags["ser.previous_champion"] == "none"
+
+
+def test_a_lock_that_is_never_released_is_said_with_its_file(registry, register, name, monkeypatch):
+    register(1)
+    monkeypatch.setattr(versions, "_LOCK_TIMEOUT_S", 0.05)
+    lock = registry.root / "mlruns" / ".registry.lock"
+    with FileLock(lock), pytest.raises(RegistryError, match=r"another process .*registry\.lock"):
+        promoted(registry, name, 1)
+    assert registry.resolve(name, CHAMPION) is None
+    promoted(registry, name, 1)
 
 
 def test_an_unknown_version_is_refused(registry, register, name):
