@@ -54,9 +54,10 @@ def run(params: Params, places: Places) -> None:
     folders = {(cell.model, cell.loss): places.runs / name for name, cell in params.cells.items()}
     records = {cell: cells.read(folder) for cell, folder in folders.items()}
     _require(folder / name for folder in folders.values() for name in CELL_FILES)
-    _require([places.floor])
+    _require([places.floor, places.tuning])
     json_files = (data / "corpus.json", data / "split_report.json", places.shortcut)
     card, split, shortcut = map(lineage.read_json, json_files)
+    tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
     utterances = manifest.read(data / "manifest.jsonl")
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
     frames = {c: predictions.read(f / "predictions.parquet") for c, f in folders.items()}
@@ -82,7 +83,6 @@ def run(params: Params, places: Places) -> None:
     best = grid["model"][0], grid["loss"][0]
     environment = lineage.read_json(folders[best] / lineage.RECORD)["environment"]
     provenance = report.provenance(records[best].cell.spec.tags, environment)
-    tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
     page = Report(card, split, grid, floor, shortcut, found, *drawn, sections, provenance, tuning)
     (out / "index.html").write_text(report.render(page), encoding="utf-8")
     publication.track(out, records[best], mlflow_tracker.open_experiment)

@@ -24,6 +24,8 @@ def register(
 
     Example: ser register lstm-cross_entropy
     """
+    import tempfile
+
     from ser.experiment import Experiment
     from ser.params import read
     from ser.promotion import registration
@@ -36,13 +38,14 @@ def register(
         raise RegistryError(f"{trained.folder}: no such trained cell; there are: {known}")
     if refit and fold is not None:
         raise RegistryError("--refit trains on all parts, --fold serves one: say one of them")
-    if refit:
-        from ser.promotion import refit as refitting
+    with tempfile.TemporaryDirectory() as scratch:
+        if refit:
+            from ser.promotion import refit as refitting
 
-        packed = refitting.pack(trained, params, scratch=Path("work/refit"), seed=seed)
-    else:
-        packed = registration.pack_fold(trained, params, fold=fold, seed=seed)
-    done = registration.register(trained, packed, root=Path())
+            packed = refitting.pack(trained, params, scratch=Path(scratch), seed=seed)
+        else:
+            packed = registration.pack_fold(trained, params, fold=fold, seed=seed)
+        done = registration.register(trained, packed, root=Path())
     said = "registered" if done.is_new else "was registered before"
     typer.echo(f"{done.name} version {done.version}: {cell}, {done.weights}; {said}, challenger")
 
@@ -73,6 +76,7 @@ def promote(
     place = Workplace(versions.open_registry(Path()), Path(), allow_synthetic)
     name = model or default_model()
     reference = versions.CHALLENGER if version is None else version
+    typer.echo(f"judging {name}, {reference}: its model is asked in a process of its own ...")
     decided = decision.decide(name, reference, params=params.gates, place=place)
     typer.echo(gates.as_table(decided.verdicts))
     title = f"{name} {decided.challenger.title}"

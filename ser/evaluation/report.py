@@ -141,6 +141,7 @@ def render(report: Report) -> str:
         "percent": lambda value: _or_dash(value, 100, ".1f"),
         "points": lambda value: _or_dash(value, 100, ".1f"),
         "number": lambda value: _or_dash(value, 1, ".2f"),
+        "digits": lambda value: _or_dash(value, 1, ".3g"),
         "image": _data_uri,
         "flat": _flatten,
     }

@@ -1,6 +1,7 @@
 """What the report shows of tuning: what it brought, what was chosen, how the search went."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,16 @@ class Tuning:
     """Tuned cells; empty where nothing was tuned.
 
     Args:
-        gains: One row per cell, see `ser.evaluation.tuning_gain.table`.
-        sentences: One per cell: what tuning brought, and whether that is more than chance.
+        gains: One row per tuned cell, see `ser.evaluation.tuning_gain.table`, and `verdict`.
+        kept: Cells that were to be tuned with no trials, so keep the values of params.yaml.
         chosen: Cell -> a row per fold: `fold`, `num_trials`, `dev_uar` and the params.
-        figures: Cell -> caption -> Optuna's PNG of its first fold.
+        figures: Cell -> fold -> caption -> Optuna's PNG; folds without a figure are left out.
     """
 
     gains: pd.DataFrame
-    sentences: list[str]
-    chosen: Mapping[str, list[dict[str, Any]]]
-    figures: Mapping[str, Mapping[str, Path]]
+    kept: Sequence[str]
+    chosen: Mapping[str, Sequence[Mapping[str, Any]]]
+    figures: Mapping[str, Mapping[int, Mapping[str, Path]]]
 
 
 def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
@@ -44,45 +45,87 @@ def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
     Args:
         gains_file: reports/tuning.csv.
         tuned_file: data/tuned.json.
-        figures: reports/tuning, `<cell>/fold-<k>/<figure>.png`.
+        figures: reports/tuning, `<cell>/fold-<k>/<figure>.png`; may be empty.
 
     Raises:
         LineageError: A file is missing or is not what these stages write.
     """
-    try:
-        gains = pd.read_csv(gains_file)
-        content = lineage.read_json(tuned_file)
-        cells = [(str(model), str(loss)) for model, loss in gains[["model", "loss"]].to_numpy()]
-        chosen = {f"{model}-{loss}": _rows(content[model][loss]) for model, loss in cells}
-    except (OSError, ValueError, KeyError) as error:
-        raise LineageError(
-            f"{gains_file} and {tuned_file}: cannot be read together ({error}); run "
-            f"`dvc repro tune gain`"
-        ) from error
+    gains = _read_gains(gains_file)
+    content = lineage.read_json(tuned_file)
+    is_tuned = gains["num_trials"] > 0
+    chosen = {}
+    for model, loss in zip(*(gains.loc[is_tuned, key] for key in ("model", "loss")), strict=True):
+        try:
+            chosen[f"{model}-{loss}"] = _rows(content[model][loss])
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            raise LineageError(
+                f"{tuned_file}: holds no outcome of tuning {model}.{loss}, of which {gains_file} "
+                f"tells ({error!r}); run `dvc repro tune gain`"
+            ) from error
     return Tuning(
-        gains,
-        tuning_gain.sentences(gains),
+        gains[is_tuned],
+        [f"{row['model']}-{row['loss']}" for row in gains[~is_tuned].to_dict("records")],
         chosen,
-        {name: _pictures(figures / name) for name in chosen},
+        {name: _pictures(figures / name, rows) for name, rows in chosen.items()},
     )
 
 
+def verdict(low: float, high: float) -> str:
+    """Say in words what the interval of a difference in test UAR shows.
+
+    Args:
+        low: Lower end of the 95 % interval of tuned minus constants; NaN for one speaker.
+        high: Its upper end.
+
+    Example:
+        >>> verdict(-0.01, 0.03)
+        'no difference is shown on test'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return "one speaker allows no verdict"
+    if low > 0:
+        return "tuning beat the constants on test"
+    if high < 0:
+        return "tuning was worse than the constants on test"
+    return "no difference is shown on test"
+
+
+def _read_gains(path: Path) -> pd.DataFrame:
+    """Return the rows of reports/tuning.csv with their verdict."""
+    try:
+        gains = pd.read_csv(path)[list(tuning_gain.COLUMNS)]
+        numbers = gains.columns.drop(["model", "loss"])
+        gains = gains.astype(dict.fromkeys(numbers, float) | {"num_trials": int})
+    except (OSError, ValueError, KeyError) as error:
+        raise LineageError(
+            f"{path}: is not what tuning brought ({error}); run `dvc repro gain`"
+        ) from error
+    ends = zip(gains["low"], gains["high"], strict=True)
+    return gains.assign(verdict=[verdict(low, high) for low, high in ends])
+
+
 def _rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what was chosen, fold by fold; all folds searched the same params."""
+    folds = sorted(entry.items(), key=lambda item: int(item[0]))
+    names = list(folds[0][1]["params"])
     return [
         {
             "fold": int(fold),
-            "num_trials": found["num_trials"],
-            "dev_uar": found["dev_uar"],
-            "params": found["params"],
+            "num_trials": int(found["num_trials"]),
+            "dev_uar": float(found["dev_uar"]),
+            "params": {name: float(found["params"][name]) for name in names},
         }
-        for fold, found in sorted(entry.items(), key=lambda item: int(item[0]))
+        for fold, found in folds
     ]
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Return caption -> PNG of a cell's first study."""
-    folds = sorted(folder.glob("fold-*"), key=lambda path: int(path.name.partition("-")[2]))
-    if not folds:
-        return {}
-    found = {caption: folds[0] / f"{name}.png" for name, caption in _CAPTIONS.items()}
-    return {caption: path for caption, path in found.items() if path.is_file()}
+def _pictures(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Path]]:
+    """Return fold -> caption -> PNG of what was drawn of a cell's studies."""
+    drawn = {}
+    for row in rows:
+        of_fold = folder / f"fold-{row['fold']}"
+        paths = {caption: of_fold / f"{name}.png" for name, caption in _CAPTIONS.items()}
+        found = {caption: path for caption, path in paths.items() if path.is_file()}
+        if found:
+            drawn[row["fold"]] = found
+    return drawn

@@ -6,10 +6,10 @@ whatever is wrong is said in one sentence.
 """
 
 import base64
-import binascii
 import io
 import math
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,38 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ser.errors import AudioInputError
 from ser.params import Section
+from ser.serving import sample_table
+from ser.serving.sample_table import SHOWN_CHARS
+from ser.serving.sample_table import shortened as shortened  # noqa: PLC0414
 
 _BLOCK_SAMPLES = 1 << 16
-_DATA_URL = re.compile(r"data:[\w/.+-]{0,60};base64,")
-_SHOWN_CHARS = 60
-#: Integers left unscaled are thousands; a loud float recording overshoots a little.
+#: libsndfile declares the largest number where a header does not know its length.
+_UNKNOWN_SAMPLES = 1 << 62
+#: A WAV written to a pipe cannot know its length; writers then declare about this or more.
+_UNKNOWN_BYTES = 0x7FFF0000
+
+_SHOWN_PATH_CHARS = 255
+
+#: Browsers name the codec too: data:audio/ogg;codecs=opus;base64,
+_DATA_URL = re.compile(r"\s*data:[^,]{0,200};base64,")
+_WHITE_SPACE = b" \t\r\n\f\v"
+
+#: Mixing and resampling overshoot full scale by a few dB; unscaled integers by tens.
 _MAX_MAGNITUDE = 1.5
+#: Training reads what a file holds, even unscaled integers; no recording has more than these,
+#: and the power of a damaged float sample would overflow in the features.
+_MAX_FILE_MAGNITUDE = 2.0**31
 
 
 class InputLimits(Section):
     """What one recording may be.
 
     Args:
-        max_bytes: Encoded size; 32 MiB hold ten minutes of stereo at 16 bit and 22 kHz.
+        max_bytes: Encoded size; 32 MiB hold ten minutes of mono at 16 bit and 27 kHz.
         max_duration_s: A conversation, not an archive; bounds the time of an answer.
         min_duration_s: Shorter is less than a syllable.
         max_channels: Of a microphone array; channels are averaged.
@@ -51,6 +66,20 @@ class InputLimits(Section):
     min_sampling_rate: int = Field(4000, ge=1000)
     max_sampling_rate: int = Field(192000, le=768000)
     silence_dbfs: float = Field(-60.0, le=0.0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "InputLimits":
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError(
+                f"min_duration_s {self.min_duration_s:g} must not exceed max_duration_s "
+                f"{self.max_duration_s:g}"
+            )
+        if self.min_sampling_rate > self.max_sampling_rate:
+            raise ValueError(
+                f"min_sampling_rate {self.min_sampling_rate} must not exceed max_sampling_rate "
+                f"{self.max_sampling_rate}"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +107,11 @@ def from_path(path: Path, limits: InputLimits) -> Waveform:
         AudioInputError: There is no such file, or it cannot be used; names the file.
     """
     try:
-        num_bytes = path.stat().st_size
-        if num_bytes > limits.max_bytes:
-            raise AudioInputError(_too_large(num_bytes, limits))
-        if not path.is_file():
-            raise AudioInputError("not a file")
-        return from_bytes(path.read_bytes(), limits)
-    except FileNotFoundError as error:
-        raise AudioInputError(f"{path}: there is no such file") from error
+        return from_bytes(_file_content(path, limits), limits)
     except OSError as error:
-        raise AudioInputError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise AudioInputError(f"{_shown(path)}: cannot be opened ({error.strerror})") from error
     except AudioInputError as error:
-        raise AudioInputError(f"{path}: {error}") from error
+        raise AudioInputError(f"{_shown(path)}: {error}") from error
 
 
 def from_base64(text: object, limits: InputLimits) -> Waveform:
@@ -106,12 +128,14 @@ def from_base64(text: object, limits: InputLimits) -> Waveform:
         raise AudioInputError(
             f"audio must be text, the base64 of a recording's bytes; got {shortened(text)}"
         )
+    # Base64 takes four characters for three bytes; the rest is left for white space.
     if len(text) > 2 * limits.max_bytes:
         raise AudioInputError(_too_large(len(text) * 3 // 4, limits))
-    body = "".join(_DATA_URL.sub("", text, count=1).split())
+    head = _DATA_URL.match(text)
     try:
+        body = text[head.end() if head else 0 :].encode("ascii").translate(None, _WHITE_SPACE)
         content = base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise AudioInputError(
             f"audio must be the base64 of a recording's bytes; {shortened(text)} is not base64"
         ) from error
@@ -120,6 +144,8 @@ def from_base64(text: object, limits: InputLimits) -> Waveform:
 
 def from_bytes(content: bytes, limits: InputLimits) -> Waveform:
     """Decode a recording.
+
+    An OGG that was cut between two pages is a whole, shorter recording.
 
     Args:
         content: The bytes of a WAV, FLAC, OGG or MP3 file.
@@ -133,22 +159,33 @@ def from_bytes(content: bytes, limits: InputLimits) -> Waveform:
         raise AudioInputError(_too_large(len(content), limits))
     if not content:
         raise AudioInputError("empty: the recording has 0 bytes")
+    if content.startswith(b"version https://git-lfs"):
+        raise AudioInputError("not audio: a Git LFS pointer; `git lfs pull` fetches the recording")
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            sampling_rate, num_declared = int(file.samplerate), int(file.frames)
-            _check_header(sampling_rate, int(file.channels), limits)
-            samples = _decode(file, sampling_rate, limits)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        # libsndfile's own text may hold addresses of memory, and nothing that helps.
+        with _Stream(io.BytesIO(content)) as stream:
+            sampling_rate, num_declared = int(stream.samplerate), int(stream.frames)
+            _check_rate(sampling_rate, limits)
+            _check_channels(int(stream.channels), limits)
+            samples = _decode(stream, sampling_rate, limits)
+    except soundfile.SoundFileError as error:
+        # Its str() shows the address of our buffer, and nothing that helps.
         raise AudioInputError(
             "not audio, or damaged: expected a whole WAV, FLAC, OGG or MP3 file"
         ) from error
-    num_missing = _missing_wav_samples(content, num_declared, len(samples))
-    if num_missing:
+    # libsndfile shortens a WAV that ends early without a word.
+    if num_missing := _missing_wav_bytes(content):
         raise AudioInputError(
-            f"truncated: the header declares {num_missing} more samples than there are"
+            f"truncated: the header declares {num_missing} more bytes of samples than there are; "
+            f"send the whole file"
         )
-    return _checked(samples, sampling_rate, limits)
+    if len(samples) < num_declared < _UNKNOWN_SAMPLES:
+        raise AudioInputError(
+            f"truncated: the header declares {num_declared} samples, there are {len(samples)}; "
+            f"send the whole file"
+        )
+    waveform = _checked(samples, sampling_rate, limits)
+    _check_scale(waveform.samples, _MAX_FILE_MAGNITUDE)
+    return waveform
 
 
 def from_samples(samples: object, sampling_rate: object, limits: InputLimits) -> Waveform:
@@ -156,33 +193,26 @@ def from_samples(samples: object, sampling_rate: object, limits: InputLimits) ->
 
     Args:
         samples: Numbers `(num_samples,)` or `(num_channels, num_samples)`, full scale is
-            [-1, 1].
+            [-1, 1]; up to 1.5 is taken for overshoot, above for unscaled integers.
         sampling_rate: In Hz.
         limits: What they may be.
 
     Raises:
         AudioInputError: Not such numbers, or not usable.
     """
-    rate = _rate(sampling_rate)
-    table = _numbers(samples)
-    if table.ndim == 1:
-        table = table[np.newaxis]
-    if table.ndim != 2 or 0 in table.shape:
-        raise AudioInputError(
-            f"samples must be a list of numbers, or one such list per channel; got shape "
-            f"{table.shape}"
-        )
-    _check_header(rate, len(table), limits)
-    if table.shape[1] > limits.max_duration_s * rate:
-        raise AudioInputError(_too_long(table.shape[1], rate, limits))
-    with np.errstate(over="ignore"):
-        waveform = _checked(table.T.astype(np.float32), rate, limits)
-    if float(np.abs(waveform.samples).max()) > _MAX_MAGNITUDE:
-        raise AudioInputError(
-            f"samples reach {float(np.abs(waveform.samples).max()):g}, but full scale is [-1, 1]; "
-            f"divide 16-bit integers by 32768"
-        )
-    return waveform
+    rate = sample_table.rate_of(sampling_rate)
+    _check_rate(rate, limits)
+    rows = sample_table.rows_of(samples)
+    _check_channels(len(rows), limits)
+    num_samples = sample_table.length_of(rows)
+    # Before the numbers are copied: an array may be a view that repeats one of them.
+    if num_samples > limits.max_duration_s * rate:
+        raise AudioInputError(_too_long(num_samples, rate, limits))
+    table = sample_table.table_of(rows)
+    # Channel by channel: the mean may hide what is wrong with each.
+    _check_finite(table)
+    _check_scale(table, _MAX_MAGNITUDE)
+    return _checked(_mono(table.T.astype(np.float32)), rate, limits)
 
 
 def to_rate(waveform: Waveform, sampling_rate: int) -> NDArray[np.float32]:
@@ -203,39 +233,63 @@ def to_rate(waveform: Waveform, sampling_rate: int) -> NDArray[np.float32]:
     return resampled
 
 
-def shortened(value: object) -> str:
-    """Return the beginning of what somebody sent, for a message."""
-    # A long list is not written out to be cut off.
-    text = repr(value[:_SHOWN_CHARS] if isinstance(value, str | list | bytes) else value)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A recording that is read from front to back."""
+
+    def seekable(self) -> bool:
+        """Return False: soundfile would seek after each block, which disturbs MP3's decoder."""
+        return False
 
 
-def _decode(
-    file: soundfile.SoundFile, sampling_rate: int, limits: InputLimits
-) -> NDArray[np.float32]:
-    """Return samples `(num_samples, num_channels)`, decoded only as far as is allowed.
+def _file_content(path: Path, limits: InputLimits) -> bytes:
+    """Return the bytes of a regular file that is not too large."""
+    if not path.exists():
+        raise AudioInputError("there is no such file")
+    if not path.is_file():
+        raise AudioInputError("not a file")
+    if (num_bytes := path.stat().st_size) > limits.max_bytes:
+        raise AudioInputError(_too_large(num_bytes, limits))
+    with path.open("rb") as file:
+        return file.read(limits.max_bytes + 1)  # it may have grown since
+
+
+def _decode(stream: _Stream, sampling_rate: int, limits: InputLimits) -> NDArray[np.float32]:
+    """Return the mean over channels `(num_samples,)`, decoded only as far as is allowed.
 
     The header is not believed: a few bytes can declare, or decode to, hours of silence.
     """
     most = math.ceil(limits.max_duration_s * sampling_rate)
-    if 0 < most < file.frames < 1 << 62:
-        raise AudioInputError(_too_long(file.frames, sampling_rate, limits))
-    blocks: list[NDArray[np.float32]] = []
+    if most < stream.frames < _UNKNOWN_SAMPLES:
+        raise AudioInputError(_too_long(stream.frames, sampling_rate, limits))
+    blocks = [np.zeros(0, np.float32)]
     total = 0
-    while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+    while len(block := stream.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
         total += len(block)
         if total > most:
             raise AudioInputError(_too_long(total, sampling_rate, limits))
-        blocks.append(block)
-    return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+        # Averaged at once: eight channels would take eight times the memory.
+        blocks.append(_mono(block))
+    return np.concatenate(blocks)
 
 
-def _check_header(sampling_rate: int, num_channels: int, limits: InputLimits) -> None:
+def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean over channels of `(num_samples, num_channels)`, as training does."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused later
+        mean: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return mean
+
+
+def _check_rate(sampling_rate: int, limits: InputLimits) -> None:
     if not limits.min_sampling_rate <= sampling_rate <= limits.max_sampling_rate:
         raise AudioInputError(
-            f"sampling rate {sampling_rate} Hz; {limits.min_sampling_rate} to "
-            f"{limits.max_sampling_rate} Hz are answered"
+            f"sampling rate {shortened(sampling_rate)} Hz; {limits.min_sampling_rate} to "
+            f"{limits.max_sampling_rate} Hz are answered, resample it"
         )
+
+
+def _check_channels(num_channels: int, limits: InputLimits) -> None:
     if not 1 <= num_channels <= limits.max_channels:
         raise AudioInputError(
             f"{num_channels} channels; 1 to {limits.max_channels} are answered, send them apart"
@@ -243,7 +297,7 @@ def _check_header(sampling_rate: int, num_channels: int, limits: InputLimits) ->
 
 
 def _checked(samples: NDArray[np.float32], sampling_rate: int, limits: InputLimits) -> Waveform:
-    """Return samples `(num_samples, num_channels)` as a mono waveform, if it can be used."""
+    """Return samples `(num_samples,)` as a waveform, if they can be used."""
     if len(samples) == 0:
         raise AudioInputError("empty: the recording holds no samples")
     duration_s = len(samples) / sampling_rate
@@ -251,63 +305,53 @@ def _checked(samples: NDArray[np.float32], sampling_rate: int, limits: InputLimi
         raise AudioInputError(
             f"too short: {duration_s:.4f} s; at least {limits.min_duration_s:g} s are needed"
         )
-    with np.errstate(invalid="ignore", over="ignore"):
-        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    num_bad = int(np.count_nonzero(~np.isfinite(mono)))
-    if num_bad:
-        raise AudioInputError(f"damaged: {num_bad} of {len(mono)} samples are NaN or infinite")
-    peak = float(np.abs(mono).max())
-    peak_dbfs = 20 * math.log10(peak) if peak > 0 else -math.inf
+    _check_finite(samples)
+    peak = _peak(samples)
+    peak_dbfs = 20.0 * math.log10(peak) if peak > 0.0 else -math.inf
     if peak_dbfs < limits.silence_dbfs:
         raise AudioInputError(
-            f"silent: its peak is {peak_dbfs:.1f} dBFS; at least {limits.silence_dbfs:g} is needed"
+            f"silent: its peak is {peak_dbfs:.1f} dBFS; at least {limits.silence_dbfs:g} dBFS is "
+            f"needed"
         )
-    return Waveform(np.ascontiguousarray(mono), sampling_rate)
+    return Waveform(np.ascontiguousarray(samples), sampling_rate)
 
 
-def _numbers(samples: object) -> NDArray[np.float64]:
-    """Return numbers as an array; refuse text, booleans, null and rows of unequal length."""
-    rule = "samples must be a list of numbers, or one such list per channel"
-    if not isinstance(samples, list | tuple | np.ndarray):
-        raise AudioInputError(f"{rule}; got {shortened(samples)}")
-    try:
-        array: NDArray[Any] = np.asarray(samples)
-        if array.dtype == object and array.ndim == 1 and len(array):
-            array = np.stack([np.asarray(row) for row in array])  # MLflow's array of arrays
-    except (ValueError, TypeError, OverflowError) as error:
-        raise AudioInputError(f"{rule} of equal length; got {shortened(samples)}") from error
-    if array.dtype.kind not in "iuf":
-        raise AudioInputError(f"{rule}; got {shortened(samples)}")
-    return array.astype(np.float64)
+def _check_finite(samples: NDArray[Any]) -> None:
+    if num_bad := samples.size - int(np.count_nonzero(np.isfinite(samples))):
+        raise AudioInputError(f"damaged: {num_bad} of {samples.size} samples are NaN or infinite")
 
 
-def _rate(value: object) -> int:
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool | np.bool_) or not is_number:
-        raise AudioInputError(f"sampling_rate must be a number, in Hz; got {shortened(value)}")
-    number = float(value)  # type: ignore[arg-type]
-    if not math.isfinite(number) or number != int(number) or number <= 0:
+def _check_scale(samples: NDArray[Any], max_magnitude: float) -> None:
+    if (peak := _peak(samples)) > max_magnitude:
         raise AudioInputError(
-            f"sampling_rate must be a whole number above 0, in Hz; got {shortened(value)}"
+            f"samples reach {peak:g}, but full scale is [-1, 1]; divide 16-bit integers by 32768"
         )
-    return int(number)
 
 
-def _missing_wav_samples(content: bytes, num_declared: int, num_read: int) -> int:
-    """Return how many declared samples a recording lacks; a WAV knows by its chunk sizes."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
-        position = 12
-        while position + 8 <= len(content):
-            name, size = content[position : position + 4], content[position + 4 : position + 8]
-            num_bytes = int.from_bytes(size, "little")
-            position += 8
-            if name == b"data":
-                lacking = num_bytes - (len(content) - position)
-                # Written to a pipe, a WAV cannot know its length and declares the most.
-                return max(0, lacking) if num_bytes < 0x7FFF0000 else 0
-            position += num_bytes + num_bytes % 2
+def _peak(samples: NDArray[Any]) -> float:
+    """Return the largest magnitude."""
+    return max(float(samples.max()), -float(samples.min()))
+
+
+def _missing_wav_bytes(content: bytes) -> int:
+    """Return how many declared bytes of samples lie beyond the end of a WAV."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return 0
-    return max(0, num_declared - num_read) if num_declared < 1 << 62 else 0
+    position = 12
+    while position + 8 <= len(content):
+        name, num_bytes = struct.unpack_from("<4sI", content, position)
+        position += 8
+        if name == b"data":
+            present = len(content) - position
+            return max(0, num_bytes - present) if num_bytes < _UNKNOWN_BYTES else 0
+        position += num_bytes + num_bytes % 2
+    return 0
+
+
+def _shown(path: Path) -> str:
+    """Return a path for a message, in one line."""
+    text = "".join(character if character.isprintable() else "?" for character in str(path))
+    return text if len(text) <= _SHOWN_PATH_CHARS else f"...{text[-SHOWN_CHARS:]}"
 
 
 def _too_large(num_bytes: int, limits: InputLimits) -> str:

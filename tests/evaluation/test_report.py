@@ -43,10 +43,10 @@ SHORTCUT = {
 }  # fmt: skip
 
 
-NOTHING_TUNED = Tuning(tuning_gain.table([], {}), [], {}, {})
+NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
 
 
-def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2, tuning=None):
+def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
     frames, summaries = {}, {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
         frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
@@ -86,7 +86,7 @@ def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds
     found = evidence_of(frames, summaries, grid, card, split)
     figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
     pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
-    sections_and_more = (sections, provenance, tuning or NOTHING_TUNED)
+    sections_and_more = (sections, provenance, NOTHING_TUNED)
     return Report(card, split, grid, FLOOR, SHORTCUT, found, *pictures, *sections_and_more)
 
 

@@ -1,3 +1,4 @@
+import base64
 import json
 import shutil
 
@@ -8,6 +9,7 @@ from pipelines import compare, floor
 from ser.baselines.floor import FloorParams
 from ser.evaluation import figures, tuning_gain
 from ser.grid import tuned
+from ser.grid.tuned import TunedFold
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
 from tests.grid.support import make_runner, write_inputs
@@ -65,6 +67,7 @@ def test_the_report_is_a_page_a_table_and_figures(results, stage):
             assert (reports / "figures" / f"{name}.{suffix}").stat().st_size > 0
     page = (reports / "index.html").read_text()
     assert "lstm-cross_entropy" in page
+    assert "Nothing was tuned" in page
     assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
 
 
@@ -100,8 +103,10 @@ def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails,
         "data/manifest.jsonl",
         "data/corpus.json",
         "data/split_report.json",
+        "data/tuned.json",
         "reports/floor.csv",
         "reports/shortcut.json",
+        "reports/tuning.csv",
         "runs/lstm-cross_entropy/run.json",
         "runs/lstm-cross_entropy/predictions.parquet",
         "runs/lstm-cross_entropy/metrics.json",
@@ -133,6 +138,23 @@ def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(result
     origins = json.loads((results / "reports" / "origins.json").read_text())
     assert origins == {"lstm-cross_entropy": "from scratch"}
     assert (results / "reports" / "floor.csv").read_bytes() == before
+
+
+def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
+    chosen = dict.fromkeys((1, 2, 3), TunedFold({"learning_rate": 0.000321}, "study", 4, 0.5))
+    tuned.write(results / "data" / "tuned.json", {("lstm", "focal"): chosen})
+    row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
+    gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
+    gains.to_csv(results / "reports" / "tuning.csv", index=False)
+    picture = results / "reports" / "tuning" / "lstm-focal" / "fold-2" / "history.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"PNG of fold 2")
+    assert compared(stage)[0] == 0
+    page = (results / "reports" / "index.html").read_text()
+    assert "Nothing was tuned" not in page
+    assert "tuning was worse than the constants on test" in page
+    assert page.count("<td>0.000321</td>") == 3
+    assert base64.b64encode(picture.read_bytes()).decode() in page
 
 
 def test_wrong_params_are_refused_with_their_path(results, fails, params):

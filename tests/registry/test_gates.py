@@ -123,7 +123,9 @@ def test_without_a_champion_there_is_nothing_to_be_worse_than():
 
 
 def test_a_champion_tested_on_other_utterances_makes_no_pair():
-    assert failed(same_test_utterances=False, difference_low=None) == ["non_inferiority"]
+    for low in (None, 0.01):
+        assert failed(same_test_utterances=False, difference_low=low) == ["non_inferiority"]
+    assert failed(difference_low=None) == ["non_inferiority"]
 
 
 def test_a_model_that_cannot_be_served_fails_all_that_needs_it():

@@ -174,13 +174,14 @@ def test_rollback_to_a_deleted_version_is_refused(registry, register, name):
     assert registry.require(name, CHAMPION).number == 2
 
 
+@pytest.mark.parametrize("method", ["set_model_version_tag", "set_registered_model_alias"])
 def test_a_crash_before_the_alias_moves_leaves_the_old_champion(
-    registry, register, name, monkeypatch
+    registry, register, name, monkeypatch, method
 ):
     register(1), register(2)
     promoted(registry, name, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "set_registered_model_alias", crash)
+        patch.setattr(MlflowClient, method, crash)
         with pytest.raises(KeyboardInterrupt):
             promoted(registry, name, 2)
     assert registry.require(name, CHAMPION).number == 1

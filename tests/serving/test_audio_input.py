@@ -35,6 +35,14 @@ def test_a_file_is_heard_as_training_hears_it(kind, subtype, rate, tmp_path):
     assert np.array_equal(heard, audio.read(path, sampling_rate=RATE))
 
 
+def test_real_speech_is_heard_as_training_hears_it(emodb_root):
+    paths = sorted((emodb_root / "wav").glob("*.wav"))[::20]
+    assert len(paths) > 20
+    for path in paths:
+        heard = audio_input.to_rate(audio_input.from_path(path, LIMITS), 8000)
+        assert np.array_equal(heard, audio.read(path, sampling_rate=8000))
+
+
 def test_stereo_is_averaged(tmp_path):
     path = tmp_path / "stereo.wav"
     path.write_bytes(encoded(np.stack([speech(seed=1), speech(seed=2)], axis=1)))
