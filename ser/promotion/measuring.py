@@ -160,7 +160,8 @@ def _audit(version: Version, root: Path) -> Audit | None:
     shared = {
         speaker
         for fold in report["folds"]
-        for pair in fold["shared"].values()
+        for parts, pair in fold["shared"].items()
+        if parts.endswith("-test")
         for speaker in pair["speaker"]
     }
     return Audit(

@@ -24,7 +24,7 @@ from ser.errors import AudioInputError
 from ser.params import Section
 from ser.serving import sample_table
 from ser.serving.sample_table import SHOWN_CHARS
-from ser.serving.sample_table import shortened as shortened  # noqa: PLC0414
+from ser.serving.sample_table import shortened as shortened
 
 _BLOCK_SAMPLES = 1 << 16
 #: libsndfile declares the largest number where a header does not know its length.
@@ -162,7 +162,7 @@ def from_bytes(content: bytes, limits: InputLimits) -> Waveform:
     if content.startswith(b"version https://git-lfs"):
         raise AudioInputError("not audio: a Git LFS pointer; `git lfs pull` fetches the recording")
     try:
-        with _Stream(io.BytesIO(content)) as stream:
+        with _Stream(_Content(content)) as stream:
             sampling_rate, num_declared = int(stream.samplerate), int(stream.frames)
             _check_rate(sampling_rate, limits)
             _check_channels(int(stream.channels), limits)
@@ -231,6 +231,17 @@ def to_rate(waveform: Waveform, sampling_rate: int) -> NDArray[np.float32]:
         waveform.samples, waveform.sampling_rate, sampling_rate, quality="HQ"
     )
     return resampled
+
+
+class _Content(io.BytesIO):
+    """Bytes whose decoder may look before the beginning, as damaged headers make it do."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to the beginning instead: an error here would be printed, with its traceback."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]

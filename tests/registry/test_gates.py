@@ -163,7 +163,7 @@ def test_a_speaker_dependent_protocol_can_be_allowed():
 
 
 def test_shared_speakers_are_not_called_a_dependent_protocol():
-    for independent, said in ((True, "share speakers"), (False, "is speaker-dependent")):
+    for independent, said in ((True, "promises new speakers"), (False, "is speaker-dependent")):
         changes = {"speaker_independent": independent, "num_shared_speakers": 2}
         evidence = GOOD.model_copy(update={"audit": AUDIT.model_copy(update=changes)})
         (verdict,) = (v for v in gates.judge(evidence, GateParams()) if not v.passed)
