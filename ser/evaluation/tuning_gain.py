@@ -24,6 +24,7 @@ COLUMNS = (
     "difference",
     "low",
     "high",
+    "p",
 )
 
 
@@ -55,8 +56,8 @@ def table(cells: Sequence[TunedCell], speaker_of: Mapping[str, str]) -> pd.DataF
     Returns:
         One row per cell with `COLUMNS`. `difference` is tuned minus constants in test UAR,
         on the same utterances; `low` and `high` are its 95 % bootstrap interval over
-        speakers, NaN for one speaker. Test UAR pools all folds and averages over seeds, dev
-        UAR averages over folds and seeds.
+        speakers, NaN for one speaker; `p` is that of the sign-flip test over speakers. Test
+        UAR pools all folds and averages over seeds, dev UAR averages over folds and seeds.
 
     Raises:
         ValueError: The two were not tested on the same utterances.
@@ -80,6 +81,7 @@ def _row(cell: TunedCell, speaker_of: Mapping[str, str]) -> dict[str, object]:
         "difference": found.difference,
         "low": found.low,
         "high": found.high,
+        "p": found.p,
     }
 
 

@@ -72,7 +72,7 @@ def _save(make: Callable[[], Any], path: Path, foot: str) -> Path:
         warnings.simplefilter("ignore", UserWarning)
         make()
         figure = plt.gcf()
-        figure.text(0.01, -0.04, foot, fontsize=7, color="#57606A")
+        figure.text(0.01, -0.14, foot, fontsize=7, color="#57606A")
         figure.savefig(path, dpi=100, bbox_inches="tight")
         plt.close(figure)
     return path
