@@ -9,7 +9,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from pipelines import compare, demo, extract, floor, prepare, split, train, tune, weights
+from pipelines import compare, demo, extract, floor, gain, prepare, split, train, tune, weights
 from ser.experiment import Experiment, train_command
 from ser.params import load_mapping, parse
 from ser.pretrained.vggish import Trunk
@@ -75,7 +75,7 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, tmp_path, monkeyp
     for cell in experiment.cells:
         assert train.main(train_command(pipeline, experiment, cell)[3:]) == 0
     stages = pipeline["stages"]
-    for stage in (floor, compare):
+    for stage in (floor, gain, compare):
         command = stages[stage.__name__.rpartition(".")[2]]["cmd"]
         assert stage.main(command.replace("${floor.feature}", "mfcc").split()[3:]) == 0
 

@@ -18,7 +18,9 @@ def test_a_cell_is_registered_judged_and_refused_with_the_gates_named(trained, s
     status, out, err = ser("register", "hubert-label_smoothing", "--fold", "1")
     assert status == 0, err
     assert out.startswith(f"{NAME} version ")
-    assert "hubert-label_smoothing, fold 1, seed 0, epoch 1; registered, challenger" in out
+    # Another test of this process may have registered the same weights.
+    assert "hubert-label_smoothing, fold 1, seed 0, epoch 1; " in out
+    assert out.endswith((" registered, challenger\n", " was registered before, challenger\n"))
     status, out, err = ser("promote")
     assert status == 1
     assert err.count("error: ") == 1
