@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import psutil
 import pytest
+from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
 from ser.serving import server
@@ -15,10 +17,23 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-def client(trained):
+def uri(trained):
     version = version_of("lstm-aam")
-    uri = f"models:/{version.name}/{version.number}"
+    return f"models:/{version.name}/{version.number}"
+
+
+@pytest.fixture
+def client(uri):
+    """`ser serve`."""
     app = server.build(uri, tracking_uri=store.default_uri(Path()))
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def plain_client(uri):
+    """`mlflow models serve`."""
+    mlflow.set_tracking_uri(store.default_uri(Path()))
+    app = scoring_server.init(mlflow.pyfunc.load_model(uri))
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -92,7 +107,7 @@ def row(rng, recording):
     return {"audio": as_base64(recording), "samples": [0.1], "path": "x"}
 
 
-def request(rng, recording):
+def malformed(rng, recording):
     """A malformed request: its body and headers."""
     kind = rng.integers(7)
     fields = ["inputs", "instances", "dataframe_records", "dataframe_split", "wrong", "messages"]
@@ -116,7 +131,9 @@ def request(rng, recording):
     return json.dumps(content).encode(), JSON
 
 
-def test_a_thousand_malformed_requests_end_in_no_5xx_and_take_no_memory(client):
+@pytest.mark.parametrize("name", ["client", "plain_client"])
+def test_a_thousand_malformed_requests_end_in_no_5xx_and_take_no_memory(name, request):
+    client = request.getfixturevalue(name)
     rng = np.random.default_rng(0)
     recording = encoded(speech(0.2), RATE)
     process = psutil.Process()
@@ -124,7 +141,7 @@ def test_a_thousand_malformed_requests_end_in_no_5xx_and_take_no_memory(client):
     for number in range(1000):
         if number == 200:
             before = process.memory_info().rss
-        content, headers = request(rng, recording)
+        content, headers = malformed(rng, recording)
         statuses.append(client.post("/invocations", content=content, headers=headers).status_code)
     assert {status for status in statuses if status >= 500} == set()
     assert sum(400 <= status < 500 for status in statuses) > 800
