@@ -23,8 +23,7 @@ from pydantic import Field, model_validator
 from ser.errors import AudioInputError
 from ser.params import Section
 from ser.serving import sample_table
-from ser.serving.sample_table import SHOWN_CHARS
-from ser.serving.sample_table import shortened as shortened
+from ser.serving.sample_table import SHOWN_CHARS, shortened
 
 _BLOCK_SAMPLES = 1 << 16
 #: libsndfile declares the largest number where a header does not know its length.
@@ -56,7 +55,7 @@ class InputLimits(Section):
         min_sampling_rate, max_sampling_rate: In Hz; below a telephone's rate there is no
             speech left, above studio rates nothing is recorded.
         silence_dbfs: A recording whose peak is below is refused as silent, in dB relative
-            to full scale: a model would answer something about its noise.
+            to full scale, as corpora are: a model would answer something about its noise.
     """
 
     max_bytes: int = Field(32 * 2**20, ge=1024)
@@ -65,7 +64,7 @@ class InputLimits(Section):
     max_channels: int = Field(8, ge=1, le=64)
     min_sampling_rate: int = Field(4000, ge=1000)
     max_sampling_rate: int = Field(192000, le=768000)
-    silence_dbfs: float = Field(-60.0, le=0.0)
+    silence_dbfs: float = Field(-70.0, le=0.0)
 
     @model_validator(mode="after")
     def _consistent(self) -> "InputLimits":

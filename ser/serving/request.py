@@ -9,7 +9,8 @@ import pandas as pd
 
 from ser.errors import AudioInputError
 from ser.serving import audio_input
-from ser.serving.audio_input import InputLimits, Waveform, shortened
+from ser.serving.audio_input import InputLimits, Waveform
+from ser.serving.sample_table import shortened
 
 #: Fields of a row: exactly one of audio, samples (with sampling_rate) and path.
 COLUMNS = ("audio", "samples", "sampling_rate", "path")

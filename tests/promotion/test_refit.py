@@ -22,9 +22,22 @@ def packed(params, tmp_path, seed=None):
     return refit.pack(cell_of("lstm-aam"), params, scratch=tmp_path, seed=seed)
 
 
-def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(params, tmp_path):
+def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(
+    params, tmp_path, monkeypatch
+):
+    trained, choose = [], refit.choose
+
+    def watched(plan, data, context):
+        trained.append((data, choose(plan, data, context)))
+        return trained[-1][1]
+
+    monkeypatch.setattr(refit, "choose", watched)
     result = packed(params, tmp_path)
     training = result.source.bundle.training
+    ((data, chosen),) = trained
+    assert len(data.train) == 48
+    assert data.dev == ()
+    assert len(chosen.fit.history) == training.num_epochs
     epochs = [r.metrics["best_epoch"] for r in cell_of("lstm-aam").record().folds]
     assert training.num_epochs == np.sort(epochs)[1]
     assert training.described.startswith("refit on all parts, seed 0")
