@@ -63,3 +63,20 @@ def evidence(monkeypatch):
         monkeypatch.setattr(measuring, "measure", lambda *_: found)
 
     return give
+
+
+@pytest.fixture
+def root(tmp_path, project, monkeypatch):
+    """A project's root outside git, with the real source."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / "ser").symlink_to(project / "ser")
+    return tmp_path
+
+
+@pytest.fixture
+def paths(root):
+    """A cell's inputs there: three sessions, so three folds, with every emotion in every part."""
+    from tests import synthetic
+    from tests.grid.support import write_inputs
+
+    return write_inputs(root, synthetic.corpus(num_sessions=3))

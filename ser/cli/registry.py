@@ -45,7 +45,9 @@ def register(
             packed = refitting.pack(trained, params, scratch=Path(scratch), seed=seed)
         else:
             packed = registration.pack_fold(trained, params, fold=fold, seed=seed)
-        done = registration.register(trained, packed, root=Path())
+        done = registration.register(
+            trained, packed, root=Path(), embed_checkpoint=params.serving.embed_checkpoint
+        )
     said = "registered" if done.is_new else "was registered before"
     typer.echo(f"{done.name} version {done.version}: {cell}, {done.weights}; {said}, challenger")
 

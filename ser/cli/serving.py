@@ -40,7 +40,7 @@ def predict(
                 waveform = audio_input.from_path(path, predictor.limits)
             except AudioInputError as error:
                 refused.append(str(error))
-                typer.echo(f"ser: {error}", err=True)
+                typer.echo(f"error: {error}", err=True)
                 continue
             answer = predictor.predict(waveform).to_json()
             described = {"file": str(path), "model": uri, **answer}

@@ -2,10 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,6 @@ from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
 from ser.experiment import Experiment
-from ser.params import read
 from ser.promotion import model_card
 from ser.promotion.measuring import TRACKED
 from ser.registry import bundle as bundles
@@ -25,6 +23,7 @@ from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
 from ser.tracking.tracker import RunSpec
+from ser.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,16 @@ def pack_fold(
     return Packed(source, frame[is_its_own & (frame["part"] == "test")])
 
 
-def register(cell: TrainedCell, packed: Packed, *, root: Path) -> Registered:
+def register(
+    cell: TrainedCell, packed: Packed, *, root: Path, embed_checkpoint: bool = True
+) -> Registered:
     """Register a bundle of a cell as a new version and make it the challenger.
 
     Args:
         cell: The trained cell.
         packed: What is registered.
         root: The project's root.
+        embed_checkpoint: See `ser.registry.bundle.ServingParams`.
 
     Returns:
         The version; the one of before if this very bundle is registered already.
@@ -87,11 +89,10 @@ def register(cell: TrainedCell, packed: Packed, *, root: Path) -> Registered:
         BundleError, WeightsError: It cannot be packed; see `ser.registry.bundle.write`.
         TrackingError: The store cannot be used.
     """
-    params = read(root / "params.yaml", Experiment)
     record = cell.record()
     folder = root / "work" / "bundles" / cell.folder.name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    bundle = bundles.write(packed.source, folder, embed_checkpoint=params.serving.embed_checkpoint)
+    bundle = bundles.write(packed.source, folder, embed_checkpoint=embed_checkpoint)
     trained = mlflow_tracker.open_experiment(
         record.experiment, note=record.note, tags=record.experiment_tags, root=root
     )
@@ -193,16 +194,15 @@ def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:
     frame = cell.frame()
     return model_card.Facts(
         bundle,
-        scores(cell, frame),
+        scores(cell, frame, utterances),
         slices.table(frame, slices.values_of(utterances)),
         cell.read_json("split_report.json"),
         cell.read_json("corpus.json"),
     )
 
 
-def scores(cell: TrainedCell, frame: pd.DataFrame) -> CellSummary:
+def scores(cell: TrainedCell, frame: pd.DataFrame, utterances: Iterable[Utterance]) -> CellSummary:
     """Return a cell's cross-validated test scores."""
-    utterances = manifest.read(cell.data / "manifest.jsonl")
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
-    origin: Any = summary.read_origin(cell.folder / "metrics.json")
+    origin = summary.read_origin(cell.folder / "metrics.json")
     return summary.summarise(frame, speaker_of, origin=origin)

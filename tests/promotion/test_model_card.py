@@ -19,7 +19,7 @@ def facts(trained):
     utterances = manifest.read(Path("data/manifest.jsonl"))
     return model_card.Facts(
         packed.source.bundle,
-        registration.scores(cell, frame),
+        registration.scores(cell, frame, utterances),
         slices.table(frame, slices.values_of(utterances)),
         cell.read_json("split_report.json"),
         cell.read_json("corpus.json"),

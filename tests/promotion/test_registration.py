@@ -3,6 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ser.data import manifest
 from ser.errors import BundleError, RegistryError
 from ser.promotion import registration
 from ser.promotion.measuring import TRACKED
@@ -66,6 +67,7 @@ def test_a_fold_that_was_not_trained_is_refused(trained):
 
 def test_scores_are_those_of_the_cell(trained):
     cell = cell_of("lstm-aam")
-    found = registration.scores(cell, cell.frame())
+    utterances = manifest.read(cell.data / "manifest.jsonl")
+    found = registration.scores(cell, cell.frame(), utterances)
     assert found.num_folds == 3
     assert found.origin == "from scratch"

@@ -3,8 +3,6 @@ import shutil
 import pytest
 
 from ser.tuning import storage as storages
-from tests import synthetic
-from tests.grid.support import write_inputs
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +26,3 @@ def storage(url):
     found = storages.connect(url)
     yield found
     found.engine.dispose()
-
-
-@pytest.fixture
-def root(tmp_path, project, monkeypatch):
-    """A project's root outside git, with the real source."""
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    (tmp_path / "ser").symlink_to(project / "ser")
-    return tmp_path
-
-
-@pytest.fixture
-def paths(root):
-    """Three sessions, so three folds."""
-    return write_inputs(root, synthetic.corpus(num_sessions=3))
