@@ -34,7 +34,7 @@ repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 
 	@$(BIN)/ser doctor --quiet
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
 ifneq ($(JOBS),1)
-	$(BIN)/dvc repro tune floor
+	$(BIN)/dvc repro tune baselines
 	$(BIN)/dvc stage list --name-only | grep -E '^(train|untuned)@' | xargs -P $(JOBS) -n 1 $(BIN)/dvc --wait-for-lock repro --single-item
 endif
 	$(BIN)/dvc repro

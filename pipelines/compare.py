@@ -11,18 +11,13 @@ import pandas as pd
 from ser import lineage, predictions, runtime
 from ser.data import manifest
 from ser.errors import LineageError
-from ser.evaluation import (
-    evidence,
-    grid_table,
-    pictures,
-    publication,
-    report,
-    summary,
-    tuning_section,
-)
-from ser.evaluation.grid_table import CellParams
-from ser.evaluation.report import CellSection, Report
+from ser.evaluation import evidence, grid_table, summary
+from ser.grid.params import CellParams
 from ser.params import StageParams, read
+from ser.report import page as pages
+from ser.report import pictures, results
+from ser.report import tuning as tuning_section
+from ser.report.page import CellSection, Report
 from ser.tracking import cells, mlflow_tracker
 
 #: What is read of a cell's folder, beside run.json.
@@ -41,7 +36,7 @@ class Places:
 
     runs: Path
     data: Path
-    floor: Path
+    baselines: Path
     shortcut: Path
     tuning: Path
     tuning_figures: Path
@@ -54,7 +49,7 @@ def run(params: Params, places: Places) -> None:
     folders = {(cell.model, cell.loss): places.runs / name for name, cell in params.cells.items()}
     records = {cell: cells.read(folder) for cell, folder in folders.items()}
     _require(folder / name for folder in folders.values() for name in CELL_FILES)
-    _require([places.floor, places.tuning])
+    _require([places.baselines, places.tuning])
     json_files = (data / "corpus.json", data / "split_report.json", places.shortcut)
     card, split, shortcut = map(lineage.read_json, json_files)
     tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
@@ -67,25 +62,27 @@ def run(params: Params, places: Places) -> None:
         )
         for cell, folder in folders.items()
     }
-    grid, floor = grid_table.table(summaries), pd.read_csv(places.floor)
+    grid, baselines = grid_table.table(summaries), pd.read_csv(places.baselines)
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     out.mkdir(parents=True, exist_ok=True)
     grid_table.write(out, grid)
     evidence.write(out, found)
-    publication.write_origins(out, summaries)
-    drawn = pictures.draw(out / "figures", folders, grid, floor, found, card, split)
+    results.write_origins(out, summaries)
+    drawn = pictures.draw(out / "figures", folders, grid, baselines, found, card, split)
     sections = []
     for cell in zip(grid["model"], grid["loss"], strict=True):
         name, cell_params = "-".join(cell), records[cell].cell.spec.params
         shutil.copytree(folders[cell] / "figures", out / "figures" / name, dirs_exist_ok=True)
-        shown = report.pictures(out / "figures" / name)
+        shown = pages.pictures(out / "figures" / name)
         sections.append(CellSection(name, summaries[cell], cell_params, shown))
     best = grid["model"][0], grid["loss"][0]
     environment = lineage.read_json(folders[best] / lineage.RECORD)["environment"]
-    provenance = report.provenance(records[best].cell.spec.tags, environment)
-    page = Report(card, split, grid, floor, shortcut, found, *drawn, sections, provenance, tuning)
-    (out / "index.html").write_text(report.render(page), encoding="utf-8")
-    publication.track(out, records[best], mlflow_tracker.open_experiment)
+    provenance = pages.provenance(records[best].cell.spec.tags, environment)
+    page = Report(
+        card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning
+    )
+    (out / "index.html").write_text(pages.render(page), encoding="utf-8")
+    results.track(out, records[best], mlflow_tracker.open_experiment)
 
 
 def _require(paths: Iterable[Path]) -> None:

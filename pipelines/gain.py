@@ -11,7 +11,7 @@ from ser.evaluation import tuning_gain
 from ser.evaluation.tuning_gain import TunedCell
 from ser.grid import tuned
 from ser.params import StageParams, read
-from ser.training.tuning_params import TuningParams
+from ser.tuning.params import TuningParams
 
 logger = logging.getLogger("gain")
 

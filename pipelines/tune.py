@@ -8,16 +8,16 @@ from pathlib import Path
 from ser import params as settings
 from ser import runtime
 from ser.data import splits
-from ser.evaluation.grid_table import CellParams
 from ser.features.extraction import EXTRACTORS
 from ser.grid import inputs, specs, tuned
 from ser.grid.inputs import InputPaths, Inputs
+from ser.grid.params import CellParams
 from ser.params import StageParams, component_map
 from ser.tracking import mlflow_tracker
 from ser.training.plan import CellPlan
 from ser.training.recipe import Recipe, TrainingParams
-from ser.training.tuning_params import TuningParams
 from ser.tuning import recording, search, storage
+from ser.tuning.params import TuningParams
 from ser.tuning.search import Cell, Place
 
 

@@ -17,7 +17,10 @@ VOCABULARY: tuple[str, ...] = (
     "surprised",
 )
 
-#: Valence, arousal and dominance are means of ratings on this closed interval.
+#: What people rate beside the emotion, in the order of every array of ratings.
+DIMENSIONS: tuple[str, ...] = ("valence", "arousal", "dominance")
+
+#: They are means of ratings on this closed interval.
 DIMENSION_RANGE: tuple[float, float] = (1.0, 5.0)
 
 

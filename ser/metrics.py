@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ser.emotion import DIMENSIONS
+
 NUM_CALIBRATION_BINS = 15
 _LEAST_PROBABILITY = 1e-12
-
-#: What people rate beside the emotion, in the order of every array of ratings.
-DIMENSIONS = ("valence", "arousal", "dominance")
 
 
 def confusion(*, truth: ArrayLike, prediction: ArrayLike, num_classes: int) -> NDArray[np.int64]:

@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser import metrics
+from ser.emotion import DIMENSIONS
 
 #: Columns of a model that rates beside the columns of every model.
-RATINGS = metrics.DIMENSIONS
-PREDICTED_RATINGS = tuple(f"predicted_{dimension}" for dimension in metrics.DIMENSIONS)
+RATINGS = DIMENSIONS
+PREDICTED_RATINGS = tuple(f"predicted_{dimension}" for dimension in DIMENSIONS)
 
 KEYS = ("utterance_id", "fold", "seed", "part", "truth", "prediction")
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ser.data.splits import Fold
-from ser.emotion import EMOTIONS
+from ser.emotion import DIMENSIONS, EMOTIONS
 from ser.features import store
 from ser.features.store import FeatureStore
-from ser.metrics import DIMENSIONS
 from ser.utterance import Utterance
 
 

@@ -146,7 +146,7 @@ def test_the_stages_are_those_of_the_contract(stages, preset):
         "tune",
         *(f"untuned@{name}" for name in preset["tuning"]["cells"]),
         "gain",
-        "floor",
+        "baselines",
         "compare",
     }
     models = ("lstm", "vggish", "wav2vec2", "hubert")

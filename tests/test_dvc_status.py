@@ -187,12 +187,14 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     upstream = ["demo@demo", "prepare", "split", "extract@mfcc"]
     order = project.first.index
     cells = {TRAIN, OTHER, UNTUNED}
-    assert sorted(project.first) == sorted([*upstream, "tune", *cells, "gain", "floor", "compare"])
+    assert sorted(project.first) == sorted(
+        [*upstream, "tune", *cells, "gain", "baselines", "compare"]
+    )
     assert sorted(upstream, key=order) == upstream
     assert max(order("split"), order("extract@mfcc")) < order("tune")
     assert order("tune") < min(order(TRAIN), order(OTHER))
     assert max(order(OTHER), order(UNTUNED)) < order("gain")
-    assert max(order(TRAIN), order(OTHER), order("floor")) < order("compare")
+    assert max(order(TRAIN), order(OTHER), order("baselines")) < order("compare")
     text = project.dvc("repro")
     assert "Data and pipelines are up to date." in text
     assert "Running stage" not in text
@@ -245,7 +247,7 @@ def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(projec
     with project.params({"split.protocol": "superb"}):
         project.dvc("repro", "split")
         cells = {TRAIN, OTHER, UNTUNED}
-        assert project.changed_stages() == {*cells, "tune", "floor", "compare"}
+        assert project.changed_stages() == {*cells, "tune", "baselines", "compare"}
     project.dvc("repro", "split")
     assert project.changed_stages() == set()
 

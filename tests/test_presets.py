@@ -9,10 +9,10 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from pipelines import compare, demo, extract, floor, gain, prepare, split, train, tune, weights
-from ser.experiment import Experiment, train_command
+from pipelines import baselines, compare, demo, extract, gain, prepare, split, train, tune, weights
 from ser.params import load_mapping, parse
 from ser.pretrained.vggish import Trunk
+from ser.workflow.experiment import Experiment, train_command
 
 pytestmark = pytest.mark.stage
 
@@ -75,9 +75,9 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, tmp_path, monkeyp
     for cell in experiment.cells:
         assert train.main(train_command(pipeline, experiment, cell)[3:]) == 0
     stages = pipeline["stages"]
-    for stage in (floor, gain, compare):
+    for stage in (baselines, gain, compare):
         command = stages[stage.__name__.rpartition(".")[2]]["cmd"]
-        assert stage.main(command.replace("${floor.feature}", "mfcc").split()[3:]) == 0
+        assert stage.main(command.replace("${baselines.feature}", "mfcc").split()[3:]) == 0
 
     grid = pd.read_csv("reports/grid.csv")
     assert set(grid["model"]) == set(MODELS)

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from pipelines import compare, extract, floor, prepare, split, train
+from pipelines import baselines, compare, extract, prepare, split, train
 from ser.batch import FeatureSpec
 from ser.data import audio, manifest
 from ser.emotion import EMOTIONS
@@ -37,7 +37,7 @@ def walked(tmp_path_factory, project):
         patch.chdir(root)
         patch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
         (root / "ser").symlink_to(project / "ser")
-        (root / "params.yaml").write_text(f"{PARAMS}floor: {{}}\n")
+        (root / "params.yaml").write_text(f"{PARAMS}baselines: {{}}\n")
         write_corpus(root / "raw")
         data = ["--manifest", "data/manifest.jsonl"]
         assert prepare.main(["--root", "raw", "--out", "data"]) == 0
@@ -47,8 +47,8 @@ def walked(tmp_path_factory, project):
         plan, scores = train_cell(root, experiment)
         folds_of = ["--card", "data/corpus.json", "--splits", "data/splits.csv"]
         features = ["--features", "data/features/mfcc"]
-        assert floor.main([*data, *folds_of, *features, "--out", "reports"]) == 0
-        tables = ["--floor", "reports/floor.csv", "--shortcut", "reports/shortcut.json"]
+        assert baselines.main([*data, *folds_of, *features, "--out", "reports"]) == 0
+        tables = ["--baselines", "reports/baselines.csv", "--shortcut", "reports/shortcut.json"]
         tables += ["--tuning", "reports/tuning.csv", "--tuning-figures", "reports/tuning"]
         tuned.write(root / "data" / "tuned.json", {})
         tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)

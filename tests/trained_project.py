@@ -37,7 +37,7 @@ recipes:
   hubert: {num_epochs: 1, batch_size: 8}
 training: {seeds: [0], device: cpu}
 extracted: {mfcc: {}, logmel: {}, wav2vec2: {weights: wav2vec2}, hubert: {weights: hubert}}
-floor: {feature: mfcc}
+baselines: {feature: mfcc}
 cells:
   lstm-aam: {model: lstm, loss: aam, feature: mfcc}
   vggish-cross_entropy: {model: vggish, loss: cross_entropy, feature: logmel}

@@ -142,7 +142,7 @@ def _fitted_svm(train: Part, c: float) -> Callable[[NDArray[np.float64]], NDArra
         except ConvergenceWarning as warning:
             raise TrainingError(
                 f"the linear SVM did not converge at C = {c:g} ({warning}); "
-                f"take smaller values into floor.c_grid"
+                f"take smaller values into baselines.c_grid"
             ) from warning
     predict: Callable[[NDArray[np.float64]], NDArray[np.str_]] = pipeline.predict
     return predict

@@ -43,7 +43,7 @@ def doctor(
 
     Exit status 1 if something will make a command fail.
     """
-    from ser import diagnosis
+    from ser.workflow import diagnosis
 
     findings = diagnosis.diagnose(Path(), fix=fix)
     for finding in findings:

@@ -52,7 +52,7 @@ def link_corpus(
 
     Example: ser link-corpus emodb ../shared/data/emodb
     """
-    from ser import diagnosis
+    from ser.workflow import diagnosis
 
     if not path.is_dir():
         raise CorpusError(f"{path}: no such folder; give the one that holds {name}")

@@ -26,12 +26,12 @@ def register(
     """
     import tempfile
 
-    from ser.experiment import Experiment
     from ser.params import read
     from ser.promotion import registration
+    from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
 
-    params = read(Path("params.yaml"), Experiment)
+    params = read(Path("params.yaml"), AnswerParams)
     trained = TrainedCell(Path("runs") / cell, Path("data"))
     if not trained.folder.is_dir():
         known = ", ".join(path.name for path in sorted(Path("runs").glob("*-*"))) or "none"
@@ -68,11 +68,11 @@ def promote(
 
     Example: ser promote --allow-synthetic
     """
-    from ser.experiment import Experiment
     from ser.params import read
     from ser.promotion import decision
     from ser.promotion.measuring import Workplace
     from ser.registry import gates, versions
+    from ser.workflow.experiment import Experiment
 
     params = read(Path("params.yaml"), Experiment)
     place = Workplace(versions.open_registry(Path()), Path(), allow_synthetic)
@@ -102,9 +102,9 @@ def rollback(model: Annotated[str | None, _MODEL] = None) -> None:
 
 def default_model() -> str:
     """Return the registered model of the corpus and protocol in params.yaml."""
-    from ser.experiment import Experiment
     from ser.params import read
     from ser.registry import versions
+    from ser.workflow.experiment import Experiment
 
     params = read(Path("params.yaml"), Experiment)
     return versions.model_name(params.corpus.name, params.split.protocol)

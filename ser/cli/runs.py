@@ -21,8 +21,8 @@ def train(
     import shlex
     import subprocess
 
-    from ser.experiment import Experiment, train_command
     from ser.params import load_mapping, read
+    from ser.workflow.experiment import Experiment, train_command
 
     experiment = read(Path("params.yaml"), Experiment)
     command = train_command(load_mapping(Path("dvc.yaml")), experiment, cell)
@@ -42,7 +42,7 @@ def protocol_gap(
 
     Example: ser protocol-gap lstm-cross_entropy
     """
-    from ser import protocol_gap
+    from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
     reports = Path("reports")
@@ -86,14 +86,14 @@ def results(
 
     Example: ser results --into README.md
     """
-    from ser.evaluation import publication
+    from ser.report import results as tables
 
     reports = Path("reports")
-    found = publication.read(reports, Path("data"))
-    typer.echo(publication.as_text(found))
+    found = tables.read(reports, Path("data"))
+    typer.echo(tables.as_text(found))
     typer.echo(f"report: {(reports / 'index.html').resolve()}")
     if into is not None:
-        publication.write_into(into, found)
+        tables.write_into(into, found)
         typer.echo(f"{into}: the table {found.name} is up to date")
 
 

@@ -44,8 +44,8 @@ def tune_command(cells: list[str], workers: int | None) -> list[str]:
         ParamsError: A cell is not tuned, or params.yaml or dvc.yaml cannot be read.
     """
     from ser.errors import ParamsError
-    from ser.experiment import Experiment
     from ser.params import load_mapping, read
+    from ser.workflow.experiment import Experiment
 
     experiment = read(Path("params.yaml"), Experiment)
     unknown = [cell for cell in cells if cell not in experiment.tuning.cells]

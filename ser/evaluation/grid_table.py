@@ -8,7 +8,6 @@ import pandas as pd
 
 from ser.evaluation import comparison
 from ser.evaluation.summary import CellSummary
-from ser.params import Section
 
 COLUMNS = (
     "model",
@@ -26,20 +25,6 @@ COLUMNS = (
     "ece",
     "tied_with_best",
 )
-
-
-class CellParams(Section):
-    """One cell that `dvc repro` trains and compares.
-
-    Args:
-        model: Which model.
-        loss: Which loss it is trained with.
-        feature: Which feature it reads.
-    """
-
-    model: str
-    loss: str
-    feature: str
 
 
 def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:

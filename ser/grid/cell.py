@@ -12,8 +12,9 @@ from accelerate import Accelerator
 
 from ser import lineage, predictions
 from ser.data.splits import Fold
-from ser.evaluation import figures, summary
+from ser.evaluation import summary
 from ser.evaluation.summary import CellSummary
+from ser.figures import confusion, learning_curves, style
 from ser.grid import inputs as cell_inputs
 from ser.grid import specs
 from ser.grid.inputs import Inputs
@@ -83,7 +84,7 @@ class CellRunner:
         self.sources = cell_inputs.sources(plan, workspace.root)
         self.source_sha256 = lineage.source_sha256(workspace.root, self.sources)
         self.tags = specs.tags(plan, inputs, root=workspace.root, source_sha256=self.source_sha256)
-        self.foot = figures.foot(inputs.card, inputs.split)
+        self.footer = style.footer(inputs.card, inputs.split)
 
     def run(self, progress: Progress | None = None) -> CellSummary | None:
         """Train what is not trained yet and assemble the cell's folder.
@@ -224,10 +225,10 @@ class CellRunner:
         else:
             scores = predictions.score(test)
             metrics |= scores.as_metrics("test")
-            figure = figures.confusion_matrix(
-                scores.confusion, self.plan.emotions, title=record.spec.name, foot=self.foot
+            figure = confusion.confusion_matrix(
+                scores.confusion, self.plan.emotions, title=record.spec.name, footer=self.footer
             )
-            figures.save(figure, self.staging / place / "confusion")
+            style.save(figure, self.staging / place / "confusion")
             artifacts.append((f"{place.as_posix()}/confusion.png", "figures"))
         complete = replace(record, metrics=metrics, artifacts=tuple(artifacts))
         return self._with_predictions_digest(complete, saved.predictions_file)
@@ -245,12 +246,12 @@ class CellRunner:
         )
         summary.write(self.staging / "metrics.json", scores)
         title = f"{self.plan.model} × {self.plan.loss}"  # noqa: RUF001
-        confusion = figures.confusion_matrix(
-            scores.confusion, scores.emotions, title=title, foot=self.foot
+        matrix = confusion.confusion_matrix(
+            scores.confusion, scores.emotions, title=title, footer=self.footer
         )
-        figures.save(confusion, self.staging / "figures" / "confusion")
-        curves = figures.learning_curves(history, title=title, foot=self.foot)
-        figures.save(curves, self.staging / "figures" / "learning_curves")
+        style.save(matrix, self.staging / "figures" / "confusion")
+        curves = learning_curves.learning_curves(history, title=title, footer=self.footer)
+        style.save(curves, self.staging / "figures" / "learning_curves")
         self._drop_weights(saved)
         return scores
 

@@ -12,9 +12,9 @@ import numpy as np
 from ser import lineage
 from ser.data import manifest, splits
 from ser.data.splits import Fold
+from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
-from ser.metrics import DIMENSIONS
 from ser.training.plan import CellPlan
 from ser.utterance import Utterance
 
@@ -62,7 +62,7 @@ class Inputs:
         folds: All folds.
         store: The model's features.
         label_of: Utterance id -> class index.
-        rating_of: Utterance id -> its ratings in the order of `ser.metrics.DIMENSIONS`, in
+        rating_of: Utterance id -> its ratings in the order of `ser.emotion.DIMENSIONS`, in
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
         digests: `manifest`, `split`, `features` -> SHA-256.

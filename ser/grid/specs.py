@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ser import lineage
+from ser.emotion import DIMENSIONS
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
-from ser.metrics import DIMENSIONS
 from ser.tracking.tracker import DatasetReference, RunSpec
 from ser.training.plan import CellPlan
 

@@ -14,7 +14,7 @@ class Loss(Protocol):
         head: The model head whose logits it is defined on.
         logit_scale: Probabilities are softmax(logit_scale * logits); 1 for a linear head.
         num_ratings: Dimensions that the loss wants rated, in the order of
-            `ser.metrics.DIMENSIONS`: 0, or 3 where its params say `targets: vad`. Then the
+            `ser.emotion.DIMENSIONS`: 0, or 3 where its params say `targets: vad`. Then the
             model gets a second head, and `ModelOutput.ratings` and the ratings are there.
     """
 

@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import ModelOutput
+from ser.emotion import DIMENSIONS
 from ser.losses._precision import full_precision, weights_like
-from ser.metrics import DIMENSIONS
 from ser.params import ComponentParams, Tunable
 
 #: Added to the denominator; the variance of a target that varies is far above it.

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 
 from ser import predictions, seeding
 from ser.errors import BundleError
-from ser.experiment import Experiment
 from ser.features.dataset import FeatureDataset
 from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import InputPaths, Inputs
+from ser.promotion.params import AnswerParams
 from ser.promotion.registration import Packed
 from ser.registry import bundle as bundles
 from ser.registry import packing
@@ -27,16 +27,16 @@ from ser.registry.bundle import Training
 from ser.registry.packing import TrainedCell
 from ser.tracking.cells import RunRecord
 from ser.tracking.memory_tracker import MemoryTracker
-from ser.training.choice import Chosen, DevelopmentData, choose
 from ser.training.fit import FitContext
 from ser.training.fold import SavedFold
+from ser.training.model_selection import DevelopmentData, Selected, select
 from ser.training.plan import CellPlan
 from ser.training.predict import predict
 from ser.training.recipe import ACCELERATE_PRECISION
 
 
 def pack(
-    cell: TrainedCell, params: Experiment, *, scratch: Path, seed: int | None = None
+    cell: TrainedCell, params: AnswerParams, *, scratch: Path, seed: int | None = None
 ) -> Packed:
     """Train on all parts and return what is registered.
 
@@ -110,7 +110,7 @@ def _inputs(cell: TrainedCell, record: RunRecord) -> Inputs:
     return cell_inputs.load(paths, feature_params=section)
 
 
-def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Chosen:
+def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:
     """Train on every utterance of the corpus, up to an epoch."""
     on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
     accelerator = Accelerator(
@@ -124,10 +124,10 @@ def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Chose
     context = FitContext(
         accelerator, seed, MemoryTracker(None), plan.emotions, last_epoch=num_epochs
     )
-    return choose(plan, everything, context)
+    return select(plan, everything, context)
 
 
-def _tracked(chosen: Chosen, plan: CellPlan, data: Inputs) -> pd.DataFrame:
+def _tracked(chosen: Selected, plan: CellPlan, data: Inputs) -> pd.DataFrame:
     """Return what the training pipeline predicts with the new weights, all utterances."""
     dataset = FeatureDataset(data.store, sorted(data.label_of), data.label_of, chosen.statistics)
     outputs = predict(

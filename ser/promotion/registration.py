@@ -12,9 +12,9 @@ from ser.data import manifest
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
-from ser.experiment import Experiment
 from ser.promotion import model_card
 from ser.promotion.measuring import TRACKED
+from ser.promotion.params import AnswerParams
 from ser.registry import bundle as bundles
 from ser.registry import packing, versions
 from ser.registry.bundle import Bundle, Source
@@ -58,7 +58,7 @@ class Packed:
 
 
 def pack_fold(
-    cell: TrainedCell, params: Experiment, *, fold: int | None, seed: int | None
+    cell: TrainedCell, params: AnswerParams, *, fold: int | None, seed: int | None
 ) -> Packed:
     """Take the weights of one fold, that of the highest dev UAR unless it is named."""
     record = packing.choose(cell, fold=fold, seed=seed)

@@ -19,8 +19,8 @@ from ser.features.dataset import FeatureDataset, Statistics
 from ser.features.store import FeatureStore
 from ser.models._heads import CosineHead
 from ser.models._ratings import RatedModel
-from ser.training.choice import DevelopmentData, choose
 from ser.training.fit import FitContext, FitResult
+from ser.training.model_selection import DevelopmentData, select
 from ser.training.plan import CellPlan
 from ser.training.predict import predict
 
@@ -30,7 +30,7 @@ class FoldResult:
     """What one fold under one seed ends with.
 
     Args:
-        fit: Chosen weights and history.
+        fit: Selected weights and history.
         statistics: The fold's normalisation.
         predictions: Of the dev and the test part.
         embeddings: Of the test part, see `SavedFold.embeddings`.
@@ -89,7 +89,7 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
     """
-    chosen = choose(plan, data.development, context)
+    chosen = select(plan, data.development, context)
     model = chosen.model
     # Everything is chosen: the test part is read here, once.
     frames = []

@@ -21,14 +21,14 @@ _ENOUGH = 4
 _CONTOUR = ("loss.margin_rad", "loss.scale")
 
 
-def draw(study: optuna.Study, space: Space, folder: Path, *, foot: str) -> list[Path]:
+def draw(study: optuna.Study, space: Space, folder: Path, *, footer: str) -> list[Path]:
     """Draw what can be drawn of a study.
 
     Args:
         study: With at least one complete trial.
         space: What it searched.
         folder: Where the figures go; made if need be.
-        foot: Below every figure: corpus, protocol, synthetic or real.
+        footer: Below every figure: corpus, protocol, synthetic or real.
 
     Returns:
         The files: `history.png` and `slice.png`; of four complete trials on, and where
@@ -37,7 +37,7 @@ def draw(study: optuna.Study, space: Space, folder: Path, *, foot: str) -> list[
     """
     folder.mkdir(parents=True, exist_ok=True)
     makers = _makers(study, space)
-    return [_save(make, folder / f"{name}.png", foot) for name, make in makers.items()]
+    return [_save(make, folder / f"{name}.png", footer) for name, make in makers.items()]
 
 
 def _makers(study: optuna.Study, space: Space) -> dict[str, Callable[[], Any]]:
@@ -65,14 +65,14 @@ def _contour(study: optuna.Study, names: Sequence[str]) -> Any:
     return optuna_figures.plot_contour(study, params=list(names), target_name="dev UAR")
 
 
-def _save(make: Callable[[], Any], path: Path, foot: str) -> Path:
+def _save(make: Callable[[], Any], path: Path, footer: str) -> Path:
     # Optuna draws on pyplot's current figure and offers no other way.
     with warnings.catch_warnings(), mpl.rc_context({"font.size": 9}):
         warnings.simplefilter("ignore", ExperimentalWarning)
         warnings.simplefilter("ignore", UserWarning)
         make()
         figure = plt.gcf()
-        figure.text(0.01, -0.14, foot, fontsize=7, color="#57606A")
+        figure.text(0.01, -0.14, footer, fontsize=7, color="#57606A")
         figure.savefig(path, dpi=100, bbox_inches="tight")
         plt.close(figure)
     return path

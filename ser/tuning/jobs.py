@@ -18,13 +18,13 @@ from ser.features.store import FeatureStore
 from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import Inputs
 from ser.tracking.tracker import Tracker
-from ser.training import choice
-from ser.training.choice import DevelopmentData
+from ser.training import model_selection
 from ser.training.fit import FitContext
+from ser.training.model_selection import DevelopmentData
 from ser.training.plan import CellPlan
 from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
-from ser.training.tuning_params import TuningParams
 from ser.tuning import space
+from ser.tuning.params import TuningParams
 from ser.tuning.study import Objective, StudyPlan
 
 #: Versions that change which values are tried, or what they score.
@@ -125,7 +125,7 @@ def objective(plan: CellPlan, data: DevelopmentData, accelerator: Accelerator) -
         seed = plan.training.seeds[0]
         context = FitContext(accelerator, seed, tracker, plan.emotions)
         try:
-            return choice.choose(plan.with_values(values), data, context).fit.dev_uar
+            return model_selection.select(plan.with_values(values), data, context).fit.dev_uar
         finally:
             # Accelerate would keep every model it prepared, one per trial.
             accelerator.free_memory()

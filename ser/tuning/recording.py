@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ser import lineage
-from ser.evaluation import figures as house_figures
+from ser.figures import style
 from ser.grid import specs
 from ser.grid.inputs import Inputs
 from ser.tracking.tracker import Experiment, RunSpec, Tracker
@@ -104,8 +104,8 @@ class Recorder(AbstractContextManager["Recorder"]):
             )
             tracker.set_tags({f"ser.best.{k}": f"{v:.6g}" for k, v in chosen.params.items()})
             folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
-            foot = house_figures.foot(data.card, data.split)
-            for path in figures.draw(study, plan.space, folder, foot=foot):
+            footer = style.footer(data.card, data.split)
+            for path in figures.draw(study, plan.space, folder, footer=footer):
                 tracker.log_artifact(path, folder="figures")
 
     def _record(self, plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> None:

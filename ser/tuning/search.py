@@ -13,12 +13,12 @@ from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.tracking.tracker import Experiment
 from ser.training.plan import CellPlan
-from ser.training.tuning_params import TuningParams
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
 from ser.tuning import workers
 from ser.tuning.jobs import Job
+from ser.tuning.params import TuningParams
 from ser.tuning.recording import Recorder
 
 Cell = tuple[str, str]

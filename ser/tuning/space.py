@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ser.errors import ParamsError
 from ser.params import Section, Tunable, tunables
 from ser.training.plan import CellPlan
-from ser.training.tuning_params import TunedCellParams
+from ser.tuning.params import TunedCellParams
 
 #: The word in `search` for everything that the loss declares.
 WHOLE_LOSS = "loss"

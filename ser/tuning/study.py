@@ -30,9 +30,9 @@ from ser.errors import TrainingError, TuningError
 from ser.grid.tuned import TunedFold
 from ser.tracking.tracker import Tracker
 from ser.training.plan import CellPlan
-from ser.training.tuning_params import TuningParams
 from ser.tuning import storage as storages
 from ser.tuning.heartbeat import beating
+from ser.tuning.params import TuningParams
 from ser.tuning.space import Dimension, Space, starts
 from ser.tuning.trial_tracker import TrialTracker
 

@@ -10,7 +10,7 @@ def test_doctor_shows_findings_with_cures_and_fails_where_a_command_would(ser, p
 
 
 def test_doctor_with_fix_hands_it_on_and_is_0_when_all_is_well(ser, project, monkeypatch):
-    from ser import diagnosis
+    from ser.workflow import diagnosis
 
     asked = []
 

@@ -17,7 +17,7 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
         "model,loss,num_folds,num_seeds,uar,uar_low,uar_high,wa,wa_low,wa_high,macro_f1,mcc,ece,"
         "tied_with_best\nlstm,focal,5,1,0.5,0.4,0.6,0.5,0.4,0.6,0.5,0.3,0.1,True\n"
     )
-    (project / "reports/floor.csv").write_text(
+    (project / "reports/baselines.csv").write_text(
         "name,description,num_folds,uar,uar_low,uar_high,wa,wa_low,wa_high,macro_f1\n"
         "majority,the commonest,5,0.25,0.25,0.25,0.3,0.2,0.4,0.1\n"
     )

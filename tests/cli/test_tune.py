@@ -19,7 +19,7 @@ losses: {focal: {}}
 recipes: {lstm: {}}
 training: {}
 extracted: {mfcc: {}}
-floor: {}
+baselines: {}
 cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
 tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}
 """

@@ -3,7 +3,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from ser import metrics
+from ser import emotion, metrics
 from ser.batch import ModelOutput
 from ser.losses import ccc
 from ser.losses.ccc import CccLoss, VadCccLoss
@@ -218,7 +218,7 @@ def test_the_concordance_of_ratings_is_that_of_the_metric():
     _, _, said, ratings = rated_batch(size=50)
     ours = ccc.rated_concordance(torch.tensor(ratings), torch.tensor(said))
     theirs = metrics.rating_scores(truth=ratings, prediction=said)
-    expected = [theirs[f"ccc_{dimension}"] for dimension in metrics.DIMENSIONS]
+    expected = [theirs[f"ccc_{dimension}"] for dimension in emotion.DIMENSIONS]
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-6)
 
 

@@ -5,9 +5,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from pipelines import compare, floor
-from ser.baselines.floor import FloorParams
-from ser.evaluation import figures, tuning_gain
+from pipelines import baselines, compare
+from ser.baselines.reference_rows import BaselineParams
+from ser.evaluation import tuning_gain
+from ser.figures import intervals
 from ser.grid import tuned
 from ser.grid.tuned import TunedFold
 from ser.tracking.memory_tracker import MemoryExperiment
@@ -30,8 +31,8 @@ def finished(tmp_path_factory, project):
     paths = write_inputs(root, synthetic.corpus(num_sessions=3))
     (root / "data" / "corpus.json").write_text(json.dumps(CARD))
     make_runner(root, paths, MemoryExperiment()).run()
-    read_from = floor.Paths(paths.manifest, paths.card, paths.splits, paths.features)
-    floor.run(floor.Params(floor=FloorParams()), read_from, out=root / "reports")
+    read_from = baselines.Paths(paths.manifest, paths.card, paths.splits, paths.features)
+    baselines.run(baselines.Params(baselines=BaselineParams()), read_from, out=root / "reports")
     tuned.write(root / "data" / "tuned.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     return root
@@ -45,7 +46,7 @@ def results(finished, workspace):
 
 
 def compared(run):
-    tables = ("--floor", "reports/floor.csv", "--shortcut", "reports/shortcut.json")
+    tables = ("--baselines", "reports/baselines.csv", "--shortcut", "reports/shortcut.json")
     tables += ("--tuning", "reports/tuning.csv", "--tuning-figures", "reports/tuning")
     return run(compare.main, "--runs", "runs", "--data", "data", *tables, "--out", "reports")
 
@@ -104,7 +105,7 @@ def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails,
         "data/corpus.json",
         "data/split_report.json",
         "data/tuned.json",
-        "reports/floor.csv",
+        "reports/baselines.csv",
         "reports/shortcut.json",
         "reports/tuning.csv",
         "runs/lstm-cross_entropy/run.json",
@@ -128,16 +129,16 @@ def test_a_damaged_file_is_named(results, fails):
 
 
 def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(results, stage):
-    before = (results / "reports" / "floor.csv").read_bytes()
+    before = (results / "reports" / "baselines.csv").read_bytes()
     assert compared(stage)[0] == 0
     page = (results / "reports" / "index.html").read_text()
-    rows = pd.read_csv(results / "reports" / "floor.csv")
+    rows = pd.read_csv(results / "reports" / "baselines.csv")
     assert f"{100 * rows['uar'].iloc[1]:.1f}" in page[page.index("mfcc_svm") :]
     assert "are improvised: there is nothing to tell them from" in page
     assert '<span class="origin">from scratch</span>' in page
     origins = json.loads((results / "reports" / "origins.json").read_text())
     assert origins == {"lstm-cross_entropy": "from scratch"}
-    assert (results / "reports" / "floor.csv").read_bytes() == before
+    assert (results / "reports" / "baselines.csv").read_bytes() == before
 
 
 def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
@@ -168,12 +169,12 @@ def test_wrong_usage_is_exit_status_2(workspace, stage):
 
 def test_a_figure_has_the_line_below_it(results, stage, monkeypatch):
     feet = []
-    real = figures.grid_intervals
+    real = intervals.grid_intervals
 
-    def intervals(grid, floor, *, chance, title, foot):
-        feet.append((chance, foot))
-        return real(grid, floor, chance=chance, title=title, foot=foot)
+    def drawn(grid, baselines, *, chance, title, footer):
+        feet.append((chance, footer))
+        return real(grid, baselines, chance=chance, title=title, footer=footer)
 
-    monkeypatch.setattr(figures, "grid_intervals", intervals)
+    monkeypatch.setattr(intervals, "grid_intervals", drawn)
     assert compared(stage)[0] == 0
     assert feet == [(0.25, "corpus demo (SYNTHETIC speech), protocol session")]

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ser.experiment import Experiment
 from ser.params import read
 from ser.promotion import registration
 from ser.registry import versions
 from ser.registry.packing import TrainedCell
+from ser.workflow.experiment import Experiment
 
 NAME = "ser-csv-session"
 

@@ -4,9 +4,9 @@ import pytest
 
 from ser.data import manifest
 from ser.evaluation import slices
-from ser.experiment import Experiment
 from ser.params import read
 from ser.promotion import model_card, registration
+from ser.workflow.experiment import Experiment
 from tests.promotion.support import cell_of
 
 

@@ -5,11 +5,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from ser.errors import BundleError
-from ser.experiment import Experiment
 from ser.params import read
 from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
+from ser.workflow.experiment import Experiment
 from tests.promotion.support import NAME, cell_of
 
 

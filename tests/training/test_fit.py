@@ -12,8 +12,8 @@ from accelerate.state import AcceleratorState
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.tracker import RunSpec
-from ser.training import choice
 from ser.training import fold as folds
+from ser.training import model_selection
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import Progress
 from ser.training.recipe import Recipe, TrainingParams
@@ -164,10 +164,10 @@ def test_every_policy_against_imbalance_trains(fold_data, balance):
 
 
 def test_class_weights_come_from_the_train_part(fold_data):
-    weights = choice._class_weights(np.array([0, 0, 0, 1, 2, 3]), 4)
+    weights = model_selection._class_weights(np.array([0, 0, 0, 1, 2, 3]), 4)
     np.testing.assert_allclose(weights.numpy(), [0.5, 1.5, 1.5, 1.5])
     with pytest.raises(TrainingError, match=r"\[3\] are missing from the train part"):
-        choice._class_weights(np.array([0, 1, 2]), 4)
+        model_selection._class_weights(np.array([0, 1, 2]), 4)
 
 
 @pytest.fixture
@@ -233,9 +233,9 @@ def test_two_processes_train_together_and_end_with_the_same_weights(tmp_path, pr
 def test_without_a_dev_part_training_ends_at_the_epoch_that_was_said(fold_data, last_epoch):
     plan = make_plan(num_epochs=6, patience=6)
     data = fold_data.development
-    with_dev = choice.choose(plan, data, make_context(0, None)).fit
+    with_dev = model_selection.select(plan, data, make_context(0, None)).fit
     context = dataclasses.replace(make_context(0, None), last_epoch=last_epoch)
-    result = choice.choose(plan, dataclasses.replace(data, dev=()), context).fit
+    result = model_selection.select(plan, dataclasses.replace(data, dev=()), context).fit
     assert result.best_epoch == len(result.history) == last_epoch
     assert "dev/uar" not in result.history[0]
     assert np.isnan(result.dev_uar)

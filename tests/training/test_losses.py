@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from ser import components, seeding
-from ser.training import choice
 from ser.training import fold as folds
+from ser.training import model_selection
 from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
@@ -107,7 +107,7 @@ def collapsed_start(monkeypatch):
             model.head.prototypes[3] = 3 * model.head.prototypes[1]
         return model
 
-    monkeypatch.setattr(choice, "build_model", build_collapsed)
+    monkeypatch.setattr(model_selection, "build_model", build_collapsed)
 
 
 def test_collapsed_prototypes_are_warned_of_once(fold_data, caplog, collapsed_start):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ser import components, metrics
+from ser import components, emotion, metrics
 from ser.models._ratings import RatedModel
 from ser.training import fold as folds
 from ser.training import plan as plans
@@ -17,8 +17,8 @@ from ser.training.predict import predict
 from tests import synthetic
 from tests.training.support import make_context, make_plan
 
-PREDICTED = [f"predicted_{dimension}" for dimension in metrics.DIMENSIONS]
-TRUTH = list(metrics.DIMENSIONS)
+PREDICTED = [f"predicted_{dimension}" for dimension in emotion.DIMENSIONS]
+TRUTH = list(emotion.DIMENSIONS)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_emotions_and_ratings_of_unseen_speakers_are_learnt(rated_data):
     test = of_part(result, "test")
     assert (test["truth"] == test["prediction"]).mean() > 0.75
     scores = metrics.rating_scores(truth=test[TRUTH], prediction=test[PREDICTED])
-    for dimension in metrics.DIMENSIONS:
+    for dimension in emotion.DIMENSIONS:
         # The emotions are learnt first, and they alone choose the epoch.
         assert scores[f"ccc_{dimension}"] > 0.3
         assert scores[f"mae_{dimension}"] < 0.9
@@ -64,7 +64,7 @@ def test_the_curves_are_over_the_whole_dev_part_and_no_mean_over_batches(rated_d
     result = train(rated_data, num_epochs=5, batch_size=4)
     dev = of_part(result, "dev")
     chosen = result.fit.history[result.fit.best_epoch - 1]
-    for dimension in metrics.DIMENSIONS:
+    for dimension in emotion.DIMENSIONS:
         rated = dev.dropna(subset=dimension)
         pair = {"truth": rated[dimension], "prediction": rated[f"predicted_{dimension}"]}
         assert chosen[f"dev/ccc_{dimension}"] == pytest.approx(metrics.ccc(**pair), abs=1e-6)
@@ -75,7 +75,7 @@ def test_the_curves_are_over_the_whole_dev_part_and_no_mean_over_batches(rated_d
 def test_the_dev_loss_is_that_of_the_whole_part(rated_data):
     result = train(rated_data, {"weight": 1.0}, num_epochs=3, batch_size=4)
     chosen = result.fit.history[result.fit.best_epoch - 1]
-    mean = np.mean([chosen[f"dev/ccc_{dimension}"] for dimension in metrics.DIMENSIONS])
+    mean = np.mean([chosen[f"dev/ccc_{dimension}"] for dimension in emotion.DIMENSIONS])
     assert chosen["dev/loss"] == pytest.approx(1.0 - mean, abs=1e-5)
 
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 from ser.grid import inputs
 from ser.losses import aam, focal
-from ser.training.tuning_params import TuningParams
 from ser.tuning import jobs as job_making
 from ser.tuning import space as spaces
 from ser.tuning import study as studies
+from ser.tuning.params import TuningParams
 from ser.tuning.study import StudyPlan
 from tests.training.support import make_plan
 

@@ -9,7 +9,7 @@ from tests.tuning.support import fill, study_plan, tiny_cell, tuning_params
 
 def drawn(plan, storage, url, folder, objective):
     study = fill(plan, storage, url, objective)
-    return {path.name for path in figures.draw(study, plan.space, folder, foot="corpus demo")}
+    return {path.name for path in figures.draw(study, plan.space, folder, footer="corpus demo")}
 
 
 def aam_plan(num_trials):

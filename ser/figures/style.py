@@ -1,0 +1,57 @@
+"""The one style of all figures: colours, title, footer, and how they are saved."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+#: Okabe & Ito's palette, safe for colour-blind readers.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+
+#: Of what stands outside the grid.
+BASELINE_COLOUR = "#6E7781"
+
+#: Of every figure, to be used with `matplotlib.rc_context`.
+STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.grid": False,
+    "figure.facecolor": "white",
+    "svg.hashsalt": "ser",  # element ids that do not change from run to run
+}
+
+
+def footer(card: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """Return the line below every figure: corpus, protocol, synthetic or real.
+
+    Args:
+        card: `data/corpus.json`.
+        split: `data/split_report.json`.
+    """
+    kind = "SYNTHETIC speech" if card["synthetic"] else "real speech"
+    speakers = "" if split["speaker_independent"] else ", SPEAKER-DEPENDENT"
+    return f"corpus {card['name']} ({kind}), protocol {split['protocol']}{speakers}"
+
+
+def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write a figure as `<stem>.png` and `<stem>.svg`, without dates inside.
+
+    Returns:
+        Both paths.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    with mpl.rc_context(STYLE):
+        figure.savefig(png, dpi=150, metadata={"Software": None})
+        figure.savefig(svg, metadata={"Date": None})
+    return png, svg
+
+
+def label(figure: Figure, title: str, footer: str) -> None:
+    """Write the title above a figure, and below it its corpus, synthetic or real."""
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    figure.supxlabel(footer, fontsize=8, color="dimgrey")

@@ -1,0 +1,198 @@
+"""The report: one self-contained page that opens from disk."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from ser.evaluation import published
+from ser.evaluation.evidence import Evidence, best_losses
+from ser.evaluation.summary import CellSummary
+from ser.figures.style import footer
+from ser.report.tuning import Tuning
+
+SYNTHETIC_NOTICE = (
+    "Synthetic speech: these numbers prove that the machinery works, "
+    "and say nothing about emotion recognition."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CellSection:
+    """What the report shows of one cell.
+
+    Args:
+        name: `<model>-<loss>`.
+        summary: Its scores.
+        params: As parsed, nested.
+        figures: Caption -> PNG file.
+    """
+
+    name: str
+    summary: CellSummary
+    params: Mapping[str, Any]
+    figures: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything on the page.
+
+    Args:
+        card: The corpus card, `data/corpus.json`.
+        split: The split report, `data/split_report.json`.
+        grid: One row per cell, best first.
+        baselines: One row per baseline outside the grid, `reports/baselines.csv`.
+        shortcut: What scripted speech gives away, `reports/shortcut.json`.
+        evidence: What predictions say beyond the grid.
+        figures: `heat_map`, `grid`, and where they are known `ranks` and `layers` -> PNG.
+        calibration_figures: Name of a cell -> PNG.
+        embedding_figures: Model -> PNG.
+        cells: One section per cell, in the grid's order.
+        provenance: Name -> value: commit, digests, versions, the command.
+        tuning: What the tuned cells show.
+    """
+
+    card: Mapping[str, Any]
+    split: Mapping[str, Any]
+    grid: pd.DataFrame
+    baselines: pd.DataFrame
+    shortcut: Mapping[str, Any]
+    evidence: Evidence
+    figures: Mapping[str, Path]
+    calibration_figures: Mapping[str, Path]
+    embedding_figures: Mapping[str, Path]
+    cells: Sequence[CellSection]
+    provenance: Mapping[str, str]
+    tuning: Tuning
+
+
+#: Name of a template, which is the section's anchor too -> its name in the navigation.
+SECTIONS = {
+    "result": "Result",
+    "evidence": "Evidence",
+    "baselines": "Baselines",
+    "shortcut": "Shortcut",
+    "calibration": "Calibration",
+    "slices": "Slices",
+    "embeddings": "Embeddings",
+    "tuning": "Tuning",
+    "published": "Published",
+    "cells": "Cells",
+    "data": "Data",
+    "provenance": "Provenance",
+}
+
+
+#: File name in a cell's `figures/` -> caption in the report, in the order shown.
+_CAPTIONS = {
+    "confusion": "Confusion matrix, test parts of all folds",
+    "learning_curves": "Learning curves of every fold",
+}
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Return caption -> PNG of a cell's figures, in the order they are shown."""
+    return {caption: folder / f"{name}.png" for name, caption in _CAPTIONS.items()}
+
+
+def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the report says about where a result came from.
+
+    Args:
+        tags: `ser.*` tags of a cell's run.
+        environment: As from `ser.lineage.environment`.
+
+    Returns:
+        Name -> value.
+    """
+    dirty = " (with uncommitted changes)" if tags["ser.git_dirty"] == "true" else ""
+    packages = environment["packages"]
+    shown = ("torch", "torchaudio", "numpy", "mlflow", "dvc")
+    return {
+        "commit": tags["ser.git_commit"] + dirty,
+        "manifest, SHA-256": tags["ser.manifest_sha256"],
+        "folds, SHA-256": tags["ser.split_sha256"],
+        "features, SHA-256": tags["ser.features_sha256"],
+        "training code, SHA-256": tags["ser.source_sha256"],
+        "dvc.lock upstream, SHA-256": tags["ser.dvc_lock_sha256"],
+        "versions": ", ".join(
+            [f"Python {environment['python']}", *(f"{name} {packages[name]}" for name in shown)]
+        ),
+        "machine": f"{environment['platform']}, {environment['num_cpus']} CPUs",
+        "made by": "make repro",
+    }
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML; styles and images are inside."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ser.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": lambda value: _or_dash(value, 100, ".1f"),
+        "points": lambda value: _or_dash(value, 100, ".1f"),
+        "number": lambda value: _or_dash(value, 1, ".2f"),
+        "digits": lambda value: _or_dash(value, 1, ".3g"),
+        "image": _data_uri,
+        "flat": _flatten,
+    }
+    best = report.grid.drop_duplicates("model").to_dict("records")
+    evidence, sliced = report.evidence, report.evidence.slices
+    first = report.grid.iloc[0]
+    is_first = (sliced["model"] == first["model"]) & (sliced["loss"] == first["loss"])
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        sections=list(SECTIONS.items()),
+        footer=footer(report.card, report.split),
+        synthetic_notice=SYNTHETIC_NOTICE,
+        rows=report.grid.to_dict("records"),
+        best_rows=best,
+        best_losses=best_losses(report.grid, evidence.pairs),
+        smallest_p=2 / 2 ** report.card["num_speakers"],
+        calibration_rows=evidence.calibration.to_dict("records"),
+        gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
+        slice_rows=sliced[is_first].to_dict("records"),
+        published_rows=evidence.published.to_dict("records"),
+        published_statement=published.statement(report.card, evidence.published),
+        any_comparable=bool(evidence.published["comparable"].any()),
+        human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
+        baseline_rows=report.baselines.to_dict("records"),
+        not_clear=_not_clear(report),
+        origins={cell.name: cell.summary.origin for cell in report.cells},
+        chance=1 / len(report.card["emotions"]),
+    )
+
+
+def _or_dash(value: float | None, factor: int, form: str) -> str:
+    return "–" if value is None or pd.isna(value) else f"{factor * value:{form}}"  # noqa: RUF001
+
+
+def _not_clear(report: Report) -> list[str]:
+    """Return the cells whose interval reaches down to the highest UAR of the baselines."""
+    highest = report.baselines["uar"].max()
+    rows = report.grid.to_dict("records")
+    # An interval that is unknown (NaN, one speaker) clears nothing.
+    return [f"{row['model']}-{row['loss']}" for row in rows if not row["uar_low"] > highest]
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

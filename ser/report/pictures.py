@@ -1,0 +1,193 @@
+"""The figures of the report's page, drawn from the cells' results and saved beside it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file
+
+from ser import predictions
+from ser.evaluation import calibration
+from ser.evaluation.comparison import Cell
+from ser.evaluation.evidence import Evidence
+from ser.evaluation.ranks import Ranking
+from ser.figures import calibration as calibration_figure
+from ser.figures import embeddings as embedding_figure
+from ser.figures import heat_map, intervals, layers, ranks, style
+from ser.figures.embeddings import Embeddings
+
+PREDICTIONS = "predictions.parquet"
+
+
+class Drawn(NamedTuple):
+    """PNG files of the page, see `ser.report.page.Report`."""
+
+    figures: dict[str, Path]
+    calibration: dict[str, Path]
+    embeddings: dict[str, Path]
+
+
+def draw(
+    folder: Path,
+    cells: Mapping[Cell, Path],
+    grid: pd.DataFrame,
+    baselines: pd.DataFrame,
+    evidence: Evidence,
+    card: Mapping[str, Any],
+    split: Mapping[str, Any],
+) -> Drawn:
+    """Draw all of them but the cells' own.
+
+    Args:
+        folder: Where PNG and SVG go.
+        cells: (model, loss) -> the cell's folder.
+        grid: See `grid_table.table`.
+        baselines: See `reports/baselines.csv`.
+        evidence: What predictions say beyond the grid.
+        card: The corpus card.
+        split: The split report.
+    """
+    footer, emotions = style.footer(card, split), tuple(card["emotions"])
+    best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
+    return Drawn(
+        {
+            **draw_grid(folder, grid, baselines, chance=1 / len(emotions), footer=footer),
+            **draw_ranks(folder, evidence.ranking, footer=footer),
+            **draw_layer_weights(folder, layer_weights(cells), footer=footer),
+        },
+        draw_calibration(
+            folder,
+            {"-".join(cell): predictions.read(cells[cell] / PREDICTIONS) for cell in best},
+            footer=footer,
+        ),
+        draw_embeddings(folder, cells, emotions, footer=footer),
+    )
+
+
+def layer_weights(cells: Mapping[Cell, Path]) -> dict[str, list[list[float]]]:
+    """Return what frozen layers contribute, per fold and seed, of cells that learn it."""
+    found: dict[str, list[list[float]]] = {}
+    for cell, folder in cells.items():
+        for path in sorted(folder.glob("fold-*/seed-*/facts.json")):
+            weights = json.loads(path.read_text(encoding="utf-8")).get("layer_weights")
+            if weights is not None:
+                found.setdefault("-".join(cell), []).append(weights)
+    return found
+
+
+def draw_grid(
+    folder: Path, grid: pd.DataFrame, baselines: pd.DataFrame, *, chance: float, footer: str
+) -> dict[str, Path]:
+    """Draw the heat map and the intervals.
+
+    Args:
+        folder: Where PNG and SVG go.
+        grid: See `grid_table.table`.
+        baselines: See `reports/baselines.csv`.
+        chance: UAR of guessing.
+        footer: Below every figure: corpus, protocol, synthetic or real.
+
+    Returns:
+        `heat_map` and `grid` -> PNG.
+    """
+    cells = heat_map.heat_map(
+        grid,
+        models=list(dict.fromkeys(grid["model"])),
+        losses=sorted(set(grid["loss"])),
+        chance=chance,
+        title="UAR of every model with every loss; framed: tied with the best",
+        footer=footer,
+    )
+    title = "UAR of every cell and of the baselines"
+    overview = intervals.grid_intervals(grid, baselines, chance=chance, title=title, footer=footer)
+    return {
+        "heat_map": style.save(cells, folder / "heat_map")[0],
+        "grid": style.save(overview, folder / "grid")[0],
+    }
+
+
+def draw_ranks(folder: Path, ranking: Ranking | None, *, footer: str) -> dict[str, Path]:
+    """Draw the critical-difference diagram as `ranks`, where there is a ranking."""
+    if ranking is None:
+        return {}
+    title = "Losses ranked by every speaker's UAR, mean over models"
+    drawn = ranks.critical_difference(ranking, title=title, footer=footer)
+    return {"ranks": style.save(drawn, folder / "ranks")[0]}
+
+
+def draw_calibration(
+    folder: Path, frames: Mapping[str, pd.DataFrame], *, footer: str
+) -> dict[str, Path]:
+    """Draw reliability and abstention.
+
+    Args:
+        folder: Where PNG and SVG go.
+        frames: Name of a cell -> its predictions.
+        footer: Below every figure.
+
+    Returns:
+        Name of the cell -> PNG.
+    """
+    drawn = {}
+    for name, frame in frames.items():
+        scaled, _ = calibration.calibrate(frame)
+        figure = calibration_figure.reliability(
+            calibration.reliability_bins(frame[frame["part"] == "test"]),
+            calibration.reliability_bins(scaled),
+            calibration.abstention_curve(scaled),
+            title=f"{name}: calibration and abstention on the test parts",
+            footer=footer,
+        )
+        drawn[name] = style.save(figure, folder / f"calibration_{name}")[0]
+    return drawn
+
+
+def draw_embeddings(
+    folder: Path, cells: Mapping[Cell, Path], emotions: tuple[str, ...], *, footer: str
+) -> dict[str, Path]:
+    """Draw the embeddings of the first fold's test part under the first seed.
+
+    Args:
+        folder: Where PNG and SVG go.
+        cells: (model, loss) -> the cell's folder.
+        emotions: Class names in order.
+        footer: Below every figure.
+
+    Returns:
+        Model -> PNG with one column per loss.
+    """
+    by_model: dict[str, dict[str, Embeddings]] = {}
+    for (model, loss), cell in sorted(cells.items()):
+        arrays = load_file(sorted(cell.glob("fold-1/seed-*/embeddings.safetensors"))[0])
+        by_model.setdefault(model, {})[loss] = Embeddings(
+            arrays["embeddings"].astype(np.float32), arrays["labels"], arrays.get("prototypes")
+        )
+    drawn = {}
+    for model, of_loss in by_model.items():
+        title = f"{model}: embeddings of unseen speakers, test part of fold 1"
+        figure = embedding_figure.embedding_maps(of_loss, emotions, title=title, footer=footer)
+        drawn[model] = style.save(figure, folder / f"embeddings_{model}")[0]
+    return drawn
+
+
+def draw_layer_weights(
+    folder: Path, weights: Mapping[str, list[list[float]]], *, footer: str
+) -> dict[str, Path]:
+    """Draw what frozen layers contribute.
+
+    Args:
+        folder: Where PNG and SVG go.
+        weights: Name of a cell that learns it -> weights of the layers, per fold and seed.
+        footer: Below every figure.
+
+    Returns:
+        `layers` -> PNG; nothing where no cell learns it.
+    """
+    if not weights:
+        return {}
+    title = "What each frozen layer contributes"
+    figure = layers.layer_weights(weights, title=title, footer=footer)
+    return {"layers": style.save(figure, folder / "layers")[0]}

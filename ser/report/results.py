@@ -1,0 +1,213 @@
+"""The finished comparison, for a terminal and for a Markdown page; no number by hand."""
+
+import datetime
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser import lineage
+from ser.errors import LineageError
+from ser.evaluation import grid_table
+from ser.evaluation.summary import CellSummary
+from ser.figures.style import footer
+from ser.report.page import SYNTHETIC_NOTICE
+from ser.tracking.cells import CellRecord
+from ser.tracking.tracker import Experiment, RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the last `dvc repro` came to.
+
+    Args:
+        grid: One row per cell, best first.
+        baselines: One row per baseline outside the grid.
+        origins: `<model>-<loss>` -> where the model's weights came from before training.
+        card: The corpus card.
+        split: The split report.
+    """
+
+    grid: pd.DataFrame
+    baselines: pd.DataFrame
+    origins: Mapping[str, str]
+    card: Mapping[str, Any]
+    split: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """`<corpus>-<number of emotions>`, the name of its place in a page."""
+        return f"{self.card['name']}-{len(self.card['emotions'])}"
+
+    @property
+    def weights(self) -> str:
+        """Where the weights of each model came from, in one sentence."""
+        of_model: dict[str, list[str]] = {}
+        for model, loss in zip(self.grid["model"], self.grid["loss"], strict=True):
+            origins = of_model.setdefault(model, [])
+            if (origin := self.origins[f"{model}-{loss}"]) not in origins:
+                origins.append(origin)
+        return "; ".join(f"{model}: {', '.join(origins)}" for model, origins in of_model.items())
+
+
+def read(reports: Path, data: Path) -> Result:
+    """Read a finished comparison.
+
+    Args:
+        reports: Folder of grid.csv, baselines.csv and origins.json.
+        data: Folder of corpus.json and split_report.json.
+
+    Raises:
+        LineageError: A file is missing.
+    """
+    try:
+        return Result(
+            pd.read_csv(reports / "grid.csv"),
+            pd.read_csv(reports / "baselines.csv"),
+            json.loads((reports / "origins.json").read_text(encoding="utf-8")),
+            json.loads((data / "corpus.json").read_text(encoding="utf-8")),
+            json.loads((data / "split_report.json").read_text(encoding="utf-8")),
+        )
+    except FileNotFoundError as error:
+        raise LineageError(f"{error.filename}: no such file; `make repro` makes it") from error
+
+
+def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
+    """Write origins.json: where the weights of each cell came from, which no table says.
+
+    Args:
+        reports: Folder of the comparison, which exists.
+        summaries: (model, loss) -> scores.
+    """
+    origins = {"-".join(cell): scores.origin for cell, scores in summaries.items()}
+    (reports / "origins.json").write_text(json.dumps(origins, indent=2) + "\n", encoding="utf-8")
+
+
+def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> None:
+    """Record the comparison as a run of its own, with the page and the tables as artifacts.
+
+    Args:
+        reports: Folder of the finished comparison.
+        best: The best cell, whose experiment and lineage the run takes over.
+        open_: Opens an experiment, as `ser.tracking.mlflow_tracker.open_experiment`.
+
+    Raises:
+        TrackingError: The tracking store cannot be used.
+    """
+    page = reports / "index.html"
+    digest = lineage.sha256_file(page)
+    kept = ("ser.corpus", "ser.protocol", "ser.synthetic", "ser.manifest_sha256")
+    shared = best.cell.spec.tags
+    spec = RunSpec(
+        name="comparison",
+        run_key=digest[:32],
+        tags={**{key: shared[key] for key in kept if key in shared}, "ser.report_sha256": digest},
+        params={"best": best.cell.spec.name},
+        note="The report of the comparison: open the artifact `index.html`.",
+    )
+    experiment = open_(
+        f"{best.experiment}/report",
+        note=f"One run per state of the comparison of `{best.experiment}`.",
+        tags=best.experiment_tags,
+    )
+    with experiment.run(spec) as tracker:
+        tracker.log_metrics({"test/uar": best.cell.metrics["test/uar"]})
+        for path in (page, *sorted(reports.glob("*.csv"))):
+            tracker.log_artifact(path)
+
+
+def as_text(result: Result) -> str:
+    """Return the table for a terminal, headed by corpus and protocol, the baselines below it."""
+    below = result.baselines.assign(
+        model="baseline", loss=result.baselines["name"], tied_with_best=False
+    )
+    _, *baselines = grid_table.as_text(below).splitlines()
+    lines = [
+        footer(result.card, result.split),
+        grid_table.as_text(result.grid),
+        *baselines,
+        f"weights before training: {result.weights}",
+    ]
+    if result.card["synthetic"]:
+        lines.append(SYNTHETIC_NOTICE)
+    return "\n".join(lines)
+
+
+def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
+    """Return the table for a page, with the date and the command that made it.
+
+    Args:
+        result: The comparison.
+        today: When it was written.
+        preset: Name of the preset that made it.
+    """
+    card, split = result.card, result.split
+    lines = [
+        f"{footer(card, split)}: {card['num_used']} utterances, {card['num_speakers']} speakers, "
+        f"{len(card['emotions'])} emotions ({', '.join(card['emotions'])}), "
+        f"{len(split['folds'])} folds",
+        "",
+        "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['model']} | {row['loss']} | {_scores(row)} | {row['num_seeds']} |"
+        for row in result.grid.to_dict("records")
+    ]
+    baselines = result.baselines.to_dict("records")
+    lines += [f"| *baseline* | *{row['name']}* | {_scores(row)} | |" for row in baselines]
+    lines += ["", f"Weights before training: {result.weights}. Baselines:"]
+    lines[-1] += (
+        " " + "; ".join(f"*{row['name']}*, {row['description']}" for row in baselines) + "."
+    )
+    command = f"make use PRESET={preset} && make repro && .venv/bin/ser results --into README.md"
+    lines += ["", f"Written on {today.isoformat()} by `{command}`."]
+    if card["synthetic"]:
+        lines += ["", SYNTHETIC_NOTICE]
+    return "\n".join(lines)
+
+
+def _scores(row: Mapping[Any, Any]) -> str:
+    """Return UAR, WA and macro-F1 as three columns of a row, in percent."""
+    uar, wa = (
+        f"{100 * row[name]:.1f} ({100 * row[f'{name}_low']:.1f} to {100 * row[f'{name}_high']:.1f})"
+        for name in ("uar", "wa")
+    )
+    return f"{uar} | {wa} | {100 * row['macro_f1']:.1f}"
+
+
+def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -> None:
+    """Replace a table between its markers in a Markdown page.
+
+    Args:
+        page: The page; holds `<!-- results:<name> -->` and `<!-- /results -->`.
+        result: The comparison.
+        configs: Folder of presets: the one equal to params.yaml is named as the command.
+
+    Raises:
+        LineageError: The page or the marker is missing.
+    """
+    start, end = f"<!-- results:{result.name} -->", "<!-- /results -->"
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    before, marker, rest = text.partition(start)
+    _, closing, after = rest.partition(end)
+    if not marker or not closing:
+        raise LineageError(f"{page}: no place for the table; it needs the lines {start} and {end}")
+    preset = _preset(configs)
+    table = as_markdown(result, today=datetime.datetime.now().astimezone().date(), preset=preset)
+    page.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def _preset(configs: Path) -> str:
+    """Return the name of the preset that params.yaml is a copy of."""
+    params = configs.parent / "params.yaml"
+    for preset in sorted(configs.glob("*.yaml")):
+        if params.is_file() and preset.read_bytes() == params.read_bytes():
+            return preset.stem
+    raise LineageError(
+        f"{params}: is no preset of {configs}, so no command can be named that makes this table "
+        f"again; save it there as a preset, or `make use PRESET=<name>` and `make repro`"
+    )

@@ -1,0 +1,120 @@
+"""Training on a fold's train part and choosing on its dev part; the test part is not known.
+
+Training a cell and tuning it share this.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ser import seeding
+from ser.errors import TrainingError
+from ser.features.batching import LengthBucketedBatches
+from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
+from ser.features.store import FeatureStore
+from ser.training.fit import FitContext, FitResult, fit
+from ser.training.plan import CellPlan, build_loss, build_model
+from ser.training.recipe import Balance
+
+
+@dataclass(frozen=True, slots=True)
+class DevelopmentData:
+    """The parts of a fold that decide: what trains and what chooses, and nothing else.
+
+    Args:
+        train, dev: Utterance ids.
+        store: Features.
+        label_of: Utterance id -> class index.
+        rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
+    """
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    store: FeatureStore
+    label_of: Mapping[str, int]
+    rating_of: Mapping[str, Sequence[float]] | None = None
+
+    def part(self, ids: tuple[str, ...], statistics: Statistics) -> FeatureDataset:
+        """Return the dataset of `train` or `dev`."""
+        return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A trained model, before anything of the test part is read.
+
+    Args:
+        fit: Chosen weights and history.
+        model: With those weights, on the context's device.
+        loss: What it was trained with.
+        statistics: The fold's normalisation.
+        dev: The dataset that chose.
+    """
+
+    fit: FitResult
+    model: nn.Module
+    loss: Any
+    statistics: Statistics
+    dev: FeatureDataset
+
+
+def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Selected:
+    """Train a cell on a fold's train part; choose the epoch on its dev part.
+
+    Args:
+        plan: Model, loss and settings.
+        data: The two parts.
+        context: Device, seed, tracker, checkpoint.
+
+    Returns:
+        The model with the chosen weights.
+
+    Raises:
+        TrainingError: An emotion is missing from the train part, or the loss diverges.
+    """
+    labels = np.array([data.label_of[id_] for id_ in data.train], dtype=np.int64)
+    class_weights = _class_weights(labels, len(plan.emotions))
+    seeding.seed_everything(seeding.derive(context.seed, "weights"))
+    loss = build_loss(plan, class_weights if plan.training.balance == "class_weights" else None)
+    model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
+    statistics = (
+        fit_statistics(data.store, data.train)
+        if model.normalises_inputs
+        else Statistics.identity(data.store.num_bins)
+    )
+    train, dev = data.part(data.train, statistics), data.part(data.dev, statistics)
+    sampler = LengthBucketedBatches(
+        train.lengths,
+        batch_size=plan.recipe.batch_size,
+        max_frames=plan.recipe.max_frames,
+        seed=context.seed,
+        weights=_row_weights(train.labels, class_weights, plan.training.balance),
+        num_replicas=context.accelerator.num_processes,
+        rank=context.accelerator.process_index,
+    )
+    result = fit(model, loss, train, dev, sampler, recipe=plan.recipe, context=context)
+    model.load_state_dict(result.weights)
+    return Selected(result, model, loss, statistics, dev)
+
+
+def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:
+    """Return N / (K n_c) per class `(num_classes,)`, from the labels of a train part."""
+    counts = np.bincount(labels, minlength=num_classes)
+    if (counts == 0).any():
+        raise TrainingError(
+            f"class indices {np.flatnonzero(counts == 0).tolist()} are missing from the train part"
+        )
+    return torch.from_numpy((len(labels) / (num_classes * counts)).astype(np.float32))
+
+
+def _row_weights(
+    labels: NDArray[np.int64], class_weights: Tensor, balance: Balance
+) -> NDArray[np.float64] | None:
+    if balance != "weighted_sampler":
+        return None
+    return class_weights.numpy().astype(np.float64)[labels]

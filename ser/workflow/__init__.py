@@ -1,0 +1,1 @@
+"""What crosses stages: the whole of params.yaml, the commands of dvc.yaml, who runs them."""

@@ -1,0 +1,308 @@
+"""What is wrong with an installation, a corpus link or a tracking store, and how to mend it."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ser import components, lineage
+from ser.errors import SerError
+from ser.params import load_mapping, parse, read
+
+Level = Literal["ok", "warn", "fail"]
+
+_MIN_PYTHON = (3, 11)
+_LOW_DISK_GB = 5.0
+_NO_DISK_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Args:
+        level: `ok`; `warn` where work goes on but something is not as it should be;
+            `fail` where a command will refuse.
+        what: The thing, e.g. `corpus link`.
+        detail: What was found, one sentence.
+        cure: What to do, usually a command; empty where nothing is wrong.
+    """
+
+    level: Level
+    what: str
+    detail: str
+    cure: str = ""
+
+
+def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
+    """Look at everything that a command of this project stands on.
+
+    Args:
+        root: The project's root.
+        fix: Also mend what can be mended without loss: close the runs of dead processes,
+            correct the artifact paths of a moved project.
+
+    Returns:
+        Findings in a fixed order; with `fix`, as they are after mending.
+    """
+    findings = [
+        _python(),
+        *_versions(root / "constraints.txt"),
+        _threads(),
+        _disk(root),
+        _git(root),
+        _dvc(root),
+    ]
+    findings += _params(root)
+    findings += _store(root, fix=fix)
+    return findings
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < _MIN_PYTHON:
+        return Finding("fail", "python", f"{version} is too old", "install Python 3.11 or newer")
+    return Finding("ok", "python", version)
+
+
+def _versions(constraints: Path) -> Iterator[Finding]:
+    """Compare installed packages with those the project pins."""
+    if not constraints.is_file():
+        yield Finding("warn", "versions", f"no {constraints.name}", "run from the project's root")
+        return
+    pins = {}
+    for line in constraints.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"\s*([A-Za-z0-9_.-]+)\s*==\s*([^\s;#]+)", line):
+            pins[found[1]] = found[2]
+    installed = lineage.package_versions([*lineage.PACKAGES, *pins])
+    lost = [name for name in lineage.PACKAGES if installed[name] == lineage.NONE]
+    # torch reports 2.11.0+cpu where 2.11.0 is pinned.
+    other = [
+        f"{name} {installed[name]} (pinned {pin})"
+        for name, pin in pins.items()
+        if installed[name] not in (lineage.NONE, pin) and installed[name].split("+")[0] != pin
+    ]
+    cure = "`.venv/bin/pip install -c constraints.txt -e .` installs the pinned versions"
+    if lost:
+        yield Finding("fail", "versions", f"not installed: {', '.join(lost)}", cure)
+    if other:
+        yield Finding("warn", "versions", f"differ: {', '.join(other)}", cure)
+    if not lost and not other:
+        yield Finding("ok", "versions", f"{len(pins)} pins agree")
+
+
+def _threads() -> Finding:
+    cpus = os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    detail = f"{cpus} CPUs, OMP_NUM_THREADS={asked or 'unset'}"
+    if os.environ.get("OMP_WAIT_POLICY", "PASSIVE").upper() != "PASSIVE":
+        cure = "`unset OMP_WAIT_POLICY`: spinning threads slow training up to a hundredfold"
+        return Finding("warn", "threads", f"{detail}, threads spin while they wait", cure)
+    if asked.isdigit() and int(asked) > cpus:
+        return Finding(
+            "warn", "threads", f"{detail}: more threads than CPUs", "`unset OMP_NUM_THREADS`"
+        )
+    return Finding("ok", "threads", detail)
+
+
+def _disk(root: Path) -> Finding:
+    free_gb = shutil.disk_usage(root).free / 1e9
+    detail = f"{free_gb:.1f} GB free"
+    if free_gb >= _LOW_DISK_GB:
+        return Finding("ok", "disk", detail)
+    level: Level = "warn" if free_gb >= _NO_DISK_GB else "fail"
+    cure = "free some space; `dvc gc --workspace` drops cached data of other commits"
+    return Finding(level, "disk", detail, cure)
+
+
+def _git(root: Path) -> Finding:
+    state = lineage.git_state(root)
+    if state.commit == lineage.NONE:
+        cure = "install git, then clone the project or `git init` and commit"
+        return Finding("warn", "git", "no commit: runs cannot record the code's version", cure)
+    suffix = ", with changes not committed" if state.dirty else ""
+    return Finding("ok", "git", f"{state.commit[:12]}{suffix}")
+
+
+def _dvc(root: Path) -> Finding:
+    has_git = (root / ".git").exists()
+    config = [root / ".dvc" / name for name in ("config", "config.local")]
+    text = "\n".join(path.read_text("utf-8") for path in config if path.is_file())
+    if not (root / ".dvc").is_dir():
+        cure = "`dvc init`" if has_git else "`dvc init --no-scm`"
+        return Finding("fail", "dvc", "no .dvc folder: `dvc repro` refuses", cure)
+    if not has_git and not re.search(r"no_scm\s*=\s*true", text, re.IGNORECASE):
+        cure = "`dvc config --local core.no_scm true`"
+        return Finding("fail", "dvc", ".dvc without .git: `dvc repro` refuses", cure)
+    return Finding("ok", "dvc", "initialised")
+
+
+def _params(root: Path) -> Iterator[Finding]:
+    """Look at params.yaml and at what it names on disk."""
+    path = root / "params.yaml"
+    try:
+        content = load_mapping(path)
+        _validate(path)
+    except SerError as error:
+        cure = "correct params.yaml, or `make use PRESET=demo` for a fresh one"
+        yield Finding("fail", "params.yaml", str(error), cure)
+        return
+    yield Finding("ok", "params.yaml", "valid")
+    yield _corpus(root, content.get("corpus"), content.get("synthetic_corpora") or [])
+    yield from _checkpoints(root, content)
+
+
+def _validate(path: Path) -> None:
+    # Here, not at the top: it takes torch along.
+    from ser.workflow.experiment import Experiment
+
+    read(path, Experiment)
+
+
+def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
+    """Look at data/raw/<corpus>, as far as its labels and file names go."""
+    what = "corpus link"
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if not isinstance(name, str):
+        return Finding("fail", what, "params.yaml names no corpus", "set corpus.name")
+    link = root / "data" / "raw" / name
+    shown = f"data/raw/{name}"
+    cure = f"`ser link-corpus {name} /where/it/is`"
+    if link.is_symlink() and not link.exists():
+        return Finding("fail", what, f"{shown} points to {link.readlink()}, which is gone", cure)
+    if not link.exists():
+        if name in synthetic:
+            return Finding("ok", what, f"{shown} is not there yet; `dvc repro` makes it")
+        return Finding("fail", what, f"{shown} is not there", cure)
+    try:
+        count = num_utterances(name, link, section)
+    except SerError as error:
+        return Finding("fail", what, f"{shown}: {error}", cure)
+    return Finding("ok", what, f"{shown}: {count} utterances")
+
+
+def num_utterances(name: str, root: Path, section: object = None) -> int:
+    """Return how many utterances a corpus' labels and file names name below a root.
+
+    Args:
+        name: Name of the corpus' parser.
+        root: A folder that should hold the corpus.
+        section: Its section of params.yaml, or None for the parser's defaults.
+
+    Raises:
+        UnknownComponentError: There is no such parser; the message lists them all.
+        CorpusError: The folder is not that corpus.
+        ParamsError: The section is wrong.
+    """
+    module: Any = components.load("ser.data.corpora", name)
+    content = section if isinstance(section, Mapping) else {"name": name}
+    params = parse(content, module.Params, where=f"corpus {name}")
+    return len(module.build(params).parse(root).annotations)
+
+
+def _checkpoints(root: Path, content: object) -> Iterator[Finding]:
+    """Look for every pretrained checkpoint that params.yaml names."""
+    for value in sorted(set(_values_of(content, "checkpoint"))):
+        what = "checkpoint"
+        if (root / value).is_dir():
+            yield Finding("ok", what, value)
+        elif re.fullmatch(r"[\w.-]+/[\w.-]+", value) and not value.startswith("."):
+            yield _hub_checkpoint(value)
+        else:
+            cure = "put the checkpoint there, or name another one; the pipeline writes its own"
+            yield Finding("warn", what, f"{value} is not there", cure)
+
+
+def _hub_checkpoint(name: str) -> Finding:
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    if (cache / f"models--{name.replace('/', '--')}" / "snapshots").is_dir():
+        return Finding("ok", "checkpoint", f"{name}, downloaded")
+    cure = f"`HF_HUB_OFFLINE=0 hf download {name}` on a machine with network"
+    return Finding("warn", "checkpoint", f"{name} is neither a folder nor downloaded", cure)
+
+
+def _values_of(content: object, key: str) -> Iterator[str]:
+    """Yield the text values of a key at any depth."""
+    if isinstance(content, Mapping):
+        for name, value in content.items():
+            if name == key and isinstance(value, str):
+                yield value
+            else:
+                yield from _values_of(value, key)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _values_of(item, key)
+
+
+def _store(root: Path, *, fix: bool) -> Iterator[Finding]:
+    """Look at the tracking store: the database itself, then the runs in it."""
+    # Here, not at the top: MLflow takes over a second.
+    from ser.tracking import health, store
+
+    uri = store.default_uri(root)
+    database = store.database_path(uri)
+    if database is not None:
+        if not database.exists():
+            yield Finding("ok", "tracking store", f"{database} is not there yet; it makes itself")
+            return
+        if fix and (changed := health.relocate(database)):
+            yield Finding("ok", "artifact paths", f"{changed} corrected")
+        findings = _database(health.examine(database))
+        yield from findings
+        if any(finding.level == "fail" for finding in findings):
+            return
+    yield from _runs(root, uri, fix=fix)
+
+
+def _database(found: Any) -> list[Finding]:
+    """Turn an examination (`ser.tracking.health.Health`) into findings."""
+    what = "tracking store"
+    cure = f"move {found.path} aside and run `ser restore-runs`, which fills a new one from runs/"
+    if found.problem or found.integrity != "ok":
+        detail = f"{found.path} is damaged: {found.problem or found.integrity}"
+        return [Finding("fail", what, detail, cure)]
+    if found.schema != found.expected_schema:
+        schema_cure = (
+            f"install the pinned MLflow, or back up {found.path} and run "
+            f"`mlflow db upgrade sqlite:///{found.path}`; if that fails, {cure}"
+        )
+        detail = f"schema {found.schema or 'missing'}, this MLflow needs {found.expected_schema}"
+        return [Finding("fail", what, detail, schema_cure)]
+    findings = [Finding("ok", what, f"{found.path}, schema {found.schema}")]
+    if found.locked:
+        wait = f"end the process that holds it (`fuser {found.path}` names it)"
+        findings.append(Finding("fail", what, "another process holds the write lock", wait))
+    if found.journal_mode != "wal":
+        detail = f"journal mode {found.journal_mode}: readers block writers"
+        mend = "nothing to do on a network disk; elsewhere the next run sets the write-ahead log"
+        findings.append(Finding("warn", what, detail, mend))
+    if found.moved_from:
+        detail = f"artifacts are recorded under {', '.join(found.moved_from)}; the project moved"
+        findings.append(Finding("fail", "artifact paths", detail, "`ser doctor --fix`"))
+    return findings
+
+
+def _runs(root: Path, uri: str, *, fix: bool) -> Iterator[Finding]:
+    """Look for runs that a killed process left behind."""
+    from ser.tracking import stale
+
+    try:
+        runs = stale.stale_runs(root)
+        if runs and fix:
+            stale.close_stale(root, runs)
+    except SerError as error:
+        yield Finding("fail", "tracking store", str(error), "see the message")
+        return
+    names = ", ".join(f"{run.name} ({run.run_id})" for run in runs)
+    if not runs:
+        yield Finding("ok", "runs", f"none left behind in {uri}")
+    elif fix:
+        yield Finding("ok", "runs", f"closed as killed: {names}")
+    else:
+        detail = f"still RUNNING though their process is gone: {names}"
+        yield Finding("warn", "runs", detail, "`ser doctor --fix` closes them")

@@ -1,0 +1,153 @@
+"""What a split is worth: the same cell, utterances and features under two protocols.
+
+The stages themselves are run, by the commands of the pipeline with other paths; nothing of
+what DVC manages is touched.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ser import predictions
+from ser.data import manifest
+from ser.errors import SerError
+from ser.evaluation import comparison, summary
+from ser.evaluation.comparison import Paired
+from ser.evaluation.summary import CellSummary
+from ser.params import load_mapping, read
+from ser.workflow.experiment import Experiment, train_command
+
+#: Below the scratch folder: finished protocols are kept there, to be resumed.
+FOLDER = Path("work") / "protocol-gap"
+COLUMNS = ("protocol", "num_folds", "num_seeds", "uar", "uar_low", "uar_high", "wa")
+
+
+class ProtocolGapError(SerError):
+    """A stage of one of the protocols failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A cell under two protocols.
+
+    Args:
+        cell: `<model>-<loss>`.
+        table: One row per protocol with `COLUMNS`, in the order asked for.
+        difference: Of the second protocol minus the first, on the same utterances.
+        synthetic: Whether the speech is.
+    """
+
+    cell: str
+    table: pd.DataFrame
+    difference: Paired
+    synthetic: bool
+
+
+def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "random")) -> Gap:
+    """Train a cell under two protocols and compare.
+
+    Args:
+        cell: A name among `cells` in params.yaml; its features must have been extracted.
+        root: The project's root.
+        protocols: See `ser.data.splits`.
+
+    Returns:
+        Scores and paired difference. It is what the split was worth: the model, the loss,
+        the features and the utterances are the same.
+
+    Raises:
+        ParamsError: There is no such cell.
+        ProtocolGapError: A stage failed; it has said why.
+    """
+    scores = [_train(cell, protocol, root) for protocol in protocols]
+    card = json.loads((root / "data" / "corpus.json").read_text(encoding="utf-8"))
+    rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
+    first, second = (found.by_speaker for found in scores)
+    return Gap(
+        cell,
+        pd.DataFrame(rows)[list(COLUMNS)],
+        comparison.compare(second, first),
+        bool(card["synthetic"]),
+    )
+
+
+def as_text(gap: Gap) -> str:
+    """Return the gap for a terminal."""
+    lines = [f"{gap.cell}{' (SYNTHETIC speech)' if gap.synthetic else ''}"]
+    lines.append(f"{'protocol':<10} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}")
+    for row in gap.table.to_dict("records"):
+        interval = f"{100 * row['uar_low']:.1f} to {100 * row['uar_high']:.1f}"
+        lines.append(
+            f"{row['protocol']:<10} {100 * row['uar']:>6.1f} {interval:>16} {100 * row['wa']:>6.1f}"
+        )
+    found, (first, second) = gap.difference, gap.table["protocol"]
+    lines.append(
+        f"{second} minus {first}: {100 * found.difference:+.1f} points of UAR "
+        f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), sign-flip p {found.p:.3f}"
+    )
+    return "\n".join(lines)
+
+
+def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]]:
+    """Return the commands of the stages split and train under another protocol.
+
+    Args:
+        cell: Its name.
+        protocol: Its splits go into a folder of its own, and so do the cell's results.
+        root: The project's root, where the commands are to be run.
+    """
+    folder = FOLDER / protocol
+    experiment = read(root / "params.yaml", Experiment)
+    train = train_command(load_mapping(root / "dvc.yaml"), experiment, cell)
+    for option, path in (
+        ("--splits", folder / "splits.csv"),
+        ("--split-report", folder / "split_report.json"),
+        ("--out", folder / cell),
+    ):
+        train[train.index(option) + 1] = str(path)
+    if "--tuned" in train:
+        # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
+        place = train.index("--tuned")
+        del train[place : place + 2]
+    params = ["--params", str(folder / "params.yaml")]
+    split = [sys.executable, "-m", "pipelines.split", "--manifest", "data/manifest.jsonl"]
+    return [*split, *params, "--out", str(folder)], [*train, *params]
+
+
+def _train(cell: str, protocol: str, root: Path) -> CellSummary:
+    folder = root / FOLDER / protocol
+    folder.mkdir(parents=True, exist_ok=True)
+    params: dict[str, Any] = load_mapping(root / "params.yaml")
+    params["split"] = {**params["split"], "protocol": protocol}
+    text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    for command in commands(cell, protocol, root):
+        _run(command, root)
+    frame = predictions.read(folder / cell / "predictions.parquet")
+    utterances = manifest.read(root / "data" / "manifest.jsonl")
+    return summary.summarise(frame, {u.id: u.speaker for u in utterances})
+
+
+def _run(command: Sequence[str], root: Path) -> None:
+    status = subprocess.run(command, cwd=root, check=False).returncode
+    if status:
+        raise ProtocolGapError(f"`{' '.join(command)}` ended with status {status}; see above")
+
+
+def _row(protocol: str, scores: CellSummary) -> dict[str, object]:
+    return {
+        "protocol": protocol,
+        "num_folds": scores.num_folds,
+        "num_seeds": scores.num_seeds,
+        "uar": scores.scores["uar"],
+        "uar_low": scores.intervals["uar"].low,
+        "uar_high": scores.intervals["uar"].high,
+        "wa": scores.scores["wa"],
+    }

@@ -1,0 +1,57 @@
+"""The heat map of the grid."""
+
+import numpy as np
+import pandas as pd
+
+from ser.figures import heat_map
+
+CELLS = pd.DataFrame(
+    [
+        ["lstm", "focal", 0.7, 0.6, 0.8, True],
+        ["lstm", "aam", 0.5, np.nan, np.nan, False],
+        ["hubert", "focal", 0.4, 0.3, 0.45, False],
+    ],
+    columns=["model", "loss", "uar", "uar_low", "uar_high", "tied_with_best"],
+)
+
+
+def drawn():
+    return heat_map.heat_map(
+        CELLS,
+        models=["lstm", "hubert"],
+        losses=["focal", "aam"],
+        chance=0.25,
+        title="grid",
+        footer="SYNTHETIC",
+    )
+
+
+def texts(axes):
+    return {text.get_text(): text.get_position() for text in axes.texts}
+
+
+def test_every_square_stands_at_its_model_and_loss():
+    axes = drawn().axes[0]
+    shown = texts(axes)
+    column = {name: place[0] for name, place in shown.items()}
+    row = {name: round(place[1]) for name, place in shown.items()}
+    assert (row["70.0"], column["70.0"]) == (0, 0)
+    assert (row["50.0"], column["50.0"]) == (0, 1)
+    assert (row["40.0"], column["40.0"]) == (1, 0)
+    assert (row["not trained"], column["not trained"]) == (1, 1)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["lstm", "hubert"]
+
+
+def test_intervals_are_written_where_they_are_known():
+    shown = texts(drawn().axes[0])
+    assert "60.0 to 80.0" in shown
+    assert not any("nan" in text for text in shown)
+
+
+def test_only_ties_are_framed():
+    frames = [patch.get_xy() for patch in drawn().axes[0].patches]
+    assert np.round(frames).tolist() == [[0.0, 0.0]]
+
+
+def test_the_figure_names_its_corpus():
+    assert drawn().get_supxlabel() == "SYNTHETIC"

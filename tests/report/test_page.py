@@ -1,0 +1,344 @@
+import base64
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ser.evaluation import evidence, grid_table, published, summary, tuning_gain
+from ser.evaluation.ranks import Ranking
+from ser.figures import style
+from ser.report import page as pages
+from ser.report.page import SYNTHETIC_NOTICE, CellSection, Report
+from ser.report.tuning import Tuning
+from tests import synthetic
+from tests.evaluation.test_summary import cell
+
+PNG = b"\x89PNG not really"
+FOLD = {
+    "fold": 1,
+    "speakers": {"test": ["Ses01F"], "dev": ["Ses02F"], "train": ["Ses03F"]},
+    "num_utterances": {"train": 101, "dev": 102, "test": 103},
+    "shared": {"train-test": {"sentences": {"share_of_second_part": 0.123}}},
+}
+
+BASELINES = pd.DataFrame(
+    [
+        ("majority", "the commonest <emotion>", 5, 0.25, 0.25, 0.25, 0.311, 0.288, 0.344, 0.119),
+        ("mfcc_svm", "linear SVM", 5, 0.301, 0.292, 0.318, 0.326, 0.303, 0.357, 0.307),
+    ],
+    columns=["name", "description", "num_folds", "uar", "uar_low", "uar_high", "wa", "wa_low",
+             "wa_high", "macro_f1"],
+)  # fmt: skip
+SHORTCUT = {
+    "unanswered": None,
+    "num_utterances": {"improvised": 172, "scripted": 149},
+    "detector": {"uar": 0.817, "uar_low": 0.791, "uar_high": None, "wa": 0.823},
+    "knows_kind_only": {"uar": 0.337, "uar_low": 0.309, "uar_high": 0.363},
+    "chance": 0.25,
+    "cramers_v": 0.187,
+    "emotions": [
+        {"emotion": "angry", "improvised": 39, "share_of_improvised": 0.227, "scripted": 58,
+         "share_of_scripted": 0.389, "cramers_v": 0.176, "explained": 0.031},
+    ],
+}  # fmt: skip
+
+
+NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
+
+
+def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
+    frames, summaries = {}, {}
+    for seed, loss in enumerate(("cross_entropy", "focal")):
+        frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
+        frames["lstm", loss] = frame
+        origin = f"nobody/tiny@{seed}abc"
+        summaries["lstm", loss] = summary.summarise(frame, speaker_of, origin=origin)
+    grid = grid_table.table(summaries)
+    picture = tmp_path / "figure.png"
+    picture.write_bytes(PNG)
+    card = {
+        "name": "demo",
+        "synthetic": synthetic,
+        "licence": "Free <of> charge.",
+        "citation": "Nobody & Co.",
+        "emotions": ["angry", "happy", "neutral", "sad"],
+        "num_used": 321,
+        "num_speakers": 10,
+        "num_sessions": 5,
+        "num_rejected": 7,
+        "duration_s": 7200.0,
+    }
+    split = {
+        "protocol": "session",
+        "speaker_independent": speaker_independent,
+        "folds": [FOLD],
+    }
+    sections = [
+        CellSection(
+            "-".join(key),
+            summaries[key],
+            {"recipe": {"num_epochs": 17}, "seed": 0},
+            {"Confusion matrix": picture},
+        )
+        for key in zip(grid["model"], grid["loss"], strict=True)
+    ]
+    provenance = {"commit": "0123abc"}
+    found = evidence_of(frames, summaries, grid, card, split)
+    figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
+    pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
+    sections_and_more = (sections, provenance, NOTHING_TUNED)
+    return Report(card, split, grid, BASELINES, SHORTCUT, found, *pictures, *sections_and_more)
+
+
+def evidence_of(frames, summaries, grid, card, split):
+    """The evidence of three losses would fill the page; two have no ranking, so one is given."""
+    ids = sorted(set(frames["lstm", "focal"]["utterance_id"]))
+    spoken = [u for u in synthetic.corpus(num_sessions=3) if u.emotion is not None]
+    utterances = [synthetic.renamed(spoken[n % len(spoken)], id_) for n, id_ in enumerate(ids)]
+    found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
+    return replace(found, ranking=Ranking({"focal": 1.2, "cross_entropy": 1.8}, 10, 0.043, 0.62))
+
+
+def text_of(page):
+    """The page without tags and style, spaces collapsed."""
+    body = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+
+def test_every_number_of_the_grid_is_on_the_page(tmp_path):
+    made = make_report(tmp_path)
+    page = text_of(pages.render(made))
+    for row in made.grid.to_dict("records"):
+        for name in ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "macro_f1", "ece"):
+            assert f"{100 * row[name]:.1f}" in page, name
+        assert f"{row['mcc']:.3f}" in page
+    for section in made.cells:
+        assert section.name in page
+        for recall in section.summary.recall.values():
+            assert f"{100 * recall:.1f}" in page
+
+
+def section(page, name):
+    """The text of one section of the page."""
+    return text_of(page[page.index(f'id="{name}"') - 4 :].split("<h2", 2)[1])
+
+
+def test_the_floor_stands_below_the_best_cell_of_each_model(tmp_path):
+    made = make_report(tmp_path)
+    page = pages.render(made)
+    shown = section(page, "baselines")
+    best, other = made.grid["loss"]
+    assert f"lstm trained with {best}" in shown
+    assert f"trained with {other}" not in shown
+    assert shown.index(best) < shown.index("majority") < shown.index("mfcc_svm")
+    assert "25.0 25.0 to 25.0 31.1 28.8 to 34.4 11.9" in shown
+    assert "30.1 29.2 to 31.8 32.6 30.3 to 35.7 30.7" in shown
+    assert page.count('<tr class="baseline') == 2
+    assert "the commonest &lt;emotion&gt;" in page
+
+
+def test_cells_that_do_not_clear_the_floor_are_named(tmp_path):
+    made = make_report(tmp_path)
+    made.grid.loc[:, "uar_low"] = [0.302, 0.301]
+    named = f"reaches down to its highest UAR: lstm-{made.grid['loss'][1]}."
+    assert named in section(pages.render(made), "baselines")
+    made.grid.loc[:, "uar_low"] = [0.302, float("nan")]
+    assert named in section(pages.render(made), "baselines")
+    made.grid.loc[:, "uar_low"] = 0.302
+    shown = section(pages.render(made), "baselines")
+    assert "Not clear" not in shown
+    assert "The interval of every cell begins above the highest UAR of the baselines." in shown
+
+
+def test_the_shortcut_is_shown_in_numbers(tmp_path):
+    shown = section(pages.render(make_report(tmp_path)), "shortcut")
+    for part in (
+        "tells scripted from improvised utterances at UAR 81.7 % ( 79.1 to –",  # noqa: RUF001
+        "WA 82.3",
+        "emotions at UAR 33.7 % ( 30.9 to 36.3 ; guessing: 25.0 )",
+        "Of angry , the difference between scripted and improvised explains 3.1 %",
+        "angry 39 22.7 58 38.9 0.176 3.1",
+        "all 172 149 0.187",
+        "HuBERT row",
+    ):
+        assert part.replace(" ", "") in shown.replace(" ", ""), part
+
+
+def test_a_shortcut_without_an_answer_is_a_sentence_and_no_table(tmp_path):
+    made = replace(make_report(tmp_path), shortcut={"unanswered": "All of it is <read>."})
+    page = pages.render(made)
+    shown = section(page, "shortcut")
+    assert "All of it is &lt;read&gt;." in shown
+    assert "HuBERT row" in shown
+    assert "Cramér" not in page
+
+
+def test_where_the_weights_of_a_model_came_from_stands_below_its_name(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    for origin in ("nobody/tiny@0abc", "nobody/tiny@1abc"):
+        assert f'lstm<span class="origin">{origin}</span>' in page
+
+
+def test_an_unknown_interval_is_a_dash(tmp_path):
+    made = make_report(tmp_path)
+    made.grid.loc[:, ["uar_low", "uar_high"]] = float("nan")
+    page = pages.render(made)
+    assert "– to –" in page  # noqa: RUF001
+    assert not re.search(r"\bnan\b", text_of(page))
+
+
+def test_the_page_loads_nothing_from_anywhere(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    links = re.findall(r"(?:src|href|action|data)\s*=\s*[\"']?([^\"'\s>]+)", page)
+    assert links
+    inside = ("data:image/png;base64,", "#")
+    assert [link[:40] for link in links if not link.startswith(inside)] == []
+    for link in links:
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in page
+    assert not re.search(r"url\(|@import|<script|<link|<iframe|https?://", page)
+
+
+def test_the_pictures_are_inside(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    encoded = base64.b64encode(PNG).decode()
+    # Four of the page, one of calibration, one of embeddings, one of each of two cells.
+    assert page.count(f"data:image/png;base64,{encoded}") == 8
+
+
+def test_synthetic_speech_is_named_and_real_speech_is_not_called_so(tmp_path):
+    page = pages.render(make_report(tmp_path, synthetic=True))
+    assert SYNTHETIC_NOTICE in page
+    assert "SYNTHETIC" in page
+    assert "demo (synthetic)" in page
+    page = pages.render(make_report(tmp_path, synthetic=False))
+    assert SYNTHETIC_NOTICE not in page
+    assert "ynthetic" not in page.replace("real speech", "")
+    assert "eal speech" in page
+
+
+def test_a_speaker_dependent_protocol_is_named_and_an_independent_one_is_not_called_so(tmp_path):
+    page = pages.render(make_report(tmp_path, speaker_independent=False))
+    assert "Speaker-dependent protocol" in page
+    assert "SPEAKER-DEPENDENT" in page
+    assert "No test speaker was heard" not in page
+    page = pages.render(make_report(tmp_path, speaker_independent=True))
+    assert "peaker-dependent" not in page
+    assert "No test speaker was heard" in page
+
+
+def test_one_seed_is_said_to_show_no_spread(tmp_path):
+    notice = "single seed"
+    assert notice in text_of(pages.render(make_report(tmp_path, num_seeds=1)))
+    assert notice not in text_of(pages.render(make_report(tmp_path, num_seeds=2)))
+
+
+def test_data_folds_params_and_provenance_are_shown(tmp_path):
+    page = text_of(pages.render(make_report(tmp_path)))
+    for shown in (
+        "321", "2.00 h", "10 speakers in 5 sessions", "Recordings refused: 7", "Ses01F", "Ses02F",
+        "101", "102", "103", "12.3 %", "recipe.num_epochs 17", "0123abc", "25.0 %",
+    ):  # fmt: skip
+        assert shown in page, shown
+
+
+def test_texts_of_others_cannot_become_markup(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    assert "Free &lt;of&gt; charge." in page
+    assert "Nobody &amp; Co." in page
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "independent", "line"),
+    [
+        (True, True, "corpus x (SYNTHETIC speech), protocol superb"),
+        (False, False, "corpus x (real speech), protocol superb, SPEAKER-DEPENDENT"),
+    ],
+)
+def test_the_line_below_figures_says_what_speech_and_protocol(synthetic, independent, line):
+    card = {"name": "x", "synthetic": synthetic}
+    split = {"protocol": "superb", "speaker_independent": independent}
+    assert style.footer(card, split) == line
+
+
+@pytest.mark.parametrize(("dirty", "said"), [("true", True), ("false", False)])
+def test_provenance_admits_uncommitted_changes(dirty, said):
+    names = ("manifest", "split", "features", "source", "dvc_lock")
+    tags = {f"ser.{name}_sha256": name * 2 for name in names}
+    tags |= {"ser.git_commit": "abc", "ser.git_dirty": dirty}
+    packages = dict.fromkeys(("torch", "torchaudio", "numpy", "mlflow", "dvc"), "1.0")
+    found = pages.provenance(
+        tags, {"python": "3.11", "platform": "Linux", "num_cpus": 2, "packages": packages}
+    )
+    assert found["commit"] == ("abc (with uncommitted changes)" if said else "abc")
+    for name in names:
+        assert name * 2 in found.values()
+    assert found["versions"].startswith("Python 3.11, torch 1.0")
+
+
+def test_pictures_are_found_by_name_in_a_fixed_order():
+    found = pages.pictures(Path("figures"))
+    assert list(found.values()) == [
+        Path("figures/confusion.png"),
+        Path("figures/learning_curves.png"),
+    ]
+
+
+def test_a_grid_may_come_back_from_its_file(tmp_path):
+    made = make_report(tmp_path)
+    grid_table.write(tmp_path, made.grid)
+    back = pd.read_csv(tmp_path / "grid.csv")
+    again = replace(made, grid=back)
+    assert text_of(pages.render(again)) == text_of(pages.render(made))
+
+
+def test_best_loss_stands_against_the_others_with_its_interval_and_p(tmp_path):
+    made = make_report(tmp_path)
+    shown = section(pages.render(made), "evidence")
+    (pair,) = made.evidence.pairs.to_dict("records")
+    assert f"{100 * abs(pair['difference']):.1f}" in shown
+    assert f"{pair['p_holm']:.3f}" in shown
+    assert "not told apart" in shown
+    assert f"{100 * made.evidence.detectable:.1f} points" in shown
+    assert "Friedman's test over all of them: p = 0.043" in shown.replace("&#39;", "'")
+
+
+def test_calibration_before_and_after_stands_on_the_page(tmp_path):
+    made = make_report(tmp_path)
+    shown = section(pages.render(made), "calibration")
+    for row in made.evidence.calibration.to_dict("records"):
+        for name in ("temperature", "nll", "nll_scaled", "brier", "brier_scaled"):
+            assert f"{row[name]:.2f}" in shown
+        assert f"{100 * row['ece_scaled']:.1f}" in shown
+
+
+def test_slices_of_the_best_cell_and_the_gaps_stand_on_the_page(tmp_path):
+    made = make_report(tmp_path)
+    best = made.grid["loss"][0]
+    shown = section(pages.render(made), "slices")
+    gaps = made.evidence.gaps("lstm", best)
+    for name in ("gender_gap", "worst_speaker_uar", "worst_slice_uar"):
+        assert f"{100 * gaps[name]:.1f}" in shown
+    rows = made.evidence.slices[made.evidence.slices["loss"] == best]
+    assert all(value in shown for value in rows["value"])
+
+
+def test_published_numbers_are_shown_and_the_invalid_ones_struck_through(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    assert "Nothing is comparable" in section(page, "published")
+    assert "<s>81.3</s>" in page  # HuBERT with cross-entropy, on file names
+    assert "<s>57.5</s>" not in page
+    assert "ours %" not in page
+
+
+def test_published_numbers_of_the_same_task_have_ours_beside_them(tmp_path):
+    made = make_report(tmp_path, synthetic=False)
+    card = {**made.card, "name": "iemocap"}
+    split = {**made.split, "protocol": "random"}
+    table = published.table(made.grid, card, split)
+    made = replace(made, card=card, split=split, evidence=replace(made.evidence, published=table))
+    shown = section(pages.render(made), "published")
+    assert "ours %" in shown
+    assert "80.1 %" in shown  # what a rater agrees with

@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from ser import predictions
+from ser.report import pictures
+from tests.evaluation.test_evidence import gathered
+from tests.evaluation.test_summary import cell
+from tests.report.test_page import BASELINES
+
+CARD = {"name": "demo", "synthetic": True, "emotions": ["angry", "happy", "neutral", "sad"]}
+SPLIT = {"protocol": "session", "speaker_independent": True}
+FOOT = "corpus demo (SYNTHETIC speech), protocol session"
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """Folders of two cells; one has a cosine head and learns layer weights."""
+    folders = {}
+    for number, loss in enumerate(("cross_entropy", "aam")):
+        folder = tmp_path / "runs" / f"lstm-{loss}"
+        for fold in (1, 2):
+            run = folder / f"fold-{fold}" / "seed-0"
+            run.mkdir(parents=True)
+            rng = np.random.default_rng(number)
+            arrays = {
+                "embeddings": rng.normal(size=(40, 8)).astype(np.float32),
+                "labels": np.arange(40) % 4,
+            }
+            if loss == "aam":
+                arrays["prototypes"] = rng.normal(size=(4, 8)).astype(np.float32)
+            save_file(arrays, run / "embeddings.safetensors")
+            weights = [0.5, 0.5] if loss == "aam" else None
+            (run / "facts.json").write_text(json.dumps({"layer_weights": weights}))
+        predictions.write(folder / "predictions.parquet", cell(seed=number)[0])
+        folders["lstm", loss] = folder
+    return folders
+
+
+def test_all_figures_are_drawn_as_png_and_svg(cells, tmp_path):
+    found, grid, _ = gathered(losses=("cross_entropy", "aam"), models=("lstm",))
+    drawn = pictures.draw(tmp_path / "figures", cells, grid, BASELINES, found, CARD, SPLIT)
+    best = f"lstm-{grid['loss'][0]}"
+    assert set(drawn.figures) == {"heat_map", "grid", "layers"}  # two losses have no ranking
+    assert set(drawn.calibration) == {best}
+    assert set(drawn.embeddings) == {"lstm"}
+    for group in drawn:
+        for path in group.values():
+            assert path.suffix == ".png"
+            assert path.stat().st_size > 0
+            assert path.with_suffix(".svg").read_text(encoding="utf-8").count("SYNTHETIC") == 1
+
+
+def test_layer_weights_are_those_of_the_cells_that_learn_them(cells):
+    assert pictures.layer_weights(cells) == {"lstm-aam": [[0.5, 0.5], [0.5, 0.5]]}
+    assert pictures.draw_layer_weights(cells["lstm", "aam"], {}, footer=FOOT) == {}
+
+
+def test_ranks_are_drawn_where_there_is_a_ranking(tmp_path):
+    found, _, _ = gathered(models=("lstm",))
+    assert set(pictures.draw_ranks(tmp_path, found.ranking, footer=FOOT)) == {"ranks"}
+    assert pictures.draw_ranks(tmp_path, None, footer=FOOT) == {}

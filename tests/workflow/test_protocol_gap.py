@@ -1,0 +1,89 @@
+import sys
+
+import pandas as pd
+import pytest
+
+from pipelines import extract, prepare
+from ser.errors import ParamsError
+from ser.evaluation.comparison import Paired
+from ser.workflow import protocol_gap
+from ser.workflow.protocol_gap import FOLDER, Gap, ProtocolGapError
+
+PIPELINE = """stages:
+  train:
+    foreach: ${cells}
+    do:
+      cmd: >-
+        ${launcher} pipelines.train --model ${item.model} --loss ${item.loss}
+        --manifest data/manifest.jsonl --card data/corpus.json
+        --splits data/splits.csv --split-report data/split_report.json
+        --features data/features/${item.feature} --tuned data/tuned.json --work work
+        --out runs/${key}
+"""
+
+
+@pytest.fixture
+def root(project_with_params):
+    """A project with the whole params.yaml and a pipeline."""
+    (project_with_params / "dvc.yaml").write_text(PIPELINE)
+    with (project_with_params / "params.yaml").open("a") as file:
+        file.write("extracted: {mfcc: {}}\nbaselines: {feature: mfcc}\n")
+    return project_with_params
+
+
+@pytest.fixture
+def extracted(root):
+    """The same with a manifest and features, as the working directory."""
+    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
+    files = ("--manifest", "data/manifest.jsonl", "--root", "raw")
+    assert extract.main([*files, "--out", "data/features/mfcc"]) == 0
+    return root
+
+
+def test_commands_write_into_a_folder_of_the_protocol_only(root):
+    split, train = protocol_gap.commands("lstm-cross_entropy", "random", root)
+    folder = str(FOLDER / "random")
+    assert split[:3] == [sys.executable, "-m", "pipelines.split"]
+    for command in (split, train):
+        written = [command[command.index(o) + 1] for o in ("--out", "--params") if o in command]
+        assert all(path.startswith(folder) for path in written)
+    assert train[train.index("--splits") + 1] == f"{folder}/splits.csv"
+    assert train[train.index("--features") + 1] == "data/features/mfcc"
+    assert "--tuned" not in train
+    with pytest.raises(ParamsError, match="no cell"):
+        protocol_gap.commands("lstm-nothing", "random", root)
+
+
+def test_same_cell_is_trained_under_both_protocols_on_the_same_utterances(extracted):
+    gap = protocol_gap.measure("lstm-cross_entropy", root=extracted)
+    assert gap.table["protocol"].tolist() == ["session", "random"]
+    uars = dict(zip(gap.table["protocol"], gap.table["uar"], strict=True))
+    assert gap.difference.difference == pytest.approx(uars["random"] - uars["session"])
+    frames = {
+        protocol: pd.read_parquet(
+            extracted / FOLDER / protocol / "lstm-cross_entropy" / "predictions.parquet"
+        ).query("part == 'test'")
+        for protocol in uars
+    }
+    session, random = (set(frames[name]["utterance_id"]) for name in ("session", "random"))
+    assert session == random
+    assert not (extracted / "runs").exists()
+    assert not (extracted / "data" / "splits.csv").exists()
+
+
+def test_stage_that_fails_ends_it_with_the_command(extracted, capfd):
+    (extracted / "data" / "manifest.jsonl").write_text("{")
+    with pytest.raises(ProtocolGapError, match=r"pipelines\.split .* ended with status 1"):
+        protocol_gap.measure("lstm-cross_entropy", root=extracted)
+    assert "manifest.jsonl" in capfd.readouterr().err
+
+
+def test_text_names_both_protocols_the_difference_and_synthetic_speech():
+    rows = [
+        {"protocol": "session", "uar": 0.5, "uar_low": 0.4, "uar_high": 0.6, "wa": 0.51},
+        {"protocol": "random", "uar": 0.62, "uar_low": 0.55, "uar_high": 0.7, "wa": 0.6},
+    ]
+    difference = Paired(0.62, 0.5, 0.12, 0.05, 0.2, 0.04, 1.5, 0.002)
+    text = protocol_gap.as_text(Gap("lstm-focal", pd.DataFrame(rows), difference, synthetic=True))
+    assert "SYNTHETIC" in text
+    assert "random minus session: +12.0 points of UAR (+5.0 to +20.0), sign-flip p 0.002" in text
