@@ -3,6 +3,7 @@
 SerError
 ├── ParamsError             params.yaml is wrong
 │   └── UnknownComponentError   ... it names a component that has no file
+├── FileError               a file of the project is missing, damaged or not of its form
 ├── CorpusError             a folder is not the corpus it should be, or too much of it is unusable
 ├── AudioError              one wav cannot be used
 ├── ManifestError           data/manifest.jsonl breaks its own rules
@@ -31,6 +32,10 @@ class ParamsError(SerError):
 
 class UnknownComponentError(ParamsError):
     """params.yaml names a component that has no file."""
+
+
+class FileError(SerError):
+    """A file of the project is missing, cannot be read, or is not of its form."""
 
 
 class CorpusError(SerError):

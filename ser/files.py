@@ -1,0 +1,152 @@
+"""Reading and replacing files of the project: whole or not at all, with one error.
+
+A reader sees the old content or the new one, never half of either, whatever ends the
+writer: everything is written under another name beside its place and then renamed.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ser.errors import FileError
+
+#: What makes a missing or damaged artefact of the pipeline anew.
+REPRO = "`dvc repro` makes it"
+
+_Parsed = TypeVar("_Parsed")
+
+
+def read_text(path: Path, *, cure: str = REPRO) -> str:
+    """Return the text of a UTF-8 file.
+
+    Args:
+        path: The file.
+        cure: What brings a missing or damaged file back, for the message.
+
+    Raises:
+        FileError: It is missing, cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: no such file; {cure}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: cannot be read as UTF-8 text ({error}); {cure}") from error
+
+
+def read_json(
+    path: Path,
+    parse: Callable[[Any], _Parsed],
+    *,
+    what: str = "the JSON that is expected",
+    cure: str = REPRO,
+) -> _Parsed:
+    """Return the content of a JSON file, as a typed value.
+
+    Args:
+        path: The file.
+        parse: Makes the value of the parsed JSON; `KeyError`, `TypeError` and `ValueError`
+            from it say that the content is not of the expected form.
+        what: What the file should hold, for the message.
+        cure: What brings a missing or damaged file back, for the message.
+
+    Raises:
+        FileError: It is missing, is not JSON, or is not of that form.
+    """
+    text = read_text(path, cure=cure)
+    try:
+        return parse(json.loads(text))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: it is not {what} ({error!r}); {cure}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file, UTF-8, in one step; its folder is made where it is missing."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object, *, indent: int = 2, sort_keys: bool = False) -> None:
+    """Replace a JSON file in one step; non-ASCII letters stay readable.
+
+    Raises:
+        ValueError: The value holds NaN or infinity, which JSON cannot say.
+    """
+    text = json.dumps(
+        value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False
+    )
+    write_text(path, f"{text}\n")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a place to write a file; leaving the block normally renames it to its name.
+
+    Args:
+        path: Where the file shall be; its folder is made where it is missing.
+
+    Yields:
+        A path in the same folder that does not exist yet. After an exception nothing is
+        left there, and an old file stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = _beside(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; leaving the block normally puts it in place.
+
+    Args:
+        path: Where the folder shall be. An old one is moved aside first and removed last,
+            so that the name never stands for half of a folder.
+
+    Yields:
+        An empty folder beside it. After an exception it is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = _beside(path)
+    part.mkdir()
+    try:
+        yield part
+        put_folder(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def put_folder(part: Path, path: Path) -> None:
+    """Put a complete folder in place of another, or where none is.
+
+    Args:
+        part: The complete folder, on the same file system.
+        path: Where it shall be; its parent exists.
+    """
+    if path.exists():
+        old = _beside(path)
+        path.replace(old)
+        part.replace(path)
+        shutil.rmtree(old)
+    else:
+        part.replace(path)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder so that its name never stands for half of it; none is no error."""
+    if not path.exists():
+        return
+    old = _beside(path)
+    path.replace(old)
+    shutil.rmtree(old)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
