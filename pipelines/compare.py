@@ -1,9 +1,8 @@
-"""Stage compare: the cells' predictions -> reports/: table, figures, page."""
+"""Stage compare: scored cells -> reports/: tables, figures, page; figures for the tracker."""
 
 import argparse
-import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,78 +10,106 @@ import pandas as pd
 from ser import lineage, predictions, runtime
 from ser.data import manifest
 from ser.errors import LineageError
-from ser.evaluation import evidence, grid_table, summary
+from ser.evaluation import evidence, grid_table, scored_cell, summary
+from ser.evaluation.comparison import Cell
+from ser.evaluation.summary import CellSummary
+from ser.figures import style
 from ser.grid.params import CellParams
 from ser.params import StageParams, read
+from ser.project import CellFolder, Project
 from ser.report import page as pages
 from ser.report import pictures, results
 from ser.report import tuning as tuning_section
 from ser.report.page import CellSection, Report
 from ser.tracking import cells, mlflow_tracker
-
-#: What is read of a cell's folder, beside run.json.
-CELL_FILES = ("predictions.parquet", "metrics.json", lineage.RECORD, "figures")
+from ser.tracking.cells import CellRecord
+from ser.tuning.params import TuningParams
 
 
 class Params(StageParams):
-    """Sections read: cells."""
+    """Sections read: cells, tuning."""
 
-    cells: dict[str, CellParams]
+    cells: Mapping[str, CellParams]
+    tuning: TuningParams = TuningParams()
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Files and folders of the stage: tables, figures, and where the report goes."""
+class ScoredCell:
+    """A scored cell, read.
 
-    runs: Path
-    data: Path
-    baselines: Path
-    shortcut: Path
-    tuning: Path
-    tuning_figures: Path
-    out: Path
+    Args:
+        folder: Where it lies.
+        record: Its runs.
+        frame: Its predictions.
+        summary: Its scores.
+    """
+
+    folder: CellFolder
+    record: CellRecord
+    frame: pd.DataFrame
+    summary: CellSummary
 
 
-def run(params: Params, places: Places) -> None:
-    """Score every cell of the grid from its predictions, and set them side by side."""
-    data, out = places.data, places.out
-    folders = {(cell.model, cell.loss): places.runs / name for name, cell in params.cells.items()}
-    records = {cell: cells.read(folder) for cell, folder in folders.items()}
-    _require(folder / name for folder in folders.values() for name in CELL_FILES)
-    _require([places.baselines, places.tuning])
-    json_files = (data / "corpus.json", data / "split_report.json", places.shortcut)
+def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
+    """Return a scored cell; its scores follow from its predictions."""
+    _require([folder.record, folder.predictions, folder.metrics, folder.lineage])
+    frame = predictions.read(folder.predictions)
+    origin = summary.read_origin(folder.metrics)
+    scores = summary.summarise(frame, speaker_of, origin=origin)
+    return ScoredCell(folder, cells.read(folder), frame, scores)
+
+
+def run(params: Params, project: Project) -> None:
+    """Set the cells of the grid side by side, in tables, figures and on a page."""
+    _require([project.baselines, project.tuning_gain])
+    json_files = (project.corpus_card, project.split_report, project.shortcut)
     card, split, shortcut = map(lineage.read_json, json_files)
-    tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
-    utterances = manifest.read(data / "manifest.jsonl")
+    tuning = tuning_section.read(project.tuning_gain, project.tuned, project.tuning_figures)
+    utterances = manifest.read(project.manifest)
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
-    frames = {c: predictions.read(f / "predictions.parquet") for c, f in folders.items()}
-    summaries = {
-        cell: summary.summarise(
-            frames[cell], speaker_of, origin=summary.read_origin(folder / "metrics.json")
-        )
-        for cell, folder in folders.items()
+    scored: dict[Cell, ScoredCell] = {
+        (cell.model, cell.loss): read_cell(project.run(name), speaker_of)
+        for name, cell in params.cells.items()
     }
-    grid, baselines = grid_table.table(summaries), pd.read_csv(places.baselines)
+    frames = {cell: found.frame for cell, found in scored.items()}
+    summaries = {cell: found.summary for cell, found in scored.items()}
+    folders = {cell: found.folder for cell, found in scored.items()}
+    grid, baselines = grid_table.table(summaries), pd.read_csv(project.baselines)
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
-    out.mkdir(parents=True, exist_ok=True)
-    grid_table.write(out, grid)
-    evidence.write(out, found)
-    results.write_origins(out, summaries)
-    drawn = pictures.draw(out / "figures", folders, grid, baselines, found, card, split)
-    sections = []
-    for cell in zip(grid["model"], grid["loss"], strict=True):
-        name, cell_params = "-".join(cell), records[cell].cell.spec.params
-        shutil.copytree(folders[cell] / "figures", out / "figures" / name, dirs_exist_ok=True)
-        shown = pages.pictures(out / "figures" / name)
-        sections.append(CellSection(name, summaries[cell], cell_params, shown))
-    best = grid["model"][0], grid["loss"][0]
-    environment = lineage.read_json(folders[best] / lineage.RECORD)["environment"]
-    provenance = pages.provenance(records[best].cell.spec.tags, environment)
+    project.reports.mkdir(parents=True, exist_ok=True)
+    grid_table.write(project.reports, grid)
+    evidence.write(project.reports, found)
+    results.write_origins(project.reports, summaries)
+    drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
+    _draw_cells(params, project, speaker_of, footer=style.footer(card, split))
+    order = list(zip(grid["model"], grid["loss"], strict=True))
+    sections = [_section(scored[cell], project) for cell in order]
+    best = scored[order[0]]
+    environment = lineage.read_json(best.folder.lineage)["environment"]
+    provenance = pages.provenance(best.record.cell.spec.tags, environment)
     page = Report(
         card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning
     )
-    (out / "index.html").write_text(pages.render(page), encoding="utf-8")
-    results.track(out, records[best], mlflow_tracker.open_experiment)
+    project.page.write_text(pages.render(page), encoding="utf-8")
+    results.track(project.reports, best.record, mlflow_tracker.open_experiment)
+
+
+def _draw_cells(
+    params: Params, project: Project, speaker_of: Mapping[str, str], *, footer: str
+) -> None:
+    """Draw each cell's own figures, and keep them with its runs."""
+    variants = [("", params.cells), ("untuned", params.tuning.cells)]
+    for name, variant in [(name, variant) for variant, names in variants for name in names]:
+        figures, cell = project.cell_figures(name, variant), project.trained(name, variant)
+        scores, _ = scored_cell.score(cell, speaker_of)
+        pictures.draw_cell(figures, cell, scores, footer=footer)
+        cells.add_figures(cell, figures, mlflow_tracker.open_experiment)
+
+
+def _section(cell: ScoredCell, project: Project) -> CellSection:
+    name = cell.folder.folder.name
+    shown = pages.pictures(project.cell_figures(name).folder)
+    return CellSection(name, cell.summary, cell.record.cell.spec.params, shown)
 
 
 def _require(paths: Iterable[Path]) -> None:
@@ -95,11 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    for field in fields(Places):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=Path, required=True)
-    options = vars(parser.parse_args(argv))
-    params_file = options.pop("params")
-    return runtime.run_main(lambda: run(read(params_file, Params), Places(**options)))
+    options = parser.parse_args(argv)
+    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Stage train: folds and features -> runs/<model>-<loss>, for one cell of the grid."""
+"""Stage train: folds and features -> data/trained/<model>-<loss>, for one cell of the grid."""
 
 import argparse
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,9 +13,11 @@ from ser import runtime, seeding
 from ser.errors import ParamsError
 from ser.features.extraction import EXTRACTORS
 from ser.grid import inputs, specs, tuned
-from ser.grid.cell import CellRunner, Workspace
+from ser.grid.cell import CellRunner
 from ser.grid.inputs import InputPaths, Inputs
+from ser.grid.params import CellParams
 from ser.params import StageParams
+from ser.project import Project
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.tracking.tracker import Experiment
 from ser.training.plan import CellPlan
@@ -24,25 +25,30 @@ from ser.training.recipe import ACCELERATE_PRECISION, Recipe, TrainingParams
 
 
 class Params(StageParams):
-    """Sections read: recipes.<model>, training; features.*, models.*, losses.* of the cell."""
+    """Sections read: cells, recipes, training; of features, models and losses the cell's."""
 
-    recipes: dict[str, Recipe]
+    cells: Mapping[str, CellParams]
+    recipes: Mapping[str, Recipe]
     training: TrainingParams
 
 
-def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -> CellPlan:
-    """Return what params.yaml says of a cell."""
-    model_params = settings.read_entry(path, "models", "ser.models", model)
-    loss_params = settings.read_entry(path, "losses", "ser.losses", loss)
+def plan_cell(path: Path, cell: CellParams, *, emotions: tuple[str, ...]) -> CellPlan:
+    """Return what params.yaml says of a cell.
+
+    Raises:
+        ParamsError: Its model, its loss or its recipe is missing or wrong.
+    """
+    model_params = settings.read_entry(path, "models", "ser.models", cell.model)
+    loss_params = settings.read_entry(path, "losses", "ser.losses", cell.loss)
     params = settings.read(path, Params)
-    if model not in params.recipes:
-        raise ParamsError(f"{path}: there is no recipes.{model}; `{model}: {{}}` will do")
+    if cell.model not in params.recipes:
+        raise ParamsError(f"{path}: there is no recipes.{cell.model}; `{cell.model}: {{}}` will do")
     return CellPlan(
-        model,
-        loss,
+        cell.model,
+        cell.loss,
         model_params,
         loss_params,
-        params.recipes[model],
+        params.recipes[cell.model],
         params.training,
         emotions,
     )
@@ -59,50 +65,71 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
     )
 
 
-def run(
-    params_file: Path,
-    cell: tuple[str, str],
-    paths: InputPaths,
-    workspace: Workspace,
-    *,
-    tuned_file: Path | None = None,
-    variant: str = "",
-) -> None:
-    """Train a cell (model, loss): all folds under all seeds, tuned where there is a file."""
-    feature = settings.read_entry(params_file, "features", EXTRACTORS, paths.features.name)
+def make_runner(
+    params_file: Path, name: str, project: Project, *, is_tuned: bool = True, variant: str = ""
+) -> CellRunner:
+    """Return what trains a cell of params.yaml.
+
+    Args:
+        params_file: params.yaml.
+        name: `<model>-<loss>`, one of `cells`.
+        project: The checkout.
+        is_tuned: Take over what tuning chose; else the values of params.yaml hold.
+        variant: Of the experiment, e.g. `untuned`.
+
+    Raises:
+        ParamsError: There is no such cell, or params.yaml is wrong.
+        SerError: One of its inputs is missing or stale.
+    """
+    cells = settings.read(params_file, Params).cells
+    if name not in cells:
+        known = ", ".join(cells)
+        raise ParamsError(f"{params_file}: there is no cell {name!r}; there are: {known}")
+    cell = cells[name]
+    feature = settings.read_entry(params_file, "features", EXTRACTORS, cell.feature)
+    paths = InputPaths(
+        project.manifest,
+        project.corpus_card,
+        project.splits,
+        project.split_report,
+        project.features(cell.feature),
+    )
     data = inputs.load(paths, feature_params=feature.model_dump(mode="json"))
-    plan = plan_cell(params_file, *cell, emotions=data.emotions)
+    plan = plan_cell(params_file, cell, emotions=data.emotions)
     inputs.require_ratings(plan, data)
-    tuned_cell = tuned.read(tuned_file, *cell) if tuned_file else None
+    tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     # Without a GPU this must be said: Accelerate would not join the processes of a launcher.
     on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
     precision = ACCELERATE_PRECISION[plan.training.precision]
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     seeding.make_deterministic(plan.training.num_threads, strict=accelerator.device.type == "cpu")
     experiment = open_experiment(data, accelerator, variant)
-    runner = CellRunner(
-        plan, data, experiment, workspace, accelerator, tuned=tuned_cell, variant=variant
+    return CellRunner(
+        plan, data, experiment, project, accelerator, tuned=tuned_cell, variant=variant
     )
-    runner.run(lambda jobs: tqdm(jobs, desc=plan.name, unit="fold", disable=None))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="a file of ser/models, e.g. lstm")
-    parser.add_argument("--loss", required=True, help="a file of ser/losses, e.g. cross_entropy")
+    parser.add_argument("cell", help="one of `cells` in params.yaml, e.g. lstm-focal")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--tuned", type=Path, help="data/tuned.json; else params.yaml's values")
+    parser.add_argument("--folds", type=Path, help="folder of other folds than data/splits.csv")
+    parser.add_argument("--untuned", action="store_true", help="keep the values of params.yaml")
     parser.add_argument("--variant", default="", help="of the experiment, e.g. untuned")
-    for name in ("manifest", "card", "splits", "split-report", "features", "work", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args(argv)
-    paths = InputPaths(
-        options.manifest, options.card, options.splits, options.split_report, options.features
-    )
-    workspace = Workspace(Path(), options.work, options.out)
-    stage = partial(run, options.params, (options.model, options.loss), paths, workspace)
-    return runtime.run_main(lambda: stage(tuned_file=options.tuned, variant=options.variant))
+
+    def stage() -> None:
+        runner = make_runner(
+            options.params,
+            options.cell,
+            Project(folds=options.folds),
+            is_tuned=not (options.untuned or options.variant),
+            variant=options.variant,
+        )
+        runner.run(lambda jobs: tqdm(jobs, desc=options.cell, unit="fold", disable=None))
+
+    return runtime.run_main(stage)
 
 
 if __name__ == "__main__":

@@ -56,22 +56,35 @@ def restore_runs(
 ) -> None:
     """Record again the runs whose results lie in runs/ but which the store does not have.
 
-    For results that DVC restored from its cache, or a store that was lost.
+    For results that DVC restored from its cache, or a store that was lost. Scores and figures
+    are added to the runs that lack them.
 
     Example: dvc checkout && ser restore-runs
     """
+    from ser.data import manifest
+    from ser.evaluation import scored_cell
+    from ser.project import Project
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
-    folders = sorted(path.parent for path in Path("runs").glob(f"*/{cells.RECORD}"))
+    project = Project()
     total = 0
-    for folder in folders:
-        count = cells.restore(folder, open_experiment)
+    scored = project.scored_cells()
+    for cell in scored:
+        count = cells.restore(cell, open_experiment)
+        cells.add_figures(cell, project.cell_figures(cell.folder.name), open_experiment)
         if count or not quiet:
-            typer.echo(f"{folder}: {count} runs restored" if count else f"{folder}: complete")
+            said = f"{count} runs restored" if count else "complete"
+            typer.echo(f"{cell.folder}: {said}")
         total += count
+    untuned = project.trained_cells("untuned")
+    speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)} if untuned else {}
+    for cell in untuned:
+        name = cell.folder.name
+        scored_cell.publish(cell, project.scored(name, "untuned"), speaker_of, open_experiment)
+        cells.add_figures(cell, project.cell_figures(name, "untuned"), open_experiment)
     if not quiet:
-        typer.echo(f"{total} runs restored from {len(folders)} cells")
+        typer.echo(f"{total} runs restored from {len(scored)} cells")
 
 
 def results(

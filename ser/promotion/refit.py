@@ -28,11 +28,11 @@ from ser.registry.packing import TrainedCell
 from ser.tracking.cells import RunRecord
 from ser.tracking.memory_tracker import MemoryTracker
 from ser.training.fit import FitContext
-from ser.training.fold import SavedFold
 from ser.training.model_selection import DevelopmentData, Selected, select
 from ser.training.plan import CellPlan
 from ser.training.predict import predict
 from ser.training.recipe import ACCELERATE_PRECISION
+from ser.training.saved_fold import SavedFold
 
 
 def pack(

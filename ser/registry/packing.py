@@ -11,10 +11,11 @@ from ser import lineage, predictions
 from ser.data import manifest
 from ser.errors import BundleError
 from ser.evaluation import calibration
+from ser.project import CellFolder
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.training.fold import SavedFold
+from ser.training.saved_fold import SavedFold
 
 _CARD_KEYS = ("name", "licence", "citation", "synthetic")
 
@@ -33,15 +34,15 @@ class TrainedCell:
 
     def record(self) -> CellRecord:
         """Return its runs as recorded; raise LineageError if they are not there."""
-        return cells.read(self.folder)
+        return cells.read(CellFolder(self.folder))
 
     def frame(self) -> pd.DataFrame:
         """Return its predictions, all folds and seeds, dev and test."""
-        return predictions.read(self.folder / "predictions.parquet")
+        return predictions.read(CellFolder(self.folder).predictions)
 
     def saved(self, fold: int, seed: int) -> SavedFold:
         """Return one fold under one seed."""
-        return SavedFold(self.folder / f"fold-{fold}" / f"seed-{seed}")
+        return SavedFold(CellFolder(self.folder).fold(fold, seed).folder)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Return the content of a JSON file of the data, e.g. `corpus.json`."""
@@ -93,14 +94,14 @@ def source_of_fold(
     saved = cell.saved(fold, seed)
     frame = cell.frame()
     dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
-    facts = saved.facts()
+    facts = saved.read_facts()
     training = Training(
         cell=cell.folder.name,
         fold=fold,
         seed=seed,
-        num_epochs=int(facts["best_epoch"]),
+        num_epochs=facts.best_epoch,
         run_key=record.spec.run_key,
-        origin=str(facts["origin"]),
+        origin=facts.origin,
     )
     return source(
         cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)

@@ -114,7 +114,7 @@ def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> 
         tags=best.experiment_tags,
     )
     with experiment.run(spec) as tracker:
-        tracker.log_metrics({"test/uar": best.cell.metrics["test/uar"]})
+        tracker.log_metrics({"test/uar": best.cell.scores["test/uar"]})
         for path in (page, *sorted(reports.glob("*.csv"))):
             tracker.log_artifact(path)
 

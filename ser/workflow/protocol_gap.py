@@ -22,6 +22,7 @@ from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
 from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
+from ser.project import Project
 from ser.workflow.experiment import Experiment, train_command
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
@@ -106,16 +107,8 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
     folder = FOLDER / protocol
     experiment = read(root / "params.yaml", Experiment)
     train = train_command(load_mapping(root / "dvc.yaml"), experiment, cell)
-    for option, path in (
-        ("--splits", folder / "splits.csv"),
-        ("--split-report", folder / "split_report.json"),
-        ("--out", folder / cell),
-    ):
-        train[train.index(option) + 1] = str(path)
-    if "--tuned" in train:
-        # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
-        place = train.index("--tuned")
-        del train[place : place + 2]
+    # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
+    train += ["--folds", str(folder), "--untuned"]
     params = ["--params", str(folder / "params.yaml")]
     split = [sys.executable, "-m", "pipelines.split", "--manifest", "data/manifest.jsonl"]
     return [*split, *params, "--out", str(folder)], [*train, *params]
@@ -130,7 +123,7 @@ def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     for command in commands(cell, protocol, root):
         _run(command, root)
-    frame = predictions.read(folder / cell / "predictions.parquet")
+    frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
     utterances = manifest.read(root / "data" / "manifest.jsonl")
     return summary.summarise(frame, {u.id: u.speaker for u in utterances})
 

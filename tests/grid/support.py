@@ -10,10 +10,12 @@ from ser import seeding
 from ser.data import manifest
 from ser.data.splits import SplitParams
 from ser.emotion import EMOTIONS
+from ser.evaluation import scored_cell
 from ser.grid import inputs
-from ser.grid.cell import CellRunner, Workspace
+from ser.grid.cell import CellRunner
 from ser.grid.inputs import InputPaths
 from ser.losses import ccc
+from ser.project import Project
 from tests import synthetic
 from tests.training.support import make_plan
 
@@ -64,8 +66,22 @@ def make_runner(
         plan,
         inputs.load(paths, feature_params={}),
         experiment,
-        Workspace(root, root / "work", root / "runs" / plan.name),
+        Project(root),
         Accelerator(cpu=True),
         tuned=tuned,
         variant=variant,
+    )
+
+
+def train_and_score(root, paths, experiment, training=None, plan=None, **options):
+    """Run a cell and score it, as the stages do; return its scores."""
+    runner = make_runner(root, paths, experiment, training, plan, **options)
+    runner.run()
+    project = Project(root)
+    name = runner.plan.name
+    return scored_cell.publish(
+        project.trained(name),
+        project.run(name),
+        runner.inputs.speaker_of,
+        lambda *_, **__: experiment,
     )
