@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import extract, prepare, split, train, weights
+from pipelines import extract, prepare, score, split, train, weights
 from tests.recordings import write_corpus
 
 PARAMS = """
@@ -68,11 +68,8 @@ def build(root: Path, project: Path) -> Path:
         for cell, feature in CELLS.items():
             out = f"data/features/{feature}"
             assert extract.main([*data, "--root", "data/raw/csv", "--out", out]) == 0
-            model, loss = cell.split("-")
-            places = ["--card", "data/corpus.json", "--splits", "data/splits.csv"]
-            places += ["--split-report", "data/split_report.json", "--features", out]
-            places += ["--work", "work", "--out", f"runs/{cell}"]
-            assert train.main(["--model", model, "--loss", loss, *data, *places]) == 0
+            assert train.main([cell, "--untuned"]) == 0
+        assert score.main([]) == 0
     return root
 
 

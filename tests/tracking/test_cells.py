@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ser.errors import LineageError
+from ser.errors import FileError, LineageError
 from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
