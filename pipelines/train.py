@@ -31,7 +31,11 @@ class Params(StageParams):
 
 
 def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -> CellPlan:
-    """Return what params.yaml says of a cell."""
+    """Return what params.yaml says of a cell.
+
+    Raises:
+        ParamsError: The model has no recipe.
+    """
     model_params = settings.read_entry(path, "models", "ser.models", model)
     loss_params = settings.read_entry(path, "losses", "ser.losses", loss)
     params = settings.read(path, Params)

@@ -129,7 +129,11 @@ class VadCccLoss(nn.Module):
     def forward(
         self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the loss `()` of logits, labels and two times ratings `(batch, 3)`."""
+        """Return the loss `()` of logits, labels and two times ratings `(batch, 3)`.
+
+        Raises:
+            ValueError: The model does not rate, or there are no ratings to learn.
+        """
         if output.ratings is None or ratings is None:
             raise ValueError("targets: vad needs a model that rates, and ratings")
         logits, said = full_precision(output.logits), full_precision(output.ratings)
