@@ -41,15 +41,8 @@ def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -
     params = settings.read(path, Params)
     if model not in params.recipes:
         raise ParamsError(f"{path}: there is no recipes.{model}; `{model}: {{}}` will do")
-    return CellPlan(
-        model,
-        loss,
-        model_params,
-        loss_params,
-        params.recipes[model],
-        params.training,
-        emotions,
-    )
+    recipe = params.recipes[model]
+    return CellPlan(model, loss, model_params, loss_params, recipe, params.training, emotions)
 
 
 def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -> Experiment:
