@@ -46,7 +46,11 @@ class Paths:
 
 
 def run(params: Params, paths: Paths, *, out: Path) -> None:
-    """Compute the rows of the baselines, then look for the shortcut."""
+    """Compute the rows of the baselines, then look for the shortcut.
+
+    Raises:
+        LineageError: The card or the folds are missing.
+    """
     for path in (paths.card, paths.splits):
         if not path.is_file():
             raise LineageError(f"{path}: no such file; `dvc repro split` makes it")

@@ -21,7 +21,11 @@ class Params(StageParams):
 
 
 def run(params: Params, *, out: Path) -> None:
-    """Write the demo corpus that the params describe."""
+    """Write the demo corpus that the params describe.
+
+    Raises:
+        ParamsError: They name a corpus that nobody can make.
+    """
     if not isinstance(params.corpus, demo.Params):
         raise ParamsError(
             f"corpus.name is {params.corpus.name!r}, but only the demo corpus can be made; "

@@ -18,7 +18,11 @@ class Params(StageParams):
 
 
 def run(params: Params, *, name: str, out: Path) -> None:
-    """Write the checkpoint of a name."""
+    """Write the checkpoint of a name.
+
+    Raises:
+        ParamsError: No checkpoint has this name.
+    """
     if name not in params.synthetic_weights:
         known = ", ".join(params.synthetic_weights) or "none"
         raise ParamsError(f"synthetic_weights has no entry {name!r}; there are: {known}")

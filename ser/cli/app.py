@@ -45,6 +45,10 @@ for panel, commands in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; its exit status is 0 done, 1 refused or failed, 2 wrong usage."""
+    """Run the command line.
+
+    Raises:
+        SystemExit: Always; the status is 0 done, 1 refused or failed, 2 wrong usage.
+    """
     runtime.configure()
     raise SystemExit(runtime.run_main(app))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ser import metrics
 from ser.evaluation import calibration, comparison, published, ranks, slices
 from ser.evaluation.comparison import Cell
 from ser.evaluation.ranks import Ranking
@@ -97,7 +98,8 @@ def rank_losses(summaries: Mapping[Cell, CellSummary]) -> Ranking | None:
     ]
     columns = {
         loss: np.mean(
-            [ranks.speaker_uar(summaries[model, loss].by_speaker) for model in models], axis=0
+            [metrics.uar_where_spoken(summaries[model, loss].by_speaker) for model in models],
+            axis=0,
         )
         for loss in complete
     }

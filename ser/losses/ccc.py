@@ -39,7 +39,7 @@ class CccLoss(nn.Module):
 
     CCC_k = 2 cov(p_k, t_k) / (var p_k + var t_k + (mean p_k - mean t_k)^2 + g), all moments
     biased (divided by the batch size), g = 1e-8. The guard g decides what Lin's formula
-    leaves open, the same constant in both columns: 0, as in `ser.metrics.ccc`.
+    leaves open, the same constant in both columns: 0, as in `ser.concordance.ccc`.
 
     A target that is constant in the batch (a class that is absent from it, or the only one
     in it) has no covariance: its concordance is 0 whatever p_k is, and so is its gradient.
@@ -129,7 +129,11 @@ class VadCccLoss(nn.Module):
     def forward(
         self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the loss `()` of logits, labels and two times ratings `(batch, 3)`."""
+        """Return the loss `()` of logits, labels and two times ratings `(batch, 3)`.
+
+        Raises:
+            ValueError: The model does not rate, or there are no ratings to learn.
+        """
         if output.ratings is None or ratings is None:
             raise ValueError("targets: vad needs a model that rates, and ratings")
         logits, said = full_precision(output.logits), full_precision(output.ratings)

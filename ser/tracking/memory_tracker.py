@@ -52,7 +52,11 @@ class MemoryTracker:
             self._run.metrics.setdefault(key, []).append((step or 0, value))
 
     def log_artifact(self, path: Path, *, folder: str = "") -> None:
-        """Keep the bytes of a file, or of a folder's files; see the protocol."""
+        """Keep the bytes of a file, or of a folder's files; see the protocol.
+
+        Raises:
+            TrackingError: There is no such file or folder.
+        """
         if self._run is None:
             return
         if not path.exists():

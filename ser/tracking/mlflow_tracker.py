@@ -289,7 +289,11 @@ class MlflowRun:
             self._client.log_batch(self.id, metrics=rows[start : start + _METRICS_PER_REQUEST])
 
     def log_artifact(self, path: Path, *, folder: str = "") -> None:
-        """Copy a file or a folder into the run's artifacts; see the protocol."""
+        """Copy a file or a folder into the run's artifacts; see the protocol.
+
+        Raises:
+            TrackingError: There is no such file or folder.
+        """
         if not path.exists():
             raise TrackingError(f"{path}: no such file or folder to keep with run {self.id}")
         self._client.log_artifact(self.id, str(path), folder or None)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ser import metrics
+from ser import concordance
 from ser.batch import ModelOutput
 from ser.features import batching
 from ser.features.dataset import FeatureDataset, collate
@@ -49,7 +49,7 @@ class Outputs:
         """Return CCC and MAE per dimension of a model that rates, else nothing."""
         if self.output.ratings is None or self.ratings is None:
             return {}
-        return metrics.rating_scores(
+        return concordance.rating_scores(
             truth=self.ratings.numpy(), prediction=self.output.ratings.numpy()
         )
 

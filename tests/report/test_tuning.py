@@ -151,20 +151,6 @@ def test_one_speaker_allows_no_interval_and_no_verdict(places, untuned):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [
-        (0.001, 0.02, "tuning beat the constants on test"),
-        (-0.02, -0.001, "tuning was worse than the constants on test"),
-        (-0.01, 0.02, "no difference is shown on test"),
-        (0.0, 0.02, "no difference is shown on test"),
-        (-0.02, 0.0, "no difference is shown on test"),
-    ],
-)
-def test_the_verdict_goes_by_the_interval(low, high, said):
-    assert tuning_section.verdict(low, high) == said
-
-
-@pytest.mark.parametrize(
     "content",
     [
         {"lstm": {"focal": KEPT}},

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ser import components, emotion, metrics
+from ser import components, concordance, emotion
 from ser.models._ratings import RatedModel
 from ser.training import fold as folds
 from ser.training import plan as plans
@@ -51,7 +51,7 @@ def test_emotions_and_ratings_of_unseen_speakers_are_learnt(rated_data):
     result = train(rated_data, num_epochs=20, patience=20)
     test = of_part(result, "test")
     assert (test["truth"] == test["prediction"]).mean() > 0.75
-    scores = metrics.rating_scores(truth=test[TRUTH], prediction=test[PREDICTED])
+    scores = concordance.rating_scores(truth=test[TRUTH], prediction=test[PREDICTED])
     for dimension in emotion.DIMENSIONS:
         # The emotions are learnt first, and they alone choose the epoch.
         assert scores[f"ccc_{dimension}"] > 0.3
@@ -67,8 +67,8 @@ def test_the_curves_are_over_the_whole_dev_part_and_no_mean_over_batches(rated_d
     for dimension in emotion.DIMENSIONS:
         rated = dev.dropna(subset=dimension)
         pair = {"truth": rated[dimension], "prediction": rated[f"predicted_{dimension}"]}
-        assert chosen[f"dev/ccc_{dimension}"] == pytest.approx(metrics.ccc(**pair), abs=1e-6)
-        assert chosen[f"dev/mae_{dimension}"] == pytest.approx(metrics.mae(**pair), abs=1e-6)
+        assert chosen[f"dev/ccc_{dimension}"] == pytest.approx(concordance.ccc(**pair), abs=1e-6)
+        assert chosen[f"dev/mae_{dimension}"] == pytest.approx(concordance.mae(**pair), abs=1e-6)
     assert dev["dominance"].isna().any()
 
 
