@@ -10,6 +10,8 @@ import pandas as pd
 
 from ser import lineage, predictions, runtime
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import evidence, grid_table, summary
 from ser.grid.params import CellParams
@@ -50,8 +52,9 @@ def run(params: Params, places: Places) -> None:
     records = {cell: cells.read(folder) for cell, folder in folders.items()}
     _require(folder / name for folder in folders.values() for name in CELL_FILES)
     _require([places.baselines, places.tuning])
-    json_files = (data / "corpus.json", data / "split_report.json", places.shortcut)
-    card, split, shortcut = map(lineage.read_json, json_files)
+    card = CorpusCard.read(data / "corpus.json")
+    split = SplitReport.read(data / "split_report.json")
+    shortcut = lineage.read_json(places.shortcut)
     tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
     utterances = manifest.read(data / "manifest.jsonl")
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}

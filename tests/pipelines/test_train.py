@@ -77,7 +77,7 @@ def test_a_model_without_recipe_is_refused_with_the_cure(upstream, fails, experi
         ({"loss": "entropy"}, "no ser.losses is named 'entropy'; there are: "),
         ({"features": "data/features/gone"}, "no ser.features.extractors is named 'gone'"),
         ({"manifest": "data/gone.jsonl"}, "gone.jsonl"),
-        ({"card": "data/gone.json"}, "gone.json: cannot be read"),
+        ({"card": "data/gone.json"}, "gone.json: no such file"),
     ],
 )
 def test_what_is_not_there_is_named(upstream, fails, experiment, changes, message):
