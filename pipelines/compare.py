@@ -9,6 +9,8 @@ import pandas as pd
 
 from ser import lineage, predictions, runtime
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import evidence, grid_table, scored_cell, summary
 from ser.evaluation.comparison import Cell
@@ -62,8 +64,9 @@ def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
 def run(params: Params, project: Project) -> None:
     """Set the cells of the grid side by side, in tables, figures and on a page."""
     _require([project.baselines, project.tuning_gain])
-    json_files = (project.corpus_card, project.split_report, project.shortcut)
-    card, split, shortcut = map(lineage.read_json, json_files)
+    card = CorpusCard.read(project.corpus_card)
+    split = SplitReport.read(project.split_report)
+    shortcut = lineage.read_json(project.shortcut)
     tuning = tuning_section.read(project.tuning_gain, project.tuned, project.tuning_figures)
     utterances = manifest.read(project.manifest)
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}

@@ -1,7 +1,6 @@
 """Stage prepare: raw corpus -> data/manifest.jsonl, data/rejected.jsonl, data/corpus.json."""
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import components, runtime
-from ser.data import card, intake, manifest
+from ser.data import intake, manifest
 from ser.params import StageParams, component, read
 
 logger = logging.getLogger("prepare")
@@ -37,16 +36,15 @@ def run(params: Params, *, root: Path, out: Path) -> None:
     intake.enforce(taken, max_rejected=params.corpus.max_rejected)
     corpus.check(taken.utterances)
     manifest.write(out / "manifest.jsonl", taken.utterances)
-    described = card.describe(corpus, params.corpus, taken.utterances, taken.rejections)
-    text = json.dumps(described, indent=2, ensure_ascii=False)
-    (out / "corpus.json").write_text(text + "\n", encoding="utf-8")
+    card = intake.describe(corpus, params.corpus, taken)
+    card.write(out / "corpus.json")
     logger.info(
         "%s: %d utterances, %d of the study's emotions %s, %d refused",
         params.corpus.name,
-        described["num_utterances"],
-        described["num_used"],
-        described["counts"],
-        described["num_rejected"],
+        card.num_utterances,
+        card.num_used,
+        card.counts,
+        card.num_rejected,
     )
 
 

@@ -1,13 +1,13 @@
 """Stage split: manifest -> data/splits.csv and the leakage audit, data/split_report.json."""
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import lineage, runtime
+from ser import files, lineage, runtime
 from ser.data import leakage, manifest, splits
+from ser.data.split_report import SplitReport
 from ser.data.splits import SplitParams
 from ser.params import StageParams, read
 
@@ -26,17 +26,16 @@ def run(params: Params, *, manifest_file: Path, out: Path) -> None:
     folds = splits.split(utterances, params.split)
     audited = leakage.audit(folds, utterances, params.split.protocol)
     table = splits.to_csv(folds)
-    report = {
-        "protocol": params.split.protocol,
-        "speaker_independent": leakage.is_speaker_independent(params.split.protocol),
-        "params": params.split.model_dump(mode="json"),
-        "manifest_sha256": lineage.sha256_file(manifest_file),
-        "split_sha256": lineage.sha256_text(table),
-        "folds": audited,
-    }
-    (out / "splits.csv").write_text(table, encoding="utf-8")
-    text = json.dumps(report, indent=2, ensure_ascii=False)
-    (out / "split_report.json").write_text(text + "\n", encoding="utf-8")
+    report = SplitReport(
+        protocol=params.split.protocol,
+        speaker_independent=leakage.is_speaker_independent(params.split.protocol),
+        params=params.split,
+        manifest_sha256=lineage.sha256_file(manifest_file),
+        split_sha256=lineage.sha256_text(table),
+        folds=audited,
+    )
+    files.write_text(out / "splits.csv", table)
+    report.write(out / "split_report.json")
     logger.info("protocol %s: %d folds, audit passed", params.split.protocol, len(folds))
 
 

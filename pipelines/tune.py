@@ -69,7 +69,7 @@ def run(
         experiment = mlflow_tracker.open_experiment(
             specs.experiment_name(found, recording.VARIANT),
             note=recording.experiment_note(found),
-            tags={"ser.corpus": found.card["name"]},
+            tags={"ser.corpus": found.card.name},
         )
         place = Place(Path(), storage.resolve(params.tuning.storage, Path()), figures)
         outcomes = search.search(jobs, experiment, place, num_workers=workers)

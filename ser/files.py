@@ -11,9 +11,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import ValidationError
 
 from ser.errors import FileError
+from ser.params import Section, explain
 
 #: What makes a missing or damaged artefact of the pipeline anew.
 REPRO = "`dvc repro` makes it"
@@ -61,8 +64,12 @@ def read_json(
     text = read_text(path, cure=cure)
     try:
         return parse(json.loads(text))
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{path}: it is not {what} ({error!r}); {cure}") from error
+    except ValidationError as error:
+        raise FileError(f"{path}: it is not {what}; {cure}. Wrong is:\n{explain(error)}") from error
+    except KeyError as error:
+        raise FileError(f"{path}: it is not {what} (no key {error}); {cure}") from error
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{path}: it is not {what} ({error}); {cure}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,6 +88,28 @@ def write_json(path: Path, value: object, *, indent: int = 2, sort_keys: bool = 
         value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False
     )
     write_text(path, f"{text}\n")
+
+
+class JsonArtefact(Section):
+    """A JSON file of the pipeline, typed: its fields are the keys, in this order."""
+
+    #: With its article, for messages, e.g. `a corpus card`.
+    what: ClassVar[str]
+    #: What brings a missing or damaged file back.
+    cure: ClassVar[str] = REPRO
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the content of a file.
+
+        Raises:
+            FileError: It is missing, damaged, or has other keys or types.
+        """
+        return read_json(path, cls.model_validate, what=cls.what, cure=cls.cure)
+
+    def write(self, path: Path) -> None:
+        """Replace a file by this content."""
+        write_json(path, self.model_dump(mode="json"))
 
 
 @contextmanager

@@ -240,10 +240,10 @@ def parse(content: Mapping[str, Any], params_class: type[Params], *, where: str)
     try:
         return params_class.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{where} is wrong in:\n{_explain(error)}") from error
+        raise ParamsError(f"{where} is wrong in:\n{explain(error)}") from error
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Return one line per error: its path, the rule, the value."""
     lines = []
     for item in error.errors(include_url=False):

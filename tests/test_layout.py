@@ -19,7 +19,6 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 
 #: Public modules without a test file of their own -> where or why not.
 TESTED_ELSEWHERE = {
-    "ser/data/card.py": "tests/pipelines/test_prepare.py",
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ser import metrics
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import calibration, comparison, published, ranks, slices
 from ser.evaluation.comparison import Cell
 from ser.evaluation.ranks import Ranking
@@ -49,8 +51,8 @@ def gather(
     grid: pd.DataFrame,
     utterances: Iterable[Utterance],
     *,
-    card: Mapping[str, Any],
-    split: Mapping[str, Any],
+    card: CorpusCard,
+    split: SplitReport,
 ) -> Evidence:
     """Compute the evidence.
 

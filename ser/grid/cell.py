@@ -240,7 +240,7 @@ class CellRunner:
         return CellRecord(
             experiment=specs.experiment_name(self.inputs, self.variant),
             note=specs.experiment_note(self.inputs),
-            experiment_tags={"ser.corpus": self.inputs.card["name"]},
+            experiment_tags={"ser.corpus": self.inputs.card.name},
             cell=cell,
             folds=tuple(records),
         )

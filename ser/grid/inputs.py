@@ -1,6 +1,5 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ import numpy as np
 
 from ser import lineage
 from ser.data import manifest, splits
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
@@ -69,8 +70,8 @@ class Inputs:
     """
 
     paths: InputPaths
-    card: Mapping[str, Any]
-    split: Mapping[str, Any]
+    card: CorpusCard
+    split: SplitReport
     folds: list[Fold]
     store: FeatureStore
     label_of: Mapping[str, int]
@@ -86,7 +87,7 @@ class Inputs:
     @property
     def emotions(self) -> tuple[str, ...]:
         """The classes, in order."""
-        return tuple(self.card["emotions"])
+        return self.card.emotions
 
 
 def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
@@ -100,13 +101,14 @@ def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
         Their content.
 
     Raises:
+        FileError: The card or the report is missing or damaged.
         ManifestError, SplitError: A file breaks its own rules.
         StaleFeaturesError: The features were made with other params, or the splits from
             another manifest.
     """
     utterances = manifest.read(paths.manifest)
-    card = _read_json(paths.card)
-    split = _read_json(paths.split_report)
+    card = CorpusCard.read(paths.card)
+    split = SplitReport.read(paths.split_report)
     store = FeatureStore(
         paths.features, {"extractor": paths.features.name, "params": dict(feature_params)}
     )
@@ -115,14 +117,14 @@ def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
         "split": lineage.sha256_file(paths.splits),
         "features": lineage.digest_folder(paths.features),
     }
-    for name in ("manifest", "split"):
-        if split[f"{name}_sha256"] != digests[name]:
+    for name, said in (("manifest", split.manifest_sha256), ("split", split.split_sha256)):
+        if said != digests[name]:
             raise StaleFeaturesError(
                 f"{paths.split_report}: it speaks of another {name} "
-                f"({split[f'{name}_sha256'][:12]}, found {digests[name][:12]}); "
+                f"({said[:12]}, found {digests[name][:12]}); "
                 f"run `dvc repro split`"
             )
-    index = {emotion: label for label, emotion in enumerate(card["emotions"])}
+    index = {emotion: label for label, emotion in enumerate(card.emotions)}
     used = [utterance for utterance in utterances if utterance.emotion is not None]
     return Inputs(
         paths=paths,
@@ -157,7 +159,7 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
-                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card['name']} has no rating of "
+                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card.name} has no rating of "
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
@@ -181,11 +183,3 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
 def _ratings(utterance: Utterance) -> tuple[float, ...]:
     values = (getattr(utterance, dimension) for dimension in DIMENSIONS)
     return tuple(math.nan if value is None else float(value) for value in values)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StaleFeaturesError(f"{path}: cannot be read ({error}); run `dvc repro`") from error
-    return content

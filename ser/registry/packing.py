@@ -9,6 +9,8 @@ import pandas as pd
 
 from ser import lineage, predictions
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.project import CellFolder
@@ -16,8 +18,6 @@ from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Traini
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.training.saved_fold import SavedFold
-
-_CARD_KEYS = ("name", "licence", "citation", "synthetic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +157,24 @@ def source(
         training: What the weights are.
         answers: How the bundle answers.
     """
-    card, split = cell.read_json("corpus.json"), cell.read_json("split_report.json")
+    card = CorpusCard.read(cell.data / "corpus.json")
+    split = SplitReport.read(cell.data / "split_report.json")
     feature = str(record.spec.params["feature"]["name"])
     lineage_file = lineage.read_json(cell.folder / lineage.RECORD)
     sections = ("model", "loss", "recipe", "training", "feature")
     bundle = Bundle(
-        emotions=tuple(card["emotions"]),
+        emotions=card.emotions,
         params={name: record.spec.params[name] for name in sections},
         served={},
         answering=answers,
         training=training,
         corpus={
-            **{key: card[key] for key in _CARD_KEYS},
-            "protocol": split["protocol"],
-            "speaker_independent": split["speaker_independent"],
+            "name": card.name,
+            "licence": card.licence,
+            "citation": card.citation,
+            "synthetic": card.synthetic,
+            "protocol": split.protocol,
+            "speaker_independent": split.speaker_independent,
         },
         tags=dict(record.spec.tags),
         environment=lineage_file["environment"],

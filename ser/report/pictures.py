@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ser import predictions
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import calibration
 from ser.evaluation.comparison import Cell
 from ser.evaluation.evidence import Evidence
@@ -43,8 +45,8 @@ def draw(
     grid: pd.DataFrame,
     baselines: pd.DataFrame,
     evidence: Evidence,
-    card: Mapping[str, Any],
-    split: Mapping[str, Any],
+    card: CorpusCard,
+    split: SplitReport,
 ) -> Drawn:
     """Draw all of them but the cells' own.
 
@@ -57,7 +59,7 @@ def draw(
         card: The corpus card.
         split: The split report.
     """
-    footer, emotions = style.footer(card, split), tuple(card["emotions"])
+    footer, emotions = style.footer(card, split), card.emotions
     best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
     return Drawn(
         {

@@ -4,7 +4,6 @@ The stages themselves are run, by the commands of the pipeline with other paths;
 what DVC manages is touched.
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import yaml
 
 from ser import predictions
 from ser.data import manifest
+from ser.data.card import CorpusCard
 from ser.errors import SerError
 from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
@@ -68,14 +68,14 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
         ProtocolGapError: A stage failed; it has said why.
     """
     scores = [_train(cell, protocol, root) for protocol in protocols]
-    card = json.loads((root / "data" / "corpus.json").read_text(encoding="utf-8"))
+    card = CorpusCard.read(root / "data" / "corpus.json")
     rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
     first, second = (found.by_speaker for found in scores)
     return Gap(
         cell,
         pd.DataFrame(rows)[list(COLUMNS)],
         comparison.compare(second, first),
-        bool(card["synthetic"]),
+        card.synthetic,
     )
 
 

@@ -6,8 +6,8 @@ from ser.evaluation import comparison, evidence, grid_table, summary
 from tests import synthetic
 from tests.evaluation.test_summary import cell
 
-CARD = {"name": "demo", "synthetic": True, "emotions": ["angry", "happy", "neutral", "sad"]}
-SPLIT = {"protocol": "session"}
+CARD = synthetic.card()
+SPLIT = synthetic.split_report()
 
 
 def gathered(losses=("cross_entropy", "focal", "aam"), models=("lstm", "vggish")):

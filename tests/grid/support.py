@@ -1,7 +1,6 @@
 """A cell's inputs on disk, made in memory, and a runner over them."""
 
 import dataclasses
-import json
 
 from accelerate import Accelerator
 
@@ -9,7 +8,6 @@ from pipelines import split as split_stage
 from ser import seeding
 from ser.data import manifest
 from ser.data.splits import SplitParams
-from ser.emotion import EMOTIONS
 from ser.evaluation import scored_cell
 from ser.grid import inputs
 from ser.grid.cell import CellRunner
@@ -25,15 +23,9 @@ def write_inputs(root, utterances, **split):
     data = root / "data"
     data.mkdir(parents=True)
     manifest.write(data / "manifest.jsonl", utterances)
-    card = {
-        "name": "demo",
-        "synthetic": True,
-        "emotions": EMOTIONS,
-        "num_used": len(utterances),
-        "num_speakers": len({u.speaker for u in utterances}),
-        "params": {"name": "demo"},
-    }
-    (data / "corpus.json").write_text(json.dumps(card))
+    speakers = {u.speaker for u in utterances}
+    card = synthetic.card(num_used=len(utterances), num_speakers=len(speakers))
+    card.write(data / "corpus.json")
     split_stage.run(
         split_stage.Params(split=SplitParams(**split)),
         manifest_file=data / "manifest.jsonl",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser import lineage
-from ser.errors import ParamsError, StaleFeaturesError
+from ser.errors import FileError, ParamsError, StaleFeaturesError
 from ser.grid import inputs
 from tests import synthetic
 from tests.grid.support import make_vad_plan, write_inputs
@@ -72,7 +72,8 @@ def test_a_file_that_cannot_be_read_is_named(paths, name, damage):
     path = getattr(paths, name)
     text = json.dumps({"a": 1})
     path.unlink() if damage == "missing" else path.write_text(text[:-1])
-    with pytest.raises(StaleFeaturesError, match=rf"{path.name}: cannot be read .* `dvc repro`"):
+    said = "no such file" if damage == "missing" else "it is not a (corpus card|split report)"
+    with pytest.raises(FileError, match=rf"{path.name}: {said}.*; `dvc repro` makes it"):
         load(paths)
 
 

@@ -124,7 +124,7 @@ def test_an_experiment_is_named_after_corpus_and_protocol_and_says_what_it_is_no
     assert "Speaker-dependent" not in note
     paths = write_inputs(root / "other", synthetic.corpus(), protocol="random", num_folds=2)
     other = inputs.load(paths, feature_params={})
-    real = dataclasses.replace(other, card={**other.card, "synthetic": False})
+    real = dataclasses.replace(other, card=other.card.model_copy(update={"synthetic": False}))
     assert specs.experiment_name(real) == "ser/demo/random"
     assert "Speaker-dependent" in specs.experiment_note(real)
     assert "Synthetic" not in specs.experiment_note(real)

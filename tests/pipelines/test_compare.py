@@ -17,13 +17,6 @@ from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
 from tests.grid.support import train_and_score, write_inputs
 
-CARD = {
-    "name": "demo", "synthetic": True, "licence": "free", "citation": "None.",
-    "emotions": ["angry", "happy", "neutral", "sad"], "num_utterances": 48, "num_used": 48,
-    "num_rejected": 0, "num_speakers": 6, "num_sessions": 3, "duration_s": 48.0,
-    "params": {"name": "demo"},
-}  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, project):
@@ -31,7 +24,6 @@ def finished(tmp_path_factory, project):
     root = tmp_path_factory.mktemp("finished")
     (root / "ser").symlink_to(project / "ser")
     paths = write_inputs(root, synthetic.corpus(num_sessions=3))
-    (root / "data" / "corpus.json").write_text(json.dumps(CARD))
     train_and_score(root, paths, MemoryExperiment())
     read_from = baselines.Paths(paths.manifest, paths.card, paths.splits, paths.features)
     baselines.run(baselines.Params(baselines=BaselineParams()), read_from, out=root / "reports")
@@ -130,7 +122,7 @@ def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
 
 def test_a_damaged_file_is_named(results, fails):
     (results / "data" / "corpus.json").write_text("{")
-    assert "data/corpus.json: not JSON: " in compared(fails)
+    assert "data/corpus.json: it is not a corpus card " in compared(fails)
 
 
 def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(results, stage):

@@ -16,12 +16,8 @@ from tests import synthetic
 from tests.evaluation.test_summary import cell
 
 PNG = b"\x89PNG not really"
-FOLD = {
-    "fold": 1,
-    "speakers": {"test": ["Ses01F"], "dev": ["Ses02F"], "train": ["Ses03F"]},
-    "num_utterances": {"train": 101, "dev": 102, "test": 103},
-    "shared": {"train-test": {"sentences": {"share_of_second_part": 0.123}}},
-}
+FOLD = synthetic.fold_report(num_utterances={"train": 101, "dev": 102, "test": 103}).model_dump()
+FOLD["shared"]["train-test"]["sentences"]["share_of_second_part"] = 0.123
 
 BASELINES = pd.DataFrame(
     [
@@ -48,7 +44,7 @@ SHORTCUT = {
 NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
 
 
-def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
+def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_seeds=2):
     frames, summaries = {}, {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
         frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
@@ -58,23 +54,17 @@ def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds
     grid = grid_table.table(summaries)
     picture = tmp_path / "figure.png"
     picture.write_bytes(PNG)
-    card = {
-        "name": "demo",
-        "synthetic": synthetic,
-        "licence": "Free <of> charge.",
-        "citation": "Nobody & Co.",
-        "emotions": ["angry", "happy", "neutral", "sad"],
-        "num_used": 321,
-        "num_speakers": 10,
-        "num_sessions": 5,
-        "num_rejected": 7,
-        "duration_s": 7200.0,
-    }
-    split = {
-        "protocol": "session",
-        "speaker_independent": speaker_independent,
-        "folds": [FOLD],
-    }
+    card = synthetic.card(
+        synthetic=is_synthetic,
+        licence="Free <of> charge.",
+        citation="Nobody & Co.",
+        num_used=321,
+        num_speakers=10,
+        num_sessions=5,
+        num_rejected=7,
+        duration_s=7200.0,
+    )
+    split = synthetic.split_report(speaker_independent=speaker_independent, folds=[FOLD])
     sections = [
         CellSection(
             "-".join(key),
@@ -209,11 +199,11 @@ def test_the_pictures_are_inside(tmp_path):
 
 
 def test_synthetic_speech_is_named_and_real_speech_is_not_called_so(tmp_path):
-    page = pages.render(make_report(tmp_path, synthetic=True))
+    page = pages.render(make_report(tmp_path, is_synthetic=True))
     assert SYNTHETIC_NOTICE in page
     assert "SYNTHETIC" in page
     assert "demo (synthetic)" in page
-    page = pages.render(make_report(tmp_path, synthetic=False))
+    page = pages.render(make_report(tmp_path, is_synthetic=False))
     assert SYNTHETIC_NOTICE not in page
     assert "ynthetic" not in page.replace("real speech", "")
     assert "eal speech" in page
@@ -251,15 +241,15 @@ def test_texts_of_others_cannot_become_markup(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("synthetic", "independent", "line"),
+    ("is_synthetic", "independent", "line"),
     [
         (True, True, "corpus x (SYNTHETIC speech), protocol superb"),
         (False, False, "corpus x (real speech), protocol superb, SPEAKER-DEPENDENT"),
     ],
 )
-def test_the_line_below_figures_says_what_speech_and_protocol(synthetic, independent, line):
-    card = {"name": "x", "synthetic": synthetic}
-    split = {"protocol": "superb", "speaker_independent": independent}
+def test_the_line_below_figures_says_what_speech_and_protocol(is_synthetic, independent, line):
+    card = synthetic.card(name="x", synthetic=is_synthetic)
+    split = synthetic.split_report(protocol="superb", speaker_independent=independent)
     assert style.footer(card, split) == line
 
 
@@ -334,9 +324,9 @@ def test_published_numbers_are_shown_and_the_invalid_ones_struck_through(tmp_pat
 
 
 def test_published_numbers_of_the_same_task_have_ours_beside_them(tmp_path):
-    made = make_report(tmp_path, synthetic=False)
-    card = {**made.card, "name": "iemocap"}
-    split = {**made.split, "protocol": "random"}
+    made = make_report(tmp_path, is_synthetic=False)
+    card = made.card.model_copy(update={"name": "iemocap"})
+    split = made.split.model_copy(update={"protocol": "random"})
     table = published.table(made.grid, card, split)
     made = replace(made, card=card, split=split, evidence=replace(made.evidence, published=table))
     shown = section(pages.render(made), "published")
