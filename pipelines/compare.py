@@ -14,6 +14,7 @@ from ser.errors import LineageError
 from ser.evaluation import evidence, grid_table, summary
 from ser.grid.params import CellParams
 from ser.params import StageParams, read
+from ser.project import Project, Words
 from ser.report import page as pages
 from ser.report import pictures, results
 from ser.report import tuning as tuning_section
@@ -28,6 +29,28 @@ class Params(StageParams):
     """Sections read: cells."""
 
     cells: dict[str, CellParams]
+
+
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the cells, the reference rows, what tuning brought, and who spoke."""
+    return [
+        project.manifest,
+        project.corpus_card,
+        project.split_report,
+        project.tuned,
+        project.runs,
+        project.baselines,
+        project.shortcut,
+        project.tuning_gain,
+        project.tuning_figures,
+    ]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return tables, figures and the page."""
+    tables = ("calibration.csv", "grid.csv", "pairs.csv", "published.csv", "slices.csv")
+    others = ("figures", "index.html", "metrics.json", "origins.json")
+    return [project.reports / name for name in (*tables, *others)]
 
 
 @dataclass(frozen=True, slots=True)

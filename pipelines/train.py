@@ -5,47 +5,48 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from ser import params as settings
-from ser import runtime, seeding
-from ser.errors import ParamsError
-from ser.features.extraction import EXTRACTORS
+from ser import components, runtime
 from ser.grid import inputs, specs, tuned
 from ser.grid.cell import CellRunner, Workspace
-from ser.grid.inputs import InputPaths, Inputs
-from ser.params import StageParams
+from ser.grid.inputs import Inputs
+from ser.grid.plans import CellSections
+from ser.params import read
+from ser.project import Project, Words
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.tracking.tracker import Experiment
-from ser.training.plan import CellPlan
-from ser.training.recipe import ACCELERATE_PRECISION, Recipe, TrainingParams
+from ser.training import device
+
+#: What is found by name: the family -> the word of dvc.yaml that names the component.
+COMPONENTS = {components.MODELS: "item.model", components.LOSSES: "item.loss"}
+
+#: Sections read: training; features.*, models.*, losses.* and recipes.* of the cell.
+Params = CellSections
 
 
-class Params(StageParams):
-    """Sections read: recipes.<model>, training; features.*, models.*, losses.* of the cell."""
+def reads(project: Project, words: Words) -> list[Path]:
+    """Return folds and feature, and what tuning chose where that is used.
 
-    recipes: dict[str, Recipe]
-    training: TrainingParams
+    Not a checkpoint that the model goes on with: the feature's folder names it by digest and
+    the model refuses any other, so the feature changes whenever the checkpoint does.
+    """
+    tuned_values = [] if words["stage"] == "untuned" else [project.tuned]
+    return [
+        project.manifest,
+        project.corpus_card,
+        project.splits,
+        project.split_report,
+        project.features(words["item.feature"]),
+        *tuned_values,
+    ]
 
 
-def plan_cell(path: Path, model: str, loss: str, *, emotions: tuple[str, ...]) -> CellPlan:
-    """Return what params.yaml says of a cell."""
-    model_params = settings.read_entry(path, "models", "ser.models", model)
-    loss_params = settings.read_entry(path, "losses", "ser.losses", loss)
-    params = settings.read(path, Params)
-    if model not in params.recipes:
-        raise ParamsError(f"{path}: there is no recipes.{model}; `{model}: {{}}` will do")
-    return CellPlan(
-        model,
-        loss,
-        model_params,
-        loss_params,
-        params.recipes[model],
-        params.training,
-        emotions,
-    )
+def writes(project: Project, words: Words) -> list[Path]:
+    """Return the cell's folder."""
+    cell, stage = words["key"], words["stage"]
+    return [(project.trained(cell, stage) if stage == "untuned" else project.run(cell)).folder]
 
 
 def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -> Experiment:
@@ -62,23 +63,21 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
 def run(
     params_file: Path,
     cell: tuple[str, str],
-    paths: InputPaths,
+    project: Project,
+    feature: str,
     workspace: Workspace,
     *,
     tuned_file: Path | None = None,
     variant: str = "",
 ) -> None:
     """Train a cell (model, loss): all folds under all seeds, tuned where there is a file."""
-    feature = settings.read_entry(params_file, "features", EXTRACTORS, paths.features.name)
-    data = inputs.load(paths, feature_params=feature.model_dump(mode="json"))
-    plan = plan_cell(params_file, *cell, emotions=data.emotions)
+    params, where = read(params_file, Params), str(params_file)
+    expected = params.feature(feature, where=where).model_dump(mode="json")
+    data = inputs.load(project, feature, feature_params=expected)
+    plan = params.plan(*cell, emotions=data.emotions, where=where)
     inputs.require_ratings(plan, data)
     tuned_cell = tuned.read(tuned_file, *cell) if tuned_file else None
-    # Without a GPU this must be said: Accelerate would not join the processes of a launcher.
-    on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
-    precision = ACCELERATE_PRECISION[plan.training.precision]
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
-    seeding.make_deterministic(plan.training.num_threads, strict=accelerator.device.type == "cpu")
+    accelerator = device.accelerator(plan.training)
     experiment = open_experiment(data, accelerator, variant)
     runner = CellRunner(
         plan, data, experiment, workspace, accelerator, tuned=tuned_cell, variant=variant
@@ -94,14 +93,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--tuned", type=Path, help="data/tuned.json; else params.yaml's values")
     parser.add_argument("--variant", default="", help="of the experiment, e.g. untuned")
-    for name in ("manifest", "card", "splits", "split-report", "features", "work", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--feature", required=True, help="what the model reads, e.g. mfcc")
+    parser.add_argument("--folds", type=Path, help="folder of splits.csv, instead of data")
+    parser.add_argument("--out", type=Path, required=True, help="the cell's folder")
     options = parser.parse_args(argv)
-    paths = InputPaths(
-        options.manifest, options.card, options.splits, options.split_report, options.features
+    project = Project(folds=options.folds)
+    stage = partial(
+        run,
+        options.params,
+        (options.model, options.loss),
+        project,
+        options.feature,
+        Workspace(project.root, project.work, options.out),
     )
-    workspace = Workspace(Path(), options.work, options.out)
-    stage = partial(run, options.params, (options.model, options.loss), paths, workspace)
     return runtime.run_main(lambda: stage(tuned_file=options.tuned, variant=options.variant))
 
 

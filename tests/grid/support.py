@@ -12,17 +12,17 @@ from ser.data.splits import SplitParams
 from ser.emotion import EMOTIONS
 from ser.grid import inputs
 from ser.grid.cell import CellRunner, Workspace
-from ser.grid.inputs import InputPaths
 from ser.losses import ccc
+from ser.project import Project
 from tests import synthetic
 from tests.training.support import make_plan
 
 
 def write_inputs(root, utterances, **split):
     """Write manifest, card, splits and features below a project's root."""
-    data = root / "data"
-    data.mkdir(parents=True)
-    manifest.write(data / "manifest.jsonl", utterances)
+    project = Project(root)
+    project.data.mkdir(parents=True, exist_ok=True)
+    manifest.write(project.manifest, utterances)
     card = {
         "name": "demo",
         "synthetic": True,
@@ -31,21 +31,11 @@ def write_inputs(root, utterances, **split):
         "num_speakers": len({u.speaker for u in utterances}),
         "params": {"name": "demo"},
     }
-    (data / "corpus.json").write_text(json.dumps(card))
-    split_stage.run(
-        split_stage.Params(split=SplitParams(**split)),
-        manifest_file=data / "manifest.jsonl",
-        out=data,
-    )
+    project.corpus_card.write_text(json.dumps(card))
+    split_stage.run(split_stage.Params(split=SplitParams(**split)), project)
     used = [u for u in utterances if u.emotion is not None]
-    synthetic.feature_store(data / "features" / "mfcc", used)
-    return InputPaths(
-        data / "manifest.jsonl",
-        data / "corpus.json",
-        data / "splits.csv",
-        data / "split_report.json",
-        data / "features" / "mfcc",
-    )
+    synthetic.feature_store(project.features("mfcc"), used)
+    return project
 
 
 def make_vad_plan(training=None, **recipe):
@@ -62,7 +52,7 @@ def make_runner(
     plan = plan or make_plan(training, num_epochs=2, **recipe)
     return CellRunner(
         plan,
-        inputs.load(paths, feature_params={}),
+        inputs.load(paths, "mfcc", feature_params={}),
         experiment,
         Workspace(root, root / "work", root / "runs" / plan.name),
         Accelerator(cpu=True),

@@ -31,8 +31,7 @@ def finished(tmp_path_factory, project):
     paths = write_inputs(root, synthetic.corpus(num_sessions=3))
     (root / "data" / "corpus.json").write_text(json.dumps(CARD))
     make_runner(root, paths, MemoryExperiment()).run()
-    read_from = baselines.Paths(paths.manifest, paths.card, paths.splits, paths.features)
-    baselines.run(baselines.Params(baselines=BaselineParams()), read_from, out=root / "reports")
+    baselines.run(baselines.Params(baselines=BaselineParams()), paths)
     tuned.write(root / "data" / "tuned.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     return root
@@ -41,7 +40,7 @@ def finished(tmp_path_factory, project):
 @pytest.fixture
 def results(finished, workspace):
     for folder in ("data", "runs", "reports"):
-        shutil.copytree(finished / folder, workspace / folder)
+        shutil.copytree(finished / folder, workspace / folder, dirs_exist_ok=True)
     return workspace
 
 

@@ -6,12 +6,7 @@ from ser.tracking.memory_tracker import MemoryExperiment
 ARGUMENTS = {
     "--model": "lstm",
     "--loss": "cross_entropy",
-    "--manifest": "data/manifest.jsonl",
-    "--card": "data/corpus.json",
-    "--splits": "data/splits.csv",
-    "--split-report": "data/split_report.json",
-    "--features": "data/features/mfcc",
-    "--work": "work",
+    "--feature": "mfcc",
     "--out": "runs/lstm-cross_entropy",
 }
 
@@ -34,10 +29,8 @@ def experiment(monkeypatch):
 @pytest.fixture
 def upstream(workspace):
     """The outputs of the stages before."""
-    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
-    assert split.main(["--manifest", "data/manifest.jsonl", "--out", "data"]) == 0
-    arguments = ["--manifest", "data/manifest.jsonl", "--root", "raw"]
-    assert extract.main([*arguments, "--out", "data/features/mfcc"]) == 0
+    for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert stage.main(words) == 0
     return workspace
 
 
@@ -75,13 +68,25 @@ def test_a_model_without_recipe_is_refused_with_the_cure(upstream, fails, experi
     [
         ({"model": "lsmt"}, "no ser.models is named 'lsmt'; there are: "),
         ({"loss": "entropy"}, "no ser.losses is named 'entropy'; there are: "),
-        ({"features": "data/features/gone"}, "no ser.features.extractors is named 'gone'"),
-        ({"manifest": "data/gone.jsonl"}, "gone.jsonl"),
-        ({"card": "data/gone.json"}, "gone.json: cannot be read"),
+        ({"feature": "gone"}, "no ser.features.extractors is named 'gone'"),
+        ({"folds": "gone"}, "gone/split_report.json: cannot be read"),
     ],
 )
 def test_what_is_not_there_is_named(upstream, fails, experiment, changes, message):
     assert message in trained(fails, **changes)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ("data/manifest.jsonl", "data/manifest.jsonl"),
+        ("data/corpus.json", "data/corpus.json: cannot be read"),
+        ("data/features/mfcc", "data/features/mfcc"),
+    ],
+)
+def test_a_file_that_is_gone_is_named(upstream, fails, experiment, gone, message):
+    (upstream / gone).rename(upstream / "aside")
+    assert message in trained(fails)
 
 
 def test_wrong_params_are_refused_with_their_path(upstream, fails, experiment, params):
