@@ -18,7 +18,7 @@ from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid.params import CellParams
 from ser.params import StageParams, read
-from ser.project import CellFolder, Project
+from ser.project import CellFolder, Project, Words
 from ser.report import page as pages
 from ser.report import pictures, results
 from ser.report import tuning as tuning_section
@@ -33,6 +33,30 @@ class Params(StageParams):
 
     cells: Mapping[str, CellParams]
     tuning: TuningParams = TuningParams()
+
+
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the cells, the reference rows, what tuning brought, and who spoke."""
+    return [
+        project.manifest,
+        project.corpus_card,
+        project.split_report,
+        project.tuned,
+        project.all_trained,
+        project.untuned,
+        project.runs,
+        project.baselines,
+        project.shortcut,
+        project.tuning_gain,
+        project.tuning_figures,
+    ]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return tables, figures and the page."""
+    tables = ("calibration.csv", "grid.csv", "pairs.csv", "published.csv", "slices.csv")
+    others = ("figures", "index.html", "metrics.json", "origins.json")
+    return [project.reports / name for name in (*tables, *others)]
 
 
 @dataclass(frozen=True, slots=True)

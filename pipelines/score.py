@@ -10,7 +10,7 @@ from ser.data import manifest
 from ser.evaluation import scored_cell
 from ser.grid.params import CellParams
 from ser.params import StageParams, read
-from ser.project import Project
+from ser.project import Project, Words
 from ser.tracking import mlflow_tracker
 from ser.tuning.params import TuningParams
 
@@ -22,6 +22,16 @@ class Params(StageParams):
 
     cells: Mapping[str, CellParams]
     tuning: TuningParams = TuningParams()
+
+
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return what training left, and who spoke."""
+    return [project.manifest, project.all_trained, project.untuned]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the folder of the scored cells."""
+    return [project.runs]
 
 
 def run(params: Params, project: Project) -> None:

@@ -6,6 +6,13 @@ from types import ModuleType
 
 from ser.errors import UnknownComponentError
 
+#: The families of components, by package.
+CORPORA = "ser.data.corpora"
+EXTRACTORS = "ser.features.extractors"
+LOSSES = "ser.losses"
+MODELS = "ser.models"
+FAMILIES = (CORPORA, EXTRACTORS, LOSSES, MODELS)
+
 
 def names(package: str) -> tuple[str, ...]:
     """Return the component names of a package, sorted.

@@ -209,16 +209,38 @@ def read_entry(path: Path, section: str, package: str, name: str) -> ComponentPa
         Its validated params, defaults filled in.
 
     Raises:
-        ParamsError: No such component or entry, or everything that is wrong in it.
+        UnknownComponentError: There is no such component.
+        ParamsError: There is no such entry, or everything that is wrong in it.
+    """
+    return parse_entry(load_mapping(path).get(section), section, package, name, where=str(path))
+
+
+def parse_entry(
+    entries: object, section: str, package: str, name: str, *, where: str
+) -> ComponentParams:
+    """Validate one entry of a section already read; see `read_entry`.
+
+    Args:
+        entries: The section: component name -> its params.
+        section: Its name, e.g. `losses`.
+        package: Dotted name of the family, e.g. `ser.losses`.
+        name: The component, e.g. `focal`.
+        where: The file, named first in the error message.
+
+    Returns:
+        Its validated params, defaults filled in.
+
+    Raises:
+        UnknownComponentError: There is no such component.
+        ParamsError: There is no such entry, or everything that is wrong in it.
     """
     components.load(package, name)
-    entries = load_mapping(path).get(section)
     if not isinstance(entries, Mapping) or name not in entries:
         raise ParamsError(
-            f"{path}: the section {section} has no entry {name}; `{name}: {{}}` will do"
+            f"{where}: the section {section} has no entry {name}; `{name}: {{}}` will do"
         )
     params_class = create_model("Entry", __base__=Section, **{name: (_entry(package, name), ...)})  # type: ignore[call-overload]
-    parsed = parse({name: entries[name]}, params_class, where=f"{path}, section {section},")
+    parsed = parse({name: entries[name]}, params_class, where=f"{where}, section {section},")
     entry: ComponentParams = getattr(parsed, name)
     return entry
 

@@ -1,7 +1,12 @@
 """Where each artefact of a checkout is. Names of files are said here, and nowhere else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+#: The words of a stage that are only known per preset or per item of a `foreach`, as dvc.yaml
+#: spells them between `${` and `}`: e.g. `item.feature` -> `mfcc`; `stage` is the stage's name.
+Words = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +167,46 @@ class Project:
 
     def features(self, name: str) -> Path:
         """Return the folder of a feature."""
-        return self.data / "features" / name
+        return self.all_features / name
 
     @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
+
+    @property
+    def all_features(self) -> Path:
+        """Folder of the folders of features."""
+        return self.data / "features"
+
+    def code(self, family: str, name: str) -> Path:
+        """Return the digests of the source files of a component, JSON.
+
+        Args:
+            family: Its package, dotted, e.g. `ser.models`.
+            name: The component.
+        """
+        return self.all_code / family.rpartition(".")[2] / f"{name}.json"
+
+    @property
+    def code_of_tuned(self) -> Path:
+        """Digests of the source files of the components of all tuned cells, JSON."""
+        return self.all_code / "tuned.json"
+
+    @property
+    def all_code(self) -> Path:
+        """Folder of the digests of source files."""
+        return self.data / "code"
+
+    @property
+    def untuned(self) -> Path:
+        """Folder of the tuned cells, trained with the values of params.yaml."""
+        return self.data / "untuned"
+
+    @property
+    def all_trained(self) -> Path:
+        """Folder of the trained cells."""
+        return self.data / "trained"
 
     def trained(self, cell: str, variant: str = "") -> CellFolder:
         """Return where training leaves a cell: `data/trained`, or `data/<variant>`.

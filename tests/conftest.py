@@ -35,7 +35,7 @@ def project_with_params(tmp_path, project, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(PARAMS)
     (tmp_path / "ser").symlink_to(project / "ser")
-    write_corpus(tmp_path / "raw")
+    write_corpus(tmp_path / "data" / "raw" / "csv")
     return tmp_path
 
 

@@ -45,6 +45,7 @@ cells:
   hubert-label_smoothing: {model: hubert, loss: label_smoothing, feature: hubert}
 """
 
+WEIGHTS = ("wav2vec2", "hubert")
 CELLS = {
     "lstm-aam": "mfcc",
     "vggish-cross_entropy": "logmel",
@@ -60,14 +61,10 @@ def build(root: Path, project: Path) -> Path:
         shutil.copytree(project / "ser", root / "ser", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "params.yaml").write_text(PARAMS)
         write_corpus(root / "data" / "raw" / "csv", per_emotion=2)
-        data = ["--manifest", "data/manifest.jsonl"]
-        for name in ("wav2vec2", "hubert"):
-            assert weights.main(["--name", name, "--out", f"data/weights/{name}"]) == 0
-        assert prepare.main(["--root", "data/raw/csv", "--out", "data"]) == 0
-        assert split.main([*data, "--out", "data"]) == 0
+        for stage, words in ((prepare, []), (split, []), *((weights, [n]) for n in WEIGHTS)):
+            assert stage.main(words) == 0
         for cell, feature in CELLS.items():
-            out = f"data/features/{feature}"
-            assert extract.main([*data, "--root", "data/raw/csv", "--out", out]) == 0
+            assert extract.main([feature]) == 0
             assert train.main([cell, "--untuned"]) == 0
         assert score.main([]) == 0
     return root

@@ -11,7 +11,7 @@ import typer
 def train(
     cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
 ) -> None:
-    """Train one cell by the command that dvc.yaml has for it, without DVC's bookkeeping.
+    """Train one cell by the command of its stage, without DVC's bookkeeping.
 
     Its features must have been extracted. DVC does not learn of the result; `dvc repro`
     does, and finds the same runs already tracked.
@@ -21,11 +21,11 @@ def train(
     import shlex
     import subprocess
 
-    from ser.params import load_mapping, read
-    from ser.workflow.experiment import Experiment, train_command
+    from ser.params import read
+    from ser.workflow import commands
+    from ser.workflow.experiment import Experiment
 
-    experiment = read(Path("params.yaml"), Experiment)
-    command = train_command(load_mapping(Path("dvc.yaml")), experiment, cell)
+    command = commands.train(read(Path("params.yaml"), Experiment), cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)

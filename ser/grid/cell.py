@@ -230,8 +230,8 @@ class CellRunner:
 
     def _write_lineage(self) -> None:
         # The features are left out: their digest is a tag, their size is the corpus'.
-        paths = self.inputs.paths
-        data = [paths.manifest, paths.card, paths.splits, paths.split_report]
+        read = self.inputs.project
+        data = [read.manifest, read.corpus_card, read.splits, read.split_report]
         lineage.write_record(
             self.staging.folder, root=self.project.root, sources=self.sources, data=data
         )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ser import components, lineage
+from ser.components import EXTRACTORS
 from ser.errors import BundleError, WeightsError
-from ser.features.extraction import EXTRACTORS
 from ser.params import ComponentParams, parse
 from ser.pretrained import checkpoints
 

@@ -133,7 +133,7 @@ def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[
 def render(report: Report) -> str:
     """Return the page as HTML; styles and images are inside."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ser.report"),
+        loader=jinja2.PackageLoader("ser.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

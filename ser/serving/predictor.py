@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from ser import components
 from ser.batch import FeatureSpec
+from ser.components import EXTRACTORS
 from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features.dataset import Statistics
-from ser.features.extraction import EXTRACTORS
 from ser.features.extractors._base import Extractor
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle

@@ -5,7 +5,6 @@ what DVC manages is touched.
 """
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from ser.evaluation.comparison import Paired
 from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
 from ser.project import Project
-from ser.workflow.experiment import Experiment, train_command
+from ser.workflow import commands as stage_commands
+from ser.workflow.experiment import Experiment
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Path("work") / "protocol-gap"
@@ -99,19 +99,24 @@ def as_text(gap: Gap) -> str:
 def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]]:
     """Return the commands of the stages split and train under another protocol.
 
+    Tuned on the folds of one protocol, values have heard test speakers of the other's: the
+    cell is trained with those of params.yaml.
+
     Args:
         cell: Its name.
         protocol: Its splits go into a folder of its own, and so do the cell's results.
         root: The project's root, where the commands are to be run.
+
+    Raises:
+        ParamsError: There is no such cell.
     """
     folder = FOLDER / protocol
+    params = folder / "params.yaml"
     experiment = read(root / "params.yaml", Experiment)
-    train = train_command(load_mapping(root / "dvc.yaml"), experiment, cell)
-    # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
-    train += ["--folds", str(folder), "--untuned"]
-    params = ["--params", str(folder / "params.yaml")]
-    split = [sys.executable, "-m", "pipelines.split", "--manifest", "data/manifest.jsonl"]
-    return [*split, *params, "--out", str(folder)], [*train, *params]
+    return (
+        stage_commands.stage("split", params=params, folds=folder),
+        stage_commands.train(experiment, cell, params=params, folds=folder),
+    )
 
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:

@@ -25,8 +25,7 @@ def finished(tmp_path_factory, project):
     (root / "ser").symlink_to(project / "ser")
     paths = write_inputs(root, synthetic.corpus(num_sessions=3))
     train_and_score(root, paths, MemoryExperiment())
-    read_from = baselines.Paths(paths.manifest, paths.card, paths.splits, paths.features)
-    baselines.run(baselines.Params(baselines=BaselineParams()), read_from, out=root / "reports")
+    baselines.run(baselines.Params(baselines=BaselineParams()), paths)
     tuned.write(root / "data" / "tuned.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     return root

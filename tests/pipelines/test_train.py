@@ -24,10 +24,8 @@ def experiment(monkeypatch):
 @pytest.fixture
 def upstream(workspace):
     """The outputs of the stages before."""
-    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
-    assert split.main(["--manifest", "data/manifest.jsonl", "--out", "data"]) == 0
-    arguments = ["--manifest", "data/manifest.jsonl", "--root", "raw"]
-    assert extract.main([*arguments, "--out", "data/features/mfcc"]) == 0
+    for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert stage.main(words) == 0
     return workspace
 
 
@@ -86,6 +84,19 @@ def test_a_component_that_is_not_there_is_named(
 def test_a_file_that_is_not_there_is_named(upstream, fails, experiment, name):
     (upstream / "data" / name).unlink(missing_ok=True)
     assert name in fails(train.main, CELL)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ("data/manifest.jsonl", "data/manifest.jsonl"),
+        ("data/corpus.json", "data/corpus.json: cannot be read"),
+        ("data/features/mfcc", "data/features/mfcc"),
+    ],
+)
+def test_a_file_that_is_gone_is_named(upstream, fails, experiment, gone, message):
+    (upstream / gone).rename(upstream / "aside")
+    assert message in trained(fails)
 
 
 def test_wrong_params_are_refused_with_their_path(upstream, fails, experiment, params):

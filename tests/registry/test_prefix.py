@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from transformers import AutoModel
 
 from ser import components
+from ser.components import EXTRACTORS
 from ser.errors import BundleError, WeightsError
-from ser.features.extraction import EXTRACTORS
 from ser.pretrained import checkpoints, tiny
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.pretrained.vggish import Trunk
