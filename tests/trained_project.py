@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import extract, prepare, score, split, train, weights
+from ser.grid import tuned
 from tests.recordings import write_corpus
 
 PARAMS = """
@@ -67,6 +68,10 @@ def build(root: Path, project: Path) -> Path:
             assert extract.main([feature]) == 0
             assert train.main([cell, "--untuned"]) == 0
         assert score.main([]) == 0
+        tuned.write(
+            Path("data/tuned.json"),
+            {tuple(cell.split("-")): dict.fromkeys((1, 2, 3), tuned.UNTUNED) for cell in CELLS},
+        )
     return root
 
 

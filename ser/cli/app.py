@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from ser import runtime
-from ser.cli import checks, corpora, dependencies, registry, runs, serving, tune
+from ser.cli import checks, corpora, dependencies, folds, registry, runs, serving, tune
 
 app = typer.Typer(
     name="ser",
@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         runs.protocol_gap,
         runs.results,
         runs.restore_runs,
+        folds.kept_folds,
         runs.ui,
     ),
     "Registry and serving": (

@@ -36,7 +36,13 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
 
 
 def make(
-    params_file: Path, name: str, project: Project, *, is_tuned: bool = True, variant: str = ""
+    params_file: Path,
+    name: str,
+    project: Project,
+    *,
+    is_tuned: bool = True,
+    variant: str = "",
+    experiment: Experiment | None = None,
 ) -> CellRunner:
     """Return what trains a cell of params.yaml.
 
@@ -46,6 +52,7 @@ def make(
         project: The checkout.
         is_tuned: Take over what tuning chose; else the values of params.yaml hold.
         variant: Of the experiment, e.g. `untuned`.
+        experiment: Where runs are recorded; None opens the project's own.
 
     Raises:
         ParamsError: There is no such cell, or params.yaml is wrong.
@@ -62,7 +69,12 @@ def make(
     inputs.require_ratings(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     accelerator = device.accelerator(plan.training)
-    experiment = open_experiment(data, accelerator, variant)
     return CellRunner(
-        plan, data, experiment, project, accelerator, tuned=tuned_cell, variant=variant
+        plan,
+        data,
+        experiment or open_experiment(data, accelerator, variant),
+        project,
+        accelerator,
+        tuned=tuned_cell,
+        variant=variant,
     )
