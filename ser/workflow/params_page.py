@@ -53,7 +53,7 @@ def text() -> str:
         found = list(_tables(section, field))
         if found:
             tables += [f"## {section}", *found]
-    return _HEAD + "\n\n".join([*tables, _search_ranges()]) + "\n"
+    return _HEAD + "\n\n".join(tables) + "\n"
 
 
 def table(params: type[BaseModel]) -> str:
@@ -68,7 +68,7 @@ def table(params: type[BaseModel]) -> str:
     """
     meanings = described(params)
     rows = [
-        f"| `{name}` | {_default(field)} | {_allowed(field)} | {meanings[name]} |"
+        f"| `{name}` | {_default(field)} | {_allowed(field)} | {meanings[name]}{_search(field)} |"
         for name, field in params.model_fields.items()
     ]
     return "\n".join(["| key | default | allowed | meaning |", "|---|---|---|---|", *rows])
@@ -117,14 +117,14 @@ def _nested(where: str, annotation: object) -> Iterator[tuple[str, type[BaseMode
 
 
 def _of_family(section: str, family: str) -> Iterator[str]:
-    """Yield one table per component; components with the same params share one."""
-    places: dict[str, list[str]] = {}
+    """Yield one table per component; those of one file with the same params share one."""
+    places: dict[tuple[str, str], list[str]] = {}
     for name in components.names(family):
         place = f"{section}: {{name: {name}}}" if section == "corpus" else f"{section}.{name}"
         for where, params in _nested(place, components.load(family, name).Params):
             content = table(params) if params.model_fields else "It has no params: write `{}`."
-            places.setdefault(content, []).append(f"**`{where}`**")
-    for content, where_all in places.items():
+            places.setdefault((params.__module__, content), []).append(f"**`{where}`**")
+    for (_, content), where_all in places.items():
         yield f"{', '.join(where_all)}\n\n{content}"
 
 
@@ -180,12 +180,13 @@ def _kind(annotation: Any) -> str:
     return _kind(arguments[0]) if arguments else "section"
 
 
-def _search_ranges() -> str:
-    """Return what tuning may search, and how far."""
-    rows = []
-    classes = [
-        *((f"losses.{n}", components.load(components.LOSSES, n).Params) for n in _losses()),
-        *((f"models.{n}", components.load(components.MODELS, n).Params) for n in _models()),
-        ("recipes.<name>", dict(_nested("", Experiment.model_fields["recipes"].annotation))),
-    ]
-    return "\n".join(rows) + str(classes)
+def _search(field: FieldInfo) -> str:
+    """Return what tuning may try, as a sentence; empty for what it cannot search."""
+    marks = [mark for mark in field.metadata if isinstance(mark, Tunable)]
+    if not marks:
+        return ""
+    (mark,) = marks
+    unit = f" {mark.unit}" if mark.unit else ""
+    scale = ", on a logarithmic scale" if mark.log else ""
+    first = "" if mark.published is None else f"; the published study has {mark.published:g}"
+    return f" *Tuning searches {mark.low:g} to {mark.high:g}{unit}{scale}{first}.*"
