@@ -8,7 +8,7 @@ from pathlib import Path
 from ser import predictions, runtime
 from ser.data import manifest
 from ser.evaluation import tuning_gain
-from ser.evaluation.tuning_gain import TunedCell
+from ser.evaluation.tuning_gain import TunedAndUntuned
 from ser.grid import tuned
 from ser.params import StageParams, read
 from ser.tuning.params import TuningParams
@@ -31,7 +31,7 @@ def run(
         folds = tuned.read(tuned_file, cell.model, cell.loss)
         frames = [predictions.read(f / name / "predictions.parquet") for f in (runs, untuned)]
         num_trials = max(fold.num_trials for fold in folds.values())
-        cells.append(TunedCell(cell.model, cell.loss, num_trials, *frames))
+        cells.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))
     speaker_of = {u.id: u.speaker for u in manifest.read(manifest_file)}
     gains = tuning_gain.table(cells, speaker_of)
     gains.to_csv(out, index=False, float_format="%.6f", lineterminator="\n")

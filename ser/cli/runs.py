@@ -22,10 +22,10 @@ def train(
     import subprocess
 
     from ser.params import load_mapping, read
-    from ser.workflow.experiment import Experiment, train_command
+    from ser.workflow.preset import Preset, train_command
 
-    experiment = read(Path("params.yaml"), Experiment)
-    command = train_command(load_mapping(Path("dvc.yaml")), experiment, cell)
+    preset = read(Path("params.yaml"), Preset)
+    command = train_command(load_mapping(Path("dvc.yaml")), preset, cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)

@@ -45,12 +45,12 @@ def tune_command(cells: list[str], workers: int | None) -> list[str]:
     """
     from ser.errors import ParamsError
     from ser.params import load_mapping, read
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    experiment = read(Path("params.yaml"), Experiment)
-    unknown = [cell for cell in cells if cell not in experiment.tuning.cells]
+    preset = read(Path("params.yaml"), Preset)
+    unknown = [cell for cell in cells if cell not in preset.tuning.cells]
     if unknown:
-        known = ", ".join(experiment.tuning.cells) or "none"
+        known = ", ".join(preset.tuning.cells) or "none"
         raise ParamsError(
             f"params.yaml: tuning.cells has no {', '.join(unknown)}; there are: {known}"
         )

@@ -2,10 +2,9 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from accelerate import Accelerator
@@ -19,6 +18,7 @@ from ser.grid import inputs as cell_inputs
 from ser.grid import specs
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
+from ser.progress import Progress
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.tracker import Experiment, Tracker
@@ -29,8 +29,6 @@ from ser.training.fold import FoldData, SavedFold
 from ser.training.plan import CellPlan
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True)

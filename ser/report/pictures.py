@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from ser import predictions
 from ser.evaluation import calibration
 from ser.evaluation.comparison import Cell
-from ser.evaluation.evidence import Evidence
+from ser.evaluation.evidence import Findings
 from ser.evaluation.ranks import Ranking
 from ser.figures import calibration as calibration_figure
 from ser.figures import embeddings as embedding_figure
@@ -35,7 +35,7 @@ def draw(
     cells: Mapping[Cell, Path],
     grid: pd.DataFrame,
     baselines: pd.DataFrame,
-    evidence: Evidence,
+    evidence: Findings,
     card: Mapping[str, Any],
     split: Mapping[str, Any],
 ) -> Drawn:

@@ -22,7 +22,7 @@ from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
 from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
-from ser.workflow.experiment import Experiment, train_command
+from ser.workflow.preset import Preset, train_command
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Path("work") / "protocol-gap"
@@ -104,8 +104,8 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
         root: The project's root, where the commands are to be run.
     """
     folder = FOLDER / protocol
-    experiment = read(root / "params.yaml", Experiment)
-    train = train_command(load_mapping(root / "dvc.yaml"), experiment, cell)
+    preset = read(root / "params.yaml", Preset)
+    train = train_command(load_mapping(root / "dvc.yaml"), preset, cell)
     for option, path in (
         ("--splits", folder / "splits.csv"),
         ("--split-report", folder / "split_report.json"),

@@ -6,7 +6,7 @@ import pytest
 
 from ser.errors import ParamsError
 from ser.params import load_mapping, parse
-from ser.workflow.experiment import Experiment, train_command
+from ser.workflow.preset import Preset, train_command
 
 GOOD = {
     "corpus": {"name": "emodb"},
@@ -27,7 +27,7 @@ def check(**changes):
     content = deepcopy(GOOD)
     for key, value in changes.items():
         content[key] = value
-    return parse(content, Experiment, where="params.yaml")
+    return parse(content, Preset, where="params.yaml")
 
 
 def test_sections_may_be_empty_and_then_have_their_defaults():

@@ -33,7 +33,7 @@ class ExtractionPlan(Section):
     weights: str = Field("none", min_length=1)
 
 
-class Experiment(Section):
+class Preset(Section):
     """All sections of params.yaml.
 
     Args:
@@ -76,7 +76,7 @@ class Experiment(Section):
     gates: GateParams = Field(default_factory=GateParams)
 
     @model_validator(mode="after")
-    def _complete(self) -> "Experiment":
+    def _complete(self) -> "Preset":
         faults = [
             f"extracted names {name!r}, but there is no features.{name}"
             for name in self.extracted
@@ -117,12 +117,12 @@ class Experiment(Section):
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
 
 
-def train_command(pipeline: Mapping[str, Any], experiment: Experiment, cell: str) -> list[str]:
+def train_command(pipeline: Mapping[str, Any], preset: Preset, cell: str) -> list[str]:
     """Return the command that dvc.yaml has for a cell.
 
     Args:
         pipeline: The content of dvc.yaml.
-        experiment: The content of params.yaml.
+        preset: The content of params.yaml.
         cell: Its name.
 
     Returns:
@@ -131,12 +131,12 @@ def train_command(pipeline: Mapping[str, Any], experiment: Experiment, cell: str
     Raises:
         ParamsError: There is no such cell.
     """
-    if cell not in experiment.cells:
-        known = ", ".join(experiment.cells)
+    if cell not in preset.cells:
+        known = ", ".join(preset.cells)
         raise ParamsError(f"there is no cell {cell!r} in params.yaml; there are: {known}")
-    chosen = experiment.cells[cell]
+    chosen = preset.cells[cell]
     values = {
-        "launcher": experiment.launcher,
+        "launcher": preset.launcher,
         "key": cell,
         **{f"item.{name}": value for name, value in chosen.model_dump().items()},
     }
