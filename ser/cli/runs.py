@@ -23,9 +23,9 @@ def train(
 
     from ser.params import read
     from ser.workflow import commands
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    command = commands.train(read(Path("params.yaml"), Experiment), cell)
+    command = commands.train(read(Path("params.yaml"), Preset), cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)

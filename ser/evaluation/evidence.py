@@ -19,7 +19,7 @@ from ser.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Findings:
     """Everything that is computed from predictions beside the scores.
 
     Args:
@@ -53,7 +53,7 @@ def gather(
     *,
     card: CorpusCard,
     split: SplitReport,
-) -> Evidence:
+) -> Findings:
     """Compute the evidence.
 
     Args:
@@ -73,7 +73,7 @@ def gather(
     ]
     of_losses = pairs[pairs["family"].astype(str).str.startswith("losses of")]
     errors = of_losses["standard_error"].dropna().to_numpy(dtype=np.float64)
-    return Evidence(
+    return Findings(
         pairs=pairs,
         calibration=calibration.table(frames),
         slices=pd.concat(sliced, ignore_index=True)[["model", "loss", *slices.COLUMNS]],
@@ -145,7 +145,7 @@ def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]
     return found
 
 
-def write(folder: Path, evidence: Evidence) -> None:
+def write(folder: Path, evidence: Findings) -> None:
     """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
     for name in ("pairs", "calibration", "slices", "published"):
         table: pd.DataFrame = getattr(evidence, name)

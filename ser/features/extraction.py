@@ -11,8 +11,9 @@ from ser.components import EXTRACTORS
 from ser.data import audio
 from ser.features import store
 from ser.features.extractors._base import Extractor
-from ser.features.store import FeatureStore, Frames, Progress
+from ser.features.store import FeatureStore, Frames
 from ser.params import ComponentParams, Section
+from ser.progress import Progress
 from ser.utterance import Utterance
 
 

@@ -63,7 +63,7 @@ class FitContext:
 
 
 @dataclass(slots=True)
-class Progress:
+class FitState:
     """What a fit has seen so far: the history and the best weights.
 
     Args:
@@ -198,20 +198,20 @@ def parameter_groups(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _resume(model: nn.Module, optimiser: AdamW, checkpoint: Checkpoint | None) -> Progress:
+def _resume(model: nn.Module, optimiser: AdamW, checkpoint: Checkpoint | None) -> FitState:
     snapshot = checkpoint.load() if checkpoint is not None else None
     if snapshot is None:
-        return Progress()
+        return FitState()
     model.load_state_dict(dict(snapshot.model))
     restore_optimiser(optimiser, snapshot.optimiser)
-    return Progress(
+    return FitState(
         history=list(snapshot.progress["history"]),
         best_epoch=int(snapshot.progress["best_epoch"]),
         best=dict(snapshot.best),
     )
 
 
-def _snapshot(model: nn.Module, optimiser: AdamW, progress: Progress) -> Snapshot:
+def _snapshot(model: nn.Module, optimiser: AdamW, progress: FitState) -> Snapshot:
     return Snapshot(
         model=model.state_dict(),
         best=progress.best,
@@ -315,7 +315,7 @@ def _evaluate(
 
 
 def _watch_prototypes(
-    model: nn.Module, progress: Progress, emotions: Sequence[str]
+    model: nn.Module, progress: FitState, emotions: Sequence[str]
 ) -> dict[str, float]:
     """Return the largest cosine between two prototypes, if any; warn once of a collapse."""
     heads = [module for module in model.modules() if isinstance(module, CosineHead)]

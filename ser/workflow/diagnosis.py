@@ -158,9 +158,9 @@ def _params(root: Path) -> Iterator[Finding]:
 
 def _validate(path: Path) -> None:
     # Here, not at the top: it takes torch along.
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    read(path, Experiment)
+    read(path, Preset)
 
 
 def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:

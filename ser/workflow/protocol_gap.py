@@ -23,7 +23,7 @@ from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
 from ser.project import Project
 from ser.workflow import commands as stage_commands
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Path("work") / "protocol-gap"
@@ -112,10 +112,10 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
     """
     folder = FOLDER / protocol
     params = folder / "params.yaml"
-    experiment = read(root / "params.yaml", Experiment)
+    preset = read(root / "params.yaml", Preset)
     return (
         stage_commands.stage("split", params=params, folds=folder),
-        stage_commands.train(experiment, cell, params=params, folds=folder),
+        stage_commands.train(preset, cell, params=params, folds=folder),
     )
 
 

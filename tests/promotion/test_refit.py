@@ -9,13 +9,13 @@ from ser.params import read
 from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 from tests.promotion.support import NAME, cell_of
 
 
 @pytest.fixture
 def params(trained):
-    return read(Path("params.yaml"), Experiment)
+    return read(Path("params.yaml"), Preset)
 
 
 def packed(params, tmp_path, seed=None):

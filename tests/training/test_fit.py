@@ -15,7 +15,7 @@ from ser.tracking.tracker import RunSpec
 from ser.training import fold as folds
 from ser.training import model_selection
 from ser.training.checkpoint import Checkpoint
-from ser.training.fit import Progress
+from ser.training.fit import FitState
 from ser.training.recipe import Recipe, TrainingParams
 from tests.training.support import make_context, make_plan
 
@@ -92,7 +92,7 @@ def test_an_interrupted_fit_ends_with_the_bytes_of_an_uninterrupted_one(
 
 
 def test_the_best_epoch_has_the_highest_dev_uar_and_ties_go_to_the_earlier_one():
-    progress = Progress()
+    progress = FitState()
     for epoch, uar in enumerate([0.3, 0.6, 0.6, 0.5], start=1):
         progress.add({"epoch": epoch, "dev/uar": uar}, {"w": torch.tensor([float(epoch)])})
     assert progress.best_epoch == 2
@@ -102,7 +102,7 @@ def test_the_best_epoch_has_the_highest_dev_uar_and_ties_go_to_the_earlier_one()
 
 def test_training_stops_when_patience_is_out():
     recipe = Recipe(num_epochs=100, patience=3)
-    progress = Progress()
+    progress = FitState()
     for uar in (0.5, 0.6, 0.5, 0.5):
         progress.add({"dev/uar": uar}, {})
         assert not progress.is_over(recipe)

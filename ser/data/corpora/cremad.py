@@ -175,7 +175,7 @@ def _genders(path: Path) -> dict[str, Gender]:
     names = {"actor": "ActorID", "sex": "Sex"}
     genders: dict[str, Gender] = {}
     for row in _table.read(path, names=names, required=names):
-        sex = row.fields["sex"].lower() if isinstance(row, _table.Row) else row.reason
+        sex = row.fields["sex"].lower() if isinstance(row, _table.TableRow) else row.reason
         if isinstance(row, _table.BadRow) or (sex != "female" and sex != "male"):
             raise CorpusError(f"{path}:{row.line}: Sex must be Female or Male, got {sex!r}")
         genders[row.fields["actor"]] = "female" if sex == "female" else "male"

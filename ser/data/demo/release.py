@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from ser.data.demo.delivery import cast_speaker, deliver
 from ser.data.demo.labels import TimedTurn
 from ser.data.demo.plan import PlannedTurn
 from ser.errors import CorpusError
-
-Progress = Callable[[Iterable[PlannedTurn]], Iterable[PlannedTurn]]
+from ser.progress import Progress
 
 #: Lies in the root of every tree that this module wrote, with the params it had.
 MARKER = "demo_corpus.json"
@@ -87,7 +85,7 @@ def _put_in_place(partial: Path, root: Path) -> None:
 def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
     turns = plan.build(seed=params.seed, utterances_per_session=params.utterances_per_session)
     positions = {turn.id: index for index, turn in enumerate(turns)}
-    shown: Iterable[PlannedTurn] = turns if progress is None else progress(turns)
+    shown = (progress or iter)(turns)
     for dialogue, members in groupby(shown, key=lambda turn: turn.dialogue):
         timed: list[TimedTurn] = []
         end_s = 1.5

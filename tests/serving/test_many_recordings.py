@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ser.errors import AudioInputError
-from ser.serving import batch
+from ser.serving import many_recordings
 from ser.serving.predictor import Predictor
 from tests.serving.support import encoded, speech, write_bundle
 
@@ -28,33 +28,38 @@ def folder(tmp_path):
 
 
 def test_a_folder_is_searched_to_its_depths(folder):
-    names = [path.name for path in batch.recordings(folder)]
+    names = [path.name for path in many_recordings.find(folder)]
     assert names == ["0.wav", "1.wav", "2.wav", "3.wav", "4.wav", "broken.wav", "long.FLAC"]
 
 
 def test_a_table_names_paths_from_its_own_folder(folder):
     (folder / "list.csv").write_text("path,note\n1.wav,a\ndeep/long.FLAC,b\n")
-    assert batch.recordings(folder / "list.csv") == [folder / "1.wav", folder / "deep/long.FLAC"]
+    assert many_recordings.find(folder / "list.csv") == [
+        folder / "1.wav",
+        folder / "deep/long.FLAC",
+    ]
 
 
 @pytest.mark.parametrize("text", ["file\na.wav\n", "path\n", "path,x\n,1\n"])
 def test_a_table_without_paths_is_refused(tmp_path, text):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(AudioInputError, match="column `path`"):
-        batch.recordings(tmp_path / "list.csv")
+        many_recordings.find(tmp_path / "list.csv")
 
 
 def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
     with pytest.raises(AudioInputError, match="holds no"):
-        batch.recordings(tmp_path)
+        many_recordings.find(tmp_path)
     with pytest.raises(AudioInputError, match="neither a folder nor"):
-        batch.recordings(tmp_path / "none")
+        many_recordings.find(tmp_path / "none")
 
 
 def test_every_recording_has_a_row(predictor, folder, tmp_path):
     out = tmp_path / "out" / "answers.parquet"
     out.parent.mkdir()
-    table = batch.predict(batch.recordings(folder), predictor, out=out, model="models:/m@champion")
+    table = many_recordings.predict(
+        many_recordings.find(folder), predictor, out=out, model="models:/m@champion"
+    )
     read = pd.read_parquet(out)
     assert len(read) == len(table) == 7
     broken = read[read["path"].str.endswith("broken.wav")].iloc[0]
@@ -69,8 +74,8 @@ def test_every_recording_has_a_row(predictor, folder, tmp_path):
 
 
 def test_an_interrupted_batch_goes_on_where_it_was(predictor, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "_CHUNK", 2)
-    out, paths = tmp_path / "answers.parquet", batch.recordings(folder)
+    monkeypatch.setattr(many_recordings, "_CHUNK", 2)
+    out, paths = tmp_path / "answers.parquet", many_recordings.find(folder)
     asked = []
     whole = predictor.predict
 
@@ -82,20 +87,20 @@ def test_an_interrupted_batch_goes_on_where_it_was(predictor, folder, tmp_path, 
 
     monkeypatch.setattr(predictor, "predict", crash)
     with pytest.raises(KeyboardInterrupt):
-        batch.predict(paths, predictor, out=out, model="m")
+        many_recordings.predict(paths, predictor, out=out, model="m")
     assert not out.exists()
-    table = batch.predict(paths, predictor, out=out, model="m")
+    table = many_recordings.predict(paths, predictor, out=out, model="m")
     assert len(asked) == 4 + 4  # the first chunk of two is not asked again, nor the broken file
-    again = batch.predict(paths, predictor, out=tmp_path / "again.parquet", model="m")
+    again = many_recordings.predict(paths, predictor, out=tmp_path / "again.parquet", model="m")
     pd.testing.assert_frame_equal(table, again)
 
 
 def test_other_recordings_start_over(predictor, folder, tmp_path, monkeypatch):
-    out, paths = tmp_path / "answers.parquet", batch.recordings(folder)
+    out, paths = tmp_path / "answers.parquet", many_recordings.find(folder)
     partial = Path(f"{out}.partial")
     partial.mkdir()
     (partial / "000000.parquet").write_bytes(b"of another batch")
-    assert len(batch.predict(paths[:3], predictor, out=out, model="m")) == 3
+    assert len(many_recordings.predict(paths[:3], predictor, out=out, model="m")) == 3
 
 
 def test_progress_counts_every_recording(predictor, folder, tmp_path):
@@ -106,6 +111,8 @@ def test_progress_counts_every_recording(predictor, folder, tmp_path):
             yield item
             seen.append(item)
 
-    paths = batch.recordings(folder)
-    batch.predict(paths, predictor, out=tmp_path / "a.parquet", model="m", progress=progress)
+    paths = many_recordings.find(folder)
+    many_recordings.predict(
+        paths, predictor, out=tmp_path / "a.parquet", model="m", progress=progress
+    )
     assert len(seen) == len(paths)

@@ -4,7 +4,7 @@ import pytest
 
 from ser.errors import ParamsError
 from ser.params import parse
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 GOOD = {
     "corpus": {"name": "emodb"},
@@ -25,7 +25,7 @@ def check(**changes):
     content = deepcopy(GOOD)
     for key, value in changes.items():
         content[key] = value
-    return parse(content, Experiment, where="params.yaml")
+    return parse(content, Preset, where="params.yaml")
 
 
 def test_sections_may_be_empty_and_then_have_their_defaults():

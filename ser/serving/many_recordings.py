@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,15 @@ import pandas as pd
 
 from ser import lineage
 from ser.errors import AudioInputError
+from ser.progress import Progress
 from ser.serving import audio_input
 from ser.serving.predictor import Predictor
 
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _CHUNK = 64
 
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
-
-def recordings(source: Path) -> list[Path]:
+def find(source: Path) -> list[Path]:
     """Return the recordings that a batch is made of.
 
     Args:

@@ -29,7 +29,7 @@ class ExtractionPlan(Section):
     weights: str = Field("none", min_length=1)
 
 
-class Experiment(Section):
+class Preset(Section):
     """All sections of params.yaml.
 
     Args:
@@ -72,7 +72,7 @@ class Experiment(Section):
     gates: GateParams = Field(default_factory=GateParams)
 
     @model_validator(mode="after")
-    def _complete(self) -> "Experiment":
+    def _complete(self) -> "Preset":
         faults = [
             f"extracted names {name!r}, but there is no features.{name}"
             for name in self.extracted
