@@ -19,9 +19,9 @@ def test_every_component_has_params_with_defaults_and_a_builder(family):
 
 
 def test_shared_helpers_are_no_components():
-    assert "_heads" not in components.names("ser.models")
+    assert "_base" not in components.names("ser.losses")
     with pytest.raises(UnknownComponentError):
-        components.load("ser.models", "_heads")
+        components.load("ser.losses", "_base")
 
 
 def test_an_unknown_name_lists_the_alternatives():

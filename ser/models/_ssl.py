@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
 from ser.errors import ParamsError, WeightsError
-from ser.models import _heads, _pooling
+from ser.nn.heads import build_head
+from ser.nn.pooling import MeanPooling, Pooling, PoolingName, build_pooling
 from ser.params import ComponentParams, Tunable
 from ser.pretrained import checkpoints
 from ser.pretrained.checkpoints import Architecture
@@ -39,7 +40,7 @@ class Params(ComponentParams):
             keeping them: less memory, a third more time.
     """
 
-    pooling: _pooling.PoolingName = "mean"
+    pooling: PoolingName = "mean"
     embedding_dim: int | None = Field(256, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
@@ -58,9 +59,7 @@ class PooledSuffix(nn.Module):
 
     normalises_inputs = False
 
-    def __init__(
-        self, suffix: Suffix, pooling: _pooling.Pooling, *, frozen_layers: int = 0
-    ) -> None:
+    def __init__(self, suffix: Suffix, pooling: Pooling, *, frozen_layers: int = 0) -> None:
         super().__init__()
         self.suffix, self.pooling = suffix, pooling
         self.output_dim = pooling.output_dim
@@ -107,12 +106,12 @@ class LayerMixture(nn.Module):
 
     normalises_inputs = True
 
-    def __init__(self, num_states: int, hidden_size: int, pooling: _pooling.PoolingName) -> None:
+    def __init__(self, num_states: int, hidden_size: int, pooling: PoolingName) -> None:
         super().__init__()
         self.num_states = num_states
         self.output_dim = hidden_size if pooling == "mean" else 2 * hidden_size
         self.scores = nn.Parameter(torch.zeros(num_states))
-        self._over_time = _pooling.MeanPooling(2 * num_states * hidden_size)
+        self._over_time = MeanPooling(2 * num_states * hidden_size)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return one vector per utterance `(batch, output_dim)`.
@@ -222,7 +221,7 @@ def build(
     embedding_dim = params.embedding_dim
     return SslModel(
         body,
-        _heads.build(head, embedding_dim=embedding_dim or body.output_dim, num_classes=num_classes),
+        build_head(head, embedding_dim=embedding_dim or body.output_dim, num_classes=num_classes),
         embedding_dim=embedding_dim,
         dropout=params.dropout,
         origin=checkpoints.origin(checkpoint, revision),
@@ -242,7 +241,7 @@ def _build_body(
                 f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
                 f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
             )
-        pooling = _pooling.build(params.pooling, suffix.output_dim)
+        pooling = build_pooling(params.pooling, suffix.output_dim)
         return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
     if params.frozen_layers:
         raise ParamsError(

@@ -13,7 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
-from ser.models import _heads, _pooling
+from ser.nn.heads import build_head
+from ser.nn.pooling import Pooling, build_pooling
 from ser.params import ComponentParams, Tunable
 
 
@@ -103,7 +104,7 @@ class LstmModel(nn.Module):
     def __init__(
         self,
         layers: Sequence[BidirectionalLayer],
-        pooling: LastState | _pooling.Pooling,
+        pooling: LastState | Pooling,
         head: nn.Module,
         *,
         embedding_dim: int,
@@ -138,8 +139,8 @@ def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadN
     widths = [feature.num_bins] + [width] * (params.num_layers - 1)
     return LstmModel(
         [BidirectionalLayer(width_in, params.hidden_size) for width_in in widths],
-        LastState(width) if params.pooling == "last" else _pooling.build(params.pooling, width),
-        _heads.build(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
+        LastState(width) if params.pooling == "last" else build_pooling(params.pooling, width),
+        build_head(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
         embedding_dim=params.embedding_dim,
         dropout=params.dropout,
     )

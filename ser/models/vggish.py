@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
 from ser.errors import ParamsError
-from ser.models import _heads, _pooling
+from ser.nn.heads import build_head
+from ser.nn.pooling import Pooling, PoolingName, build_pooling
 from ser.params import Tunable
 from ser.pretrained.vggish import (
     EMBEDDING_DIM,
@@ -41,7 +42,7 @@ class Params(TrunkParams):
 
     batch_norm: bool = False
     train_patches: int | None = Field(None, ge=1, le=64)
-    pooling: _pooling.PoolingName = "mean"
+    pooling: PoolingName = "mean"
     embedding_dim: int = Field(128, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
@@ -115,7 +116,7 @@ class VggishModel(nn.Module):
     def __init__(
         self,
         patches: PatchTrunk | None,
-        pooling: _pooling.Pooling,
+        pooling: Pooling,
         head: nn.Module,
         *,
         embedding_dim: int,
@@ -168,8 +169,8 @@ def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadN
         )
     return VggishModel(
         patches,
-        _pooling.build(params.pooling, EMBEDDING_DIM),
-        _heads.build(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
+        build_pooling(params.pooling, EMBEDDING_DIM),
+        build_head(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
         embedding_dim=params.embedding_dim,
         dropout=params.dropout,
         origin=origin,

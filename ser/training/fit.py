@@ -22,7 +22,7 @@ from ser.batch import Batch
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
-from ser.models._heads import CosineHead
+from ser.nn.heads import CosineHead
 from ser.tracking.tracker import Tracker
 from ser.training.augment import augment
 from ser.training.checkpoint import (

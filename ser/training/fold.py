@@ -17,8 +17,8 @@ from ser import predictions
 from ser.data.splits import Fold, Part
 from ser.features.dataset import FeatureDataset, Statistics
 from ser.features.store import FeatureStore
-from ser.models._heads import CosineHead
-from ser.models._ratings import RatedModel
+from ser.nn.heads import CosineHead
+from ser.nn.ratings import RatedModel
 from ser.training.fit import FitContext, FitResult
 from ser.training.model_selection import DevelopmentData, select
 from ser.training.plan import CellPlan

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ser import components
 from ser.batch import FeatureSpec
 from ser.errors import ParamsError
-from ser.models._ratings import RatedModel
+from ser.nn.ratings import RatedModel
 from ser.params import ComponentParams, Section, parse
 from ser.training.recipe import Recipe, TrainingParams
 

@@ -4,7 +4,7 @@ from torch import nn
 
 from ser.batch import ModelOutput
 from ser.emotion import DIMENSION_RANGE
-from ser.models._ratings import RatedModel
+from ser.nn.ratings import RatedModel
 
 
 class MeanModel(nn.Module):

@@ -38,7 +38,7 @@ class CosineHead(nn.Module):
         return cosines
 
 
-def build(head: HeadName, *, embedding_dim: int, num_classes: int) -> nn.Module:
+def build_head(head: HeadName, *, embedding_dim: int, num_classes: int) -> nn.Module:
     """Return a head: `(batch, embedding_dim)` -> `(batch, num_classes)`."""
     if head == "cosine":
         return CosineHead(embedding_dim, num_classes)
