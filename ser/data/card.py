@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ser.data.corpora._base import Corpus, CorpusParams
+from ser.contracts import Corpus
+from ser.data.corpora._base import CorpusParams
 from ser.utterance import Rejection, Utterance
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from ser import emotion
 from ser.data import audio
 from ser.data.audio import Recording
-from ser.data.corpora._base import CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.errors import AudioError, CorpusError
-from ser.utterance import Annotation, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 _NUM_LISTED = 20
 _NUM_NAMED = 5

@@ -7,9 +7,9 @@ import torch
 from pydantic import Field
 
 from ser import components
+from ser.contracts import Extractor
 from ser.data import audio
 from ser.features import store
-from ser.features.extractors._base import Extractor
 from ser.features.store import FeatureStore, Frames, Progress
 from ser.params import ComponentParams, Section
 from ser.utterance import Utterance

@@ -13,8 +13,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
+from ser.contracts import Model
 from ser.errors import ParamsError, WeightsError
-from ser.nn.heads import build_head
+from ser.nn.heads import Head, build_head
+from ser.nn.network import Network
 from ser.nn.pooling import MeanPooling, Pooling, PoolingName, build_pooling
 from ser.params import ComponentParams, Tunable
 from ser.pretrained import checkpoints
@@ -131,7 +133,7 @@ class LayerMixture(nn.Module):
         return 0
 
 
-class SslModel(nn.Module):
+class SslModel(Network):
     """Frames or summaries of a checkpoint -> body -> embedding -> head.
 
     Args:
@@ -145,7 +147,7 @@ class SslModel(nn.Module):
     def __init__(
         self,
         body: PooledSuffix | LayerMixture,
-        head: nn.Module,
+        head: Head,
         *,
         embedding_dim: int | None,
         dropout: float,
@@ -165,7 +167,7 @@ class SslModel(nn.Module):
         self.head = head
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ModelOutput:
-        """Classify a batch; see `ser.models._base.Model`."""
+        """Classify a batch; see `ser.contracts.Model`."""
         embedding = self.embedding(self.dropout(self.body(inputs, lengths)))
         return ModelOutput(embedding, self.head(embedding))
 
@@ -189,7 +191,7 @@ def build(
     feature: FeatureSpec,
     num_classes: int,
     head: HeadName,
-) -> SslModel:
+) -> Model:
     """Return the model that goes on where a feature of the same architecture ends.
 
     Args:

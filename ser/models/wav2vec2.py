@@ -6,14 +6,14 @@ Source:
 """
 
 from ser.batch import FeatureSpec, HeadName
+from ser.contracts import Model
 from ser.models import _ssl
-from ser.models._ssl import SslModel
 
 
 class Params(_ssl.Params):
     """What is put on top of the checkpoint; see `_ssl.Params`."""
 
 
-def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> SslModel:
+def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> Model:
     """Return the model that goes on where the feature ends; see `_ssl.build`."""
     return _ssl.build("wav2vec2", params, feature=feature, num_classes=num_classes, head=head)

@@ -57,6 +57,8 @@ def test_shapes_are_those_of_the_interface(build, batch, head):
     output = model(*batch([9, 4, 1]))
     assert output.embedding.shape == (3, model.embedding_dim)
     assert output.logits.shape == (3, NUM_CLASSES)
+    assert output.ratings is None
+    assert model.num_ratings == 0
     if head == "cosine":
         assert output.logits.abs().max() <= 1 + 1e-6
 
@@ -107,5 +109,8 @@ def test_it_says_what_the_trainer_must_know(build):
     model = build()
     assert isinstance(model.normalises_inputs, bool)
     assert model.origin
+    assert model.prototypes() is None
+    assert build("cosine").prototypes().shape == (NUM_CLASSES, model.embedding_dim)
+    assert sum(model.layer_weights() or [1.0]) == pytest.approx(1.0)
     depths = {name: model.parameter_depth(name) for name, _ in model.named_parameters()}
     assert min(depths.values()) == 0

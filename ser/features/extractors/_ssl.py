@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from ser.contracts import Extractor
 from ser.errors import ParamsError
 from ser.params import ComponentParams
 from ser.pretrained import checkpoints
@@ -76,7 +77,7 @@ class SslExtractor:
         preprocessing: What it expects of waveforms.
         device: Where it computes.
         dtype: Of the frames on disk.
-        provenance: See `ser.features.extractors._base.Extractor`.
+        provenance: See `ser.contracts.Extractor`.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class SslExtractor:
         *,
         device: torch.device,
         dtype: str,
-        provenance: dict[str, Any],
+        provenance: dict[str, str | None],
     ) -> None:
         self.prefix = prefix.to(device)
         self.is_normalised = preprocessing.is_normalised
@@ -112,7 +113,7 @@ def normalised(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     return normal
 
 
-def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> SslExtractor:
+def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> Extractor:
     """Return the extractor of an architecture.
 
     Args:

@@ -5,8 +5,8 @@ Source:
     speech, vision and language".
 """
 
+from ser.contracts import Extractor
 from ser.features.extractors import _ssl
-from ser.features.extractors._ssl import SslExtractor
 
 
 class Params(_ssl.Params):
@@ -17,6 +17,6 @@ class Params(_ssl.Params):
     """
 
 
-def build(params: Params, *, sampling_rate: int) -> SslExtractor:
+def build(params: Params, *, sampling_rate: int) -> Extractor:
     """Return the extractor for waveforms of a sampling rate in Hz."""
     return _ssl.build("data2vec_audio", params, sampling_rate=sampling_rate)
