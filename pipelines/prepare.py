@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import components, runtime
+from ser.contracts import Corpus
 from ser.data import card, intake, manifest
 from ser.params import StageParams, component, read
 
@@ -24,7 +25,7 @@ class Params(StageParams):
 
 def run(params: Params, *, root: Path, out: Path) -> None:
     """Take a corpus in, refuse what cannot be used, and write the manifest."""
-    corpus = components.load("ser.data.corpora", params.corpus.name).build(params.corpus)
+    corpus: Corpus = components.load("ser.data.corpora", params.corpus.name).build(params.corpus)
     taken = intake.take_in(
         corpus.parse(root),
         root=root,

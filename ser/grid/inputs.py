@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ser import lineage
+from ser import components, lineage
 from ser.data import manifest, splits
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
@@ -20,6 +20,7 @@ from ser.utterance import Utterance
 
 #: Imported by what trains a fold, and yet not what decides its result: pattern -> why not.
 _PINNED_OTHERWISE: Mapping[str, str] = {
+    "ser/contracts.py": "types alone; what keeps them is listed itself",
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
     "ser/errors.py": "names of failures; a fold that fails has no result",
     "ser/evaluation/*.py": "reads predictions, after the fold",
@@ -174,7 +175,8 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
         All that its code imports, directly or not, but for `_PINNED_OTHERWISE`; relative
         to the root, sorted.
     """
-    starts = ["ser/grid/cell.py", f"ser/losses/{plan.loss}.py", f"ser/models/{plan.model}.py"]
+    chosen = (("ser.losses", plan.loss), ("ser.models", plan.model))
+    starts = ["ser/grid/cell.py", *(components.source(*one).as_posix() for one in chosen)]
     return lineage.imported_sources(root, starts, skip=_PINNED_OTHERWISE)
 
 

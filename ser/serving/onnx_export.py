@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ser.contracts import Model
 from ser.errors import BundleError
 from ser.evaluation import calibration
-from ser.features.extractors._ssl import SslExtractor
+from ser.features.extractors.speech_transformer import SpeechTransformerExtractor
 from ser.models.vggish import VggishModel
 from ser.nn.ratings import RatedModel
 from ser.pretrained.transformer import Prefix
@@ -62,7 +62,7 @@ class Chain(nn.Module):
         super().__init__()
         self.input = input
         self.prefix: Prefix | None = None
-        if isinstance(predictor.extractor, SslExtractor):
+        if isinstance(predictor.extractor, SpeechTransformerExtractor):
             self.prefix = predictor.extractor.prefix
             self.is_normalised = predictor.extractor.is_normalised
         self.network = _classifier(predictor.network)
@@ -137,7 +137,7 @@ def as_text(parity: Parity) -> str:
 
 
 def _input_of(predictor: Predictor) -> Input:
-    if isinstance(predictor.extractor, SslExtractor):
+    if isinstance(predictor.extractor, SpeechTransformerExtractor):
         return "waveform"
     return "frames" if _patch_hop(predictor.network) is None else "patches"
 

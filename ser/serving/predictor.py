@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ser import components
 from ser.batch import FeatureSpec
 from ser.contracts import Extractor, Model
 from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features.dataset import Statistics
-from ser.features.extraction import EXTRACTORS
+from ser.features.extraction import build_extractor
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.serving import audio_input
@@ -113,9 +112,7 @@ class Predictor:
         bundle = bundles.read(folder)
         section = bundle.served["feature"]
         params = bundle.feature_params(folder)
-        extractor: Extractor = components.load(EXTRACTORS, section["name"]).build(
-            params, sampling_rate=section["sampling_rate"]
-        )
+        extractor = build_extractor(section["name"], params, sampling_rate=section["sampling_rate"])
         plan = bundle.plan()
         loss = build_loss(plan)
         spec = FeatureSpec(

@@ -1,7 +1,8 @@
 """What every model promises, run over all of them by discovery.
 
-What a model is built with is said in `case_<model>.py` beside this file: `IDS`, and
-`make(id, folder)`, which returns its params and the spec of the features that it reads.
+What a model is built with is said in `case_<file>.py` beside this file, named like the
+model's own file: `IDS`, and `make(model, id, folder)`, which returns its params and the spec
+of the features that it reads.
 """
 
 import importlib
@@ -13,19 +14,22 @@ from ser import components
 
 NUM_CLASSES = 4
 MODELS = components.names("ser.models")
-CASES = [
-    (name, case)
-    for name in MODELS
-    for case in importlib.import_module(f"tests.models.case_{name}").IDS
-]
+
+
+def cases_of(name):
+    stem = components.source("ser.models", name).stem
+    return importlib.import_module(f"tests.models.case_{stem}")
+
+
+CASES = [(name, case) for name in MODELS for case in cases_of(name).IDS]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda item: "-".join(item))
 def ingredients(request, tmp_path_factory):
     """A model's module, its params and the spec of its features."""
     name, case = request.param
-    cases = importlib.import_module(f"tests.models.case_{name}")
-    return components.load("ser.models", name), *cases.make(case, tmp_path_factory.mktemp(name))
+    made = cases_of(name).make(name, case, tmp_path_factory.mktemp(name))
+    return components.load("ser.models", name), *made
 
 
 @pytest.fixture

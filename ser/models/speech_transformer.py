@@ -1,8 +1,9 @@
 """The trainable part of a speech transformer, pooled to one embedding per utterance.
 
-What is frozen is a feature already (`ser.features.extractors._ssl`). The model learns from
-the feature's params where the checkpoint was cut, and goes on from there; where all of it
-is frozen, it learns which layers to listen to.
+This file holds all models of the family, see `ser.pretrained.architectures`. What is frozen
+is the feature of the same name (`ser.features.extractors.speech_transformer`). The model
+learns from the feature's params where the checkpoint was cut, and goes on from there; where
+all of it is frozen, it learns which layers to listen to.
 """
 
 from pathlib import Path
@@ -20,8 +21,10 @@ from ser.nn.network import Network
 from ser.nn.pooling import MeanPooling, Pooling, PoolingName, build_pooling
 from ser.params import ComponentParams, Tunable
 from ser.pretrained import checkpoints
-from ser.pretrained.checkpoints import Architecture
+from ser.pretrained.architectures import Architecture
 from ser.pretrained.transformer import Suffix
+
+NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm")
 
 
 class Params(ComponentParams):
@@ -133,7 +136,7 @@ class LayerMixture(nn.Module):
         return 0
 
 
-class SslModel(Network):
+class SpeechTransformerModel(Network):
     """Frames or summaries of a checkpoint -> body -> embedding -> head.
 
     Args:
@@ -184,6 +187,11 @@ class SslModel(Network):
         return weights
 
 
+def params_class(architecture: Architecture) -> type[Params]:  # noqa: ARG001 (all are alike)
+    """Return the class of a model's params."""
+    return Params
+
+
 def build(
     architecture: Architecture,
     params: Params,
@@ -221,7 +229,7 @@ def build(
         )
     body = _build_body(architecture, params, feature, folder)
     embedding_dim = params.embedding_dim
-    return SslModel(
+    return SpeechTransformerModel(
         body,
         build_head(head, embedding_dim=embedding_dim or body.output_dim, num_classes=num_classes),
         embedding_dim=embedding_dim,
