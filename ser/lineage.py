@@ -49,6 +49,8 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "reads values that are compared themselves; their classes do count",
     "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
+    "ser/contracts.py": "types alone; what keeps them is listed itself",
+    "ser/progress.py": "shows how far a job is",
     "ser/runtime.py": "environment, signals and exit status of the process",
     "ser/tracking/health.py": "state of the store",
     "ser/tracking/memory_tracker.py": "where runs are recorded",

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
+from ser.contracts import Corpus
 from ser.data import audio
 from ser.data.audio import Recording
 from ser.data.card import CorpusCard
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.errors import AudioError, CorpusError
 from ser.progress import Progress
-from ser.utterance import Annotation, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 _NUM_LISTED = 20
 _NUM_NAMED = 5

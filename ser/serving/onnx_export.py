@@ -9,17 +9,20 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ser.contracts import Model
 from ser.errors import BundleError
 from ser.evaluation import calibration
+from ser.features.extractors.speech_transformer import SpeechTransformerExtractor
 from ser.models.vggish import VggishModel
-from ser.pretrained.checkpoints import ARCHITECTURES
+from ser.nn.ratings import RatedModel
+from ser.pretrained.transformer import Prefix
 from ser.pretrained.vggish_frontend import cut_patches, patch_starts
 from ser.serving.predictor import Predictor
 
@@ -58,11 +61,11 @@ class Chain(nn.Module):
     def __init__(self, predictor: Predictor, input: Input) -> None:
         super().__init__()
         self.input = input
-        self.prefix: nn.Module | None = None
-        if input == "waveform":
-            extractor: Any = predictor.extractor
-            self.prefix, self.is_normalised = extractor.prefix, extractor.is_normalised
-        self.network: Any = predictor.network
+        self.prefix: Prefix | None = None
+        if isinstance(predictor.extractor, SpeechTransformerExtractor):
+            self.prefix = predictor.extractor.prefix
+            self.is_normalised = predictor.extractor.is_normalised
+        self.network = _classifier(predictor.network)
         self.mean = torch.from_numpy(predictor.statistics.mean)
         self.std = torch.from_numpy(predictor.statistics.std)
         self.scale = predictor.logit_scale / predictor.bundle.answering.temperature
@@ -80,20 +83,12 @@ class Chain(nn.Module):
                 values = (values - values.mean()) / torch.sqrt(variance + 1e-7)
             values = self.prefix(values)
         frames = (values - self.mean) / self.std
-        if self.input == "patches":
-            logits = self._of_patches(frames)
+        lengths = torch.ones(1, dtype=torch.int64) * frames.shape[0]
+        if self.input == "patches" and isinstance(self.network, VggishModel):
+            output = self.network.classify_patches(frames.unsqueeze(0), lengths)
         else:
-            lengths = torch.ones(1, dtype=torch.int64) * frames.shape[0]
-            logits = self.network(frames.unsqueeze(0), lengths).logits[0]
-        return torch.softmax(logits * self.scale, dim=0)
-
-    def _of_patches(self, patches: Tensor) -> Tensor:
-        network = self.network
-        embeddings = network.patches.trunk(patches).unsqueeze(0)
-        lengths = torch.ones(1, dtype=torch.int64) * patches.shape[0]
-        embedding = torch.tanh(network.embedding(network.pooling(embeddings, lengths)))
-        logits: Tensor = network.head(embedding)[0]
-        return logits
+            output = self.network(frames.unsqueeze(0), lengths)
+        return torch.softmax(output.logits[0] * self.scale, dim=0)
 
 
 def export(bundle: Path, out: Path) -> Parity:
@@ -142,24 +137,34 @@ def as_text(parity: Parity) -> str:
 
 
 def _input_of(predictor: Predictor) -> Input:
-    if predictor.bundle.served["feature"]["name"] in ARCHITECTURES:
+    if isinstance(predictor.extractor, SpeechTransformerExtractor):
         return "waveform"
-    network: Any = predictor.network
-    inner = getattr(network, "model", network)
-    if isinstance(inner, VggishModel) and inner.patches is not None:
-        return "patches"
-    return "frames"
+    return "frames" if _patch_hop(predictor.network) is None else "patches"
 
 
-def _graph_input(predictor: Predictor, kind: Input, signal: NDArray[np.float32]) -> Any:
+def _classifier(network: Model) -> Model:
+    """Return the part of a model that classifies; the head for ratings is left out."""
+    return network.model if isinstance(network, RatedModel) else network
+
+
+def _patch_hop(network: Model) -> int | None:
+    """Return the frames from one patch to the next of a model that cuts patches, else None."""
+    inner = _classifier(network)
+    if not isinstance(inner, VggishModel) or inner.patches is None:
+        return None
+    return inner.patches.patch_hop
+
+
+def _graph_input(
+    predictor: Predictor, kind: Input, signal: NDArray[np.float32]
+) -> NDArray[np.float32]:
     if kind == "waveform":
         return signal
     frames = predictor.extractor(signal)
-    if kind == "frames":
+    hop = _patch_hop(predictor.network)
+    if hop is None:
         return frames
-    network: Any = predictor.network
-    starts = patch_starts(len(frames), network.patches.patch_hop)
-    return cut_patches(torch.from_numpy(frames), starts).numpy()
+    return cut_patches(torch.from_numpy(frames), patch_starts(len(frames), hop)).numpy()
 
 
 def _write_graph(chain: Chain, example: Tensor, kind: Input, path: Path) -> None:

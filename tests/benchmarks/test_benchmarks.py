@@ -83,7 +83,7 @@ def test_every_case_can_be_run():
     assert {"mfcc", "logmel", "bilstm", "trainer", "padding", "feature_store"} <= set(names)
     assert {"finetuning", "frozen_training", "start_up", "memory", "matmul_share"} <= set(names)
     for name in names:
-        assert callable(components.load("benchmarks.cases", name).run)
+        assert callable(components.load_module("benchmarks.cases", name).run)
 
 
 def test_unknown_case_is_refused_with_the_names_there_are(tmp_path, capsys):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ser.batch import ModelOutput
 from ser.losses import aam
 from ser.losses.aam import AamLoss
-from ser.models._heads import CosineHead
+from ser.nn.heads import CosineHead
 from tests.losses.support import (
     WEIGHTS,
     given,

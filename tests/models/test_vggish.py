@@ -6,6 +6,7 @@ from ser.errors import ParamsError, WeightsError
 from ser.models import vggish
 from ser.models.vggish import PatchTrunk
 from ser.pretrained.vggish import Trunk
+from ser.pretrained.vggish_frontend import cut_patches, patch_starts
 from ser.training.fit import parameter_groups
 from ser.training.recipe import Recipe
 from tests.pretrained.weights_files import write_weights
@@ -218,3 +219,20 @@ def test_an_embedding_may_be_negative_before_a_cosine_head(final_relu):
     embedding = model(torch.randn(4, 96, 64), torch.full((4,), 96)).embedding
     assert (embedding < 0).any()
     assert (embedding > 0).any()
+
+
+def test_patches_cut_beforehand_are_classified_like_those_cut_inside():
+    torch.manual_seed(0)
+    params = vggish.Params(width=WIDTH, pooling="stats")
+    model = vggish.build(params, feature=LOGMEL, num_classes=4, head="linear").eval()
+    frames = torch.randn(1, 300, 64)
+    starts = patch_starts(300, params.patch_hop)
+    patches, lengths = cut_patches(frames[0], starts).unsqueeze(0), torch.tensor([len(starts)])
+    inside = model(frames, torch.tensor([300]))
+    torch.testing.assert_close(model.classify_patches(patches, lengths).logits, inside.logits)
+
+
+def test_a_model_of_frozen_embeddings_cuts_no_patches():
+    model = vggish.build(vggish.Params(), feature=FROZEN, num_classes=4, head="linear")
+    with pytest.raises(ValueError, match="reads embeddings of patches"):
+        model.classify_patches(torch.zeros(1, 1, 96, 64), torch.tensor([1]))

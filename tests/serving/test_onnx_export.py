@@ -1,9 +1,16 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
+from ser.batch import FeatureSpec
+from ser.features.dataset import Statistics
+from ser.features.extractors import logmel
+from ser.models import vggish
+from ser.nn.ratings import RatedModel
 from ser.serving import onnx_export
 from tests.serving.support import RATE, speech, write_bundle
 from tests.trained_project import CELLS
@@ -46,3 +53,25 @@ def test_the_graph_alone_gives_probabilities(trained, tmp_path):
     (answer,) = session.run(None, {"waveform": speech(1.7, RATE)})
     assert answer.shape == (4,)
     assert np.sum(answer) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_model_that_rates_is_exported_without_its_ratings():
+    torch.manual_seed(0)
+    params = vggish.Params(width=1 / 16)
+    feature = FeatureSpec("logmel", 64)
+    inner = vggish.build(params, feature=feature, num_classes=4, head="linear")
+    model = RatedModel(inner, 3).eval()
+    predictor = SimpleNamespace(
+        extractor=logmel.build(logmel.Params(), sampling_rate=RATE),
+        network=model,
+        statistics=Statistics.identity(64),
+        logit_scale=2.0,
+        bundle=SimpleNamespace(answering=SimpleNamespace(temperature=1.0)),
+    )
+    samples = speech(2.0, RATE)
+    assert onnx_export._input_of(predictor) == "patches"
+    patches = onnx_export._graph_input(predictor, "patches", samples)
+    found = onnx_export.Chain(predictor, "patches")(torch.from_numpy(patches))
+    frames = torch.from_numpy(predictor.extractor(samples))
+    logits = model(frames.unsqueeze(0), torch.tensor([len(frames)])).logits[0]
+    torch.testing.assert_close(found, (2.0 * logits).softmax(0))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from ser import components, concordance, emotion
-from ser.models._ratings import RatedModel
+from ser.nn.ratings import RatedModel
 from ser.training import fold as folds
 from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint

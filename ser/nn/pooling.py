@@ -81,6 +81,6 @@ _POOLINGS: dict[PoolingName, type[Pooling]] = {
 }
 
 
-def build(pooling: PoolingName, dim: int) -> Pooling:
+def build_pooling(pooling: PoolingName, dim: int) -> Pooling:
     """Return a pooling over frames of a width; its `output_dim` is the result's width."""
     return _POOLINGS[pooling](dim)

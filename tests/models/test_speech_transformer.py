@@ -1,4 +1,4 @@
-"""What all speech transformers share as models."""
+"""Speech transformers as models: each against its whole checkpoint, and what all share."""
 
 import subprocess
 import sys
@@ -7,22 +7,26 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from ser import components
 from ser.batch import FeatureSpec
 from ser.errors import ParamsError, WeightsError
-from ser.models import hubert, wavlm
-from ser.models._ssl import LayerMixture
+from ser.models.speech_transformer import LayerMixture
+from ser.pretrained.architectures import ARCHITECTURES
 from ser.training.fit import parameter_groups
 from ser.training.recipe import Recipe
-from tests.models.support import extracted, normalised
 from tests.pretrained.support import (
+    CUTS,
     NUM_LAYERS,
     feature_of,
     num_bins_of,
     outputs_of,
+    padded,
     waveforms,
     whole_model,
     write_checkpoint,
 )
+
+hubert, wavlm = (components.load("ser.models", name) for name in ("hubert", "wavlm"))
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,41 @@ def large(tmp_path_factory):
 def build(folder, freeze, head="linear", **params):
     feature = feature_of("hubert", folder, freeze, num_bins_of(freeze))
     return hubert.build(hubert.Params(**params), feature=feature, num_classes=4, head=head)
+
+
+def extracted(architecture, folder, freeze, samples):
+    """The feature of waveforms as a padded batch, and what a model is told of it."""
+    feature = components.load("ser.features.extractors", architecture)
+    params = feature.Params(checkpoint=str(folder), freeze=freeze, device="cpu")
+    extractor = feature.build(params, sampling_rate=16000)
+    batch, lengths = padded([torch.from_numpy(extractor(s)) for s in samples], fill=0.0)
+    return batch, lengths, feature_of(architecture, folder, freeze, extractor.num_bins)
+
+
+def normalised(samples):
+    return ((samples - samples.mean()) / (samples.var() + 1e-7) ** 0.5).astype("float32")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_untrained_embedding_is_the_mean_of_the_whole_model(architecture, tmp_path):
+    """Every cut that leaves frames: extractor and model against the whole checkpoint."""
+    write_checkpoint(tmp_path, architecture)
+    module = components.load("ser.models", architecture)
+    samples = waveforms(6000, 3000, 400)
+    whole = whole_model(tmp_path)
+    expected = torch.stack(
+        [outputs_of(whole, normalised(s)).last_hidden_state[0].mean(dim=0) for s in samples]
+    )
+    for freeze in CUTS[:-1]:
+        batch, lengths, feature = extracted(architecture, tmp_path, freeze, samples)
+        params = module.Params(pooling="mean", embedding_dim=None)
+        model = module.build(params, feature=feature, num_classes=4, head="linear").eval()
+        assert model.origin == "random weights (seed 0)"
+        assert not model.normalises_inputs
+        with torch.inference_mode():
+            output = model(batch, lengths)
+        torch.testing.assert_close(output.embedding, expected, atol=1e-5, rtol=0)
+        assert model.embedding_dim == 32
 
 
 @pytest.mark.parametrize("pooling", ["mean", "stats"])
@@ -79,8 +118,9 @@ def test_a_mixture_needs_no_network(checkpoint):
     feature = feature_of("hubert", checkpoint, "all", num_bins_of("all"))
     code = f"""
 import sys
+from ser import components
 from ser.batch import FeatureSpec
-from ser.models import hubert
+hubert = components.load("ser.models", "hubert")
 hubert.build(hubert.Params(), feature={feature!r}, num_classes=4, head="linear")
 assert "transformers" not in sys.modules
 """

@@ -1,4 +1,4 @@
-"""What all speech transformers share as features."""
+"""Speech transformers as features: each against its checkpoint, and what all share."""
 
 import json
 
@@ -8,15 +8,27 @@ import soundfile
 import torch
 from pydantic import ValidationError
 
+from ser import components
 from ser.data import audio
 from ser.errors import ParamsError, WeightsError
 from ser.features import extraction
 from ser.features.extraction import AudioParams
-from ser.features.extractors import _ssl, data2vec_audio, hubert, wav2vec2, wavlm
+from ser.features.extractors import speech_transformer
+from ser.pretrained import checkpoints
+from ser.pretrained.architectures import ARCHITECTURES
 from tests import synthetic
-from tests.pretrained.support import waveforms, write_checkpoint
+from tests.pretrained.support import (
+    num_bins_of,
+    outputs_of,
+    summary_of,
+    waveforms,
+    whole_model,
+    write_checkpoint,
+)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+hubert, wavlm = (components.load("ser.features.extractors", name) for name in ("hubert", "wavlm"))
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +41,47 @@ def build(checkpoint, **params):
     return hubert.build(settings, sampling_rate=16000)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_waveform_goes_through_transformers_own_preprocessing_and_model(architecture, tmp_path):
+    """Every cut of an architecture, from the samples on."""
+    from transformers import Wav2Vec2FeatureExtractor
+
+    module = components.load("ser.features.extractors", architecture)
+    write_checkpoint(tmp_path, architecture)
+    prepare = Wav2Vec2FeatureExtractor.from_pretrained(tmp_path)
+    (samples,) = waveforms(6000)
+    prepared = prepare(samples, sampling_rate=16000)["input_values"][0]
+    model = whole_model(tmp_path)
+    whole = outputs_of(model, prepared)
+    with torch.inference_mode():
+        convolved = model.feature_extractor(torch.from_numpy(prepared)[None])[0].T
+    expected = {
+        "feature_encoder": convolved,
+        2: whole.hidden_states[2][0],
+        "all": summary_of(whole)[None],
+    }
+    for freeze, frames in expected.items():
+        params = module.Params(checkpoint=str(tmp_path), freeze=freeze, device="cpu")
+        extractor = module.build(params, sampling_rate=16000)
+        assert extractor.num_bins == num_bins_of(freeze)
+        assert extractor.provenance == {
+            "checkpoint": str(tmp_path),
+            "revision": None,
+            "weights_sha256": checkpoints.digest(tmp_path),
+        }
+        np.testing.assert_allclose(extractor(samples), frames.numpy(), atol=1e-5, rtol=0)
+
+
 def test_the_published_checkpoints_are_pinned():
-    for module in (wav2vec2, hubert, wavlm):
-        params = module.Params()
-        assert "/" in params.checkpoint
-        assert len(params.revision) == 40
-        assert module.Params(**params.model_dump()) == params
-    with pytest.raises(ValidationError, match="checkpoint"):
-        data2vec_audio.Params()
+    for name, facts in ARCHITECTURES.items():
+        params_class = components.load("ser.features.extractors", name).Params
+        if facts.published is None:
+            with pytest.raises(ValidationError, match="checkpoint"):
+                params_class()
+            continue
+        params = params_class()
+        assert (params.checkpoint, params.revision) == facts.published
+        assert params_class(**params.model_dump()) == params
 
 
 def test_another_checkpoint_does_not_get_the_revision_of_the_published_one():
@@ -77,8 +122,8 @@ def test_normalisation_is_that_of_transformers_to_the_bit():
 
     (samples,) = waveforms(4321)
     expected = Wav2Vec2FeatureExtractor()(samples, sampling_rate=16000)["input_values"][0]
-    assert _ssl.normalised(samples).tobytes() == expected.tobytes()
-    assert not _ssl.normalised(np.zeros(400, np.float32)).any()
+    assert speech_transformer.normalised(samples).tobytes() == expected.tobytes()
+    assert not speech_transformer.normalised(np.zeros(400, np.float32)).any()
 
 
 @pytest.mark.parametrize("num_samples", [1, 100, 399])

@@ -25,20 +25,34 @@ class CosineHead(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Return cosines `(batch, num_classes)` in [-1, 1] of `(batch, embedding_dim)`."""
-        # In half precision the norms of long vectors overflow, and a cosine near 1 has too
-        # few digits left to be scaled; autocast would make this product one in halves.
-        with torch.autocast(embedding.device.type, enabled=False):
-            unit = F.normalize(embedding.float(), dim=-1)
-            return F.linear(unit, F.normalize(self.prototypes.float(), dim=-1))
-
-    @torch.no_grad()
-    def prototype_cosines(self) -> Tensor:
-        """Return the cosines between the prototypes `(num_classes, num_classes)`."""
-        cosines: Tensor = self(self.prototypes)
-        return cosines
+        return cosines(embedding, self.prototypes)
 
 
-def build(head: HeadName, *, embedding_dim: int, num_classes: int) -> nn.Module:
+Head = nn.Linear | CosineHead
+
+
+def cosines(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the cosine of every row of one matrix with every row of another, float32.
+
+    Args:
+        rows: `(num_rows, dim)`.
+        columns: `(num_columns, dim)`.
+
+    Returns:
+        `(num_rows, num_columns)`, in [-1, 1] but for rounding.
+
+    Example:
+        >>> cosines(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 5.0], [-1.0, 0.0]])).tolist()
+        [[0.0, -1.0]]
+    """
+    # In half precision the norms of long vectors overflow, and a cosine near 1 has too few
+    # digits left to be scaled; autocast would make this product one in halves.
+    with torch.autocast(rows.device.type, enabled=False):
+        unit = F.normalize(rows.float(), dim=-1)
+        return F.linear(unit, F.normalize(columns.float(), dim=-1))
+
+
+def build_head(head: HeadName, *, embedding_dim: int, num_classes: int) -> Head:
     """Return a head: `(batch, embedding_dim)` -> `(batch, num_classes)`."""
     if head == "cosine":
         return CosineHead(embedding_dim, num_classes)

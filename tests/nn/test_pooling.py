@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ser.models import _pooling
+from ser.nn.pooling import build_pooling
 
 
 def loops(name, frames, lengths, pooling):
@@ -25,7 +25,7 @@ def loops(name, frames, lengths, pooling):
 def test_pooling_equals_a_loop_over_valid_frames(name):
     torch.manual_seed(0)
     frames, lengths = torch.randn(3, 10, 5), torch.tensor([10, 4, 1])
-    pooling = _pooling.build(name, 5)
+    pooling = build_pooling(name, 5)
     pooled = pooling(frames, lengths)
     assert pooled.shape == (3, pooling.output_dim)
     torch.testing.assert_close(pooled, loops(name, frames, lengths, pooling), atol=1e-5, rtol=1e-5)
@@ -33,5 +33,5 @@ def test_pooling_equals_a_loop_over_valid_frames(name):
 
 def test_a_single_frame_has_a_finite_gradient():
     frames = torch.randn(1, 1, 3, requires_grad=True)
-    _pooling.build("stats", 3)(frames, torch.tensor([1])).sum().backward()
+    build_pooling("stats", 3)(frames, torch.tensor([1])).sum().backward()
     assert frames.grad.isfinite().all()

@@ -1,8 +1,9 @@
 """The trainable part of a speech transformer, pooled to one embedding per utterance.
 
-What is frozen is a feature already (`ser.features.extractors._ssl`). The model learns from
-the feature's params where the checkpoint was cut, and goes on from there; where all of it
-is frozen, it learns which layers to listen to.
+This file holds all models of the family, see `ser.pretrained.architectures`. What is frozen
+is the feature of the same name (`ser.features.extractors.speech_transformer`). The model
+learns from the feature's params where the checkpoint was cut, and goes on from there; where
+all of it is frozen, it learns which layers to listen to.
 """
 
 from pathlib import Path
@@ -13,12 +14,17 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
+from ser.contracts import Model
 from ser.errors import ParamsError, WeightsError
-from ser.models import _heads, _pooling
+from ser.nn.heads import Head, build_head
+from ser.nn.network import Network
+from ser.nn.pooling import MeanPooling, Pooling, PoolingName, build_pooling
 from ser.params import ComponentParams, Tunable
 from ser.pretrained import checkpoints
-from ser.pretrained.checkpoints import Architecture
+from ser.pretrained.architectures import Architecture
 from ser.pretrained.transformer import Suffix
+
+NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm")
 
 
 class Params(ComponentParams):
@@ -39,7 +45,7 @@ class Params(ComponentParams):
             keeping them: less memory, a third more time.
     """
 
-    pooling: _pooling.PoolingName = "mean"
+    pooling: PoolingName = "mean"
     embedding_dim: int | None = Field(256, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
@@ -58,9 +64,7 @@ class PooledSuffix(nn.Module):
 
     normalises_inputs = False
 
-    def __init__(
-        self, suffix: Suffix, pooling: _pooling.Pooling, *, frozen_layers: int = 0
-    ) -> None:
+    def __init__(self, suffix: Suffix, pooling: Pooling, *, frozen_layers: int = 0) -> None:
         super().__init__()
         self.suffix, self.pooling = suffix, pooling
         self.output_dim = pooling.output_dim
@@ -107,12 +111,12 @@ class LayerMixture(nn.Module):
 
     normalises_inputs = True
 
-    def __init__(self, num_states: int, hidden_size: int, pooling: _pooling.PoolingName) -> None:
+    def __init__(self, num_states: int, hidden_size: int, pooling: PoolingName) -> None:
         super().__init__()
         self.num_states = num_states
         self.output_dim = hidden_size if pooling == "mean" else 2 * hidden_size
         self.scores = nn.Parameter(torch.zeros(num_states))
-        self._over_time = _pooling.MeanPooling(2 * num_states * hidden_size)
+        self._over_time = MeanPooling(2 * num_states * hidden_size)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return one vector per utterance `(batch, output_dim)`.
@@ -132,7 +136,7 @@ class LayerMixture(nn.Module):
         return 0
 
 
-class SslModel(nn.Module):
+class SpeechTransformerModel(Network):
     """Frames or summaries of a checkpoint -> body -> embedding -> head.
 
     Args:
@@ -146,7 +150,7 @@ class SslModel(nn.Module):
     def __init__(
         self,
         body: PooledSuffix | LayerMixture,
-        head: nn.Module,
+        head: Head,
         *,
         embedding_dim: int | None,
         dropout: float,
@@ -166,7 +170,7 @@ class SslModel(nn.Module):
         self.head = head
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ModelOutput:
-        """Classify a batch; see `ser.models._base.Model`."""
+        """Classify a batch; see `ser.contracts.Model`."""
         embedding = self.embedding(self.dropout(self.body(inputs, lengths)))
         return ModelOutput(embedding, self.head(embedding))
 
@@ -183,6 +187,11 @@ class SslModel(nn.Module):
         return weights
 
 
+def params_class(architecture: Architecture) -> type[Params]:  # noqa: ARG001 (all are alike)
+    """Return the class of a model's params."""
+    return Params
+
+
 def build(
     architecture: Architecture,
     params: Params,
@@ -190,7 +199,7 @@ def build(
     feature: FeatureSpec,
     num_classes: int,
     head: HeadName,
-) -> SslModel:
+) -> Model:
     """Return the model that goes on where a feature of the same architecture ends.
 
     Args:
@@ -220,9 +229,9 @@ def build(
         )
     body = _build_body(architecture, params, feature, folder)
     embedding_dim = params.embedding_dim
-    return SslModel(
+    return SpeechTransformerModel(
         body,
-        _heads.build(head, embedding_dim=embedding_dim or body.output_dim, num_classes=num_classes),
+        build_head(head, embedding_dim=embedding_dim or body.output_dim, num_classes=num_classes),
         embedding_dim=embedding_dim,
         dropout=params.dropout,
         origin=checkpoints.origin(checkpoint, revision),
@@ -242,7 +251,7 @@ def _build_body(
                 f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
                 f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
             )
-        pooling = _pooling.build(params.pooling, suffix.output_dim)
+        pooling = build_pooling(params.pooling, suffix.output_dim)
         return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
     if params.frozen_layers:
         raise ParamsError(

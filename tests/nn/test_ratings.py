@@ -4,19 +4,21 @@ from torch import nn
 
 from ser.batch import ModelOutput
 from ser.emotion import DIMENSION_RANGE
-from ser.models._ratings import RatedModel
+from ser.nn.heads import build_head
+from ser.nn.network import Network
+from ser.nn.ratings import RatedModel
 
 
-class MeanModel(nn.Module):
-    """The least that is a model: a mean over all frames and a linear head."""
+class MeanModel(Network):
+    """The least that is a model: a mean over all frames and a head."""
 
     normalises_inputs = False
     origin = "a checkpoint"
     embedding_dim = 5
 
-    def __init__(self):
+    def __init__(self, head="linear"):
         super().__init__()
-        self.head = nn.Linear(5, 4)
+        self.head = build_head(head, embedding_dim=5, num_classes=4)
 
     def forward(self, inputs, _lengths):
         embedding = inputs.mean(dim=1)
@@ -24,6 +26,9 @@ class MeanModel(nn.Module):
 
     def parameter_depth(self, name):
         return {"head.weight": 2, "head.bias": 1}[name]
+
+    def layer_weights(self):
+        return [0.25, 0.75]
 
 
 @pytest.fixture
@@ -56,6 +61,9 @@ def test_minus_one_and_one_are_the_ends_of_the_scale(model):
 def test_it_keeps_the_promises_of_the_model(model):
     assert (model.embedding_dim, model.normalises_inputs) == (5, False)
     assert model.origin == "a checkpoint"
+    assert model.num_ratings == 3
+    assert model.layer_weights() == [0.25, 0.75]
+    assert model.prototypes() is None
     depths = {name: model.parameter_depth(name) for name, _ in model.named_parameters()}
     assert depths == {
         "model.head.weight": 2,
@@ -63,6 +71,12 @@ def test_it_keeps_the_promises_of_the_model(model):
         "ratings.weight": 0,
         "ratings.bias": 0,
     }
+
+
+def test_the_prototypes_are_those_of_the_model():
+    model = RatedModel(MeanModel("cosine"), 3)
+    assert torch.equal(model.prototypes(), model.model.head.prototypes)
+    assert not model.prototypes().requires_grad
 
 
 def test_ratings_are_fine_even_in_half_precision(model):

@@ -1,10 +1,14 @@
 """The frozen prefix of a speech transformer as a feature: computed once, read by every cell.
 
+This file holds all features of the family, see `ser.pretrained.architectures`; the model of
+the same name trains the rest.
+
 One utterance at a time and never padded: the group normalisation of the base checkpoints
 goes over time, so padding would change their output. An utterance shorter than one frame
 sees (25 ms) is filled up with zeros.
 """
 
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,11 +16,15 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from ser.contracts import Extractor
 from ser.errors import ParamsError
 from ser.params import ComponentParams
 from ser.pretrained import checkpoints
-from ser.pretrained.checkpoints import Architecture, Preprocessing
+from ser.pretrained.architectures import ARCHITECTURES, Architecture
+from ser.pretrained.checkpoints import Preprocessing
 from ser.pretrained.transformer import Prefix
+
+NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm")
 
 
 class Params(ComponentParams):
@@ -68,7 +76,7 @@ class Params(ComponentParams):
         return self
 
 
-class SslExtractor:
+class SpeechTransformerExtractor:
     """Waveform -> frames of a frozen prefix.
 
     Args:
@@ -76,7 +84,7 @@ class SslExtractor:
         preprocessing: What it expects of waveforms.
         device: Where it computes.
         dtype: Of the frames on disk.
-        provenance: See `ser.features.extractors._base.Extractor`.
+        provenance: See `ser.contracts.Extractor`.
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class SslExtractor:
         *,
         device: torch.device,
         dtype: str,
-        provenance: dict[str, Any],
+        provenance: dict[str, str | None],
     ) -> None:
         self.prefix = prefix.to(device)
         self.is_normalised = preprocessing.is_normalised
@@ -112,7 +120,18 @@ def normalised(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     return normal
 
 
-def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> SslExtractor:
+@cache
+def params_class(architecture: Architecture) -> type[Params]:
+    """Return the params of one feature, whose published checkpoint is their default."""
+
+    class FamilyParams(Params):
+        __doc__ = Params.__doc__
+        published: ClassVar[tuple[str, str] | None] = ARCHITECTURES[architecture].published
+
+    return FamilyParams
+
+
+def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> Extractor:
     """Return the extractor of an architecture.
 
     Args:
@@ -132,7 +151,7 @@ def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> 
             f"{preprocessing.sampling_rate}: its checkpoint {params.checkpoint} was trained so"
         )
     use_gpu = params.device == "auto" and torch.cuda.is_available()
-    return SslExtractor(
+    return SpeechTransformerExtractor(
         Prefix(checkpoints.load(folder, architecture), params.freeze),
         preprocessing,
         device=torch.device("cuda" if use_gpu else "cpu"),
