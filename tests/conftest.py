@@ -56,7 +56,7 @@ def trained(trained_root, monkeypatch):
 def evidence(monkeypatch):
     """Let the measuring of a challenger find good evidence, but for what is given."""
     from ser.promotion import measuring
-    from tests.registry.test_gates import GOOD
+    from tests.registry.support import GOOD
 
     def give(**changes):
         found = GOOD.model_copy(update=changes)
