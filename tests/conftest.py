@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ser import runtime
-from tests import trained_project
+from tests import once, trained_project
 from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()
@@ -40,9 +40,14 @@ def project_with_params(tmp_path, project, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def trained_root(tmp_path_factory):
-    """A small project with a trained cell per model; made once for all tests of a process."""
-    return trained_project.build(tmp_path_factory.mktemp("trained"), Path(__file__).parents[1])
+def trained_root(tmp_path_factory, worker_id):
+    """A small project with a trained cell per model: this process's copy of it."""
+
+    def make(folder):
+        trained_project.build(folder, Path(__file__).parents[1])
+
+    built = once.made("trained-project", make, tmp_path_factory, worker_id)
+    return trained_project.copy(built, tmp_path_factory.mktemp("trained") / "project")
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import extract, prepare, score, split, train, weights
+from ser.tracking import health
 from tests.recordings import write_corpus
+from tests.tracking.support import copy_database
 
 PARAMS = """
 synthetic_weights:
@@ -53,8 +55,8 @@ CELLS = {
 }
 
 
-def build(root: Path, project: Path) -> Path:
-    """Run the stages up to training in a new folder; give it back."""
+def build(root: Path, project: Path) -> None:
+    """Run the stages up to training in a new folder."""
     with pytest.MonkeyPatch.context() as patch:
         enter(root, patch)
         shutil.copytree(project / "ser", root / "ser", ignore=shutil.ignore_patterns("__pycache__"))
@@ -70,6 +72,14 @@ def build(root: Path, project: Path) -> Path:
             assert extract.main([*data, "--root", "data/raw/csv", "--out", out]) == 0
             assert train.main([cell, "--untuned"]) == 0
         assert score.main([]) == 0
+
+
+def copy(source: Path, root: Path) -> Path:
+    """Copy a built project into a new folder, for one process alone; give it back."""
+    database = Path("mlruns") / "mlflow.db"
+    shutil.copytree(source, root, ignore=shutil.ignore_patterns(f"{database.name}*"))
+    copy_database(source / database, root / database)
+    health.relocate(root / database)
     return root
 
 

@@ -1,12 +1,9 @@
 """A tracking database that costs its two seconds once."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from ser import runtime
+from tests.tracking.support import copy_database
 
 # Before the first import of MLflow: no telemetry, a short patience with dead servers.
 runtime.configure()
@@ -28,10 +25,3 @@ def root(tmp_path, template_database, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     copy_database(template_database, tmp_path / "mlruns" / "mlflow.db")
     return tmp_path
-
-
-def copy_database(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # sqlite's own copy: the file alone would lack what is still in the write-ahead log.
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
