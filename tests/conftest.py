@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from ser import runtime
-from tests import once, trained_project
+from tests import once, tiers
 from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()
+
+
+def pytest_collection_modifyitems(items):
+    """Give every test its tier and its turn."""
+    tiers.mark(items)
+    items[:] = tiers.in_order(items)
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +34,9 @@ def emodb_root(project: Path) -> Path:
 
 
 @pytest.fixture
-def project_with_params(tmp_path, project, monkeypatch):
+def project_with_params(tmp_path, project, monkeypatch, request):
     """A folder with params, a raw corpus and the source, as the working directory."""
+    tiers.require_stage(request.node)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -42,6 +49,7 @@ def project_with_params(tmp_path, project, monkeypatch):
 @pytest.fixture(scope="session")
 def trained_root(tmp_path_factory, worker_id):
     """A small project with a trained cell per model: this process's copy of it."""
+    from tests import trained_project
 
     def make(folder):
         trained_project.build(folder, Path(__file__).parents[1])
@@ -51,8 +59,12 @@ def trained_root(tmp_path_factory, worker_id):
 
 
 @pytest.fixture
-def trained(trained_root, monkeypatch):
+def trained(request, monkeypatch):
     """That project as the working directory."""
+    tiers.require_stage(request.node)
+    from tests import trained_project
+
+    trained_root = request.getfixturevalue("trained_root")
     trained_project.enter(trained_root, monkeypatch)
     return trained_root
 

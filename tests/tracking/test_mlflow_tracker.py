@@ -232,6 +232,7 @@ def test_deleted_experiment_is_refused_with_the_command_that_brings_it_back(root
         open_experiment("ser/x/y", note="", tags={}, root=root)
 
 
+@pytest.mark.stage
 def test_same_key_in_another_process_is_refused(root):
     view = MlflowView(root)
     with view.experiment.run(SPEC):
@@ -252,6 +253,7 @@ def _try_to_record(root, key):
     return "recorded"
 
 
+@pytest.mark.stage
 def test_processes_that_meet_a_fresh_store_together_all_record(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     context = multiprocessing.get_context("spawn")
