@@ -1,12 +1,13 @@
 """Fixtures that several test modules share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from ser import runtime
-from tests import once, tiers
+from tests import once, tiers, warm_python
 from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()
@@ -67,6 +68,32 @@ def trained(request, monkeypatch):
     trained_root = request.getfixturevalue("trained_root")
     trained_project.enter(trained_root, monkeypatch)
     return trained_root
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory):
+    """Starts processes that have torch, MLflow and the like already."""
+    outside = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with warm_python.serve(tmp_path_factory.mktemp("python"), outside) as found:
+        yield found
+
+
+@pytest.fixture
+def warm(python, monkeypatch):
+    """Let this project's own code start such processes in place of cold ones."""
+    monkeypatch.setattr(sys, "executable", str(python.executable))
+
+
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory, worker_id):
+    """A tracking database without experiments of ours; making its tables takes two seconds."""
+
+    def make(folder):
+        from ser.tracking import store
+
+        store.connect(f"sqlite:///{folder / 'mlflow.db'}")
+
+    return once.made("template-database", make, tmp_path_factory, worker_id) / "mlflow.db"
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import pytest
 import yaml
 
 from ser.tracking import store
-from tests import warm_python
 from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
@@ -153,14 +152,6 @@ def recorded(client, run):
         metrics=run.data.metrics,
         curve=[m.value for m in client.get_metric_history(run.info.run_id, "dev/uar")],
     )
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    """Every stage, command and training is a process of its own, and starts at once."""
-    outside = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with warm_python.serve(tmp_path_factory.mktemp("python"), outside) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

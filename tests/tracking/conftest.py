@@ -9,16 +9,6 @@ from tests.tracking.support import copy_database
 runtime.configure()
 
 
-@pytest.fixture(scope="session")
-def template_database(tmp_path_factory):
-    """An initialised database without experiments of ours."""
-    from ser.tracking import store
-
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    store.connect(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def root(tmp_path, template_database, monkeypatch):
     """A project's root with a database of its own."""
