@@ -115,3 +115,31 @@ def test_only_the_demo_corpus_is_made_by_the_pipeline():
         content = yaml.safe_load(preset.read_text(encoding="utf-8"))
         made = ["demo"] if content["corpus"]["name"] == "demo" else []
         assert content["synthetic_corpora"] == made, preset.stem
+
+
+def test_tests_share_through_support_modules_and_never_through_test_modules():
+    shared = {
+        name_of(path): module
+        for path in (ROOT / "tests").rglob("*.py")
+        for module in imported_modules(path)
+        if module.startswith("tests.") and "test_" in module
+    }
+    assert shared == {}
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_uses_the_hash_that_differs_from_process_to_process():
+    calls = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "hash"
+    ]
+    assert calls == []

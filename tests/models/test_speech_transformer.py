@@ -113,6 +113,7 @@ def test_layers_weigh_the_same_before_training(checkpoint):
     assert build(checkpoint, 1).layer_weights() is None
 
 
+@pytest.mark.stage
 def test_a_mixture_needs_no_network(checkpoint):
     """Not even the import of transformers, which takes seconds."""
     feature = feature_of("hubert", checkpoint, "all", num_bins_of("all"))

@@ -17,7 +17,7 @@ def place(trained):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, warm):
     """Ask about few utterances."""
     monkeypatch.setattr(asking, "_NUM_ASKED", 4)
     monkeypatch.setattr(asking, "_NUM_CHANGED", 1)

@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(params, tmp_pat
     assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, monkeypatch):
+def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, monkeypatch, warm):
     monkeypatch.setattr(measuring.asking, "_NUM_ASKED", 4)
     monkeypatch.setattr(measuring.asking, "_NUM_CHANGED", 1)
     done = registration.register(cell_of("lstm-aam"), packed(params, tmp_path), root=Path())

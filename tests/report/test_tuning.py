@@ -11,7 +11,7 @@ from ser.errors import LineageError
 from ser.evaluation import tuning_gain
 from ser.report import page as pages
 from ser.report import tuning as tuning_section
-from tests.report.test_page import make_report, section
+from tests.report.support import make_report, section
 
 AAM = {
     "model": "lstm", "loss": "aam", "num_trials": 20, "dev_uar_constants": 0.701,
