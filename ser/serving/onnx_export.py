@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ser.errors import BundleError
-from ser.evaluation import calibration
 from ser.models.vggish import VggishModel
 from ser.pretrained.checkpoints import ARCHITECTURES
 from ser.pretrained.vggish_frontend import cut_patches, patch_starts
@@ -37,7 +36,8 @@ class Parity:
     Args:
         folder: Where it was written.
         input: What the graph is given.
-        difference: Largest difference of a calibrated probability.
+        difference: Largest difference of a log-probability, in nats, times the temperature:
+            that of the logits, whatever the temperature makes of it.
         num_signals: Test signals of different lengths.
     """
 
@@ -62,6 +62,7 @@ class Chain(nn.Module):
         if input == "waveform":
             extractor: Any = predictor.extractor
             self.prefix, self.is_normalised = extractor.prefix, extractor.is_normalised
+            self.is_half = extractor.dtype == "float16"
         self.network: Any = predictor.network
         self.mean = torch.from_numpy(predictor.statistics.mean)
         self.std = torch.from_numpy(predictor.statistics.std)
@@ -79,6 +80,9 @@ class Chain(nn.Module):
                 variance = (values - values.mean()).square().mean()
                 values = (values - values.mean()) / torch.sqrt(variance + 1e-7)
             values = self.prefix(values)
+            if self.is_half:
+                # As stored for training: what was learnt on rounded frames is asked about such.
+                values = values.half().float()
         frames = (values - self.mean) / self.std
         if self.input == "patches":
             logits = self._of_patches(frames)
@@ -124,12 +128,12 @@ def export(bundle: Path, out: Path) -> Parity:
     _write_graph(Chain(predictor, kind).eval(), torch.from_numpy(inputs[-1]), kind, out / GRAPH)
     _write_features(predictor, kind, out / FEATURES)
     session = onnxruntime.InferenceSession(out / GRAPH, providers=["CPUExecutionProvider"])
+    temperature = predictor.bundle.answering.temperature
     differences = []
     for signal, values in zip(signals, inputs, strict=True):
         found = session.run(["probabilities"], {kind: values})[0]
-        raw = predictor.logits(signal).softmax(0).numpy()[np.newaxis]
-        expected = calibration.scale(raw, predictor.bundle.answering.temperature)[0]
-        differences.append(float(np.abs(found - expected).max()))
+        expected = (predictor.logits(signal) / temperature).softmax(0).numpy()
+        differences.append(temperature * _difference(found, expected))
     return Parity(out, kind, max(differences), len(signals))
 
 
@@ -137,8 +141,16 @@ def as_text(parity: Parity) -> str:
     """Return the result of an export for a terminal."""
     return (
         f"{parity.folder / GRAPH}: from {parity.input} to calibrated probabilities; largest "
-        f"difference from the bundle {parity.difference:.1e} over {parity.num_signals} signals"
+        f"difference of a logit from the bundle's {parity.difference:.1e} over "
+        f"{parity.num_signals} signals"
     )
+
+
+def _difference(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
+    """Return the largest difference of a log-probability that float32 can hold."""
+    least = np.finfo(np.float32).tiny
+    pair = (np.log(np.maximum(values, least)) for values in (found, expected))
+    return float(np.abs(np.subtract(*pair)).max())
 
 
 def _input_of(predictor: Predictor) -> Input:

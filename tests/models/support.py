@@ -13,6 +13,7 @@ from tests.pretrained.support import (
     whole_model,
     write_checkpoint,
 )
+from tests.rounding import NETWORK
 
 
 def extracted(architecture, folder, freeze, samples):
@@ -44,5 +45,5 @@ def assert_it_is_what_transformers_says(module, architecture, folder):
         assert not model.normalises_inputs
         with torch.inference_mode():
             output = model(batch, lengths)
-        torch.testing.assert_close(output.embedding, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(output.embedding, expected, atol=NETWORK, rtol=0)
         assert model.embedding_dim == 32

@@ -17,6 +17,7 @@ from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import Progress
 from ser.training.recipe import Recipe, TrainingParams
+from tests.rounding import NETWORK
 from tests.training.support import make_context, make_plan
 
 
@@ -126,10 +127,10 @@ def test_the_gradient_of_two_half_batches_is_that_of_the_whole(fold_data):
         return train(plan, fold_data).fit.history[0]["train/gradient_norm"]
 
     whole = norm(batch_size=48)
-    assert norm(batch_size=24, accumulation=2) == pytest.approx(whole, rel=1e-4)
-    assert norm(batch_size=16, accumulation=3) == pytest.approx(whole, rel=1e-4)
+    assert norm(batch_size=24, accumulation=2) == pytest.approx(whole, rel=NETWORK)
+    assert norm(batch_size=16, accumulation=3) == pytest.approx(whole, rel=NETWORK)
     # The last, incomplete group is a step of its own: two steps, another mean norm.
-    assert norm(batch_size=16, accumulation=2) != pytest.approx(whole, rel=1e-4)
+    assert norm(batch_size=16, accumulation=2) != pytest.approx(whole, rel=NETWORK)
 
 
 def test_every_epoch_is_tracked_once_under_its_keys(fold_data):
@@ -175,7 +176,11 @@ def bfloat16_context():
     context = make_context()
     # Accelerate keeps one state per process; another precision needs a fresh one.
     AcceleratorState._reset_state(reset_partial_state=True)
-    yield dataclasses.replace(context, accelerator=Accelerator(cpu=True, mixed_precision="bf16"))
+    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    # Torch asks the processor whether it has bfloat16, not oneDNN, which fails where it is told
+    # to do with less than the processor has; then torch's own kernels must do.
+    with torch.backends.mkldnn.flags(enabled="ONEDNN_MAX_CPU_ISA" not in os.environ):
+        yield dataclasses.replace(context, accelerator=accelerator)
     AcceleratorState._reset_state(reset_partial_state=True)
 
 

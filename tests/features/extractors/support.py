@@ -12,6 +12,7 @@ from tests.pretrained.support import (
     whole_model,
     write_checkpoint,
 )
+from tests.rounding import NETWORK
 
 
 def assert_it_is_what_transformers_says(module, architecture, folder):
@@ -40,4 +41,4 @@ def assert_it_is_what_transformers_says(module, architecture, folder):
             "revision": None,
             "weights_sha256": checkpoints.digest(folder),
         }
-        np.testing.assert_allclose(extractor(samples), frames.numpy(), atol=1e-5, rtol=0)
+        np.testing.assert_allclose(extractor(samples), frames.numpy(), atol=NETWORK, rtol=0)
