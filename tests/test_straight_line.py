@@ -25,7 +25,7 @@ from ser.training import plan as plans
 from tests.recordings import PARAMS, SAMPLING_RATE, write_corpus
 from tests.rounding import FORMULA
 
-pytestmark = pytest.mark.stage
+pytestmark = [pytest.mark.stage, pytest.mark.numeric]
 
 CELL = "lstm-cross_entropy"
 

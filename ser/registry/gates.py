@@ -34,9 +34,9 @@ class GateParams(Section):
             their mind about few.
         max_served_difference: Between served and tracked log-probabilities before the
             temperature, in nats; more than rounding means that something else is served
-            than was tested. About 840 float32 roundings (2^-23): 1 or 2 of them, each of a
-            logit of 32 (two cosines, AAM's scale of 16), are 8e-6; deeper networks have more
-            of them. Half-precision weights already differ by more.
+            than was tested. 1e-4 is 840 float32 roundings (2^-23), or 26 of a logit of 32, as
+            two of AAM's cosines times 16 are apart; 1.2 were measured, and deeper networks
+            have more. Weights in half precision differ by more than 1e-4.
         max_real_time_factor: Seconds of computing per second of speech, median: an answer
             must come sooner than the speech takes.
         max_size_mib: Of the bundle; must fit into the memory of a small server.

@@ -1,10 +1,13 @@
 import numpy as np
+import pytest
 import torch
 
 from ser.features import dataset, store
 from ser.features.dataset import FeatureDataset, Row, Statistics
 from tests import synthetic
 from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 
 def test_statistics_are_those_of_all_train_frames_and_of_nothing_else(tmp_path):

@@ -20,6 +20,8 @@ from tests.losses.support import (
 from tests.reference import losses as reference
 from tests.rounding import FORMULA
 
+pytestmark = pytest.mark.numeric
+
 
 def cosines(size=9):
     """Cosines over nearly all of [-1, 1], on both sides of pi - margin, and labels."""

@@ -15,6 +15,8 @@ from tests.losses.support import (
 from tests.reference import losses as reference
 from tests.rounding import FORMULA
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, FORMULA), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])

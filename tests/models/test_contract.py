@@ -12,6 +12,8 @@ import torch
 from ser import components
 from tests.rounding import FORMULA, NETWORK
 
+pytestmark = pytest.mark.numeric
+
 NUM_CLASSES = 4
 MODELS = components.names("ser.models")
 CASES = [

@@ -1,6 +1,9 @@
+import pytest
 import torch
 
 from ser.models import _heads
+
+pytestmark = pytest.mark.numeric
 
 
 def test_cosines_are_those_of_the_angles_to_the_prototypes():

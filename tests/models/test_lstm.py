@@ -8,6 +8,8 @@ from ser.models import lstm
 from ser.models.lstm import BidirectionalLayer, reverse_within_length
 from tests.rounding import FORMULA
 
+pytestmark = pytest.mark.numeric
+
 
 def packed_reference(layer, num_bins, hidden_size):
     """The same weights in torch's own bidirectional LSTM."""

@@ -4,6 +4,8 @@ import torch
 from ser.models import _pooling
 from tests.rounding import FORMULA
 
+pytestmark = pytest.mark.numeric
+
 
 def loops(name, frames, lengths, pooling):
     rows = []

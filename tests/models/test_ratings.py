@@ -6,6 +6,8 @@ from ser.batch import ModelOutput
 from ser.emotion import DIMENSION_RANGE
 from ser.models._ratings import RatedModel
 
+pytestmark = pytest.mark.numeric
+
 
 class MeanModel(nn.Module):
     """The least that is a model: a mean over all frames and a linear head."""

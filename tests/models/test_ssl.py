@@ -25,6 +25,8 @@ from tests.pretrained.support import (
 )
 from tests.rounding import NETWORK
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):

@@ -11,6 +11,8 @@ from ser.training.recipe import Recipe
 from tests.pretrained.weights_files import write_weights
 from tests.rounding import NETWORK
 
+pytestmark = pytest.mark.numeric
+
 LOGMEL = FeatureSpec("logmel", 64)
 FROZEN = FeatureSpec("vggish", 128, params={"width": 1.0}, weights_sha256=64 * "a")
 WIDTH = 1 / 16

@@ -22,6 +22,8 @@ from tests.pretrained.support import (
 )
 from tests.rounding import NETWORK
 
+pytestmark = pytest.mark.numeric
+
 #: The shortest that has a frame, and others; 0.025 to 0.5 seconds.
 NUM_SAMPLES = (8000, 400, 5200, 719)
 

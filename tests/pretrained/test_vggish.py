@@ -9,6 +9,8 @@ from ser.pretrained.vggish import Trunk, TrunkParams, load_published, trunk_name
 from tests.pretrained.weights_files import write_weights
 from tests.rounding import NETWORK
 
+pytestmark = pytest.mark.numeric
+
 #: What torchvggish's file holds.
 PUBLISHED = {
     "features.0.weight": (64, 1, 3, 3),

@@ -16,6 +16,8 @@ from ser.pretrained.vggish import Trunk
 from ser.registry import prefix
 from tests.rounding import FORMULA
 
+pytestmark = pytest.mark.numeric
+
 RATE = 16000
 
 

@@ -9,6 +9,8 @@ from tests.rounding import FORMULA, NETWORK
 from tests.serving.support import RATE, speech, write_bundle
 from tests.trained_project import CELLS
 
+pytestmark = pytest.mark.numeric
+
 INPUTS = {
     "lstm-aam": "frames",
     "vggish-cross_entropy": "patches",

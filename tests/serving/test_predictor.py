@@ -19,6 +19,8 @@ from tests.serving.support import (
 )
 from tests.trained_project import CELLS
 
+pytestmark = pytest.mark.numeric
+
 LIMITS = InputLimits()
 
 

@@ -20,6 +20,8 @@ from ser.training.recipe import Recipe, TrainingParams
 from tests.rounding import NETWORK
 from tests.training.support import make_context, make_plan
 
+pytestmark = pytest.mark.numeric
+
 
 def train(plan, fold_data, seed=0, checkpoint=None):
     return folds.train_fold(plan, fold_data, make_context(seed, checkpoint))
@@ -172,15 +174,15 @@ def test_class_weights_come_from_the_train_part(fold_data):
 
 
 @pytest.fixture
-def bfloat16_context():
+def bfloat16_context(monkeypatch):
     context = make_context()
     # Accelerate keeps one state per process; another precision needs a fresh one.
     AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
-    # Torch asks the processor whether it has bfloat16, not oneDNN, which fails where it is told
-    # to do with less than the processor has; then torch's own kernels must do.
-    with torch.backends.mkldnn.flags(enabled="ONEDNN_MAX_CPU_ISA" not in os.environ):
-        yield dataclasses.replace(context, accelerator=accelerator)
+    if "ONEDNN_MAX_CPU_ISA" in os.environ:
+        # Torch asks the processor whether it has bfloat16, not oneDNN, which fails where it is
+        # told to do with less; torch's own kernels are what a lesser processor would get.
+        monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    yield dataclasses.replace(context, accelerator=Accelerator(cpu=True, mixed_precision="bf16"))
     AcceleratorState._reset_state(reset_partial_state=True)
 
 

@@ -17,6 +17,8 @@ from ser.training.predict import predict
 from tests.rounding import FORMULA
 from tests.training.support import make_context, make_plan
 
+pytestmark = pytest.mark.numeric
+
 COSINE = "train/max_prototype_cosine"
 
 

@@ -18,6 +18,8 @@ from tests import synthetic
 from tests.rounding import FORMULA
 from tests.training.support import make_context, make_plan
 
+pytestmark = pytest.mark.numeric
+
 PREDICTED = [f"predicted_{dimension}" for dimension in metrics.DIMENSIONS]
 TRUTH = list(metrics.DIMENSIONS)
 

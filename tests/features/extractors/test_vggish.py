@@ -11,6 +11,8 @@ from ser.pretrained.vggish_frontend import LogMel
 from tests.pretrained.weights_files import write_weights
 from tests.rounding import NETWORK
 
+pytestmark = pytest.mark.numeric
+
 RATE = 16000
 WIDTH = 1 / 16
 
