@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from ser.contracts import Model
 from ser.errors import BundleError
-from ser.evaluation import calibration
 from ser.features.extractors.speech_transformer import SpeechTransformerExtractor
 from ser.models.vggish import VggishModel
 from ser.nn.ratings import RatedModel
@@ -40,7 +39,8 @@ class Parity:
     Args:
         folder: Where it was written.
         input: What the graph is given.
-        difference: Largest difference of a calibrated probability.
+        difference: Largest difference of a log-probability, in nats, times the temperature:
+            that of the logits, whatever the temperature makes of it.
         num_signals: Test signals of different lengths.
     """
 
@@ -65,6 +65,7 @@ class Chain(nn.Module):
         if isinstance(predictor.extractor, SpeechTransformerExtractor):
             self.prefix = predictor.extractor.prefix
             self.is_normalised = predictor.extractor.is_normalised
+            self.is_half = predictor.extractor.dtype == "float16"
         self.network = _classifier(predictor.network)
         self.mean = torch.from_numpy(predictor.statistics.mean)
         self.std = torch.from_numpy(predictor.statistics.std)
@@ -82,6 +83,9 @@ class Chain(nn.Module):
                 variance = (values - values.mean()).square().mean()
                 values = (values - values.mean()) / torch.sqrt(variance + 1e-7)
             values = self.prefix(values)
+            if self.is_half:
+                # As stored for training: what was learnt on rounded frames is asked about such.
+                values = values.half().float()
         frames = (values - self.mean) / self.std
         lengths = torch.ones(1, dtype=torch.int64) * frames.shape[0]
         if self.input == "patches" and isinstance(self.network, VggishModel):
@@ -119,12 +123,12 @@ def export(bundle: Path, out: Path) -> Parity:
     _write_graph(Chain(predictor, kind).eval(), torch.from_numpy(inputs[-1]), kind, out / GRAPH)
     _write_features(predictor, kind, out / FEATURES)
     session = onnxruntime.InferenceSession(out / GRAPH, providers=["CPUExecutionProvider"])
+    temperature = predictor.bundle.answering.temperature
     differences = []
     for signal, values in zip(signals, inputs, strict=True):
         found = session.run(["probabilities"], {kind: values})[0]
-        raw = predictor.logits(signal).softmax(0).numpy()[np.newaxis]
-        expected = calibration.scale(raw, predictor.bundle.answering.temperature)[0]
-        differences.append(float(np.abs(found - expected).max()))
+        expected = (predictor.logits(signal) / temperature).softmax(0).numpy()
+        differences.append(temperature * _difference(found, expected))
     return Parity(out, kind, max(differences), len(signals))
 
 
@@ -132,8 +136,16 @@ def as_text(parity: Parity) -> str:
     """Return the result of an export for a terminal."""
     return (
         f"{parity.folder / GRAPH}: from {parity.input} to calibrated probabilities; largest "
-        f"difference from the bundle {parity.difference:.1e} over {parity.num_signals} signals"
+        f"difference of a logit from the bundle's {parity.difference:.1e} over "
+        f"{parity.num_signals} signals"
     )
+
+
+def _difference(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
+    """Return the largest difference of a log-probability that float32 can hold."""
+    least = np.finfo(np.float32).tiny
+    pair = (np.log(np.maximum(values, least)) for values in (found, expected))
+    return float(np.abs(np.subtract(*pair)).max())
 
 
 def _input_of(predictor: Predictor) -> Input:

@@ -25,6 +25,9 @@ from tests.pretrained.support import (
     whole_model,
     write_checkpoint,
 )
+from tests.rounding import NETWORK
+
+pytestmark = pytest.mark.numeric
 
 hubert, wavlm = (components.load("ser.models", name) for name in ("hubert", "wavlm"))
 
@@ -76,7 +79,7 @@ def test_the_untrained_embedding_is_the_mean_of_the_whole_model(architecture, tm
         assert not model.normalises_inputs
         with torch.inference_mode():
             output = model(batch, lengths)
-        torch.testing.assert_close(output.embedding, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(output.embedding, expected, atol=NETWORK, rtol=0)
         assert model.embedding_dim == 32
 
 
@@ -97,13 +100,13 @@ def test_a_mixture_of_layers_is_the_mixture_of_their_statistics(checkpoint, pool
         # The order that DESIGN and SUPERB have: first the mixture of frames, then the mean.
         mixed = sum(w * state[0] for w, state in zip(weights, states, strict=True)).mean(dim=0)
         found = model(batch, lengths).embedding[row]
-        torch.testing.assert_close(found[:32], mixed, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found[:32], mixed, atol=NETWORK, rtol=0)
         if pooling == "stats":
             deviation = sum(
                 w * state[0].std(dim=0, correction=0)
                 for w, state in zip(weights, states, strict=True)
             )
-            torch.testing.assert_close(found[32:], deviation, atol=1e-5, rtol=0)
+            torch.testing.assert_close(found[32:], deviation, atol=NETWORK, rtol=0)
 
 
 def test_layers_weigh_the_same_before_training(checkpoint):
@@ -240,14 +243,16 @@ def test_freezing_layers_gives_what_a_higher_cut_gives(checkpoint):
     for model, batch, sizes in ((below, low, lengths), (above, high, high_lengths)):
         model(batch, sizes).logits.sum().backward()
     torch.testing.assert_close(
-        below(low, lengths).logits, above(high, high_lengths).logits, atol=1e-5, rtol=1e-4
+        below(low, lengths).logits, above(high, high_lengths).logits, atol=NETWORK, rtol=NETWORK
     )
     gradients = dict(above.named_parameters())
     shift = {"body.suffix.layers.layers.2.": "body.suffix.layers.layers.0."}
     for name, parameter in below.named_parameters():
         if name.startswith("body.suffix.layers.layers.2."):
             other = name.replace(*next(iter(shift.items())))
-            torch.testing.assert_close(parameter.grad, gradients[other].grad, atol=1e-5, rtol=1e-3)
+            torch.testing.assert_close(
+                parameter.grad, gradients[other].grad, atol=NETWORK, rtol=NETWORK
+            )
 
 
 @pytest.mark.parametrize(

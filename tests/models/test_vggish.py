@@ -10,6 +10,9 @@ from ser.pretrained.vggish_frontend import cut_patches, patch_starts
 from ser.training.fit import parameter_groups
 from ser.training.recipe import Recipe
 from tests.pretrained.weights_files import write_weights
+from tests.rounding import NETWORK
+
+pytestmark = pytest.mark.numeric
 
 LOGMEL = FeatureSpec("logmel", 64)
 FROZEN = FeatureSpec("vggish", 128, params={"width": 1.0}, weights_sha256=64 * "a")
@@ -122,7 +125,7 @@ def test_patches_are_pooled_over_their_own_number():
     inputs = torch.zeros(2, 288, 64)
     inputs[0, :96], inputs[1] = patch, patch.repeat(1, 3, 1)
     once, thrice = model(inputs, torch.tensor([96, 288])).logits
-    torch.testing.assert_close(once, thrice, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(once, thrice, atol=NETWORK, rtol=NETWORK)
 
 
 def test_padding_never_changes_the_answer_of_long_utterances():
@@ -130,7 +133,7 @@ def test_padding_never_changes_the_answer_of_long_utterances():
     inputs, lengths = torch.randn(2, 300, 64), torch.tensor([300, 130])
     together = model(inputs, lengths).logits
     alone = model(inputs[1:, :130], lengths[1:]).logits
-    torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(together[1:], alone, atol=NETWORK, rtol=NETWORK)
 
 
 def test_batch_statistics_are_those_of_real_patches():

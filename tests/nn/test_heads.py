@@ -1,6 +1,9 @@
+import pytest
 import torch
 
 from ser.nn.heads import CosineHead, build_head, cosines
+
+pytestmark = pytest.mark.numeric
 
 
 def test_cosines_are_those_of_the_angles_to_the_prototypes():

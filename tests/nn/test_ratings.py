@@ -8,6 +8,8 @@ from ser.nn.heads import build_head
 from ser.nn.network import Network
 from ser.nn.ratings import RatedModel
 
+pytestmark = pytest.mark.numeric
+
 
 class MeanModel(Network):
     """The least that is a model: a mean over all frames and a head."""
