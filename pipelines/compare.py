@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ser import lineage, predictions, runtime
+from ser import files, lineage, predictions, runtime
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -54,7 +54,7 @@ def run(params: Params, places: Places) -> None:
     _require([places.baselines, places.tuning])
     card = CorpusCard.read(data / "corpus.json")
     split = SplitReport.read(data / "split_report.json")
-    shortcut = lineage.read_json(places.shortcut)
+    shortcut = files.read_object(places.shortcut)
     tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
     utterances = manifest.read(data / "manifest.jsonl")
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
@@ -79,7 +79,7 @@ def run(params: Params, places: Places) -> None:
         shown = pages.pictures(out / "figures" / name)
         sections.append(CellSection(name, summaries[cell], cell_params, shown))
     best = grid["model"][0], grid["loss"][0]
-    environment = lineage.read_json(folders[best] / lineage.RECORD)["environment"]
+    environment = lineage.Record.read(folders[best] / lineage.RECORD).environment
     provenance = pages.provenance(records[best].cell.spec.tags, environment)
     page = Report(
         card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning

@@ -91,7 +91,7 @@ def test_features_of_another_extractor_are_refused(upstream, fails, params):
         ({"manifest": "data/gone.jsonl"}, "gone.jsonl: no such file"),
         ({"splits": "data/gone.csv"}, "gone.csv: no such file; `dvc repro split` makes it"),
         ({"card": "data/gone.json"}, "gone.json: no such file"),
-        ({"features": "data/features/gone"}, "gone/meta.json: no feature store"),
+        ({"features": "data/features/gone"}, "gone/meta.json: no such file; `dvc repro extract`"),
     ],
 )
 def test_what_is_not_there_is_named(upstream, fails, changes, message):
