@@ -5,7 +5,6 @@ probabilities; for the others all from the frames (`mfcc`, frozen VGGish) or fro
 frames (VGGish), which the extractor named in `features.json` computes beside it.
 """
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ser import files
 from ser.contracts import Model
 from ser.errors import BundleError
 from ser.features.extractors.speech_transformer import SpeechTransformerExtractor
@@ -209,7 +209,7 @@ def _write_features(predictor: Predictor, kind: Input, path: Path) -> None:
         "bundle_sha256": bundle.sha256,
         "synthetic": bundle.is_synthetic,
     }
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    files.write_json(path, content)
 
 
 def _signals(sampling_rate: int) -> list[NDArray[np.float32]]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ser import predictions
+from ser import files, predictions
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.errors import SerError
@@ -121,11 +121,10 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     folder = root / FOLDER / protocol
-    folder.mkdir(parents=True, exist_ok=True)
     params: dict[str, Any] = load_mapping(root / "params.yaml")
     params["split"] = {**params["split"], "protocol": protocol}
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    files.write_text(folder / "params.yaml", text)
     for command in commands(cell, protocol, root):
         _run(command, root)
     frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
