@@ -61,7 +61,7 @@ def sources(project: Project, family: str, name: str) -> list[str]:
         family: Its package, dotted.
         name: The component.
     """
-    start = f"{family.replace('.', '/')}/{name}.py"
+    start = components.source(family, name).as_posix()
     return lineage.imported_sources(project.root, [start], skip=lineage.DECIDES_NOTHING)
 
 

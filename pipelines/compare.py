@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ser import lineage, predictions, runtime
+from ser import files, lineage, predictions, runtime
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -90,7 +90,7 @@ def run(params: Params, project: Project) -> None:
     _require([project.baselines, project.tuning_gain])
     card = CorpusCard.read(project.corpus_card)
     split = SplitReport.read(project.split_report)
-    shortcut = lineage.read_json(project.shortcut)
+    shortcut = files.read_object(project.shortcut)
     tuning = tuning_section.read(project.tuning_gain, project.tuned, project.tuning_figures)
     utterances = manifest.read(project.manifest)
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
@@ -112,7 +112,7 @@ def run(params: Params, project: Project) -> None:
     order = list(zip(grid["model"], grid["loss"], strict=True))
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
-    environment = lineage.read_json(best.folder.lineage)["environment"]
+    environment = lineage.Record.read(best.folder.lineage).environment
     provenance = pages.provenance(best.record.cell.spec.tags, environment)
     page = Report(
         card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning

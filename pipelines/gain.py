@@ -8,7 +8,7 @@ from pathlib import Path
 from ser import predictions, runtime
 from ser.data import manifest
 from ser.evaluation import tuning_gain
-from ser.evaluation.tuning_gain import TunedCell
+from ser.evaluation.tuning_gain import TunedAndUntuned
 from ser.grid import tuned
 from ser.params import StageParams, read
 from ser.project import Project, Words
@@ -41,7 +41,7 @@ def run(params: Params, project: Project) -> None:
         folders = (project.trained(name), project.trained(name, "untuned"))
         frames = [predictions.read(folder.predictions) for folder in folders]
         num_trials = max(fold.num_trials for fold in folds.values())
-        cells.append(TunedCell(cell.model, cell.loss, num_trials, *frames))
+        cells.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))
     speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
     gains = tuning_gain.table(cells, speaker_of)
     project.reports.mkdir(parents=True, exist_ok=True)

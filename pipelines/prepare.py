@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import components, runtime
+from ser.contracts import Corpus
 from ser.data import intake, manifest
 from ser.params import StageParams, component, read
 from ser.project import Project, Words
@@ -38,8 +39,9 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Take a corpus in, refuse what cannot be used, and write the manifest."""
-    root = project.raw(params.corpus.name)
-    corpus = components.load(components.CORPORA, params.corpus.name).build(params.corpus)
+    name = params.corpus.name
+    root = project.raw(name)
+    corpus: Corpus = components.load(components.CORPORA, name).build(params.corpus)
     taken = intake.take_in(
         corpus.parse(root),
         root=root,

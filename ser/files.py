@@ -1,7 +1,8 @@
 """Reading and replacing files of the project: whole or not at all, with one error.
 
 A reader sees the old content or the new one, never half of either, whatever ends the
-writer: everything is written under another name beside its place and then renamed.
+writer: everything is written under another name beside its place and then renamed. What a
+killed writer leaves there begins with a dot and ends in `.part`.
 """
 
 import json
@@ -53,8 +54,8 @@ def read_json(
 
     Args:
         path: The file.
-        parse: Makes the value of the parsed JSON; `KeyError`, `TypeError` and `ValueError`
-            from it say that the content is not of the expected form.
+        parse: Makes the value of the parsed JSON; `AttributeError`, `KeyError`, `TypeError`
+            and `ValueError` from it say that the content is not of the expected form.
         what: What the file should hold, for the message.
         cure: What brings a missing or damaged file back, for the message.
 
@@ -68,8 +69,17 @@ def read_json(
         raise FileError(f"{path}: it is not {what}; {cure}. Wrong is:\n{explain(error)}") from error
     except KeyError as error:
         raise FileError(f"{path}: it is not {what} (no key {error}); {cure}") from error
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise FileError(f"{path}: it is not {what} ({error}); {cure}") from error
+
+
+def read_object(path: Path, *, what: str = "a JSON object", cure: str = REPRO) -> dict[str, Any]:
+    """Return the object in a JSON file whose keys are not known beforehand; see `read_json`.
+
+    Raises:
+        FileError: It is missing, is not JSON, or holds something other than an object.
+    """
+    return read_json(path, _object, what=what, cure=cure)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -91,10 +101,12 @@ def write_json(path: Path, value: object, *, indent: int = 2, sort_keys: bool = 
 
 
 class JsonArtefact(Section):
-    """A JSON file of the pipeline, typed: its fields are the keys, in this order."""
+    """A JSON file of the pipeline, typed: its fields are the keys."""
 
     #: With its article, for messages, e.g. `a corpus card`.
     what: ClassVar[str]
+    #: Whether the keys, those of nested mappings too, are sorted on disk.
+    sort_keys: ClassVar[bool] = False
     #: What brings a missing or damaged file back.
     cure: ClassVar[str] = REPRO
 
@@ -109,7 +121,7 @@ class JsonArtefact(Section):
 
     def write(self, path: Path) -> None:
         """Replace a file by this content."""
-        write_json(path, self.model_dump(mode="json"))
+        write_json(path, self.model_dump(mode="json"), sort_keys=self.sort_keys)
 
 
 @contextmanager
@@ -197,6 +209,12 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copy2(source, target)
+
+
+def _object(content: object) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise TypeError(f"got {type(content).__name__}")
+    return content
 
 
 def _beside(path: Path) -> Path:

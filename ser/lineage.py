@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ser.errors import LineageError
+from ser.files import JsonArtefact
 from ser.params import load_mapping
+from ser.project import CellFolder, Project
 
 #: Stands for a digest or commit where there is nothing to take it from.
 NONE = "none"
 
-#: The file that lists, by digest, what a run was made from, kept as its artifact:
-#: `{"sources": {path: sha256}, "data": {path: sha256}, "environment": {...}}`.
-RECORD = "lineage.json"
+#: Name of the file that `Record` is kept in, and of the run's artifact.
+RECORD = CellFolder(Path()).lineage.name
 
 #: Packages whose version can change a result.
 PACKAGES: tuple[str, ...] = (
@@ -49,6 +50,8 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "reads values that are compared themselves; their classes do count",
     "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
+    "ser/contracts.py": "types alone; what keeps them is listed itself",
+    "ser/progress.py": "shows how far a job is",
     "ser/runtime.py": "environment, signals and exit status of the process",
     "ser/tracking/health.py": "state of the store",
     "ser/tracking/memory_tracker.py": "where runs are recorded",
@@ -60,6 +63,23 @@ DECIDES_NOTHING: Mapping[str, str] = {
 
 _CHUNK_BYTES = 1 << 20
 _PACKAGE = "__init__.py"
+
+
+class Record(JsonArtefact):
+    """What a run was made from, by digest; kept in `lineage.json`.
+
+    Args:
+        data: File of data, relative to the project's root -> SHA-256.
+        environment: See `environment`.
+        sources: Source file, relative to the project's root -> SHA-256.
+    """
+
+    what: ClassVar[str] = "the lineage of a cell"
+    sort_keys: ClassVar[bool] = True
+
+    data: Mapping[str, str]
+    environment: Mapping[str, Any]
+    sources: Mapping[str, str]
 
 
 def sha256_text(text: str) -> str:
@@ -81,21 +101,6 @@ def sha256_file(path: Path) -> str:
     except OSError as error:
         raise LineageError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file that the pipeline wrote.
-
-    Raises:
-        LineageError: The file is missing or is not JSON.
-    """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise LineageError(f"{path}: no such file; `dvc repro` makes it") from error
-    except (OSError, ValueError) as error:
-        raise LineageError(f"{path}: not JSON: {error}; `dvc repro` makes it anew") from error
-    return content
 
 
 def canonical_json(value: object) -> str:
@@ -221,13 +226,12 @@ def write_record(
     Raises:
         LineageError: One of the files is missing.
     """
-    content = {
-        "sources": file_digests(root, sources),
-        "data": file_digests(root, data),
-        "environment": environment(),
-    }
-    text = json.dumps(content, indent=2, sort_keys=True)
-    (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
+    record = Record(
+        data=file_digests(root, data),
+        environment=environment(),
+        sources=file_digests(root, sources),
+    )
+    record.write(folder / RECORD)
 
 
 def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
@@ -248,7 +252,7 @@ def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
     Raises:
         ParamsError: dvc.lock is not YAML.
     """
-    lock = root / "dvc.lock"
+    lock = Project(root).lock
     if not lock.is_file():
         return NONE
     entries = load_mapping(lock).get("stages") or {}

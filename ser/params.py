@@ -90,7 +90,7 @@ def component(package: str) -> Any:
         if not isinstance(name, str):
             known = ", ".join(components.names(package))
             raise ValueError(f"expected a section with a name, one of: {known}")
-        return _params_class(package, name).model_validate(value)
+        return _known_class(package, name).model_validate(value)
 
     return Annotated[SerializeAsAny[ComponentParams], PlainValidator(parse)]
 
@@ -121,17 +121,36 @@ def _entry(package: str, name: str) -> Any:
     """Return the field type of one entry of a component map."""
 
     def parse(value: object) -> object:
-        return _params_class(package, name).model_validate({} if value is None else value)
+        return _known_class(package, name).model_validate({} if value is None else value)
 
     return Annotated[SerializeAsAny[ComponentParams], PlainValidator(parse)]
 
 
-def _params_class(package: str, name: str) -> type[ComponentParams]:
+def params_class_of(package: str, name: str) -> type[ComponentParams]:
+    """Return the class of a component's params.
+
+    Args:
+        package: Dotted name of its kind, e.g. `ser.losses`.
+        name: The component, e.g. `focal`.
+
+    Raises:
+        UnknownComponentError: There is none; the message lists the alternatives.
+        TypeError: Its file declares something else as its params.
+    """
+    declared = components.load(package, name).Params
+    if not issubclass(declared, ComponentParams):
+        raise TypeError(
+            f"{components.source(package, name)}: Params must be a subclass of "
+            f"ser.params.ComponentParams, got {declared!r}"
+        )
+    return declared
+
+
+def _known_class(package: str, name: str) -> type[ComponentParams]:
     try:
-        params_class: type[ComponentParams] = components.load(package, name).Params
+        return params_class_of(package, name)
     except UnknownComponentError as error:
         raise ValueError(str(error)) from error
-    return params_class
 
 
 def _refuse_duplicates(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -33,6 +33,12 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(part, index=False, float_format="%.6f", lineterminator="\n")
 
 
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Replace a Parquet file; the same table gives the same bytes."""
+    with replacing(path) as part:
+        table.to_parquet(part, index=False, compression="zstd")
+
+
 def read_parquet(path: Path, *, cure: str = REPRO) -> pd.DataFrame:
     """Return the table in a Parquet file.
 

@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 import yaml
 
 from ser.tracking import store
-from tests.tracking.conftest import copy_database
+from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
 
@@ -54,12 +53,11 @@ TAGS = (
 )  # fmt: skip
 
 
-def environment(root):
-    bin_folder = str(Path(sys.executable).parent)
+def environment(root, bin_folder):
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TR", "DVC_"))}
     return {
         **outside,
-        "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(bin_folder), os.environ["PATH"]]),
         "OMP_NUM_THREADS": "1",
         "DVC_NO_ANALYTICS": "true",
         "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
@@ -71,8 +69,10 @@ def environment(root):
 class Project:
     """A copy of the project, and the commands that are run in it."""
 
-    def __init__(self, root):
-        self.root, self.environment = root, environment(root)
+    def __init__(self, root, python):
+        self.root, self.python = root, python
+        # The stages' own `python` is the warm one, too.
+        self.environment = environment(root, python.executable.parent)
 
     def run(self, *command, check=True):
         result = subprocess.run(
@@ -83,11 +83,11 @@ class Project:
         return SimpleNamespace(status=result.returncode, text=result.stdout + result.stderr)
 
     def dvc(self, *arguments):
-        return self.run(sys.executable, "-m", "dvc", *arguments).text
+        return self.run(self.python.executable, "-m", "dvc", *arguments).text
 
     def ser(self, *arguments, check=True):
         code = "import sys; from ser.cli.app import main; sys.argv[0] = 'ser'; main()"
-        return self.run(sys.executable, "-c", code, *arguments, check=check)
+        return self.run(self.python.executable, "-c", code, *arguments, check=check)
 
     def runs(self):
         """All runs of the store, by name: the cell's own first, then its folds."""
@@ -155,7 +155,7 @@ def recorded(client, run):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, python):
     root = tmp_path_factory.mktemp("pipeline") / "project"
     root.mkdir()
     without_compiled = shutil.ignore_patterns("__pycache__")
@@ -166,7 +166,7 @@ def project(tmp_path_factory):
     for folder in ("weights", "untuned"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
-    found = Project(root)
+    found = Project(root, python)
     found.run("git", "init", "--quiet")
     found.dvc("init", "--quiet")
     with found.params(TINY):
@@ -399,7 +399,7 @@ def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(proje
 
     kill_when(project, [TRAIN], is_time)
     assert not cell.exists()
-    project.run(*train_command(project, TRAIN))
+    assert start(project, TRAIN).wait() == 0
     assert bytes_below(cell, RESULTS) == whole
     require_runs(project.runs(), num_cells=1)
     assert not list(checkpoints.iterdir())
@@ -433,22 +433,12 @@ def bytes_below(folder, names):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def train_command(project, stage):
+def start(project, stage):
+    """Start the training of a cell as DVC does."""
     lock = yaml.safe_load((project.root / "dvc.lock").read_text(encoding="utf-8"))
     python, *rest = shlex.split(lock["stages"][stage]["cmd"])
     assert python == "python"
-    return [sys.executable, *rest]
-
-
-def start(project, stage):
-    """Start the training of a cell."""
-    return subprocess.Popen(
-        train_command(project, stage),
-        cwd=project.root,
-        env=project.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    return project.python.start(rest, cwd=project.root, env=project.environment)
 
 
 def kill_when(project, stages, is_time):

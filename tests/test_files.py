@@ -149,6 +149,14 @@ def test_a_damaged_file_is_named_with_rule_and_cure(tmp_path, text, rule):
     assert str(caught.value).endswith("; count again")
 
 
+@pytest.mark.parametrize("text", ["[]", "null", '"a"'])
+def test_an_object_is_no_list_and_no_word(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(FileError, match=r"a\.json: it is not a JSON object \(got "):
+        files.read_object(path)
+
+
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
     with pytest.raises(FileError, match=r"cannot be read as UTF-8 text .*; `dvc repro` makes it"):
         files.read_text(tmp_path)

@@ -13,7 +13,7 @@ from pipelines import baselines, compare, demo, extract, gain, prepare, split, t
 from ser.params import load_mapping, parse
 from ser.pretrained.vggish import Trunk
 from ser.workflow import commands
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 pytestmark = pytest.mark.stage
 
@@ -61,18 +61,18 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, tmp_path, monkeyp
     Path("ser").symlink_to(ROOT / "ser")  # runs record the digests of their source
     content = overridden(name)
     Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    experiment = parse(content, Experiment, where=name)
+    preset = parse(content, Preset, where=name)
 
     assert demo.main(["demo"]) == 0
-    for model in experiment.synthetic_weights:
+    for model in preset.synthetic_weights:
         assert weights.main([model]) == 0
     assert prepare.main([]) == 0
     assert split.main([]) == 0
-    for feature in experiment.extracted:
+    for feature in preset.extracted:
         assert extract.main([feature]) == 0
     assert tune.main([]) == 0
-    for cell in experiment.cells:
-        assert train.main(commands.train(experiment, cell)[3:]) == 0
+    for cell in preset.cells:
+        assert train.main(commands.train(preset, cell)[3:]) == 0
     assert baselines.main([]) == 0
     assert gain.main([]) == 0
     command = load_mapping(ROOT / "dvc.yaml")["stages"]["compare"]["cmd"]

@@ -24,8 +24,9 @@ from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.training import plan as plans
 from tests.recordings import PARAMS, SAMPLING_RATE, write_corpus
+from tests.rounding import FORMULA
 
-pytestmark = pytest.mark.stage
+pytestmark = [pytest.mark.stage, pytest.mark.numeric]
 
 CELL = "lstm-cross_entropy"
 
@@ -116,7 +117,7 @@ def test_a_fresh_model_over_the_wav_file_says_what_the_predictions_say(walked, f
     probabilities = output.logits.double().softmax(dim=-1)[0].numpy()
 
     expected = row[[f"probability_{emotion}" for emotion in EMOTIONS]].to_numpy(dtype=float)
-    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.log(probabilities), np.log(expected), rtol=0, atol=FORMULA)
     assert EMOTIONS[probabilities.argmax()] == row["prediction"]
 
 
@@ -132,5 +133,7 @@ def test_the_statistics_of_a_fold_are_those_of_its_train_part(walked):
         ]
     )
     saved = Statistics.load(root / "runs" / CELL / "fold-2" / "seed-0" / "statistics.safetensors")
-    np.testing.assert_allclose(saved.mean, frames.mean(axis=0), rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(saved.std, frames.std(axis=0), rtol=1e-3)
+    # Coefficients of hundreds, of which some have a mean near zero.
+    largest = np.abs(frames).max()
+    np.testing.assert_allclose(saved.mean, frames.mean(axis=0), rtol=0, atol=FORMULA * largest)
+    np.testing.assert_allclose(saved.std, frames.std(axis=0), rtol=0, atol=FORMULA * largest)

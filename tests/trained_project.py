@@ -7,7 +7,9 @@ import pytest
 
 from pipelines import extract, prepare, score, split, train, weights
 from ser.grid import tuned
+from ser.tracking import health
 from tests.recordings import write_corpus
+from tests.tracking.support import copy_database
 
 PARAMS = """
 synthetic_weights:
@@ -55,8 +57,8 @@ CELLS = {
 }
 
 
-def build(root: Path, project: Path) -> Path:
-    """Run the stages up to training in a new folder; give it back."""
+def build(root: Path, project: Path) -> None:
+    """Run the stages up to training in a new folder."""
     with pytest.MonkeyPatch.context() as patch:
         enter(root, patch)
         shutil.copytree(project / "ser", root / "ser", ignore=shutil.ignore_patterns("__pycache__"))
@@ -72,6 +74,15 @@ def build(root: Path, project: Path) -> Path:
             Path("data/tuned.json"),
             {tuple(cell.split("-")): dict.fromkeys((1, 2, 3), tuned.UNTUNED) for cell in CELLS},
         )
+    return root
+
+
+def copy(source: Path, root: Path) -> Path:
+    """Copy a built project into a new folder, for one process alone; give it back."""
+    database = Path("mlruns") / "mlflow.db"
+    shutil.copytree(source, root, ignore=shutil.ignore_patterns(f"{database.name}*"))
+    copy_database(source / database, root / database)
+    health.relocate(root / database)
     return root
 
 

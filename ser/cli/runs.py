@@ -23,9 +23,9 @@ def train(
 
     from ser.params import read
     from ser.workflow import commands
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    command = commands.train(read(Path("params.yaml"), Experiment), cell)
+    command = commands.train(read(Path("params.yaml"), Preset), cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
@@ -42,12 +42,11 @@ def protocol_gap(
 
     Example: ser protocol-gap lstm-cross_entropy
     """
+    from ser import tables
     from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
-    reports = Path("reports")
-    reports.mkdir(exist_ok=True)
-    gap.table.to_csv(reports / "protocol_gap.csv", index=False, float_format="%.6f")
+    tables.write_csv(Path("reports") / "protocol_gap.csv", gap.table)
     typer.echo(protocol_gap.as_text(gap))
 
 

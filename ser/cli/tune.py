@@ -29,10 +29,10 @@ def tune(
 
     from ser.params import read
     from ser.workflow import commands
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    experiment = read(Path("params.yaml"), Experiment)
-    command = commands.tune(experiment, cells or [], workers)
+    preset = read(Path("params.yaml"), Preset)
+    command = commands.tune(preset, cells or [], workers)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser import metrics
+from ser import metrics, tables
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration, comparison, published, ranks, slices
@@ -19,7 +19,7 @@ from ser.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Findings:
     """Everything that is computed from predictions beside the scores.
 
     Args:
@@ -53,7 +53,7 @@ def gather(
     *,
     card: CorpusCard,
     split: SplitReport,
-) -> Evidence:
+) -> Findings:
     """Compute the evidence.
 
     Args:
@@ -73,7 +73,7 @@ def gather(
     ]
     of_losses = pairs[pairs["family"].astype(str).str.startswith("losses of")]
     errors = of_losses["standard_error"].dropna().to_numpy(dtype=np.float64)
-    return Evidence(
+    return Findings(
         pairs=pairs,
         calibration=calibration.table(frames),
         slices=pd.concat(sliced, ignore_index=True)[["model", "loss", *slices.COLUMNS]],
@@ -145,8 +145,8 @@ def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]
     return found
 
 
-def write(folder: Path, evidence: Evidence) -> None:
+def write(folder: Path, evidence: Findings) -> None:
     """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
     for name in ("pairs", "calibration", "slices", "published"):
         table: pd.DataFrame = getattr(evidence, name)
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6f", lineterminator="\n")
+        tables.write_csv(folder / f"{name}.csv", table)

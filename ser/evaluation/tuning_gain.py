@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class TunedCell:
+class TunedAndUntuned:
     """One cell, trained twice on the same folds under the same seeds.
 
     Args:
@@ -46,7 +46,7 @@ class TunedCell:
     constants: pd.DataFrame
 
 
-def table(cells: Sequence[TunedCell], speaker_of: Mapping[str, str]) -> pd.DataFrame:
+def table(cells: Sequence[TunedAndUntuned], speaker_of: Mapping[str, str]) -> pd.DataFrame:
     """Return what tuning brought.
 
     Args:
@@ -65,7 +65,7 @@ def table(cells: Sequence[TunedCell], speaker_of: Mapping[str, str]) -> pd.DataF
     return pd.DataFrame([_row(cell, speaker_of) for cell in cells], columns=list(COLUMNS))
 
 
-def _row(cell: TunedCell, speaker_of: Mapping[str, str]) -> dict[str, object]:
+def _row(cell: TunedAndUntuned, speaker_of: Mapping[str, str]) -> dict[str, object]:
     tuned, constants = (
         summary.summarise(frame, speaker_of).by_speaker for frame in (cell.tuned, cell.constants)
     )

@@ -6,10 +6,9 @@ It ends with predictions. What scores and draws them comes later and elsewhere
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from accelerate import Accelerator
@@ -20,6 +19,7 @@ from ser.grid import inputs as cell_inputs
 from ser.grid import kept_folds, specs
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
+from ser.progress import Progress
 from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
@@ -32,9 +32,6 @@ from ser.training.plan import CellPlan
 from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
-
-#: Wraps the iteration over (fold, seed), for a person who waits.
-JobProgress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 class CellRunner:
@@ -84,7 +81,7 @@ class CellRunner:
         """Return (fold, seed) -> the key of everything that decides its result."""
         return {(fold.number, seed): self._key(fold, seed) for fold, seed in self.jobs}
 
-    def run(self, progress: JobProgress = iter) -> None:
+    def run(self, progress: Progress = iter) -> None:
         """Train what is not trained yet and assemble the cell's folder.
 
         Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ser import lineage
+from ser import components, lineage
 from ser.data import manifest, splits
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -157,8 +157,9 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
         `ser.lineage.DECIDES_NOTHING`; relative
         to the root, sorted.
     """
+    chosen = ((components.LOSSES, plan.loss), (components.MODELS, plan.model))
+    starts = ["ser/grid/cell.py", *(components.source(*one).as_posix() for one in chosen)]
     skip = (*lineage.DECIDES_NOTHING, *_PINNED_OTHERWISE)
-    starts = ["ser/grid/cell.py", f"ser/losses/{plan.loss}.py", f"ser/models/{plan.model}.py"]
     return lineage.imported_sources(root, starts, skip=skip)
 
 

@@ -13,6 +13,7 @@ from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import BundleError
 from ser.evaluation import calibration
+from ser.features import store
 from ser.project import CellFolder
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
 from ser.tracking import cells
@@ -43,10 +44,6 @@ class TrainedCell:
     def saved(self, fold: int, seed: int) -> SavedFold:
         """Return one fold under one seed."""
         return SavedFold(CellFolder(self.folder).fold(fold, seed).folder)
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Return the content of a JSON file of the data, e.g. `corpus.json`."""
-        return lineage.read_json(self.data / name)
 
 
 def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = None) -> RunRecord:
@@ -160,7 +157,6 @@ def source(
     card = CorpusCard.read(cell.data / "corpus.json")
     split = SplitReport.read(cell.data / "split_report.json")
     feature = str(record.spec.params["feature"]["name"])
-    lineage_file = lineage.read_json(cell.folder / lineage.RECORD)
     sections = ("model", "loss", "recipe", "training", "feature")
     bundle = Bundle(
         emotions=card.emotions,
@@ -177,8 +173,8 @@ def source(
             "speaker_independent": split.speaker_independent,
         },
         tags=dict(record.spec.tags),
-        environment=lineage_file["environment"],
+        environment=lineage.Record.read(cell.folder / lineage.RECORD).environment,
         files={},
     )
-    meta = cell.read_json(f"features/{feature}/meta.json")
+    meta = store.read_meta(cell.data / "features" / feature)
     return Source(saved.weights, saved.statistics, meta, bundle)

@@ -12,7 +12,7 @@ from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration
 from ser.evaluation.comparison import Cell
-from ser.evaluation.evidence import Evidence
+from ser.evaluation.evidence import Findings
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
 from ser.figures import calibration as calibration_figure
@@ -44,7 +44,7 @@ def draw(
     cells: Mapping[Cell, CellFolder],
     grid: pd.DataFrame,
     baselines: pd.DataFrame,
-    evidence: Evidence,
+    evidence: Findings,
     card: CorpusCard,
     split: SplitReport,
 ) -> Drawn:

@@ -67,7 +67,7 @@ def read(reports: Path, data: Path) -> Result:
     return Result(
         tables.read_csv(reports / "grid.csv"),
         tables.read_csv(reports / "baselines.csv"),
-        files.read_json(reports / "origins.json", dict),
+        files.read_object(reports / "origins.json"),
         CorpusCard.read(data / "corpus.json"),
         SplitReport.read(data / "split_report.json"),
     )
@@ -196,7 +196,7 @@ def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -
         raise LineageError(f"{page}: no place for the table; it needs the lines {start} and {end}")
     preset = _preset(configs)
     table = as_markdown(result, today=datetime.datetime.now().astimezone().date(), preset=preset)
-    page.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+    files.write_text(page, f"{before}{start}\n{table}\n{end}{after}")
 
 
 def _preset(configs: Path) -> str:

@@ -4,18 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser import files, predictions
 from ser.data.splits import Fold, Part
 from ser.features.dataset import FeatureDataset, Statistics
 from ser.features.store import FeatureStore
-from ser.models._heads import CosineHead
-from ser.models._ratings import RatedModel
 from ser.training.fit import FitContext, FitResult
 from ser.training.model_selection import DevelopmentData, select
 from ser.training.plan import CellPlan
@@ -114,23 +111,17 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
         )
     # The test part comes last, so these are its outputs.
     embeddings = {"embeddings": outputs.output.embedding, "labels": outputs.labels}
-    heads = [module for module in model.modules() if isinstance(module, CosineHead)]
-    if heads:
-        embeddings["prototypes"] = heads[0].prototypes.detach()
+    prototypes = model.prototypes()
+    if prototypes is not None:
+        embeddings["prototypes"] = prototypes
     return FoldResult(
         chosen.fit,
         chosen.statistics,
         pd.concat(frames, ignore_index=True),
         {name: tensor.cpu().contiguous() for name, tensor in embeddings.items()},
-        str(model.origin),
-        _layer_weights(model),
+        model.origin,
+        model.layer_weights(),
     )
-
-
-def _layer_weights(model: nn.Module) -> list[float] | None:
-    inner: Any = model.model if isinstance(model, RatedModel) else model
-    weights: list[float] | None = inner.layer_weights() if hasattr(inner, "layer_weights") else None
-    return weights
 
 
 def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold:

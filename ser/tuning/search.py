@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 
+from ser import tables
 from ser.data.splits import Fold
 from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
@@ -141,7 +142,5 @@ def write_trials(path: Path, jobs: Sequence[Job], loaded: Mapping[str, optuna.St
         for job in jobs
         for trial in studies.finished(job.study, loaded[job.study.name])
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=None if rows else ["model", "loss", "fold", "trial"]).to_csv(
-        path, index=False, float_format="%.6f", lineterminator="\n"
-    )
+    columns = None if rows else ["model", "loss", "fold", "trial"]
+    tables.write_csv(path, pd.DataFrame(rows, columns=columns))

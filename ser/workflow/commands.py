@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ser.errors import ParamsError
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 
 def stage(
@@ -28,12 +28,12 @@ def stage(
 
 
 def train(
-    experiment: Experiment, cell: str, *, params: Path | None = None, folds: Path | None = None
+    preset: Preset, cell: str, *, params: Path | None = None, folds: Path | None = None
 ) -> list[str]:
     """Return the command that trains a cell.
 
     Args:
-        experiment: The content of params.yaml.
+        preset: The content of params.yaml.
         cell: Its name.
         params: See `stage`.
         folds: See `stage`. What was tuned on other folds is not used then.
@@ -41,29 +41,29 @@ def train(
     Raises:
         ParamsError: There is no such cell.
     """
-    if cell not in experiment.cells:
-        known = ", ".join(experiment.cells)
+    if cell not in preset.cells:
+        known = ", ".join(preset.cells)
         raise ParamsError(f"there is no cell {cell!r} in params.yaml; there are: {known}")
     words = [cell] if folds is None else [cell, "--untuned"]
-    launcher = experiment.launcher.split()
+    launcher = preset.launcher.split()
     command = [*launcher, *stage("train", *words, params=params, folds=folds)[2:]]
     return [sys.executable, *command[1:]] if command[0] == "python" else command
 
 
-def tune(experiment: Experiment, cells: list[str], workers: int | None) -> list[str]:
+def tune(preset: Preset, cells: list[str], workers: int | None) -> list[str]:
     """Return the command of the stage that searches, but one that only fills the storage.
 
     Args:
-        experiment: The content of params.yaml.
+        preset: The content of params.yaml.
         cells: Some cells, or none for all.
         workers: Processes, or None for what params.yaml says.
 
     Raises:
         ParamsError: A cell is not tuned.
     """
-    unknown = [cell for cell in cells if cell not in experiment.tuning.cells]
+    unknown = [cell for cell in cells if cell not in preset.tuning.cells]
     if unknown:
-        known = ", ".join(experiment.tuning.cells) or "none"
+        known = ", ".join(preset.tuning.cells) or "none"
         raise ParamsError(
             f"params.yaml: tuning.cells has no {', '.join(unknown)}; there are: {known}"
         )

@@ -113,7 +113,6 @@ def of_stage(stage: Stage, project: Project, words: Words | None = None) -> list
     read = {path.relative_to(project.root).as_posix() for path in stage.module.reads(project, said)}
     found = (read - stage.params_files) | set(sources(stage, project))
     for family, word in stage.components.items():
-        found.add(f"{family.replace('.', '/')}/{said[word]}.py")
         found.add(project.code(family, said[word]).relative_to(project.root).as_posix())
     return sorted(found)
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ser import components
 from ser.params import Tunable
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 #: Section of params.yaml whose entries are components -> their family.
 FAMILIES: Mapping[str, str] = {
@@ -48,8 +48,8 @@ _BOUNDS = {
 
 def text() -> str:
     """Return the page."""
-    tables = ["## All sections\n\n" + table(Experiment)]
-    for section, field in Experiment.model_fields.items():
+    tables = ["## All sections\n\n" + table(Preset)]
+    for section, field in Preset.model_fields.items():
         found = list(_tables(section, field))
         if found:
             tables += [f"## {section}", *found]

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ser import predictions
+from ser import files, predictions
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.errors import SerError
@@ -23,7 +23,7 @@ from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
 from ser.project import Project
 from ser.workflow import commands as stage_commands
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Path("work") / "protocol-gap"
@@ -112,20 +112,19 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
     """
     folder = FOLDER / protocol
     params = folder / "params.yaml"
-    experiment = read(root / "params.yaml", Experiment)
+    preset = read(root / "params.yaml", Preset)
     return (
         stage_commands.stage("split", params=params, folds=folder),
-        stage_commands.train(experiment, cell, params=params, folds=folder),
+        stage_commands.train(preset, cell, params=params, folds=folder),
     )
 
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     folder = root / FOLDER / protocol
-    folder.mkdir(parents=True, exist_ok=True)
     params: dict[str, Any] = load_mapping(root / "params.yaml")
     params["split"] = {**params["split"], "protocol": protocol}
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    files.write_text(folder / "params.yaml", text)
     for command in commands(cell, protocol, root):
         _run(command, root)
     frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)

@@ -5,7 +5,7 @@ from ser.grid import runners
 from ser.params import read
 from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 
 def keys(project: Project) -> set[str]:
@@ -19,7 +19,7 @@ def keys(project: Project) -> set[str]:
         ParamsError: params.yaml is wrong.
         StaleFeaturesError: The data are missing, or not those of params.yaml.
     """
-    params = read(project.params, Experiment)
+    params = read(project.params, Preset)
     wanted = [(name, "") for name in params.cells]
     wanted += [(name, "untuned") for name in params.tuning.cells]
     found: set[str] = set()

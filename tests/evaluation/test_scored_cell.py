@@ -15,6 +15,8 @@ from ser.training.recipe import TrainingParams
 from tests import synthetic
 from tests.grid.support import make_runner, make_vad_plan, train_and_score, write_inputs
 
+pytestmark = pytest.mark.stage
+
 
 def runs_by_name(experiment):
     return {run.spec.name: run for run in experiment.runs.values()}

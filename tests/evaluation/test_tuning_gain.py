@@ -6,7 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 from ser import predictions
 from ser.emotion import EMOTIONS
 from ser.evaluation import tuning_gain
-from ser.evaluation.tuning_gain import TunedCell
+from ser.evaluation.tuning_gain import TunedAndUntuned
 
 
 def cell(share_right, num_seeds=1, seed=0):
@@ -36,7 +36,7 @@ def cell(share_right, num_seeds=1, seed=0):
 def gains(tuned, constants, speaker_of=lambda id_: id_[:7]):
     frame = pd.concat([tuned, constants])
     speakers = {id_: speaker_of(id_) for id_ in frame["utterance_id"]}
-    return tuning_gain.table([TunedCell("lstm", "focal", 20, tuned, constants)], speakers)
+    return tuning_gain.table([TunedAndUntuned("lstm", "focal", 20, tuned, constants)], speakers)
 
 
 def test_the_numbers_are_those_of_scikit_learn():

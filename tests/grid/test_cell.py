@@ -12,6 +12,8 @@ from ser.tracking.memory_tracker import MemoryExperiment
 from ser.training.recipe import TrainingParams
 from tests.grid.support import make_runner, make_vad_plan
 
+pytestmark = pytest.mark.stage
+
 TAGS = {
     "ser.model", "ser.loss", "ser.corpus", "ser.protocol", "ser.fold", "ser.seed",
     "ser.split_sha256", "ser.features_sha256", "ser.git_commit", "ser.dvc_lock_sha256",

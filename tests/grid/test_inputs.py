@@ -102,8 +102,8 @@ def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherw
     project = Path(__file__).parents[2]
     plan = SimpleNamespace(model="lstm", loss="focal")
     listed = inputs.sources(plan, project)
-    assert {"ser/models/lstm.py", "ser/models/_heads.py", "ser/losses/focal.py"} <= set(listed)
-    assert {"ser/models/_ratings.py", "ser/metrics.py"} <= set(listed)
+    assert {"ser/models/lstm.py", "ser/nn/heads.py", "ser/losses/focal.py"} <= set(listed)
+    assert {"ser/nn/ratings.py", "ser/metrics.py"} <= set(listed)
     assert {"ser/training/fit.py", "ser/training/augment.py", "ser/batch.py"} <= set(listed)
     assert not {"ser/losses/aam.py", "ser/lineage.py", "ser/models/vggish.py"} & set(listed)
     everything = lineage.imported_sources(

@@ -9,6 +9,8 @@ from ser import components
 from ser.batch import ModelOutput
 from ser.params import tunables
 
+pytestmark = pytest.mark.numeric
+
 NUM_CLASSES = 4
 #: Name of a run -> the loss and its params; every loss once as it is by default.
 VARIANTS = {name: (name, {}) for name in components.names("ser.losses")}
@@ -95,7 +97,8 @@ def test_any_half_precision_gives_a_float32_loss_and_float64_stays(name, dtype):
     value = loss(output(logits.to(dtype)), labels, said)
     assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     expected = loss(output(logits), labels, said)
-    torch.testing.assert_close(value.float(), expected, atol=5e-2, rtol=5e-2)
+    # Six roundings of bfloat16 (2^-7) of a logit near 1: the rounding of what was given.
+    torch.testing.assert_close(value.float(), expected, atol=6 * 2**-7, rtol=6 * 2**-7)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -159,15 +162,17 @@ def test_a_space_lies_within_the_params_bounds_and_holds_its_first_trials(name):
             assert getattr(build_params, field) == value
 
 
-def test_every_loss_with_params_declares_a_space():
+@pytest.mark.parametrize("name", components.names("ser.losses"))
+def test_every_number_among_the_params_declares_where_it_may_be_searched(name):
+    params_class = components.load("ser.losses", name).Params
+    fields = params_class.model_fields.items()
+    numbers = {field for field, info in fields if info.annotation in (int, float)}
+    assert set(tunables(params_class)) == numbers
+
+
+def test_the_published_losses_have_spaces_of_the_size_that_tuning_expects():
     spaces = {
-        name: set(tunables(components.load("ser.losses", name).Params))
-        for name in components.names("ser.losses")
+        name: len(tunables(components.load("ser.losses", name).Params))
+        for name in ("aam", "ccc", "focal", "label_smoothing")
     }
-    assert spaces == {
-        "aam": {"margin_rad", "scale", "warmup_epochs"},
-        "ccc": {"weight"},
-        "cross_entropy": set(),
-        "focal": {"gamma", "alpha"},
-        "label_smoothing": {"epsilon"},
-    }
+    assert spaces == {"aam": 3, "ccc": 1, "focal": 2, "label_smoothing": 1}

@@ -82,7 +82,7 @@ def test_features_of_another_extractor_are_refused(upstream, fails, params):
         ("data/manifest.jsonl", "manifest.jsonl: no such file"),
         ("data/splits.csv", "splits.csv: no such file; `dvc repro split` makes it"),
         ("data/corpus.json", "corpus.json: no such file"),
-        ("data/features/mfcc", "mfcc/meta.json: no feature store"),
+        ("data/features/mfcc", "mfcc/meta.json: no such file; `dvc repro extract`"),
     ],
 )
 def test_what_is_not_there_is_named(upstream, fails, gone, message):

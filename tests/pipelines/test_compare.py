@@ -17,6 +17,8 @@ from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
 from tests.grid.support import train_and_score, write_inputs
 
+pytestmark = pytest.mark.stage
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, project):

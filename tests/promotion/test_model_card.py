@@ -3,17 +3,19 @@ from pathlib import Path
 import pytest
 
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import slices
 from ser.params import read
 from ser.promotion import model_card, registration
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 from tests.promotion.support import cell_of
 
 
 @pytest.fixture
 def facts(trained):
     cell = cell_of("lstm-aam")
-    params = read(Path("params.yaml"), Experiment)
+    params = read(Path("params.yaml"), Preset)
     packed = registration.pack_fold(cell, params, fold=None, seed=None)
     frame = cell.frame()
     utterances = manifest.read(Path("data/manifest.jsonl"))
@@ -21,8 +23,8 @@ def facts(trained):
         packed.source.bundle,
         registration.scores(cell, frame, utterances),
         slices.table(frame, slices.values_of(utterances)),
-        cell.read_json("split_report.json"),
-        cell.read_json("corpus.json"),
+        SplitReport.read(cell.data / "split_report.json"),
+        CorpusCard.read(cell.data / "corpus.json"),
     )
 
 

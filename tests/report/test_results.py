@@ -9,9 +9,8 @@ from ser.evaluation import grid_table, summary
 from ser.report import results
 from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
-from tests.evaluation.test_grid_table import grid
-from tests.evaluation.test_summary import cell
-from tests.report.test_page import BASELINES
+from tests.evaluation.support import cell, grid
+from tests.report.support import BASELINES
 
 CARD = synthetic.card(name="emodb", synthetic=False, num_used=339, num_speakers=10)
 SPLIT = synthetic.split_report(folds=[synthetic.fold_report(number) for number in range(1, 6)])

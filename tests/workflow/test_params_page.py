@@ -7,7 +7,7 @@ from pydantic import Field
 from ser import components
 from ser.params import Section, Tunable
 from ser.workflow import params_page
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 
 class Inner(Section):
@@ -53,8 +53,8 @@ def test_the_page_in_docs_is_the_one_that_the_classes_write(project):
 
 def test_every_section_is_on_the_page_in_docs(project):
     page = (project / "docs" / "params.md").read_text(encoding="utf-8")
-    assert [s for s in Experiment.model_fields if f"| `{s}` |" not in page] == []
-    sections = set(Experiment.model_fields) - {"launcher", "synthetic_corpora"}
+    assert [s for s in Preset.model_fields if f"| `{s}` |" not in page] == []
+    sections = set(Preset.model_fields) - {"launcher", "synthetic_corpora"}
     assert [s for s in sections if f"\n## {s}\n" not in page] == []
 
 

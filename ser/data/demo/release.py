@@ -1,9 +1,5 @@
 """Write the demo corpus as an IEMOCAP-shaped tree, with everything that makes that tree hard."""
 
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -11,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from ser import files
 from ser.data.corpora.demo import Params
 from ser.data.demo import labels, plan, voice
 from ser.data.demo.delivery import cast_speaker, deliver
 from ser.data.demo.labels import TimedTurn
 from ser.data.demo.plan import PlannedTurn
 from ser.errors import CorpusError
-
-Progress = Callable[[Iterable[PlannedTurn]], Iterable[PlannedTurn]]
+from ser.progress import Progress
 
 #: Lies in the root of every tree that this module wrote, with the params it had.
 MARKER = "demo_corpus.json"
@@ -52,14 +48,8 @@ def generate(root: Path, params: Params, progress: Progress | None = None) -> No
         CorpusError: The root holds something that this function did not write.
     """
     _refuse_foreign(root)
-    partial = root.parent / f".{root.name}.partial-{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _write_tree(partial, params, progress)
-        _put_in_place(partial, root)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with files.replacing_folder(root) as part:
+        _write_tree(part, params, progress)
 
 
 def _refuse_foreign(root: Path) -> None:
@@ -73,21 +63,10 @@ def _refuse_foreign(root: Path) -> None:
         )
 
 
-def _put_in_place(partial: Path, root: Path) -> None:
-    """Rename the finished tree to its place; an earlier one leaves first."""
-    if not root.exists():
-        partial.rename(root)
-        return
-    earlier = partial.with_name(f"{partial.name}-earlier")
-    root.rename(earlier)
-    partial.rename(root)
-    shutil.rmtree(earlier)
-
-
 def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
     turns = plan.build(seed=params.seed, utterances_per_session=params.utterances_per_session)
     positions = {turn.id: index for index, turn in enumerate(turns)}
-    shown: Iterable[PlannedTurn] = turns if progress is None else progress(turns)
+    shown = (progress or iter)(turns)
     for dialogue, members in groupby(shown, key=lambda turn: turn.dialogue):
         timed: list[TimedTurn] = []
         end_s = 1.5
@@ -104,7 +83,7 @@ def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
         nothing = np.zeros((160, 2), dtype=np.int16)  # whole dialogues are not read by anyone
         _write_wav(session / f"dialog/wav/{dialogue}.wav", nothing, params.sampling_rate)
     settings = params.model_dump(include=set(Params.__annotations__))
-    _write_bytes(root / MARKER, json.dumps(settings, indent=2, sort_keys=True).encode() + b"\n")
+    files.write_json(root / MARKER, settings, sort_keys=True)
     _write_bytes(root / "README.txt", _README.encode())
     _write_bytes(root / "Documentation/corpus.dic", b"SYNTHETIC\n")
 
