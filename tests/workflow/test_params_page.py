@@ -41,7 +41,8 @@ class Outer(Section):
 
 
 def blocks(text):
-    return text.strip().split("\n\n")
+    """A page cut before every heading, so that a block says what it is about."""
+    return re.split(r"\n\n(?=\*\*`|## )", text.strip())
 
 
 def test_the_page_in_docs_is_the_one_that_the_classes_write(project):
