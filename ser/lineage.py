@@ -50,11 +50,9 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/params.py": "reads values that are compared themselves; their classes do count",
     "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
     "ser/runtime.py": "environment, signals and exit status of the process",
-    "ser/tracking/health.py": "state of the store",
     "ser/tracking/memory_tracker.py": "where runs are recorded",
     "ser/tracking/mlflow_tracker.py": "where runs are recorded",
     "ser/tracking/recording.py": "what the store accepts",
-    "ser/tracking/stale.py": "state of the store",
     "ser/tracking/store.py": "where runs are recorded",
 }
 
