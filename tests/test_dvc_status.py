@@ -188,9 +188,10 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     order = project.first.index
     cells = {TRAIN, OTHER, UNTUNED}
     assert sorted(project.first) == sorted(
-        [*upstream, "tune", *cells, "gain", "baselines", "compare"]
+        ["code", *upstream, "tune", *cells, "gain", "baselines", "compare"]
     )
     assert sorted(upstream, key=order) == upstream
+    assert order("code") < min(order("prepare"), order("extract@mfcc"))
     assert max(order("split"), order("extract@mfcc")) < order("tune")
     assert order("tune") < min(order(TRAIN), order(OTHER))
     assert max(order(OTHER), order(UNTUNED)) < order("gain")
@@ -254,14 +255,21 @@ def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(projec
 
 def test_files_that_decide_nothing_change_no_stage(project):
     with project.appended(
-        "README.md", "ser/cli/app.py", "ser/diagnosis.py", "ser/tracking/stale.py"
+        "README.md", "ser/cli/app.py", "ser/workflow/diagnosis.py", "ser/tracking/stale.py"
     ):
         assert project.changed_stages() == set()
 
 
 def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
     with project.appended("ser/losses/cross_entropy.py"):
-        assert project.changed_stages() == {TRAIN, "tune"}
+        assert project.changed_stages() == {TRAIN, "code"}
+
+
+def test_source_that_only_other_models_import_trains_nothing(project):
+    with project.appended("ser/models/_ssl.py"):
+        assert project.reproduced() == ["code"]
+    assert project.reproduced() == []
+    assert project.changed_stages() == set()
 
 
 def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(project):
