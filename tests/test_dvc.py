@@ -71,6 +71,8 @@ def components_of(stage, preset):
         }
     return {
         "code": {"tuning": "cells"},
+        "score": {"tuning": "cells"},
+        "compare": {"tuning": "cells"},
         "extract": {"features": key, "corpus": "name"},
         "weights": {"synthetic_weights": key},
     }.get(family, {})
