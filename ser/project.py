@@ -90,6 +90,87 @@ class CellFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportFolder:
+    """The folder of the comparison: tables, figures and the page.
+
+    Args:
+        folder: `reports`.
+    """
+
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        """The report, HTML."""
+        return self.folder / "index.html"
+
+    @property
+    def grid(self) -> Path:
+        """One row per cell, CSV."""
+        return self.folder / "grid.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """The grid's scores for `dvc metrics`, JSON."""
+        return self.folder / "metrics.json"
+
+    @property
+    def pairs(self) -> Path:
+        """Paired comparisons, CSV."""
+        return self.folder / "pairs.csv"
+
+    @property
+    def calibration(self) -> Path:
+        """Calibration before and after, CSV."""
+        return self.folder / "calibration.csv"
+
+    @property
+    def slices(self) -> Path:
+        """Scores by speaker, gender and the like, CSV."""
+        return self.folder / "slices.csv"
+
+    @property
+    def published(self) -> Path:
+        """Published numbers beside ours, CSV."""
+        return self.folder / "published.csv"
+
+    @property
+    def baselines(self) -> Path:
+        """One row per baseline, CSV."""
+        return self.folder / "baselines.csv"
+
+    @property
+    def shortcut(self) -> Path:
+        """What scripted speech gives away, JSON."""
+        return self.folder / "shortcut.json"
+
+    @property
+    def origins(self) -> Path:
+        """Where the weights of each cell came from, JSON."""
+        return self.folder / "origins.json"
+
+    @property
+    def gains(self) -> Path:
+        """What tuning brought, CSV."""
+        return self.folder / "tuning.csv"
+
+    @property
+    def studies(self) -> Path:
+        """Folder of the studies' trials and figures."""
+        return self.folder / "tuning"
+
+    @property
+    def protocol_gap(self) -> Path:
+        """A cell under two protocols, CSV."""
+        return self.folder / "protocol_gap.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the page's figures."""
+        return self.folder / "figures"
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """The artefacts of a checkout.
 
@@ -188,9 +269,19 @@ class Project:
         return self.root / "reports"
 
     @property
+    def report(self) -> ReportFolder:
+        """What is in that folder."""
+        return ReportFolder(self.reports)
+
+    @property
     def work(self) -> Path:
         """Scratch that survives an interruption, outside what DVC manages."""
         return self.root / "work"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of locks between processes."""
+        return self.work / "locks"
 
     @property
     def kept_folds(self) -> Path:

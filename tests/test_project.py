@@ -1,8 +1,9 @@
+import ast
 from pathlib import Path
 
 import pytest
 
-from ser.project import CellFolder, Project, TrainedFold
+from ser.project import CellFolder, Project, ReportFolder, TrainedFold
 
 CELL = "lstm-focal"
 
@@ -43,7 +44,7 @@ def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
     assert made[0] == TrainedFold(tmp_path / "fold-2" / "seed-0")
 
 
-@pytest.mark.parametrize("kind", [TrainedFold, CellFolder])
+@pytest.mark.parametrize("kind", [TrainedFold, CellFolder, ReportFolder])
 def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
     found = [
         getattr(kind(Path("x")), name)
@@ -52,3 +53,75 @@ def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
     ]
     assert {path.parent for path in found} == {Path("x")}
     assert len({path.name for path in found}) == len(found)
+
+
+#: Written by people and named on command lines: no artefacts.
+BY_HAND = {"params.yaml", "dvc.yaml"}
+
+#: File -> names that it may spell, and why: they are not the project's artefacts there.
+SPELT_ELSEWHERE = {
+    # Files of a bundle, which is no folder of the checkout.
+    "ser/registry/bundle.py": {"model.safetensors", "statistics.safetensors"},
+    # Hugging Face's names for the files of a checkpoint.
+    "ser/pretrained/checkpoints.py": {"model.safetensors"},
+}
+
+
+#: Files that still spell names, until they are given a `Project` or a folder of it.
+NOT_YET = {
+    "pipelines/baselines.py",
+    "pipelines/compare.py",
+    "pipelines/gain.py",
+    "pipelines/prepare.py",
+    "pipelines/split.py",
+    "pipelines/tune.py",
+    "ser/grid/cell.py",
+    "ser/tracking/cells.py",
+    "ser/training/fold.py",
+}
+
+
+def artefacts():
+    """The names of all files that ser/project.py gives a place."""
+    found = set()
+    for kind in (Project, CellFolder, TrainedFold, ReportFolder):
+        paths = (
+            getattr(kind(Path("x")), name)
+            for name, value in vars(kind).items()
+            if isinstance(value, property)
+        )
+        found |= {path.name for path in paths if isinstance(path, Path) and path.suffix}
+    return found - BY_HAND
+
+
+def literals(path):
+    """The texts of a file, without docstrings and the help of options."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    helps = [
+        word.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+        if word.arg == "help"
+    ]
+    left_out = {id(part) for text in helps for part in ast.walk(text)}
+    left_out |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in left_out
+    }
+
+
+def test_names_of_artefacts_are_spelt_in_one_file_only(project):
+    names = artefacts()
+    assert {"predictions.parquet", "split_report.json", "grid.csv", "facts.json"} <= names
+    spelt = {}
+    for folder in ("ser", "pipelines"):
+        for path in sorted((project / folder).rglob("*.py")):
+            found = {text.rpartition("/")[2] for text in literals(path)} & names
+            if found:
+                spelt[path.relative_to(project).as_posix()] = found
+    assert spelt.pop("ser/project.py") == names
+    assert {name: found for name, found in spelt.items() if name not in NOT_YET} == SPELT_ELSEWHERE

@@ -43,10 +43,11 @@ def protocol_gap(
     Example: ser protocol-gap lstm-cross_entropy
     """
     from ser import tables
+    from ser.project import Project
     from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
-    tables.write_csv(Path("reports") / "protocol_gap.csv", gap.table)
+    tables.write_csv(Project().report.protocol_gap, gap.table)
     typer.echo(protocol_gap.as_text(gap))
 
 
@@ -59,10 +60,12 @@ def restore_runs(
 
     Example: dvc checkout && ser restore-runs
     """
+    from ser.project import CellFolder, Project
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
-    folders = sorted(path.parent for path in Path("runs").glob(f"*/{cells.RECORD}"))
+    found = map(CellFolder, sorted(Project().runs.glob("*")))
+    folders = [cell.folder for cell in found if cell.record.is_file()]
     total = 0
     for folder in folders:
         count = cells.restore(folder, open_experiment)
@@ -85,14 +88,15 @@ def results(
 
     Example: ser results --into README.md
     """
+    from ser.project import Project
     from ser.report import results as tables
 
-    reports = Path("reports")
-    found = tables.read(reports, Path("data"))
+    project = Project()
+    found = tables.read(project)
     typer.echo(tables.as_text(found))
-    typer.echo(f"report: {(reports / 'index.html').resolve()}")
+    typer.echo(f"report: {project.report.page.resolve()}")
     if into is not None:
-        tables.write_into(into, found)
+        tables.write_into(into, found, project)
         typer.echo(f"{into}: the table {found.name} is up to date")
 
 

@@ -15,6 +15,7 @@ from ser.evaluation import calibration, comparison, published, ranks, slices
 from ser.evaluation.comparison import Cell
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
+from ser.project import ReportFolder
 from ser.utterance import Utterance
 
 
@@ -146,6 +147,8 @@ def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]
 
 def write(folder: Path, evidence: Evidence) -> None:
     """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
-    for name in ("pairs", "calibration", "slices", "published"):
-        table: pd.DataFrame = getattr(evidence, name)
-        tables.write_csv(folder / f"{name}.csv", table)
+    report = ReportFolder(folder)
+    tables.write_csv(report.pairs, evidence.pairs)
+    tables.write_csv(report.calibration, evidence.calibration)
+    tables.write_csv(report.slices, evidence.slices)
+    tables.write_csv(report.published, evidence.published)

@@ -8,6 +8,7 @@ import pandas as pd
 from ser import files, tables
 from ser.evaluation import comparison
 from ser.evaluation.summary import CellSummary
+from ser.project import ReportFolder
 
 COLUMNS = (
     "model",
@@ -68,14 +69,15 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
 
 def write(folder: Path, grid: pd.DataFrame) -> None:
     """Write grid.csv, and the same as metrics.json for `dvc metrics`."""
-    tables.write_csv(folder / "grid.csv", grid)
+    report = ReportFolder(folder)
+    tables.write_csv(report.grid, grid)
     records = {
         f"{row['model']}-{row['loss']}": {
             name: round(float(row[name]), 6) for name in COLUMNS[4:-1] if pd.notna(row[name])
         }
         for row in grid.to_dict("records")
     }
-    files.write_json(folder / "metrics.json", records)
+    files.write_json(report.metrics, records)
 
 
 def as_text(grid: pd.DataFrame) -> str:

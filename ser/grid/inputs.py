@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
+from ser.project import Project
 from ser.training.plan import CellPlan
 from ser.utterance import Utterance
 
@@ -28,6 +29,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/grid/tuned.py": "the values it reads are in the key",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "the parsed params are in the key",
+    "ser/project.py": "where files are; their content is in the key",
     "ser/tracking/*.py": "where runs are recorded",
     "ser/utterance.py": "the manifest is pinned by digest",
 }
@@ -50,6 +52,17 @@ class InputPaths:
     splits: Path
     split_report: Path
     features: Path
+
+    @classmethod
+    def of(cls, project: Project, feature: str) -> Self:
+        """Return where they are in a project."""
+        return cls(
+            project.manifest,
+            project.corpus_card,
+            project.splits,
+            project.split_report,
+            project.features(feature),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def pack(
         BundleError: The folds were tuned apart, so there is no one set of params.
         TrainingError: It diverges.
     """
-    records = cell.record().folds
+    records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(
             f"{cell.folder}: each fold was tuned by itself, so there is no one set of params to "
@@ -67,24 +67,23 @@ def pack(
     data = _inputs(cell, first)
     plan = bundles.plan_of(first.spec.params, data.emotions)
     chosen = _train(plan, data, seed=chosen_seed, num_epochs=num_epochs)
-    saved = SavedFold(scratch / cell.folder.name)
+    saved = SavedFold(scratch / cell.name)
     saved.folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in chosen.fit.weights.items()}
     save_file(weights, saved.weights)
     chosen.statistics.save(saved.statistics)
-    frame = cell.frame()
     answers = packing.answering(
         cell,
-        [frame[frame["part"] == "dev"]],
+        [cell.frame[cell.frame["part"] == "dev"]],
         params=params.serving,
         limits=params.input_limits.model_dump(mode="json"),
     )
     training = Training(
-        cell=cell.folder.name,
+        cell=cell.name,
         fold=None,
         seed=chosen_seed,
         num_epochs=num_epochs,
-        run_key=cell.record().cell.spec.run_key,
+        run_key=cell.record.cell.spec.run_key,
         origin=str(chosen.model.origin),
     )
     return Packed(
@@ -100,14 +99,7 @@ def _inputs(cell: TrainedCell, record: RunRecord) -> Inputs:
     section = dict(record.spec.params["feature"])
     name = str(section.pop("name"))
     section.pop("sampling_rate")
-    paths = InputPaths(
-        manifest=cell.data / "manifest.jsonl",
-        card=cell.data / "corpus.json",
-        splits=cell.data / "splits.csv",
-        split_report=cell.data / "split_report.json",
-        features=cell.data / "features" / name,
-    )
-    return cell_inputs.load(paths, feature_params=section)
+    return cell_inputs.load(InputPaths.of(cell.project, name), feature_params=section)
 
 
 def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:

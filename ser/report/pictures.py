@@ -1,6 +1,5 @@
 """The figures of the report's page, drawn from the cells' results and saved beside it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from ser import predictions
+from ser import files, predictions
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration
@@ -20,8 +19,7 @@ from ser.figures import calibration as calibration_figure
 from ser.figures import embeddings as embedding_figure
 from ser.figures import heat_map, intervals, layers, ranks, style
 from ser.figures.embeddings import Embeddings
-
-PREDICTIONS = "predictions.parquet"
+from ser.project import CellFolder
 
 
 class Drawn(NamedTuple):
@@ -62,7 +60,10 @@ def draw(
         },
         draw_calibration(
             folder,
-            {"-".join(cell): predictions.read(cells[cell] / PREDICTIONS) for cell in best},
+            {
+                "-".join(cell): predictions.read(CellFolder(cells[cell]).predictions)
+                for cell in best
+            },
             footer=footer,
         ),
         draw_embeddings(folder, cells, emotions, footer=footer),
@@ -73,8 +74,8 @@ def layer_weights(cells: Mapping[Cell, Path]) -> dict[str, list[list[float]]]:
     """Return what frozen layers contribute, per fold and seed, of cells that learn it."""
     found: dict[str, list[list[float]]] = {}
     for cell, folder in cells.items():
-        for path in sorted(folder.glob("fold-*/seed-*/facts.json")):
-            weights = json.loads(path.read_text(encoding="utf-8")).get("layer_weights")
+        for fold in CellFolder(folder).folds():
+            weights = files.read_object(fold.facts).get("layer_weights")
             if weights is not None:
                 found.setdefault("-".join(cell), []).append(weights)
     return found
@@ -163,7 +164,7 @@ def draw_embeddings(
     """
     by_model: dict[str, dict[str, Embeddings]] = {}
     for (model, loss), cell in sorted(cells.items()):
-        arrays = load_file(sorted(cell.glob("fold-1/seed-*/embeddings.safetensors"))[0])
+        arrays = load_file(CellFolder(cell).folds()[0].embeddings)
         by_model.setdefault(model, {})[loss] = Embeddings(
             arrays["embeddings"].astype(np.float32), arrays["labels"], arrays.get("prototypes")
         )

@@ -22,10 +22,11 @@ from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
 from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
+from ser.project import CellFolder, Project
 from ser.workflow.experiment import Experiment, train_command
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
-FOLDER = Path("work") / "protocol-gap"
+FOLDER = Project().work / "protocol-gap"
 COLUMNS = ("protocol", "num_folds", "num_seeds", "uar", "uar_low", "uar_high", "wa")
 
 
@@ -67,7 +68,7 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
         ProtocolGapError: A stage failed; it has said why.
     """
     scores = [_train(cell, protocol, root) for protocol in protocols]
-    card = CorpusCard.read(root / "data" / "corpus.json")
+    card = CorpusCard.read(Project(root).corpus_card)
     rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
     first, second = (found.by_speaker for found in scores)
     return Gap(
@@ -104,11 +105,12 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
         root: The project's root, where the commands are to be run.
     """
     folder = FOLDER / protocol
-    experiment = read(root / "params.yaml", Experiment)
-    train = train_command(load_mapping(root / "dvc.yaml"), experiment, cell)
+    project = Project(folds=folder)
+    experiment = read(Project(root).params, Experiment)
+    train = train_command(load_mapping(Project(root).pipeline), experiment, cell)
     for option, path in (
-        ("--splits", folder / "splits.csv"),
-        ("--split-report", folder / "split_report.json"),
+        ("--splits", project.splits),
+        ("--split-report", project.split_report),
         ("--out", folder / cell),
     ):
         train[train.index(option) + 1] = str(path)
@@ -116,21 +118,21 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
         # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
         place = train.index("--tuned")
         del train[place : place + 2]
-    params = ["--params", str(folder / "params.yaml")]
-    split = [sys.executable, "-m", "pipelines.split", "--manifest", "data/manifest.jsonl"]
+    params = ["--params", str(Project(folder).params)]
+    split = [sys.executable, "-m", "pipelines.split", "--manifest", str(project.manifest)]
     return [*split, *params, "--out", str(folder)], [*train, *params]
 
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     folder = root / FOLDER / protocol
-    params: dict[str, Any] = load_mapping(root / "params.yaml")
+    params: dict[str, Any] = load_mapping(Project(root).params)
     params["split"] = {**params["split"], "protocol": protocol}
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
-    files.write_text(folder / "params.yaml", text)
+    files.write_text(Project(folder).params, text)
     for command in commands(cell, protocol, root):
         _run(command, root)
-    frame = predictions.read(folder / cell / "predictions.parquet")
-    utterances = manifest.read(root / "data" / "manifest.jsonl")
+    frame = predictions.read(CellFolder(folder / cell).predictions)
+    utterances = manifest.read(Project(root).manifest)
     return summary.summarise(frame, {u.id: u.speaker for u in utterances})
 
 

@@ -118,9 +118,7 @@ def test_tampered_file_list_is_named(project, runs):
 def test_a_damaged_file_list_is_refused_with_its_run(project, runs):
     (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/lineage.json")
     kept.write_text('{"sources": {')
-    with pytest.raises(
-        TrackingError, match=f"run {runs[0]}: .*lineage.json: it is not"
-    ):
+    with pytest.raises(TrackingError, match=f"run {runs[0]}: .*lineage.json: it is not"):
         verify.verify(runs[0], project)
 
 
