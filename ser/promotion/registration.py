@@ -110,7 +110,7 @@ def register(
     uri = _log(
         experiment, folder, bundle, packed.tracked, description=description, tags=tags, root=root
     )
-    name = versions.model_name(bundle.corpus["name"], bundle.corpus["protocol"])
+    name = versions.model_name(bundle.corpus.name, bundle.corpus.protocol)
     registry = versions.open_registry(root)
     registered = registry.register(
         name,

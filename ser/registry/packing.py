@@ -16,7 +16,7 @@ from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features import store
 from ser.project import CellFolder, Project
-from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
+from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.training.fold import SavedFold
@@ -194,14 +194,14 @@ def source(
         served={},
         answering=answers,
         training=training,
-        corpus={
-            "name": card.name,
-            "licence": card.licence,
-            "citation": card.citation,
-            "synthetic": card.synthetic,
-            "protocol": cell.split.protocol,
-            "speaker_independent": cell.split.speaker_independent,
-        },
+        corpus=TrainedOn(
+            name=card.name,
+            licence=card.licence,
+            citation=card.citation,
+            synthetic=card.synthetic,
+            protocol=cell.split.protocol,
+            speaker_independent=cell.split.speaker_independent,
+        ),
         tags=dict(record.spec.tags),
         environment=lineage.Record.read(cell.files.lineage).environment,
         files={},

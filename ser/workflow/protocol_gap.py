@@ -64,6 +64,7 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
         the features and the utterances are the same.
 
     Raises:
+        FileError: There is no corpus card.
         ParamsError: There is no such cell.
         ProtocolGapError: A stage failed; it has said why.
     """

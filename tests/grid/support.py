@@ -12,6 +12,7 @@ from ser.grid import inputs
 from ser.grid.cell import CellRunner, Workspace
 from ser.grid.inputs import InputPaths
 from ser.losses import ccc
+from ser.project import Project
 from tests import synthetic
 from tests.training.support import make_plan
 
@@ -31,13 +32,7 @@ def write_inputs(root, utterances, **split):
     )
     used = [u for u in utterances if u.emotion is not None]
     synthetic.feature_store(data / "features" / "mfcc", used)
-    return InputPaths(
-        data / "manifest.jsonl",
-        data / "corpus.json",
-        data / "splits.csv",
-        data / "split_report.json",
-        data / "features" / "mfcc",
-    )
+    return InputPaths.of(Project(root), "mfcc")
 
 
 def make_vad_plan(training=None, **recipe):

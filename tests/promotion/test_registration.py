@@ -44,8 +44,8 @@ def test_what_must_be_answered_is_kept_with_the_registration(trained, tmp_path):
     frame = cell_of("lstm-aam").frame
     expected = frame[(frame["fold"] == 1) & (frame["part"] == "test")]
     assert tracked["utterance_id"].tolist() == expected["utterance_id"].tolist()
-    card = client.download_artifacts(version.run_id, "model_card.md", str(tmp_path))
-    assert "# lstm-aam" in Path(card).read_text()
+    model_card = client.download_artifacts(version.run_id, "model_card.md", str(tmp_path))
+    assert "# lstm-aam" in Path(model_card).read_text()
 
 
 def test_no_scratch_is_left_behind(trained):

@@ -76,6 +76,6 @@ def test_the_bundle_says_what_it_is(cell):
     assert bundle.training.described.startswith("fold 1, seed 0, epoch ")
     assert bundle.training.run_key == record.spec.run_key
     assert bundle.is_synthetic
-    assert bundle.corpus["protocol"] == "session"
+    assert bundle.corpus.protocol == "session"
     assert bundle.params["loss"]["name"] == "aam"
     assert bundle.tags["ser.split_sha256"] == record.spec.tags["ser.split_sha256"]
