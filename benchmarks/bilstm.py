@@ -22,7 +22,7 @@ _GRADIENTS_WITHIN = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class StepInput:
     """One batch and the gradient that comes back to the layers.
 
     Args:
@@ -47,7 +47,7 @@ class PackedLstm(nn.Module):
             _NUM_BINS, MODEL.hidden_size, MODEL.num_layers, batch_first=True, bidirectional=True
         )
 
-    def forward(self, task: Task) -> Tensor:
+    def forward(self, task: StepInput) -> Tensor:
         """Return states `(batch, num_frames, 2 * hidden_size)`, zero in the padding."""
         packed = pack_padded_sequence(
             task.inputs, task.lengths, batch_first=True, enforce_sorted=False
@@ -63,7 +63,7 @@ class OurLayers(nn.Module):
         widths = [_NUM_BINS] + [2 * MODEL.hidden_size] * (MODEL.num_layers - 1)
         self.layers = nn.ModuleList(BidirectionalLayer(w, MODEL.hidden_size) for w in widths)
 
-    def forward(self, task: Task) -> Tensor:
+    def forward(self, task: StepInput) -> Tensor:
         """Return states `(batch, num_frames, 2 * hidden_size)`, anything in the padding."""
         frames = task.inputs
         for layer in self.layers:
@@ -108,18 +108,23 @@ def _batches(lengths: Sequence[int], num_batches: int) -> Iterator[tuple[str, li
     yield "random", shuffled[:num_batches]
 
 
-def build_task(lengths: Sequence[int], device: torch.device) -> Task:
+def build_task(lengths: Sequence[int], device: torch.device) -> StepInput:
     """Return a batch of noise with these lengths, in frames."""
     on_cpu = torch.tensor(lengths)
     num_frames = int(on_cpu.max())
     mask = valid_frames(on_cpu, num_frames).unsqueeze(-1)
     inputs = torch.randn(len(lengths), num_frames, _NUM_BINS) * mask
     gradient = torch.randn(len(lengths), num_frames, 2 * MODEL.hidden_size) * mask
-    return Task(inputs.to(device), on_cpu, on_cpu.to(device), gradient.to(device))
+    return StepInput(inputs.to(device), on_cpu, on_cpu.to(device), gradient.to(device))
 
 
 def _compare(
-    name: str, ours: OurLayers, packed: PackedLstm, tasks: Sequence[Task], *, repeats: int
+    name: str,
+    ours: OurLayers,
+    packed: PackedLstm,
+    tasks: Sequence[StepInput],
+    *,
+    repeats: int,
 ) -> Measurement:
     require_same_answers(ours, packed, tasks)
     seconds = timing.alternate(
@@ -137,14 +142,14 @@ def _compare(
     )
 
 
-def _steps(model: Callable[[Task], Tensor], tasks: Sequence[Task]) -> None:
+def _steps(model: Callable[[StepInput], Tensor], tasks: Sequence[StepInput]) -> None:
     for task in tasks:
         torch.autograd.backward(model(task), task.gradient)
     if tasks[0].inputs.is_cuda:
         torch.cuda.synchronize()
 
 
-def require_same_answers(ours: OurLayers, packed: PackedLstm, tasks: Sequence[Task]) -> None:
+def require_same_answers(ours: OurLayers, packed: PackedLstm, tasks: Sequence[StepInput]) -> None:
     """Refuse outputs, or gradients of weights, that differ; raise DifferentResultError."""
     for task in tasks:
         mask = valid_frames(task.device_lengths, task.inputs.shape[1]).unsqueeze(-1)

@@ -52,7 +52,11 @@ def require_close(
 
 
 def require_same(ours: object, alternative: object, *, what: str) -> None:
-    """Refuse results that are not equal; raise DifferentResultError."""
+    """Refuse results that are not equal.
+
+    Raises:
+        DifferentResultError: They differ.
+    """
     if ours != alternative:
         raise DifferentResultError(
             f"{what}: the result differs from the alternative's, and their speeds are not compared"

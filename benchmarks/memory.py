@@ -30,6 +30,9 @@ def anonymous_bytes() -> int:
     """Return the memory of this process that is not backed by a file.
 
     Pages of a memory-mapped store are not counted: the system takes them back at will.
+
+    Raises:
+        RuntimeError: The system does not say it.
     """
     for line in _STATUS.read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")

@@ -10,6 +10,7 @@ from ser.data import leakage, manifest, splits
 from ser.data.split_report import SplitReport
 from ser.data.splits import SplitParams
 from ser.params import StageParams, read
+from ser.project import Project, Words
 
 logger = logging.getLogger("split")
 
@@ -20,9 +21,19 @@ class Params(StageParams):
     split: SplitParams
 
 
-def run(params: Params, *, manifest_file: Path, out: Path) -> None:
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the manifest."""
+    return [project.manifest]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the folds and their audit."""
+    return [project.splits, project.split_report]
+
+
+def run(params: Params, project: Project) -> None:
     """Make the folds, audit them, and write both."""
-    utterances = manifest.read(manifest_file)
+    utterances = manifest.read(project.manifest)
     folds = splits.split(utterances, params.split)
     audited = leakage.audit(folds, utterances, params.split.protocol)
     table = splits.to_csv(folds)
@@ -30,12 +41,12 @@ def run(params: Params, *, manifest_file: Path, out: Path) -> None:
         protocol=params.split.protocol,
         speaker_independent=leakage.is_speaker_independent(params.split.protocol),
         params=params.split,
-        manifest_sha256=lineage.sha256_file(manifest_file),
+        manifest_sha256=lineage.sha256_file(project.manifest),
         split_sha256=lineage.sha256_text(table),
         folds=audited,
     )
-    files.write_text(out / "splits.csv", table)
-    report.write(out / "split_report.json")
+    files.write_text(project.splits, table)
+    report.write(project.split_report)
     logger.info("protocol %s: %d folds, audit passed", params.split.protocol, len(folds))
 
 
@@ -43,12 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the outputs")
+    parser.add_argument("--folds", type=Path, help="folder of both files, instead of data")
     options = parser.parse_args(argv)
-    return runtime.run_main(
-        lambda: run(read(options.params, Params), manifest_file=options.manifest, out=options.out)
-    )
+    project = Project(folds=options.folds)
+    return runtime.run_main(lambda: run(read(options.params, Params), project))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,25 @@ PACKAGES: tuple[str, ...] = (
     "transformers",
 )
 
+#: Imported by much, and yet no reason to compute anything anew: pattern -> why not.
+DECIDES_NOTHING: Mapping[str, str] = {
+    "pipelines/__init__.py": "sets the environment of the process",
+    "ser/components.py": "finds a file by its name",
+    "ser/errors.py": "names of failures; what fails has no result",
+    "ser/lineage.py": "digests and versions: where a result came from, not what it is",
+    "ser/params.py": "reads values that are compared themselves; their classes do count",
+    "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
+    "ser/contracts.py": "types alone; what keeps them is listed itself",
+    "ser/progress.py": "shows how far a job is",
+    "ser/runtime.py": "environment, signals and exit status of the process",
+    "ser/tracking/memory_tracker.py": "where runs are recorded",
+    "ser/tracking/mlflow_tracker.py": "where runs are recorded",
+    "ser/tracking/recording.py": "what the store accepts",
+    "ser/tracking/store.py": "where runs are recorded",
+}
+
 _CHUNK_BYTES = 1 << 20
+_PACKAGE = "__init__.py"
 
 
 class Record(JsonArtefact):
@@ -136,7 +154,8 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
     """Return the project's source files that some files import, directly or not.
 
     Imports are read from the text, wherever in the file they stand; nothing is imported.
-    `__init__` files are left out: they hold a docstring.
+    `__init__` files are left out: they hold a docstring. A file or folder beside a source
+    file that is named by a string in it, as a template or a table, counts with it.
 
     Args:
         root: The project's root.
@@ -145,7 +164,7 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
         skip: Patterns of files that are neither named nor followed (`fnmatch`).
 
     Returns:
-        Paths relative to the root, the starts among them, sorted.
+        Paths relative to the root, `/`-separated, the starts among them, sorted.
     """
     patterns = tuple(skip)
     found: set[str] = set()
@@ -160,7 +179,20 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
         tree = ast.parse((root / name).read_text(encoding="utf-8"))
         files = (f"{module.replace('.', '/')}.py" for module in _imported_modules(tree))
         waiting += [file for file in files if (root / file).is_file()]
+        found.update(f"{Path(name).parent.as_posix()}/{data}" for data in _data(root / name, tree))
     return sorted(found)
+
+
+def _data(source: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield the names of data files, and of folders of such, that a source file names."""
+    beside = {
+        path.name
+        for path in source.parent.iterdir()
+        if path.suffix != ".py" and path.name != "__pycache__" and not (path / _PACKAGE).exists()
+    }
+    if beside:
+        strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        yield from beside & strings
 
 
 def _imported_modules(tree: ast.Module) -> Iterator[str]:

@@ -1,12 +1,12 @@
-"""Every score we report, defined once: NumPy in, float out."""
+"""Every score of classes that we report, defined once: NumPy in, float out.
 
-from collections.abc import Sequence
+Those of ratings are in `ser.concordance`; `ser.scores` puts a set of them together.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from ser.emotion import DIMENSIONS
 
 NUM_CALIBRATION_BINS = 15
 _LEAST_PROBABILITY = 1e-12
@@ -43,24 +43,84 @@ def confusion(*, truth: ArrayLike, prediction: ArrayLike, num_classes: int) -> N
     return counts.reshape(num_classes, num_classes).astype(np.int64)
 
 
+def tallies(matrices: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how often each class is right, and how often it is spoken.
+
+    Args:
+        matrices: Confusion counts or weights `(..., num_classes, num_classes)`, rows truth:
+            one matrix, or one per speaker or resample.
+
+    Returns:
+        Hits and occurrences, both `(..., num_classes)`.
+    """
+    counts = np.asarray(matrices, dtype=np.float64)
+    return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1)
+
+
 def recalls(matrix: ArrayLike) -> NDArray[np.float64]:
     """Return the recall of each class: correct / spoken.
 
     Args:
-        matrix: Confusion counts or weights `(num_classes, num_classes)`, rows truth.
+        matrix: Confusion counts or weights `(..., num_classes, num_classes)`, rows truth.
 
     Returns:
-        Recalls `(num_classes,)` in [0, 1].
+        Recalls `(..., num_classes)` in [0, 1].
 
     Raises:
         ValueError: A class has no utterance; an average over it would be no number.
     """
-    counts = np.asarray(matrix, dtype=np.float64)
-    spoken = counts.sum(axis=1)
-    if (spoken == 0).any():
-        absent = np.flatnonzero(spoken == 0).tolist()
+    return _shares(*tallies(matrix))
+
+
+def recalls_where_spoken(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Return what `recalls` does, and NaN for a class that is not spoken."""
+    hits, spoken = tallies(matrix)
+    return np.where(spoken > 0, hits / np.where(spoken > 0, spoken, 1.0), np.nan)
+
+
+def uar_of(hits: NDArray[np.float64], spoken: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the UAR of tallies: the mean over classes of hits / spoken.
+
+    It is linear in the hits: for a difference of hits it is the difference of two UARs, for
+    one speaker's hits over everybody's occurrences what this speaker adds to the UAR.
+
+    Args:
+        hits: See `tallies`, `(..., num_classes)`.
+        spoken: The same; one of the two may be broadcast to the other.
+
+    Returns:
+        `(...)`, in [0, 1] for counts.
+
+    Raises:
+        ValueError: A class is spoken by nobody.
+    """
+    return np.asarray(_shares(hits, spoken).mean(axis=-1))
+
+
+def uar_where_spoken(matrices: ArrayLike) -> NDArray[np.float64]:
+    """Return the UAR over the classes that are spoken in each matrix.
+
+    Args:
+        matrices: Confusion counts `(..., num_classes, num_classes)`, none of them empty.
+
+    Returns:
+        `(...)` in [0, 1].
+    """
+    return np.asarray(np.nanmean(recalls_where_spoken(matrices), axis=-1))
+
+
+def wa_of(hits: NDArray[np.float64], spoken: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the WA of tallies `(..., num_classes)`: the share that is right `(...)`."""
+    return np.asarray(hits.sum(axis=-1) / spoken.sum(axis=-1))
+
+
+def _shares(hits: NDArray[np.float64], spoken: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return hits / spoken, which no class may leave undefined."""
+    is_absent = (spoken == 0).reshape(-1, spoken.shape[-1]).any(axis=0)
+    if is_absent.any():
+        absent = np.flatnonzero(is_absent).tolist()
         raise ValueError(f"recall is undefined: no utterance has class index {absent}")
-    return np.asarray(np.diag(counts) / spoken)
+    return np.asarray(hits / spoken)
 
 
 def precisions(matrix: ArrayLike) -> NDArray[np.float64]:
@@ -261,134 +321,6 @@ def _checked_probabilities(
         worst = float(np.abs(table.sum(axis=1) - 1.0).max())
         raise ValueError(f"probabilities must sum to one in every row; off by {worst:.3g}")
     return table, truth_ids
-
-
-def ccc(*, truth: ArrayLike, prediction: ArrayLike) -> float:
-    """Return Lin's concordance correlation coefficient.
-
-    2 cov(x, y) / (var x + var y + (mean x - mean y)^2), all moments biased (1 / n).
-
-    Args:
-        truth: Values `(num_utterances,)`.
-        prediction: Values, same shape.
-
-    Returns:
-        CCC in [-1, 1]; 0 where both are the same constant, the limit from perturbations
-        that do not correlate.
-
-    Source:
-        Lin (1989), "A concordance correlation coefficient to evaluate reproducibility".
-    """
-    x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    covariance = float(np.mean((x - x.mean()) * (y - y.mean())))
-    spread = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
-    return 2 * covariance / spread if spread > 0 else 0.0
-
-
-def mae(*, truth: ArrayLike, prediction: ArrayLike) -> float:
-    """Return the mean absolute error, in the unit of the values.
-
-    Args:
-        truth: Values `(num_utterances,)`.
-        prediction: Values, same shape.
-
-    Returns:
-        The mean of |truth - prediction|, at least 0.
-
-    """
-    x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    return float(np.mean(np.abs(x - y)))
-
-
-def rating_scores(*, truth: ArrayLike, prediction: ArrayLike) -> dict[str, float]:
-    """Return CCC and MAE of each of `DIMENSIONS`, over the utterances rated on it.
-
-    Args:
-        truth: Ratings `(num_utterances, 3)` in points of their scale, NaN where there
-            is none.
-        prediction: Ratings, same shape, all there.
-
-    Returns:
-        `ccc_<dimension>`, in [-1, 1], and `mae_<dimension>`, in points. A dimension on
-        which no utterance is rated has neither.
-
-    Raises:
-        ValueError: The shapes differ, or are not those of ratings.
-    """
-    ratings, predicted = (np.asarray(v, dtype=np.float64) for v in (truth, prediction))
-    if ratings.shape != predicted.shape or ratings.shape[1:] != (len(DIMENSIONS),):
-        raise ValueError(
-            f"truth and prediction must both be (num_utterances, {len(DIMENSIONS)}), "
-            f"got {ratings.shape} and {predicted.shape}"
-        )
-    scores: dict[str, float] = {}
-    for dimension, values, said in zip(DIMENSIONS, ratings.T, predicted.T, strict=True):
-        is_rated = ~np.isnan(values)
-        if is_rated.any():
-            pair = {"truth": values[is_rated], "prediction": said[is_rated]}
-            scores |= {f"ccc_{dimension}": ccc(**pair), f"mae_{dimension}": mae(**pair)}
-    return scores
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """All classification scores of one set of predictions.
-
-    Args:
-        uar, wa, macro_f1, mcc, ece: See the functions of the same names.
-        recall: Recall per emotion, in the order of the emotions.
-        confusion: Counts `(num_classes, num_classes)`, rows truth.
-    """
-
-    uar: float
-    wa: float
-    macro_f1: float
-    mcc: float
-    ece: float
-    recall: dict[str, float]
-    confusion: NDArray[np.int64]
-
-    def as_metrics(self, part: str) -> dict[str, float]:
-        """Return the scores under their tracking keys, e.g. `test/uar`."""
-        return {
-            f"{part}/uar": self.uar,
-            f"{part}/wa": self.wa,
-            f"{part}/macro_f1": self.macro_f1,
-            f"{part}/mcc": self.mcc,
-            f"{part}/ece": self.ece,
-            **{f"{part}/recall_{emotion}": value for emotion, value in self.recall.items()},
-        }
-
-
-def score(
-    *, truth: ArrayLike, prediction: ArrayLike, probabilities: ArrayLike, emotions: Sequence[str]
-) -> Scores:
-    """Return every score of one set of predictions.
-
-    Args:
-        truth: Class indices `(num_utterances,)`.
-        prediction: Class indices, same shape.
-        probabilities: `(num_utterances, num_classes)`.
-        emotions: Class names; their order gives the indices.
-
-    Returns:
-        The scores.
-
-    Raises:
-        ValueError: A class is absent from the truth, or the shapes do not fit.
-    """
-    num_classes = len(emotions)
-    matrix = confusion(truth=truth, prediction=prediction, num_classes=num_classes)
-    per_class = recalls(matrix)
-    return Scores(
-        uar=float(per_class.mean()),
-        wa=wa(truth=truth, prediction=prediction),
-        macro_f1=macro_f1(truth=truth, prediction=prediction, num_classes=num_classes),
-        mcc=mcc(truth=truth, prediction=prediction, num_classes=num_classes),
-        ece=ece(truth=truth, probabilities=probabilities),
-        recall=dict(zip(emotions, per_class.tolist(), strict=True)),
-        confusion=matrix,
-    )
 
 
 def _indices(values: ArrayLike) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import metrics, tables
+from ser import concordance, scores, tables
 from ser.emotion import DIMENSIONS
 
 #: Columns of a model that rates beside the columns of every model.
@@ -118,14 +118,14 @@ def probabilities_of(frame: pd.DataFrame) -> NDArray[np.float64]:
     return frame[names].to_numpy(dtype=np.float64)
 
 
-def score(frame: pd.DataFrame) -> metrics.Scores:
+def score(frame: pd.DataFrame) -> scores.Scores:
     """Return all scores of the rows of a table, pooled.
 
     Raises:
         ValueError: An emotion is absent from the truth.
     """
     emotions = emotions_of(frame)
-    return metrics.score(
+    return scores.score(
         truth=label_ids(frame["truth"], emotions),
         prediction=label_ids(frame["prediction"], emotions),
         probabilities=probabilities_of(frame),
@@ -137,11 +137,11 @@ def rating_scores(frame: pd.DataFrame) -> dict[str, float]:
     """Return CCC and MAE per dimension of the rows of a table, pooled.
 
     Returns:
-        See `ser.metrics.rating_scores`; nothing for the table of a model that does not rate.
+        See `ser.concordance.rating_scores`; nothing for the table of a model that does not rate.
     """
     if not set(PREDICTED_RATINGS) <= set(frame.columns):
         return {}
-    return metrics.rating_scores(
+    return concordance.rating_scores(
         truth=frame[list(RATINGS)].to_numpy(dtype=np.float64),
         prediction=frame[list(PREDICTED_RATINGS)].to_numpy(dtype=np.float64),
     )

@@ -1,5 +1,6 @@
 """Tiny manifests, features and folds made in memory, so that no test needs a corpus."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ def utterance(id_: str, **changes: object) -> Utterance:
         "text": f"words of {id_}",
         "label": "neu",
         "emotion": "neutral",
-        "sha256": f"{abs(hash(id_)) % 16**8:064x}",
+        "sha256": hashlib.sha256(id_.encode()).hexdigest(),
         "num_samples": 16000,
         "sampling_rate": 16000,
         "duration_s": 1.0,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ser.params import load_mapping, parse, read
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "ser").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
@@ -20,9 +20,11 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 #: Public modules without a test file of their own -> where or why not.
 TESTED_ELSEWHERE = {
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
+    "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
     "ser/tracking/tracker.py": "a protocol; tests/tracking/test_memory_tracker.py",
+    "ser/progress.py": "a protocol; tests/features/test_store.py",
     "ser/training/fold.py": "tests/training/test_fit.py",
     "ser/training/predict.py": "tests/training/test_fit.py",
     "ser/utterance.py": "records only; tests/data/test_manifest.py",
@@ -95,8 +97,8 @@ def test_every_stage_script_has_a_test_file():
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_is_complete_and_valid(preset):
     content = load_mapping(preset)
-    parse(content, Experiment, where=str(preset))
-    assert set(content) == set(Experiment.model_fields)
+    parse(content, Preset, where=str(preset))
+    assert set(content) == set(Preset.model_fields)
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -106,7 +108,7 @@ def test_a_preset_says_how_to_use_it(preset):
 
 
 def test_the_params_in_use_are_complete_and_valid():
-    assert read(ROOT / "params.yaml", Experiment).cells
+    assert read(ROOT / "params.yaml", Preset).cells
 
 
 def test_only_the_demo_corpus_is_made_by_the_pipeline():
@@ -114,3 +116,31 @@ def test_only_the_demo_corpus_is_made_by_the_pipeline():
         content = yaml.safe_load(preset.read_text(encoding="utf-8"))
         made = ["demo"] if content["corpus"]["name"] == "demo" else []
         assert content["synthetic_corpora"] == made, preset.stem
+
+
+def test_tests_share_through_support_modules_and_never_through_test_modules():
+    shared = {
+        name_of(path): module
+        for path in (ROOT / "tests").rglob("*.py")
+        for module in imported_modules(path)
+        if module.startswith("tests.") and "test_" in module
+    }
+    assert shared == {}
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_uses_the_hash_that_differs_from_process_to_process():
+    calls = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "hash"
+    ]
+    assert calls == []

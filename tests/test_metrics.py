@@ -13,72 +13,67 @@ def predictions(num_classes=4, num_utterances=300, seed=0):
     return truth, probabilities.argmax(axis=1), probabilities
 
 
-@pytest.mark.parametrize("num_classes", [2, 4, 7])
-def test_scores_equal_those_of_scikit_learn(num_classes):
-    truth, prediction, probabilities = predictions(num_classes)
-    scores = metrics.score(
-        truth=truth,
-        prediction=prediction,
-        probabilities=probabilities,
-        emotions=[f"emotion {k}" for k in range(num_classes)],
-    )
-    assert scores.uar == pytest.approx(sklearn_metrics.balanced_accuracy_score(truth, prediction))
-    assert scores.wa == pytest.approx(sklearn_metrics.accuracy_score(truth, prediction))
-    assert scores.macro_f1 == pytest.approx(
-        sklearn_metrics.f1_score(truth, prediction, average="macro")
-    )
-    assert scores.mcc == pytest.approx(sklearn_metrics.matthews_corrcoef(truth, prediction))
-    np.testing.assert_array_equal(
-        scores.confusion, sklearn_metrics.confusion_matrix(truth, prediction)
-    )
-
-
-def test_uar_and_ccc_equal_those_of_audmetric():
+def test_uar_equals_that_of_audmetric():
     truth, prediction, _ = predictions()
     assert metrics.uar(truth=truth, prediction=prediction, num_classes=4) == pytest.approx(
         audmetric.unweighted_average_recall(truth, prediction)
     )
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=50)
-    y = 0.5 * x + rng.normal(size=50)
-    assert metrics.ccc(truth=x, prediction=y) == pytest.approx(audmetric.concordance_cc(x, y))
 
 
-def rated(num_utterances=40, seed=2):
-    """Ratings with gaps, and what a model says of them."""
-    rng = np.random.default_rng(seed)
-    truth = rng.uniform(1, 5, size=(num_utterances, 3))
-    said = 0.5 * truth + rng.normal(size=truth.shape) + [0.0, 1.0, 3.0]
-    truth[rng.random(truth.shape) < [0.0, 0.2, 0.5]] = np.nan
-    return truth, said
+def speakers(num_speakers=5, num_classes=4):
+    """Truth and prediction of each speaker, and their confusion matrices."""
+    pairs = [predictions(num_classes, 60, seed)[:2] for seed in range(num_speakers)]
+    matrices = [
+        metrics.confusion(truth=truth, prediction=said, num_classes=num_classes)
+        for truth, said in pairs
+    ]
+    return pairs, np.stack(matrices)
 
 
-def test_scores_of_ratings_equal_those_of_audmetric_over_what_is_rated():
-    truth, said = rated()
-    assert 0 == np.isnan(truth[:, 0]).sum() < np.isnan(truth[:, 1]).sum() < 40
-    scores = metrics.rating_scores(truth=truth, prediction=said)
-    assert list(scores) == [
-        "ccc_valence", "mae_valence", "ccc_arousal", "mae_arousal",
-        "ccc_dominance", "mae_dominance",
-    ]  # fmt: skip
-    for column, dimension in enumerate(("valence", "arousal", "dominance")):
-        there = ~np.isnan(truth[:, column])
-        pair = truth[there, column], said[there, column]
-        assert scores[f"ccc_{dimension}"] == pytest.approx(audmetric.concordance_cc(*pair))
-        assert scores[f"mae_{dimension}"] == pytest.approx(audmetric.mean_absolute_error(*pair))
+def test_scores_of_many_matrices_are_those_of_each():
+    pairs, matrices = speakers()
+    hits, spoken = metrics.tallies(matrices)
+    assert metrics.uar_of(hits, spoken).tolist() == [
+        metrics.uar(truth=truth, prediction=said, num_classes=4) for truth, said in pairs
+    ]
+    assert metrics.wa_of(hits, spoken).tolist() == [
+        metrics.wa(truth=truth, prediction=said) for truth, said in pairs
+    ]
+    np.testing.assert_allclose(
+        metrics.recalls(matrices),
+        [sklearn_metrics.recall_score(truth, said, average=None) for truth, said in pairs],
+    )
+    nested = metrics.tallies(matrices[None, :, None])
+    assert metrics.uar_of(*nested).shape == metrics.wa_of(*nested).shape == (1, 5, 1)
 
 
-def test_a_dimension_that_nobody_rated_has_no_score():
-    truth, said = rated()
-    truth[:, 1] = np.nan
-    scores = metrics.rating_scores(truth=truth, prediction=said)
-    assert {name.split("_")[1] for name in scores} == {"valence", "dominance"}
+def test_what_the_speakers_add_to_uar_adds_up_to_it():
+    pairs, matrices = speakers()
+    hits, spoken = metrics.tallies(matrices)
+    truth, said = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    parts = metrics.uar_of(hits, spoken.sum(axis=0))
+    assert parts.shape == (5,)
+    assert parts.sum() == pytest.approx(
+        sklearn_metrics.balanced_accuracy_score(truth, said), abs=1e-15
+    )
 
 
-@pytest.mark.parametrize(("truth", "said"), [((5, 3), (4, 3)), ((5, 2), (5, 2)), ((3,), (3,))])
-def test_what_are_no_ratings_is_refused(truth, said):
-    with pytest.raises(ValueError, match=r"\(num_utterances, 3\)"):
-        metrics.rating_scores(truth=np.zeros(truth), prediction=np.zeros(said))
+def test_one_matrix_without_a_class_makes_the_uar_of_all_an_error():
+    _, matrices = speakers()
+    matrices[3, 1] = 0
+    with pytest.raises(ValueError, match=r"no utterance has class index \[1\]"):
+        metrics.uar_of(*metrics.tallies(matrices))
+    with pytest.raises(ValueError, match=r"no utterance has class index \[1\]"):
+        metrics.recalls(matrices)
+
+
+def test_uar_where_spoken_is_over_the_classes_that_are_spoken():
+    counts = np.zeros((2, 3, 3))
+    counts[0] = [[4, 0, 0], [1, 1, 0], [0, 3, 1]]
+    counts[1] = [[0, 2, 0], [0, 0, 0], [0, 0, 5]]
+    expected = [(1 + 0.5 + 0.25) / 3, 0.5]
+    assert metrics.uar_where_spoken(counts) == pytest.approx(expected)
+    np.testing.assert_array_equal(metrics.recalls_where_spoken(counts[1]), [0.0, np.nan, 1.0])
 
 
 def test_uar_weighs_a_rare_class_like_a_frequent_one():
@@ -129,25 +124,8 @@ def test_ece_refuses_rows_that_are_no_probabilities():
         metrics.ece(truth=[0, 1], probabilities=[[0.5, 0.5]])
 
 
-def test_mcc_and_ccc_of_constants_are_zero():
+def test_mcc_of_a_constant_is_zero():
     assert metrics.mcc(truth=[0, 1], prediction=[0, 0], num_classes=2) == 0.0
-    assert metrics.ccc(truth=[1.0, 1.0], prediction=[1.0, 1.0]) == 0.0
-
-
-def test_tracking_keys_name_part_and_metric():
-    truth, prediction, probabilities = predictions()
-    emotions = ("angry", "happy", "neutral", "sad")
-    keys = metrics.score(
-        truth=truth, prediction=prediction, probabilities=probabilities, emotions=emotions
-    ).as_metrics("test")
-    assert set(keys) == {
-        "test/uar",
-        "test/wa",
-        "test/macro_f1",
-        "test/mcc",
-        "test/ece",
-        *(f"test/recall_{emotion}" for emotion in emotions),
-    }
 
 
 def test_precision_is_scikit_learn_s_and_zero_where_a_class_is_never_predicted():

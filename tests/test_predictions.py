@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import recall_score
 
-from ser import metrics, predictions
+from ser import concordance, predictions
 from ser.emotion import EMOTIONS
 
 
@@ -84,7 +84,7 @@ def test_scores_of_ratings_follow_from_the_table_alone():
     for dimension in RATINGS:
         there = frame.dropna(subset=dimension)
         pair = {"truth": there[dimension], "prediction": there[f"predicted_{dimension}"]}
-        assert scores[f"ccc_{dimension}"] == pytest.approx(metrics.ccc(**pair))
+        assert scores[f"ccc_{dimension}"] == pytest.approx(concordance.ccc(**pair))
         error = (pair["truth"] - pair["prediction"]).abs().mean()
         assert scores[f"mae_{dimension}"] == pytest.approx(error)
 

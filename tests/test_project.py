@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.project import CellFolder, Project, ReportFolder, TrainedFold
+from ser.project import CellFolder, Project, TrainedFold
 
 CELL = "lstm-focal"
 
@@ -44,7 +44,7 @@ def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
     assert made[0] == TrainedFold(tmp_path / "fold-2" / "seed-0")
 
 
-@pytest.mark.parametrize("kind", [TrainedFold, CellFolder, ReportFolder])
+@pytest.mark.parametrize("kind", [TrainedFold, CellFolder])
 def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
     found = [
         getattr(kind(Path("x")), name)
@@ -67,24 +67,10 @@ SPELT_ELSEWHERE = {
 }
 
 
-#: Files that still spell names, until they are given a `Project` or a folder of it.
-NOT_YET = {
-    "pipelines/baselines.py",
-    "pipelines/compare.py",
-    "pipelines/gain.py",
-    "pipelines/prepare.py",
-    "pipelines/split.py",
-    "pipelines/tune.py",
-    "ser/grid/cell.py",
-    "ser/tracking/cells.py",
-    "ser/training/fold.py",
-}
-
-
 def artefacts():
     """The names of all files that ser/project.py gives a place."""
     found = set()
-    for kind in (Project, CellFolder, TrainedFold, ReportFolder):
+    for kind in (Project, CellFolder, TrainedFold):
         paths = (
             getattr(kind(Path("x")), name)
             for name, value in vars(kind).items()
@@ -124,4 +110,4 @@ def test_names_of_artefacts_are_spelt_in_one_file_only(project):
             if found:
                 spelt[path.relative_to(project).as_posix()] = found
     assert spelt.pop("ser/project.py") == names
-    assert {name: found for name, found in spelt.items() if name not in NOT_YET} == SPELT_ELSEWHERE
+    assert spelt == SPELT_ELSEWHERE

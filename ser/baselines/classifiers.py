@@ -16,7 +16,7 @@ from ser.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Labelled:
     """Utterances of one part of a fold, with their answers.
 
     Args:
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Answers:
     """What a classifier says of a test part.
 
     Args:
@@ -42,10 +42,10 @@ class Verdict:
 
 
 #: (train, dev, inputs of the test part) -> what it says of the test part.
-Classifier = Callable[[Part, Part, NDArray[np.float64]], Verdict]
+Classifier = Callable[[Labelled, Labelled, NDArray[np.float64]], Answers]
 
 
-def majority(train: Part, dev: Part, inputs: NDArray[np.float64]) -> Verdict:  # noqa: ARG001
+def majority(train: Labelled, dev: Labelled, inputs: NDArray[np.float64]) -> Answers:  # noqa: ARG001
     """Say the commonest class of the train part, whatever is heard.
 
     Args:
@@ -58,10 +58,10 @@ def majority(train: Part, dev: Part, inputs: NDArray[np.float64]) -> Verdict:  #
     """
     names, counts = np.unique(train.labels, return_counts=True)
     commonest = names[counts.argmax()]
-    return Verdict(np.full(len(inputs), commonest), str(commonest))
+    return Answers(np.full(len(inputs), commonest), str(commonest))
 
 
-def by_value(train: Part, dev: Part, inputs: NDArray[np.float64]) -> Verdict:  # noqa: ARG001
+def by_value(train: Labelled, dev: Labelled, inputs: NDArray[np.float64]) -> Answers:  # noqa: ARG001
     """Say, for each value of a single input, the class that it speaks for most.
 
     That is the class k with the largest P(value | k): classes count the same however often
@@ -83,12 +83,12 @@ def by_value(train: Part, dev: Part, inputs: NDArray[np.float64]) -> Verdict:  #
         shares = [holds[train.labels == name].mean() for name in names]
         said[value] = names[int(np.argmax(shares))]
     prediction = np.array([said[value] for value in inputs[:, 0]], dtype=np.str_)
-    return Verdict(prediction, " or ".join(str(said[value]) for value in sorted(said)))
+    return Answers(prediction, " or ".join(str(said[value]) for value in sorted(said)))
 
 
 def linear_svm(
-    train: Part, dev: Part, inputs: NDArray[np.float64], *, c_grid: Sequence[float]
-) -> Verdict:
+    train: Labelled, dev: Labelled, inputs: NDArray[np.float64], *, c_grid: Sequence[float]
+) -> Answers:
     """Say what a linear support vector machine says.
 
     One against the rest, squared hinge loss, classes weighted by 1 / their number in train,
@@ -122,10 +122,10 @@ def linear_svm(
         )
         if uar > best_uar:
             best_uar, best_c, best_prediction = uar, c, predict(inputs)
-    return Verdict(best_prediction, f"C = {best_c:g}")
+    return Answers(best_prediction, f"C = {best_c:g}")
 
 
-def _fitted_svm(train: Part, c: float) -> Callable[[NDArray[np.float64]], NDArray[np.str_]]:
+def _fitted_svm(train: Labelled, c: float) -> Callable[[NDArray[np.float64]], NDArray[np.str_]]:
     """Return the prediction function of a machine fitted under one value of C."""
     # scikit-learn costs a second to import; reading a file of params must not.
     from sklearn.exceptions import ConvergenceWarning

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser import metrics, predictions
-from ser.baselines.classifiers import Classifier, Part
+from ser.baselines.classifiers import Classifier, Labelled
 from ser.data.splits import Fold
 from ser.evaluation import statistics
 
@@ -37,11 +37,11 @@ class Task:
         """Return those of some utterances that take part."""
         return [id_ for id_ in ids if id_ in self.label_of]
 
-    def part(self, ids: Sequence[str]) -> Part:
+    def part(self, ids: Sequence[str]) -> Labelled:
         """Return the inputs and answers of some utterances, in their order."""
         chosen = self.asked(ids)
         labels = np.array([self.label_of[id_] for id_ in chosen], dtype=np.str_)
-        return Part(self.stack(chosen), labels)
+        return Labelled(self.stack(chosen), labels)
 
     def stack(self, ids: Sequence[str]) -> NDArray[np.float64]:
         """Return the inputs of utterances `(num_utterances, num_inputs)`."""

@@ -74,9 +74,9 @@ def promote(
     from ser.promotion import decision
     from ser.promotion.measuring import Workplace
     from ser.registry import gates, versions
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    params = read(Path("params.yaml"), Experiment)
+    params = read(Path("params.yaml"), Preset)
     place = Workplace(versions.open_registry(Path()), Path(), allow_synthetic)
     name = model or default_model()
     reference = versions.CHALLENGER if version is None else version
@@ -106,7 +106,7 @@ def default_model() -> str:
     """Return the registered model of the corpus and protocol in params.yaml."""
     from ser.params import read
     from ser.registry import versions
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    params = read(Path("params.yaml"), Experiment)
+    params = read(Path("params.yaml"), Preset)
     return versions.model_name(params.corpus.name, params.split.protocol)

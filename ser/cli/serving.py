@@ -67,13 +67,13 @@ def predict_batch(
 
     from tqdm import tqdm
 
-    from ser.serving import batch
+    from ser.serving import many_recordings
     from ser.serving.predictor import Predictor
 
-    paths = batch.recordings(source)
+    paths = many_recordings.find(source)
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = _fetch(model, Path(folder))
-        table = batch.predict(
+        table = many_recordings.predict(
             paths,
             Predictor.load(bundle),
             out=out,

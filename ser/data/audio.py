@@ -2,19 +2,15 @@
 
 import hashlib
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
+from ser.data import hearing
 from ser.errors import AudioError
-
-#: A WAV written to a pipe cannot know its length; writers then declare about this or more.
-_UNKNOWN_BYTES = 0x7FFF0000
 
 #: Memory is taken for what a header declares, and a damaged one can declare anything.
 _MAX_DURATION_S = 3600
@@ -108,10 +104,7 @@ def read(path: Path, *, sampling_rate: int) -> NDArray[np.float32]:
         waveform = _mono(samples)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
-    if own_rate == sampling_rate:
-        return waveform
-    resampled: NDArray[np.float32] = soxr.resample(waveform, own_rate, sampling_rate, quality="HQ")
-    return resampled
+    return hearing.at_rate(waveform, own_rate, wanted=sampling_rate)
 
 
 def _content(path: Path) -> bytes:
@@ -144,38 +137,16 @@ def _decode(content: bytes) -> tuple[NDArray[np.float32], int]:
     except soundfile.LibsndfileError as error:
         # Its str() shows the address of our buffer, another one in each run.
         raise AudioError(f"unreadable: not audio, or damaged ({error.error_string})") from error
-    # libsndfile shortens a WAV that ends early without a word.
-    if num_missing := _missing_wav_bytes(content):
-        raise AudioError(
-            f"truncated: the header declares {num_missing} more bytes of samples than there are"
-        )
-    if len(samples) < num_declared:
-        raise AudioError(
-            f"truncated: the header declares {num_declared} samples, there are {len(samples)}"
-        )
+    if reason := hearing.why_truncated(content, num_declared=num_declared, num_read=len(samples)):
+        raise AudioError(reason)
     if len(samples) == 0:
         raise AudioError("empty: the file holds no samples")
     return samples, sampling_rate
 
 
-def _missing_wav_bytes(content: bytes) -> int:
-    """Return how many declared bytes of samples lie beyond the end of a WAV."""
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        return 0
-    position = 12
-    while position + 8 <= len(content):
-        name, num_bytes = struct.unpack_from("<4sI", content, position)
-        position += 8
-        if name == b"data":
-            present = len(content) - position
-            return max(0, num_bytes - present) if num_bytes < _UNKNOWN_BYTES else 0
-        position += num_bytes + num_bytes % 2
-    return 0
-
-
 def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean over channels, `(num_samples,)`; refuse what is not a finite number."""
-    waveform = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    waveform = hearing.mono(samples)
     # The sum is finite if all samples are, and far cheaper than a mask; only then count.
     with np.errstate(invalid="ignore"):  # inf - inf
         total = waveform.sum(dtype=np.float64)

@@ -2,19 +2,20 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ser import emotion
+from ser.contracts import Corpus
 from ser.data import audio
 from ser.data.audio import Recording
 from ser.data.card import CorpusCard
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.errors import AudioError, CorpusError
-from ser.utterance import Annotation, Rejection, Utterance
+from ser.progress import Progress
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 _NUM_LISTED = 20
 _NUM_NAMED = 5
@@ -39,7 +40,7 @@ def take_in(
     root: Path,
     params: CorpusParams,
     num_threads: int | None = None,
-    progress: Callable[[Sequence[Any]], Iterable[Any]] | None = None,
+    progress: Progress | None = None,
 ) -> Intake:
     """Open all recordings in parallel and refuse, by name, what cannot be used.
 
@@ -179,7 +180,7 @@ def _inspect_all(
     root: Path,
     params: CorpusParams,
     num_threads: int | None,
-    progress: Callable[[Sequence[Any]], Iterable[Any]] | None,
+    progress: Progress | None,
 ) -> Iterable[Recording | str]:
     """Yield each annotation's recording, in order, or the reason why it is refused."""
 

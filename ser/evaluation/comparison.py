@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from ser.evaluation.statistics import LEVEL, NUM_RESAMPLES
+from ser import metrics
+from ser.evaluation.statistics import LEVEL, percentiles, speaker_draws
 
 Cell = tuple[str, str]
 
@@ -85,19 +86,16 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: int = 0) ->
         ValueError: The cells did not hear the same utterances, or a class is spoken by
             nobody.
     """
-    spoken = a.sum(axis=2)
-    if a.shape != b.shape or not np.allclose(spoken, b.sum(axis=2)):
+    (hits_a, spoken), (hits_b, spoken_b) = metrics.tallies(a), metrics.tallies(b)
+    if a.shape != b.shape or not np.allclose(spoken, spoken_b):
         raise ValueError("cells were tested on different utterances, so they make no pair")
     totals = spoken.sum(axis=0)
-    if (totals == 0).any():
-        raise ValueError(f"nobody speaks class index {np.flatnonzero(totals == 0).tolist()}")
-    hits_a, hits_b = (np.diagonal(counts, axis1=1, axis2=2) for counts in (a, b))
-    parts = ((hits_a - hits_b) / totals).mean(axis=1)
+    parts = metrics.uar_of(hits_a - hits_b, totals)
     low, high, error = _bootstrap(hits_a - hits_b, spoken, seed=seed)
     spread = parts.std(ddof=1) if len(parts) > 1 else 0.0
     return Paired(
-        uar_a=float((hits_a.sum(axis=0) / totals).mean()),
-        uar_b=float((hits_b.sum(axis=0) / totals).mean()),
+        uar_a=float(metrics.uar_of(hits_a.sum(axis=0), totals)),
+        uar_b=float(metrics.uar_of(hits_b.sum(axis=0), totals)),
         difference=float(parts.sum()),
         low=low,
         high=high,
@@ -135,16 +133,14 @@ def _bootstrap(
     differences: NDArray[np.float64], spoken: NDArray[np.float64], *, seed: int
 ) -> tuple[float, float, float]:
     """Return interval and standard error of a UAR difference, speakers drawn."""
-    num_speakers = len(spoken)
-    if num_speakers < 2:
+    if len(spoken) < 2:
         return float("nan"), float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=NUM_RESAMPLES)
+    draws = speaker_draws(len(spoken), seed=seed)
     hits, totals = draws @ differences, draws @ spoken
     complete = (totals > 0).all(axis=1)
-    values = (hits[complete] / totals[complete]).mean(axis=1)
-    low, high = np.quantile(values, [ALPHA / 2, 1 - ALPHA / 2])
-    return float(low), float(high), float(values.std(ddof=1))
+    values = metrics.uar_of(hits[complete], totals[complete])
+    interval = percentiles(values)
+    return interval.low, interval.high, float(values.std(ddof=1))
 
 
 def detectable_difference(standard_error: float) -> float:

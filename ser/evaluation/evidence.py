@@ -2,25 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ser import tables
+from ser import metrics, tables
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration, comparison, published, ranks, slices
 from ser.evaluation.comparison import Cell
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
-from ser.project import ReportFolder
+from ser.project import Project
 from ser.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Findings:
     """Everything that is computed from predictions beside the scores.
 
     Args:
@@ -54,7 +53,7 @@ def gather(
     *,
     card: CorpusCard,
     split: SplitReport,
-) -> Evidence:
+) -> Findings:
     """Compute the evidence.
 
     Args:
@@ -63,7 +62,7 @@ def gather(
         grid: See `grid_table.table`.
         utterances: The manifest.
         card: The corpus card.
-        split: The split report.
+        split: The split project.
     """
     counts_of = {cell: summary.by_speaker for cell, summary in summaries.items()}
     pairs = comparison.pairs_table(counts_of)
@@ -74,7 +73,7 @@ def gather(
     ]
     of_losses = pairs[pairs["family"].astype(str).str.startswith("losses of")]
     errors = of_losses["standard_error"].dropna().to_numpy(dtype=np.float64)
-    return Evidence(
+    return Findings(
         pairs=pairs,
         calibration=calibration.table(frames),
         slices=pd.concat(sliced, ignore_index=True)[["model", "loss", *slices.COLUMNS]],
@@ -101,7 +100,8 @@ def rank_losses(summaries: Mapping[Cell, CellSummary]) -> Ranking | None:
     ]
     columns = {
         loss: np.mean(
-            [ranks.speaker_uar(summaries[model, loss].by_speaker) for model in models], axis=0
+            [metrics.uar_where_spoken(summaries[model, loss].by_speaker) for model in models],
+            axis=0,
         )
         for loss in complete
     }
@@ -145,10 +145,9 @@ def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]
     return found
 
 
-def write(folder: Path, evidence: Evidence) -> None:
+def write(project: Project, evidence: Findings) -> None:
     """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
-    report = ReportFolder(folder)
-    tables.write_csv(report.pairs, evidence.pairs)
-    tables.write_csv(report.calibration, evidence.calibration)
-    tables.write_csv(report.slices, evidence.slices)
-    tables.write_csv(report.published, evidence.published)
+    tables.write_csv(project.pairs, evidence.pairs)
+    tables.write_csv(project.calibration, evidence.calibration)
+    tables.write_csv(project.slices, evidence.slices)
+    tables.write_csv(project.published, evidence.published)

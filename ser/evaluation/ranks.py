@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 from ser.evaluation.comparison import ALPHA
@@ -36,18 +35,6 @@ class Ranking:
             if last > first and (not runs or last > runs[-1][1]):
                 runs.append((first, last))
         return [(names[first], names[last]) for first, last in runs]
-
-
-def speaker_uar(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each speaker's UAR over the emotions that he or she speaks `(num_speakers,)`.
-
-    Args:
-        counts: Confusion counts per speaker `(num_speakers, num_classes, num_classes)`.
-    """
-    spoken = counts.sum(axis=2)
-    hits = np.diagonal(counts, axis1=1, axis2=2)
-    recall = np.where(spoken > 0, hits / np.where(spoken > 0, spoken, 1.0), np.nan)
-    return np.asarray(np.nanmean(recall, axis=1))
 
 
 def rank(scores: pd.DataFrame) -> Ranking | None:

@@ -94,18 +94,16 @@ def _scores(rows: pd.DataFrame) -> dict[str, object]:
         prediction=predictions.label_ids(rows["prediction"], emotions),
         num_classes=len(emotions),
     )
-    spoken = matrix.sum(axis=1)
+    each = metrics.recalls_where_spoken(matrix).tolist()
     recall = {
-        emotion: float(matrix[index, index] / spoken[index])
-        for index, emotion in enumerate(emotions)
-        if spoken[index]
+        emotion: value for emotion, value in zip(emotions, each, strict=True) if not np.isnan(value)
     }
     worst = min(recall, key=lambda emotion: recall[emotion])
     return {
         "num_utterances": rows["utterance_id"].nunique(),
         "num_emotions": len(recall),
-        "uar": float(np.mean(list(recall.values()))),
-        "wa": float(np.trace(matrix) / matrix.sum()),
+        "uar": float(metrics.uar_where_spoken(matrix)),
+        "wa": float(metrics.wa_of(*metrics.tallies(matrix))),
         "worst_emotion": worst,
         "worst_recall": recall[worst],
     }

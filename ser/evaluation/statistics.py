@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ser import metrics
+
 NUM_RESAMPLES = 5000
 LEVEL = 0.95
 
@@ -70,18 +72,33 @@ def speaker_bootstrap(
     if num_speakers < 2:
         unknown = Interval(float("nan"), float("nan"))
         return {"uar": unknown, "wa": unknown}
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=num_resamples)
+    draws = speaker_draws(num_speakers, seed=seed, num_resamples=num_resamples)
     resampled = np.einsum("rs,sij->rij", draws, matrices).astype(np.float64)
-    hits = np.diagonal(resampled, axis1=1, axis2=2)
-    spoken = resampled.sum(axis=2)
+    hits, spoken = metrics.tallies(resampled)
     complete = (spoken > 0).all(axis=1)
-    uars = (hits[complete] / spoken[complete]).mean(axis=1)
-    was = hits.sum(axis=1) / spoken.sum(axis=1)
-    return {"uar": _percentiles(uars), "wa": _percentiles(was)}
+    uars = metrics.uar_of(hits[complete], spoken[complete])
+    return {"uar": percentiles(uars), "wa": percentiles(metrics.wa_of(hits, spoken))}
 
 
-def _percentiles(values: NDArray[np.float64]) -> Interval:
+def speaker_draws(
+    num_speakers: int, *, seed: int, num_resamples: int = NUM_RESAMPLES
+) -> NDArray[np.int64]:
+    """Return how often each speaker is drawn in each resample.
+
+    Args:
+        num_speakers: As many are drawn, with replacement.
+        seed: Of the draws.
+        num_resamples: Number of resamples.
+
+    Returns:
+        Counts `(num_resamples, num_speakers)`; every row adds up to `num_speakers`.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=num_resamples)
+
+
+def percentiles(values: NDArray[np.float64]) -> Interval:
+    """Return the interval at the 95 % level that resampled values `(num_resamples,)` span."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high))

@@ -25,7 +25,7 @@ class CellSummary:
     Args:
         num_folds, num_seeds: How often it was trained is their product.
         scores: Score -> mean over seeds; of a model that rates also `ccc_<dimension>` and
-            `mae_<dimension>`, see `ser.metrics.rating_scores`.
+            `mae_<dimension>`, see `ser.concordance.rating_scores`.
         spread: Score -> standard deviation over seeds; NaN for a single seed.
         intervals: `uar` and `wa` -> 95 % bootstrap interval over speakers.
         recall: Emotion -> recall, mean over seeds.

@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class TunedCell:
+class TunedAndUntuned:
     """One cell, trained twice on the same folds under the same seeds.
 
     Args:
@@ -46,7 +46,7 @@ class TunedCell:
     constants: pd.DataFrame
 
 
-def table(cells: Sequence[TunedCell], speaker_of: Mapping[str, str]) -> pd.DataFrame:
+def table(cells: Sequence[TunedAndUntuned], speaker_of: Mapping[str, str]) -> pd.DataFrame:
     """Return what tuning brought.
 
     Args:
@@ -65,7 +65,7 @@ def table(cells: Sequence[TunedCell], speaker_of: Mapping[str, str]) -> pd.DataF
     return pd.DataFrame([_row(cell, speaker_of) for cell in cells], columns=list(COLUMNS))
 
 
-def _row(cell: TunedCell, speaker_of: Mapping[str, str]) -> dict[str, object]:
+def _row(cell: TunedAndUntuned, speaker_of: Mapping[str, str]) -> dict[str, object]:
     tuned, constants = (
         summary.summarise(frame, speaker_of).by_speaker for frame in (cell.tuned, cell.constants)
     )
@@ -100,6 +100,26 @@ def dev_uar(frame: pd.DataFrame) -> float:
     return float(np.mean(uars))
 
 
+def verdict(low: float, high: float) -> str:
+    """Say in words what the interval of a difference in test UAR shows.
+
+    Args:
+        low: Lower end of the 95 % interval of tuned minus constants; NaN for one speaker.
+        high: Its upper end.
+
+    Example:
+        >>> verdict(-0.01, 0.03)
+        'no difference is shown on test'
+    """
+    if np.isnan(low) or np.isnan(high):
+        return "one speaker allows no verdict"
+    if low > 0:
+        return "tuning beat the constants on test"
+    if high < 0:
+        return "tuning was worse than the constants on test"
+    return "no difference is shown on test"
+
+
 def sentences(gains: pd.DataFrame) -> list[str]:
     """Return one sentence per cell: what tuning brought, and whether that is more than chance.
 
@@ -114,13 +134,7 @@ def _sentence(row: Mapping[Hashable, Any]) -> str:
     on_dev = 100 * (row["dev_uar_tuned"] - row["dev_uar_constants"])
     on_test = 100 * row["difference"]
     said = f"Tuning {cell} ({trials}) changed UAR by {on_dev:+.1f} points on dev"
-    if np.isnan(row["low"]):
-        return f"{said} and {on_test:+.1f} on test; one speaker allows no interval."
-    interval = f"95 % interval {100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
-    if row["low"] > 0:
-        verdict = "better than the constants"
-    elif row["high"] < 0:
-        verdict = "worse than the constants"
-    else:
-        verdict = "not to be told from the constants"
-    return f"{said} and {on_test:+.1f} on test ({interval}): {verdict}."
+    low, high = row["low"], row["high"]
+    is_known = not np.isnan(low)
+    interval = f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f})" if is_known else ""
+    return f"{said} and {on_test:+.1f} on test{interval}: {verdict(low, high)}."

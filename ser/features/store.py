@@ -8,7 +8,7 @@ store that exists is whole, and an interrupted extraction goes on at the next sh
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from ser import files, tables
 from ser.batch import FeatureSpec
 from ser.errors import StaleFeaturesError
+from ser.progress import Progress
 
 UTTERANCES_PER_SHARD = 512
 """Few enough files for a remote, small enough to redo one after an interruption."""
 
 Frames = NDArray[np.floating[Any]]
-Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 _META, _INDEX, _PLAN = "meta.json", "index.parquet", "plan.json"
@@ -166,7 +166,7 @@ def build(
     ordered = sorted(ids)
     _open_scratch(scratch, {"meta": dict(meta), "ids": ordered})
     shards = list(_chunks(ordered, UTTERANCES_PER_SHARD))
-    bar = iter((progress or _silent)(ordered))
+    bar = iter((progress or iter)(ordered))
     with ThreadPoolExecutor(num_threads) as pool:
         rows: list[tuple[str, int, int, int]] = []
         for number, members in enumerate(shards):
@@ -185,10 +185,6 @@ def build(
     list(bar)
     _finish(scratch, folder, rows, meta)
     return FeatureStore(folder)
-
-
-def _silent(items: Iterable[Any]) -> Iterable[Any]:
-    return items
 
 
 def _chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -1,5 +1,6 @@
 """The one style of all figures: colours, title, footer, and how they are saved."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,24 @@ def footer(card: CorpusCard, split: SplitReport) -> str:
     return f"corpus {card.name} ({kind}), protocol {split.protocol}{speakers}"
 
 
-def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write a figure as `<stem>.png` and `<stem>.svg`, without dates inside.
+def save(figure: Figure, stem: Path, *, formats: Sequence[str] = ("png", "svg")) -> Path:
+    """Write a figure as `<stem>.png`, and as `<stem>.svg`, without dates inside.
+
+    Args:
+        figure: What to write.
+        stem: Where, without a suffix; the folder is made where it is missing.
+        formats: Which of the two.
 
     Returns:
-        Both paths.
+        The path of the first.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    metadata = {"png": {"Software": None}, "svg": {"Date": None}}
+    paths = [stem.with_suffix(f".{name}") for name in formats]
     with mpl.rc_context(STYLE):
-        figure.savefig(png, dpi=150, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-    return png, svg
+        for name, path in zip(formats, paths, strict=True):
+            figure.savefig(path, dpi=150, metadata=metadata[name])
+    return paths[0]
 
 
 def label(figure: Figure, title: str, footer: str) -> None:

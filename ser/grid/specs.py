@@ -234,7 +234,7 @@ def _tuning_note(plan: CellPlan, inputs: Inputs, studies: TunedCell) -> str:
 
 
 def _datasets(inputs: Inputs) -> tuple[DatasetReference, ...]:
-    places = {"manifest": inputs.paths.manifest, "split": inputs.paths.splits}
+    places = {"manifest": inputs.project.manifest, "split": inputs.project.splits}
     return tuple(
         DatasetReference(name, inputs.digests[name], path.as_posix(), "training")
         for name, path in places.items()

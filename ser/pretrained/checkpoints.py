@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from ser import files, lineage
 from ser.errors import WeightsError
-
-Architecture = Literal["wav2vec2", "hubert", "wavlm", "data2vec_audio"]
-ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 CONFIG, PREPROCESSING = "config.json", "preprocessor_config.json"
 SAFETENSORS, TORCH_FILE = "model.safetensors", "pytorch_model.bin"
@@ -178,7 +176,7 @@ def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
         WeightsError: Another architecture, or one with parts that are not supported.
     """
     config = _read_object(folder / CONFIG)
-    expected = architecture.replace("_", "-")
+    expected = ARCHITECTURES[architecture].model_type
     if config.get("model_type") != expected:
         raise WeightsError(
             f"{folder / CONFIG}: model_type is {config.get('model_type')!r}, but {architecture} "
@@ -230,8 +228,7 @@ def load(folder: Path, architecture: Architecture, *, dropout: float | None = No
                 folder,
                 config=config,
                 dtype=torch.float32,
-                # WavLM has no other; its attention is replaced in ser.pretrained.transformer.
-                attn_implementation="eager" if architecture == "wavlm" else "sdpa",
+                attn_implementation=ARCHITECTURES[architecture].attention,
                 use_safetensors=_weights_name(folder) == SAFETENSORS,
                 output_loading_info=True,
             )

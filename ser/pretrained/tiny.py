@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from ser import files
 from ser.params import Section
 from ser.pretrained import checkpoints
-from ser.pretrained.checkpoints import Architecture
+from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 
 class TinyCheckpoint(Section):
@@ -64,7 +64,7 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
     from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.for_model(
-        params.architecture.replace("_", "-"),
+        ARCHITECTURES[params.architecture].model_type,
         **_settings(params),
         **{checkpoints.SEED_KEY: params.seed},
     )

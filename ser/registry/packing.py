@@ -19,7 +19,7 @@ from ser.project import CellFolder, Project
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.training.fold import SavedFold
+from ser.training.saved_fold import SavedFold
 from ser.utterance import Utterance
 
 
@@ -51,7 +51,7 @@ class TrainedCell:
     @cached_property
     def record(self) -> CellRecord:
         """Its runs as recorded."""
-        return cells.read(self.folder)
+        return cells.read(self.files)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -123,14 +123,14 @@ def source_of_fold(
     saved = cell.saved(fold, seed)
     frame = cell.frame
     dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
-    facts = saved.facts()
+    facts = saved.read_facts()
     training = Training(
         cell=cell.name,
         fold=fold,
         seed=seed,
-        num_epochs=int(facts["best_epoch"]),
+        num_epochs=facts.best_epoch,
         run_key=record.spec.run_key,
-        origin=str(facts["origin"]),
+        origin=facts.origin,
     )
     return source(
         cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)

@@ -132,6 +132,9 @@ class Registry:
         Args:
             name: Of the model.
             reference: `champion`, `challenger`, or a number.
+
+        Raises:
+            TrackingError: The registry cannot be asked.
         """
         with store.translated(self.uri):
             try:

@@ -12,7 +12,7 @@ import pandas as pd
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
-from ser.evaluation.evidence import Evidence, best_losses
+from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.report.tuning import Tuning
@@ -64,7 +64,7 @@ class Report:
     grid: pd.DataFrame
     baselines: pd.DataFrame
     shortcut: Mapping[str, Any]
-    evidence: Evidence
+    evidence: Findings
     figures: Mapping[str, Path]
     calibration_figures: Mapping[str, Path]
     embedding_figures: Mapping[str, Path]
@@ -133,7 +133,7 @@ def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[
 def render(report: Report) -> str:
     """Return the page as HTML; styles and images are inside."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ser.report"),
+        loader=jinja2.PackageLoader("ser.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -15,7 +15,7 @@ from ser.errors import LineageError
 from ser.evaluation import grid_table
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
-from ser.project import Project, ReportFolder
+from ser.project import Project
 from ser.report.page import SYNTHETIC_NOTICE
 from ser.tracking.cells import CellRecord
 from ser.tracking.tracker import Experiment, RunSpec
@@ -65,37 +65,37 @@ def read(project: Project) -> Result:
         FileError: A file is missing or damaged.
     """
     return Result(
-        tables.read_csv(project.report.grid),
-        tables.read_csv(project.report.baselines),
-        files.read_object(project.report.origins),
+        tables.read_csv(project.grid),
+        tables.read_csv(project.baselines),
+        files.read_object(project.origins),
         CorpusCard.read(project.corpus_card),
         SplitReport.read(project.split_report),
     )
 
 
-def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
+def write_origins(project: Project, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
     """Write origins.json: where the weights of each cell came from, which no table says.
 
     Args:
-        reports: Folder of the comparison, which exists.
+        project: Where the comparison is.
         summaries: (model, loss) -> scores.
     """
     origins = {"-".join(cell): scores.origin for cell, scores in summaries.items()}
-    files.write_json(ReportFolder(reports).origins, origins)
+    files.write_json(project.origins, origins)
 
 
-def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> None:
+def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) -> None:
     """Record the comparison as a run of its own, with the page and the tables as artifacts.
 
     Args:
-        reports: Folder of the finished comparison.
+        project: Where the finished comparison is.
         best: The best cell, whose experiment and lineage the run takes over.
         open_: Opens an experiment, as `ser.tracking.mlflow_tracker.open_experiment`.
 
     Raises:
         TrackingError: The tracking store cannot be used.
     """
-    page = ReportFolder(reports).page
+    page = project.page
     digest = lineage.sha256_file(page)
     kept = ("ser.corpus", "ser.protocol", "ser.synthetic", "ser.manifest_sha256")
     shared = best.cell.spec.tags
@@ -112,8 +112,8 @@ def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> 
         tags=best.experiment_tags,
     )
     with experiment.run(spec) as tracker:
-        tracker.log_metrics({"test/uar": best.cell.metrics["test/uar"]})
-        for path in (page, *sorted(reports.glob("*.csv"))):
+        tracker.log_metrics({"test/uar": best.cell.scores["test/uar"]})
+        for path in (page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
 
 

@@ -1,6 +1,5 @@
 """What the report shows of tuning: what it brought, what was chosen, how the search went."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ class Tuning:
     """Tuned cells; empty where nothing was tuned.
 
     Args:
-        gains: One row per tuned cell, see `ser.evaluation.tuning_gain.table`, and `verdict`.
+        gains: One row per tuned cell, see `ser.evaluation.tuning_gain`: `table`, and `verdict`.
         kept: Cells that were to be tuned with no trials, so keep the values of params.yaml.
         chosen: Cell -> a row per fold: `fold`, `num_trials`, `dev_uar` and the params.
         figures: Cell -> fold -> caption -> Optuna's PNG; folds without a figure are left out.
@@ -72,26 +71,6 @@ def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
     )
 
 
-def verdict(low: float, high: float) -> str:
-    """Say in words what the interval of a difference in test UAR shows.
-
-    Args:
-        low: Lower end of the 95 % interval of tuned minus constants; NaN for one speaker.
-        high: Its upper end.
-
-    Example:
-        >>> verdict(-0.01, 0.03)
-        'no difference is shown on test'
-    """
-    if math.isnan(low) or math.isnan(high):
-        return "one speaker allows no verdict"
-    if low > 0:
-        return "tuning beat the constants on test"
-    if high < 0:
-        return "tuning was worse than the constants on test"
-    return "no difference is shown on test"
-
-
 def _read_gains(path: Path) -> pd.DataFrame:
     """Return the rows of reports/tuning.csv with their verdict."""
     cure = "`dvc repro gain` makes it"
@@ -103,7 +82,7 @@ def _read_gains(path: Path) -> pd.DataFrame:
     except (ValueError, KeyError) as error:
         raise FileError(f"{path}: it is not what tuning brought ({error}); {cure}") from error
     ends = zip(gains["low"], gains["high"], strict=True)
-    return gains.assign(verdict=[verdict(low, high) for low, high in ends])
+    return gains.assign(verdict=[tuning_gain.verdict(low, high) for low, high in ends])
 
 
 def _pictures(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Path]]:

@@ -9,28 +9,22 @@ import base64
 import io
 import math
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from ser.data import hearing
 from ser.errors import AudioInputError
 from ser.params import Section
 from ser.serving import sample_table
 from ser.serving.sample_table import SHOWN_CHARS, shortened
 
 _BLOCK_SAMPLES = 1 << 16
-#: libsndfile declares the largest number where a header does not know its length.
-_UNKNOWN_SAMPLES = 1 << 62
-#: A WAV written to a pipe cannot know its length; writers then declare about this or more.
-_UNKNOWN_BYTES = 0x7FFF0000
-
 _SHOWN_PATH_CHARS = 255
 
 #: Browsers name the codec too: data:audio/ogg;codecs=opus;base64,
@@ -172,16 +166,8 @@ def from_bytes(content: bytes, limits: InputLimits) -> Waveform:
             "not audio, or damaged: expected a whole WAV, FLAC, OGG or MP3 file"
         ) from error
     # libsndfile shortens a WAV that ends early without a word.
-    if num_missing := _missing_wav_bytes(content):
-        raise AudioInputError(
-            f"truncated: the header declares {num_missing} more bytes of samples than there are; "
-            f"send the whole file"
-        )
-    if len(samples) < num_declared < _UNKNOWN_SAMPLES:
-        raise AudioInputError(
-            f"truncated: the header declares {num_declared} samples, there are {len(samples)}; "
-            f"send the whole file"
-        )
+    if reason := hearing.why_truncated(content, num_declared=num_declared, num_read=len(samples)):
+        raise AudioInputError(f"{reason}; send the whole file")
     waveform = _checked(samples, sampling_rate, limits)
     _check_scale(waveform.samples, _MAX_FILE_MAGNITUDE)
     return waveform
@@ -211,7 +197,7 @@ def from_samples(samples: object, sampling_rate: object, limits: InputLimits) ->
     # Channel by channel: the mean may hide what is wrong with each.
     _check_finite(table)
     _check_scale(table, _MAX_MAGNITUDE)
-    return _checked(_mono(table.T.astype(np.float32)), rate, limits)
+    return _checked(hearing.mono(table.T.astype(np.float32)), rate, limits)
 
 
 def to_rate(waveform: Waveform, sampling_rate: int) -> NDArray[np.float32]:
@@ -224,12 +210,7 @@ def to_rate(waveform: Waveform, sampling_rate: int) -> NDArray[np.float32]:
     Returns:
         Mono `(num_samples,)`.
     """
-    if waveform.sampling_rate == sampling_rate:
-        return waveform.samples
-    resampled: NDArray[np.float32] = soxr.resample(
-        waveform.samples, waveform.sampling_rate, sampling_rate, quality="HQ"
-    )
-    return resampled
+    return hearing.at_rate(waveform.samples, waveform.sampling_rate, wanted=sampling_rate)
 
 
 class _Content(io.BytesIO):
@@ -269,7 +250,7 @@ def _decode(stream: _Stream, sampling_rate: int, limits: InputLimits) -> NDArray
     The header is not believed: a few bytes can declare, or decode to, hours of silence.
     """
     most = math.ceil(limits.max_duration_s * sampling_rate)
-    if most < stream.frames < _UNKNOWN_SAMPLES:
+    if most < stream.frames < hearing.UNKNOWN_SAMPLES:
         raise AudioInputError(_too_long(stream.frames, sampling_rate, limits))
     blocks = [np.zeros(0, np.float32)]
     total = 0
@@ -278,17 +259,8 @@ def _decode(stream: _Stream, sampling_rate: int, limits: InputLimits) -> NDArray
         if total > most:
             raise AudioInputError(_too_long(total, sampling_rate, limits))
         # Averaged at once: eight channels would take eight times the memory.
-        blocks.append(_mono(block))
+        blocks.append(hearing.mono(block))
     return np.concatenate(blocks)
-
-
-def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean over channels of `(num_samples, num_channels)`, as training does."""
-    if samples.shape[1] == 1:
-        return samples[:, 0]
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused later
-        mean: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return mean
 
 
 def _check_rate(sampling_rate: int, limits: InputLimits) -> None:
@@ -341,21 +313,6 @@ def _check_scale(samples: NDArray[Any], max_magnitude: float) -> None:
 def _peak(samples: NDArray[Any]) -> float:
     """Return the largest magnitude."""
     return max(float(samples.max()), -float(samples.min()))
-
-
-def _missing_wav_bytes(content: bytes) -> int:
-    """Return how many declared bytes of samples lie beyond the end of a WAV."""
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        return 0
-    position = 12
-    while position + 8 <= len(content):
-        name, num_bytes = struct.unpack_from("<4sI", content, position)
-        position += 8
-        if name == b"data":
-            present = len(content) - position
-            return max(0, num_bytes - present) if num_bytes < _UNKNOWN_BYTES else 0
-        position += num_bytes + num_bytes % 2
-    return 0
 
 
 def _shown(path: Path) -> str:

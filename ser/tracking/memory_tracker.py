@@ -52,7 +52,11 @@ class MemoryTracker:
             self._run.metrics.setdefault(key, []).append((step or 0, value))
 
     def log_artifact(self, path: Path, *, folder: str = "") -> None:
-        """Keep the bytes of a file, or of a folder's files; see the protocol."""
+        """Keep the bytes of a file, or of a folder's files; see the protocol.
+
+        Raises:
+            TrackingError: There is no such file or folder.
+        """
         if self._run is None:
             return
         if not path.exists():
@@ -108,6 +112,23 @@ class MemoryExperiment:
             run.status = "FINISHED"
         finally:
             self._open.discard(key)
+
+    @contextmanager
+    def amend(self, run_key: str, *, topic: str, digest: str) -> Iterator[Tracker]:
+        """Add to a finished run what was found out later; see the protocol.
+
+        Raises:
+            TrackingError: No finished run has the key.
+        """
+        if not self.is_finished(run_key):
+            raise TrackingError(f"no finished run has the key {run_key}: no {topic} can be added")
+        run, tag = self.runs[run_key], f"ser.{topic}_sha256"
+        if run.tags.get(tag) == digest:
+            yield MemoryTracker(None)
+            return
+        run.steps = MetricSteps()
+        yield MemoryTracker(run)
+        run.tags[tag] = digest
 
     def is_finished(self, run_key: str) -> bool:
         """Return whether the run of a key is recorded to its end."""

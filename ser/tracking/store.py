@@ -113,7 +113,11 @@ def _create(database: Path) -> None:
 
 @contextmanager
 def translated(uri: str) -> Iterator[None]:
-    """Raise MLflow's and the database's errors as a `TrackingError` that names the store."""
+    """Say MLflow's and the database's errors as one that names the store.
+
+    Raises:
+        TrackingError: Either failed.
+    """
     try:
         yield
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:

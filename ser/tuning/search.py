@@ -13,6 +13,7 @@ from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.tracking.tracker import Experiment
+from ser.training import device
 from ser.training.plan import CellPlan
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
@@ -74,8 +75,8 @@ def make_jobs(
 
 
 def _job(plan: CellPlan, params: TuningParams, data: Inputs, fold: Fold, root: Path) -> Job:
-    device = "cpu" if job_making.on_cpu(plan.training) else "gpu"
-    return job_making.make(plan, params, data, fold, root=root, device=device)
+    kind = "cpu" if device.on_cpu(plan.training) else "gpu"
+    return job_making.make(plan, params, data, fold, root=root, device=kind)
 
 
 def search(

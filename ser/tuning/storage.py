@@ -114,7 +114,12 @@ def claiming(url: str) -> Iterator[None]:
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Raise the database's errors as a `TuningError` that names the storage."""
+    """Say the database's errors as one that names the storage.
+
+    Raises:
+        TuningError: The database failed.
+        RuntimeError: Something else failed.
+    """
     try:
         yield
     except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError) as e:

@@ -160,6 +160,9 @@ def run_trial(
 
     Returns:
         The trial as the storage has it.
+
+    Raises:
+        BaseException: What ended the objective otherwise; the trial is told as failed.
     """
     try:
         with beating(storage, trial._trial_id):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ser import components, lineage
+from ser.contracts import Corpus
 from ser.errors import SerError
-from ser.params import load_mapping, parse, read
+from ser.params import load_mapping, params_class_of, parse, read
 from ser.project import Project
 
 Level = Literal["ok", "warn", "fail"]
@@ -159,9 +160,9 @@ def _params(root: Path) -> Iterator[Finding]:
 
 def _validate(path: Path) -> None:
     # Here, not at the top: it takes torch along.
-    from ser.workflow.experiment import Experiment
+    from ser.workflow.preset import Preset
 
-    read(path, Experiment)
+    read(path, Preset)
 
 
 def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
@@ -199,10 +200,10 @@ def num_utterances(name: str, root: Path, section: object = None) -> int:
         CorpusError: The folder is not that corpus.
         ParamsError: The section is wrong.
     """
-    module: Any = components.load("ser.data.corpora", name)
     content = section if isinstance(section, Mapping) else {"name": name}
-    params = parse(content, module.Params, where=f"corpus {name}")
-    return len(module.build(params).parse(root).annotations)
+    params = parse(content, params_class_of("ser.data.corpora", name), where=f"corpus {name}")
+    corpus: Corpus = components.load("ser.data.corpora", name).build(params)
+    return len(corpus.parse(root).annotations)
 
 
 def _checkpoints(root: Path, content: object) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ what DVC manages is touched.
 """
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
 from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
-from ser.project import CellFolder, Project
-from ser.workflow.experiment import Experiment, train_command
+from ser.project import Project
+from ser.workflow import commands as stage_commands
+from ser.workflow.preset import Preset
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Project().work / "protocol-gap"
@@ -100,28 +100,24 @@ def as_text(gap: Gap) -> str:
 def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]]:
     """Return the commands of the stages split and train under another protocol.
 
+    Tuned on the folds of one protocol, values have heard test speakers of the other's: the
+    cell is trained with those of params.yaml.
+
     Args:
         cell: Its name.
         protocol: Its splits go into a folder of its own, and so do the cell's results.
         root: The project's root, where the commands are to be run.
+
+    Raises:
+        ParamsError: There is no such cell.
     """
     folder = FOLDER / protocol
-    project = Project(folds=folder)
-    experiment = read(Project(root).params, Experiment)
-    train = train_command(load_mapping(Project(root).pipeline), experiment, cell)
-    for option, path in (
-        ("--splits", project.splits),
-        ("--split-report", project.split_report),
-        ("--out", folder / cell),
-    ):
-        train[train.index(option) + 1] = str(path)
-    if "--tuned" in train:
-        # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
-        place = train.index("--tuned")
-        del train[place : place + 2]
-    params = ["--params", str(Project(folder).params)]
-    split = [sys.executable, "-m", "pipelines.split", "--manifest", str(project.manifest)]
-    return [*split, *params, "--out", str(folder)], [*train, *params]
+    params = Project(folder).params
+    preset = read(Project(root).params, Preset)
+    return (
+        stage_commands.stage("split", params=params, folds=folder),
+        stage_commands.train(preset, cell, params=params, folds=folder),
+    )
 
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
@@ -132,7 +128,7 @@ def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     files.write_text(Project(folder).params, text)
     for command in commands(cell, protocol, root):
         _run(command, root)
-    frame = predictions.read(CellFolder(folder / cell).predictions)
+    frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
     utterances = manifest.read(Project(root).manifest)
     return summary.summarise(frame, {u.id: u.speaker for u in utterances})
 

@@ -5,7 +5,7 @@ import pytest
 import sklearn.svm
 
 from ser.baselines import classifiers
-from ser.baselines.classifiers import Part
+from ser.baselines.classifiers import Labelled
 from ser.errors import TrainingError
 
 
@@ -14,7 +14,7 @@ def part(labels, *, spread=1.0, seed=0):
     names = np.array(list(labels), dtype=np.str_)
     inputs = np.random.default_rng(seed).normal(scale=spread, size=(len(names), 2))
     inputs[:, 0] += 3.0 * (names == "b")
-    return Part(inputs, names)
+    return Labelled(inputs, names)
 
 
 def test_majority_says_the_commonest_class_of_train_for_everyone():
@@ -27,7 +27,7 @@ def test_majority_says_the_commonest_class_of_train_for_everyone():
 def test_by_value_says_the_class_a_value_speaks_for_most_however_rare_it_is():
     # 1 is said by half of b (1 of 2) and by a third of a (3 of 9).
     values = np.array([[1.0]] * 3 + [[0.0]] * 6 + [[1.0], [0.0]])
-    train = Part(values, np.array(["a"] * 9 + ["b"] * 2))
+    train = Labelled(values, np.array(["a"] * 9 + ["b"] * 2))
     verdict = classifiers.by_value(train, train, np.array([[0.0], [1.0], [0.0]]))
     assert verdict.prediction.tolist() == ["a", "b", "a"]
     assert verdict.choice == "a or b"
@@ -58,8 +58,8 @@ def test_inputs_of_any_scale_and_constant_ones_give_the_same_answer():
 
     plain = classifiers.linear_svm(train, dev, dev.inputs, c_grid=(0.1,))
     other = classifiers.linear_svm(
-        Part(scaled(train.inputs), train.labels),
-        Part(scaled(dev.inputs), dev.labels),
+        Labelled(scaled(train.inputs), train.labels),
+        Labelled(scaled(dev.inputs), dev.labels),
         scaled(dev.inputs),
         c_grid=(0.1,),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from ser import predictions
 from ser.baselines import cross_validation
-from ser.baselines.classifiers import Verdict
+from ser.baselines.classifiers import Answers
 from ser.evaluation import summary
 from tests.baselines.support import corpus, emotion_task, folds_of
 
@@ -15,7 +15,7 @@ def knows(answers):
     """A classifier that says what its caller thinks is true."""
 
     def classify(train, dev, inputs):
-        return Verdict(np.array(answers[: len(inputs)], dtype=np.str_), "asked")
+        return Answers(np.array(answers[: len(inputs)], dtype=np.str_), "asked")
 
     return classify
 
@@ -41,7 +41,7 @@ def test_a_classifier_is_fitted_on_train_chooses_on_dev_and_hears_test(utterance
 
     def classify(train, dev, inputs):
         given.append((train, dev, inputs))
-        return Verdict(np.full(len(inputs), "sad"), "")
+        return Answers(np.full(len(inputs), "sad"), "")
 
     cross_validation.over_folds(classify, task, [fold])
     ((train, dev, inputs),) = given

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from sklearn.svm import LinearSVC
 
 from ser.baselines import cross_validation, reference_rows
-from ser.baselines.classifiers import Verdict
+from ser.baselines.classifiers import Answers
 from ser.baselines.reference_rows import BaselineParams
 from ser.emotion import EMOTIONS
 from ser.errors import ParamsError
@@ -136,7 +136,7 @@ def test_the_same_folds_give_the_same_bytes(task, folds, tmp_path):
 
 def test_a_third_baseline_is_one_entry(task, folds):
     def first_by_name(train, dev, inputs):
-        return Verdict(np.full(len(inputs), min(train.labels)), "fixed")
+        return Answers(np.full(len(inputs), min(train.labels)), "fixed")
 
     row = reference_rows.Baseline("first", "the first emotion by name", first_by_name)
     (found,) = reference_rows.table(task, folds, [row]).to_dict("records")

@@ -2,6 +2,7 @@
 
 import sys
 
+from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.tracker import RunSpec
@@ -51,7 +52,7 @@ def test_runs_are_restored_then_verified(ser, project):
     folder.mkdir(parents=True)
     parent = RunRecord(RunSpec("lstm-focal", "cell", {"ser.git_commit": "none"}, {}))
     fold = RunRecord(RunSpec("lstm-focal/fold-0/seed-1", "fold", {}, {}), 0, 1)
-    cells.write(folder, CellRecord("ser/demo/session", "note", {}, parent, (fold,)))
+    cells.write(CellFolder(folder), CellRecord("ser/demo/session", "note", {}, parent, (fold,)))
     status, out, _ = ser("restore-runs")
     assert status == 0
     assert "2 runs restored from 1 cells" in out

@@ -2,30 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.evaluation import comparison, evidence, grid_table, summary
-from tests import synthetic
-from tests.evaluation.test_summary import cell
-
-CARD = synthetic.card()
-SPLIT = synthetic.split_report()
-
-
-def gathered(losses=("cross_entropy", "focal", "aam"), models=("lstm", "vggish")):
-    frames, summaries = {}, {}
-    for number, (model, loss) in enumerate((m, loss) for m in models for loss in losses):
-        frame, speaker_of = cell(seed=number)
-        frames[model, loss] = frame
-        summaries[model, loss] = summary.summarise(frame, speaker_of)
-    grid = grid_table.table(summaries)
-    # Records whose ids are those of the predictions.
-    ids = sorted(set(frame["utterance_id"]))
-    utterances = [u for u in synthetic.corpus(num_sessions=3) if u.emotion is not None]
-    utterances = [
-        synthetic.renamed(utterances[number % len(utterances)], id_)
-        for number, id_ in enumerate(ids)
-    ]
-    found = evidence.gather(frames, summaries, grid, utterances, card=CARD, split=SPLIT)
-    return found, grid, summaries
+from ser.evaluation import comparison, evidence
+from ser.project import Project
+from tests.evaluation.support import gathered
 
 
 def test_everything_is_gathered_for_every_cell(tmp_path):
@@ -37,9 +16,9 @@ def test_everything_is_gathered_for_every_cell(tmp_path):
     assert set(found.ranking.mean_ranks) == {"cross_entropy", "focal", "aam"}
     errors = found.pairs[found.pairs["family"].str.startswith("losses of")]["standard_error"]
     assert found.detectable == pytest.approx(comparison.detectable_difference(errors.median()))
-    evidence.write(tmp_path, found)
+    evidence.write(Project(tmp_path), found)
     for name in ("pairs", "calibration", "slices", "published"):
-        table = pd.read_csv(tmp_path / f"{name}.csv")
+        table = pd.read_csv(tmp_path / "reports" / f"{name}.csv")
         assert len(table) == len(getattr(found, name))
     assert found.gaps("lstm", "focal")["worst_speaker_uar"] <= 1
 

@@ -36,10 +36,3 @@ def test_equal_scores_share_their_rank_and_nothing_is_told_apart():
     assert set(found.mean_ranks.values()) == {2.0}
     assert found.friedman_p == 1.0
     assert found.groups() == [("a", "c")]
-
-
-def test_speaker_s_uar_is_over_the_emotions_spoken():
-    counts = np.zeros((2, 3, 3))
-    counts[0] = [[4, 0, 0], [1, 1, 0], [0, 3, 1]]
-    counts[1] = [[0, 2, 0], [0, 0, 0], [0, 0, 5]]
-    assert ranks.speaker_uar(counts) == pytest.approx([(1 + 0.5 + 0.25) / 3, 0.5])

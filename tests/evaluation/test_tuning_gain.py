@@ -6,7 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 from ser import predictions
 from ser.emotion import EMOTIONS
 from ser.evaluation import tuning_gain
-from ser.evaluation.tuning_gain import TunedCell
+from ser.evaluation.tuning_gain import TunedAndUntuned
 
 
 def cell(share_right, num_seeds=1, seed=0):
@@ -36,7 +36,7 @@ def cell(share_right, num_seeds=1, seed=0):
 def gains(tuned, constants, speaker_of=lambda id_: id_[:7]):
     frame = pd.concat([tuned, constants])
     speakers = {id_: speaker_of(id_) for id_ in frame["utterance_id"]}
-    return tuning_gain.table([TunedCell("lstm", "focal", 20, tuned, constants)], speakers)
+    return tuning_gain.table([TunedAndUntuned("lstm", "focal", 20, tuned, constants)], speakers)
 
 
 def test_the_numbers_are_those_of_scikit_learn():
@@ -62,9 +62,9 @@ def test_the_numbers_are_those_of_scikit_learn():
 @pytest.mark.parametrize(
     ("tuned", "constants", "verdict"),
     [
-        ((0.9, 0), (0.5, 1), "better than the constants"),
-        ((0.5, 0), (0.9, 1), "worse than the constants"),
-        ((0.7, 0), (0.7, 1), "not to be told from the constants"),
+        ((0.9, 0), (0.5, 1), "tuning beat the constants on test"),
+        ((0.5, 0), (0.9, 1), "tuning was worse than the constants on test"),
+        ((0.7, 0), (0.7, 1), "no difference is shown on test"),
     ],
 )
 def test_the_sentence_says_whether_the_interval_leaves_zero_out(tuned, constants, verdict):
@@ -74,10 +74,24 @@ def test_the_sentence_says_whether_the_interval_leaves_zero_out(tuned, constants
     assert sentence.endswith(f": {verdict}.")
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.001, 0.02, "tuning beat the constants on test"),
+        (-0.02, -0.001, "tuning was worse than the constants on test"),
+        (-0.01, 0.02, "no difference is shown on test"),
+        (0.0, 0.02, "no difference is shown on test"),
+        (-0.02, 0.0, "no difference is shown on test"),
+    ],
+)
+def test_the_verdict_goes_by_the_interval(low, high, said):
+    assert tuning_gain.verdict(low, high) == said
+
+
 def test_one_speaker_allows_no_interval():
     found = gains(cell(0.8), cell(0.6, seed=1), speaker_of=lambda _: "the only one")
     assert found["low"].isna().all()
-    assert tuning_gain.sentences(found)[0].endswith("one speaker allows no interval.")
+    assert tuning_gain.sentences(found)[0].endswith(" on test: one speaker allows no verdict.")
 
 
 def test_cells_of_other_utterances_make_no_pair():

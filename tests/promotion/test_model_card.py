@@ -5,14 +5,14 @@ import pytest
 from ser.evaluation import slices
 from ser.params import read
 from ser.promotion import model_card, registration
-from ser.workflow.experiment import Experiment
+from ser.workflow.preset import Preset
 from tests.promotion.support import cell_of
 
 
 @pytest.fixture
 def facts(trained):
     cell = cell_of("lstm-aam")
-    params = read(Path("params.yaml"), Experiment)
+    params = read(Path("params.yaml"), Preset)
     packed = registration.pack_fold(cell, params, fold=None, seed=None)
     sliced = slices.table(cell.frame, slices.values_of(cell.utterances))
     return model_card.Facts(

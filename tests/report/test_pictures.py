@@ -7,9 +7,8 @@ from safetensors.numpy import save_file
 from ser import predictions
 from ser.report import pictures
 from tests import synthetic
-from tests.evaluation.test_evidence import gathered
-from tests.evaluation.test_summary import cell
-from tests.report.test_page import BASELINES
+from tests.evaluation.support import cell, gathered
+from tests.report.support import BASELINES
 
 CARD = synthetic.card()
 SPLIT = synthetic.split_report()

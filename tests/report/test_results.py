@@ -10,9 +10,8 @@ from ser.project import Project
 from ser.report import results
 from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
-from tests.evaluation.test_grid_table import grid
-from tests.evaluation.test_summary import cell
-from tests.report.test_page import BASELINES
+from tests.evaluation.support import cell, grid
+from tests.report.support import BASELINES
 
 CARD = synthetic.card(name="emodb", synthetic=False, num_used=339, num_speakers=10)
 SPLIT = synthetic.split_report(folds=[synthetic.fold_report(number) for number in range(1, 6)])
@@ -29,9 +28,9 @@ def result(**card):
 
 def write_finished(folder):
     project = Project(folder)
-    grid_table.write(project.reports, grid())
-    BASELINES.to_csv(project.report.baselines, index=False)
-    project.report.origins.write_text(json.dumps(ORIGINS))
+    grid_table.write(project, grid())
+    BASELINES.to_csv(project.baselines, index=False)
+    project.origins.write_text(json.dumps(ORIGINS))
     CARD.write(project.corpus_card)
     SPLIT.write(project.split_report)
 
@@ -63,7 +62,7 @@ def test_origins_are_read_back_as_they_were_written(tmp_path):
         ("hubert", loss): summary.summarise(frame, speaker_of, origin=f"nobody/tiny@{loss}")
         for loss in ("aam", "ccc")
     }
-    results.write_origins(tmp_path, summaries)
+    results.write_origins(Project(tmp_path), summaries)
     assert results.read(Project(tmp_path)).origins == {
         "hubert-aam": "nobody/tiny@aam",
         "hubert-ccc": "nobody/tiny@ccc",

@@ -11,7 +11,7 @@ from ser.errors import FileError, LineageError
 from ser.evaluation import tuning_gain
 from ser.report import page as pages
 from ser.report import tuning as tuning_section
-from tests.report.test_page import make_report, section
+from tests.report.support import make_report, section
 
 AAM = {
     "model": "lstm", "loss": "aam", "num_trials": 20, "dev_uar_constants": 0.701,
@@ -148,20 +148,6 @@ def test_one_speaker_allows_no_interval_and_no_verdict(places, untuned):
     text = section(shown(untuned, places), "tuning")
     assert "5.1 – to –" in text  # noqa: RUF001
     assert "one speaker allows no verdict" in text
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [
-        (0.001, 0.02, "tuning beat the constants on test"),
-        (-0.02, -0.001, "tuning was worse than the constants on test"),
-        (-0.01, 0.02, "no difference is shown on test"),
-        (0.0, 0.02, "no difference is shown on test"),
-        (-0.02, 0.0, "no difference is shown on test"),
-    ],
-)
-def test_the_verdict_goes_by_the_interval(low, high, said):
-    assert tuning_section.verdict(low, high) == said
 
 
 @pytest.mark.parametrize(

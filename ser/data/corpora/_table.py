@@ -10,7 +10,7 @@ from ser.errors import CorpusError
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One readable row.
 
     Args:
@@ -43,7 +43,7 @@ def read(
     required: Collection[str],
     encoding: str = "utf-8-sig",
     delimiter: str = ",",
-) -> Iterator[Row | BadRow]:
+) -> Iterator[TableRow | BadRow]:
     """Yield the rows of a table with a header.
 
     Args:
@@ -97,14 +97,14 @@ def _positions(
 
 def _row(
     cells: Sequence[str], line: int, positions: Mapping[str, int], *, num_columns: int
-) -> Row | BadRow:
+) -> TableRow | BadRow:
     if len(cells) != num_columns:
         return BadRow(line, f"{len(cells)} fields, expected {num_columns} as in the header")
     fields = {column: cells[index].strip() for column, index in positions.items()}
     for column, value in fields.items():
         if any("\ud800" <= character <= "\udfff" for character in value):
             return BadRow(line, f"{column} is not of the table's encoding: {_shown(value)}")
-    return Row(line, fields)
+    return TableRow(line, fields)
 
 
 def _shown(text: str) -> str:

@@ -18,10 +18,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from ser.contracts import Corpus
 from ser.data.corpora import _recordings, _sessions, _table
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
-from ser.utterance import Annotation, Gender, Rejection, Utterance
+from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 #: Third field of the file's name -> canonical emotion.
 EMOTIONS: Mapping[str, str] = {
@@ -175,7 +176,7 @@ def _genders(path: Path) -> dict[str, Gender]:
     names = {"actor": "ActorID", "sex": "Sex"}
     genders: dict[str, Gender] = {}
     for row in _table.read(path, names=names, required=names):
-        sex = row.fields["sex"].lower() if isinstance(row, _table.Row) else row.reason
+        sex = row.fields["sex"].lower() if isinstance(row, _table.TableRow) else row.reason
         if isinstance(row, _table.BadRow) or (sex != "female" and sex != "male"):
             raise CorpusError(f"{path}:{row.line}: Sex must be Female or Male, got {sex!r}")
         genders[row.fields["actor"]] = "female" if sex == "female" else "male"

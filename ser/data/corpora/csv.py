@@ -14,12 +14,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from ser.contracts import Corpus
 from ser.data.corpora import _recordings, _sessions, _table
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
 from ser.params import Section
-from ser.utterance import Annotation, Gender, Rejection, Utterance
+from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -166,9 +167,9 @@ class TableCorpus:
             utterances: All that the intake accepted.
         """
 
-    def _rows(self, path: Path) -> tuple[list[_table.Row], list[Rejection]]:
+    def _rows(self, path: Path) -> tuple[list[_table.TableRow], list[Rejection]]:
         """Return the rows that name a recording, and a rejection for each of the others."""
-        rows: list[_table.Row] = []
+        rows: list[_table.TableRow] = []
         rejections: list[Rejection] = []
         columns = self.params.columns
         for row in _table.read(
@@ -179,14 +180,14 @@ class TableCorpus:
             delimiter=self.params.delimiter,
         ):
             fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
-            if isinstance(row, _table.Row) and fault is None:
+            if isinstance(row, _table.TableRow) and fault is None:
                 rows.append(row)
             else:
                 where = f"{path.name}:{row.line}"
                 rejections.append(Rejection(id=where, audio=None, reason=f"{where}: {fault}"))
         return rows, rejections
 
-    def _check_labels(self, path: Path, rows: Sequence[_table.Row]) -> None:
+    def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
         """Refuse labels that nothing maps, all at once."""
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
         if unknown := sorted(labels - set(VOCABULARY)):
@@ -195,7 +196,7 @@ class TableCorpus:
                 "map each in corpus.label_map, to null to keep it without an emotion"
             )
 
-    def _genders(self, path: Path, rows: Sequence[_table.Row]) -> dict[str, Gender]:
+    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
         """Return speaker -> gender, said once in the table or in the params."""
         genders: defaultdict[str, set[str]] = defaultdict(set)
         for row in rows:
@@ -216,7 +217,7 @@ class TableCorpus:
         return {speaker: _GENDERS[words.pop()] for speaker, words in genders.items()}
 
     def _sessions(
-        self, path: Path, rows: Sequence[_table.Row], genders: Mapping[str, Gender]
+        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender]
     ) -> Mapping[str, str]:
         """Return speaker -> session, or nothing where the table has sessions of its own."""
         if "session" in rows[0].fields:
@@ -232,7 +233,7 @@ class TableCorpus:
     def _annotation(
         self,
         root: Path,
-        row: _table.Row,
+        row: _table.TableRow,
         genders: Mapping[str, Gender],
         sessions: Mapping[str, str],
     ) -> Annotation:
@@ -274,7 +275,7 @@ def build(params: Params) -> Corpus:
     return TableCorpus(params)
 
 
-def _fault(row: _table.Row) -> str | None:
+def _fault(row: _table.TableRow) -> str | None:
     """Return why a row names no recording, or None."""
     if empty := [column for column in _REQUIRED if not row.fields[column]]:
         return f"{', '.join(empty)} is empty"
@@ -283,11 +284,11 @@ def _fault(row: _table.Row) -> str | None:
     return None
 
 
-def _audio(row: _table.Row) -> str:
+def _audio(row: _table.TableRow) -> str:
     return PurePosixPath(row.fields["path"]).as_posix()
 
 
-def _id(row: _table.Row) -> str:
+def _id(row: _table.TableRow) -> str:
     return row.fields.get("id") or PurePosixPath(_audio(row)).with_suffix("").as_posix()
 
 

@@ -1,6 +1,5 @@
 """Write the demo corpus as an IEMOCAP-shaped tree, with everything that makes that tree hard."""
 
-from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from ser.data.demo.delivery import cast_speaker, deliver
 from ser.data.demo.labels import TimedTurn
 from ser.data.demo.plan import PlannedTurn
 from ser.errors import CorpusError
-
-Progress = Callable[[Iterable[PlannedTurn]], Iterable[PlannedTurn]]
+from ser.progress import Progress
 
 #: Lies in the root of every tree that this module wrote, with the params it had.
 MARKER = "demo_corpus.json"
@@ -68,7 +66,7 @@ def _refuse_foreign(root: Path) -> None:
 def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
     turns = plan.build(seed=params.seed, utterances_per_session=params.utterances_per_session)
     positions = {turn.id: index for index, turn in enumerate(turns)}
-    shown: Iterable[PlannedTurn] = turns if progress is None else progress(turns)
+    shown = (progress or iter)(turns)
     for dialogue, members in groupby(shown, key=lambda turn: turn.dialogue):
         timed: list[TimedTurn] = []
         end_s = 1.5

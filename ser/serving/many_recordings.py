@@ -1,0 +1,130 @@
+"""Answers for many recordings, into one table; an interruption loses one chunk at most."""
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser import lineage, tables
+from ser.errors import AudioInputError
+from ser.progress import Progress
+from ser.serving import audio_input
+from ser.serving.predictor import Predictor
+
+_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_CHUNK = 64
+
+
+def find(source: Path) -> list[Path]:
+    """Return the recordings that a batch is made of.
+
+    Args:
+        source: A folder, searched to its depths, or a CSV with a column `path`; relative
+            paths are those from the CSV's folder.
+
+    Raises:
+        AudioInputError: Neither, or it names no recordings.
+    """
+    if source.is_dir():
+        found = sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        if not found:
+            raise AudioInputError(f"{source}: holds no {', '.join(_SUFFIXES)} files")
+        return found
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise AudioInputError(f"{source}: neither a folder nor a readable CSV ({error})") from error
+    paths = [row.get("path") or "" for row in rows]
+    if not rows or not all(paths):
+        raise AudioInputError(f"{source}: expected a CSV with a column `path`, filled in each row")
+    return [source.parent / path for path in paths]
+
+
+def predict(
+    paths: Sequence[Path],
+    predictor: Predictor,
+    *,
+    out: Path,
+    model: str,
+    progress: Progress = iter,
+) -> pd.DataFrame:
+    """Answer for recordings and write the table.
+
+    Args:
+        paths: The recordings.
+        predictor: Who answers.
+        out: Parquet file; answers are collected in `<out>.partial` until all are there.
+        model: MLflow's address of the model, for the table.
+        progress: Wraps the iteration over recordings.
+
+    Returns:
+        One row per recording: `path`, `error` (null where it is answered), `duration_s`,
+        `emotion`, `abstained`, `probability_<emotion>`, `windows` (JSON), `model`,
+        `bundle_sha256`.
+    """
+    partial = out.with_name(f"{out.name}.partial")
+    plan = {"paths": [str(path) for path in paths], "bundle": predictor.bundle.sha256}
+    digest = lineage.sha256_text(lineage.canonical_json(plan))
+    if not (partial / digest).exists():
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        (partial / digest).touch()
+    bar = iter(progress(range(len(paths))))
+    answered = []
+    for number, members in enumerate(_chunks(paths)):
+        file = partial / f"{number:06d}.parquet"
+        if not file.exists():
+            rows = []
+            for path in members:
+                rows.append(_row(path, predictor, model))
+                next(bar, None)
+            tables.write_parquet(file, pd.DataFrame(rows, columns=_columns(predictor)))
+        else:
+            for _ in members:
+                next(bar, None)
+        answered.append(tables.read_parquet(file, cure=f"remove {partial}"))
+    next(bar, None)
+    table = pd.concat([table.astype(object) for table in answered], ignore_index=True)
+    table = table.astype(dict.fromkeys(_numbers(predictor), "float64"))
+    tables.write_parquet(out, table)
+    shutil.rmtree(partial)
+    return table
+
+
+def _chunks(paths: Sequence[Path]) -> list[Sequence[Path]]:
+    return [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+
+
+def _numbers(predictor: Predictor) -> list[str]:
+    return ["duration_s", *(f"probability_{name}" for name in predictor.bundle.emotions)]
+
+
+def _columns(predictor: Predictor) -> list[str]:
+    head = ["path", "error", "emotion", "abstained"]
+    return [*head, *_numbers(predictor), "windows", "model", "bundle_sha256"]
+
+
+def _row(path: Path, predictor: Predictor, model: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "path": str(path),
+        "model": model,
+        "bundle_sha256": predictor.bundle.sha256,
+    }
+    try:
+        prediction = predictor.predict(audio_input.from_path(path, predictor.limits))
+    except AudioInputError as error:
+        return {**row, "error": str(error)}
+    answer = prediction.to_json()
+    return {
+        **row,
+        "duration_s": prediction.duration_s,
+        "emotion": prediction.whole.emotion,
+        "abstained": prediction.whole.abstained,
+        **{f"probability_{k}": v for k, v in prediction.whole.probabilities.items()},
+        "windows": json.dumps(answer["windows"]),
+    }

@@ -1,0 +1,113 @@
+"""The whole of params.yaml, for checking a file at once; a stage reads only its sections."""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import Field, model_validator
+
+from ser.baselines.reference_rows import BaselineParams
+from ser.data.splits import SplitParams
+from ser.features.extraction import AudioParams
+from ser.grid.params import CellParams
+from ser.params import Section, component, component_map
+from ser.pretrained.tiny import TinyCheckpoint
+from ser.registry.bundle import ServingParams
+from ser.registry.gates import GateParams
+from ser.serving.audio_input import InputLimits
+from ser.training.recipe import Recipe, TrainingParams
+from ser.tuning.params import TuningParams
+
+
+class ExtractionPlan(Section):
+    """One feature that the pipeline extracts.
+
+    Args:
+        weights: The folder below data/weights that its checkpoint lies in, so that DVC
+            watches it; `none` for a feature that is computed, or whose checkpoint lies
+            elsewhere and is pinned by a revision or a digest.
+    """
+
+    weights: str = Field("none", min_length=1)
+
+
+class Preset(Section):
+    """All sections of params.yaml.
+
+    Args:
+        launcher: What starts a training stage: `python -m`, or `accelerate launch -m` for
+            several processes.
+        synthetic_corpora: Corpora that the pipeline makes before it reads them.
+        synthetic_weights: Tiny checkpoints with random weights that it makes likewise.
+        corpus: The corpus, by `name`, with its parser's knobs.
+        split: The protocol.
+        audio: How recordings are heard.
+        features, models, losses: Component name -> its params.
+        recipes: Model name -> how it is optimised.
+        training: What all cells share.
+        extracted: The features to extract, before any cell -> what they are made with.
+        baselines: The reference rows that need no network.
+        cells: `<model>-<loss>` -> the cell; a cell that is not here is not trained.
+        tuning: Which of them are tuned, and how.
+        serving: How a registered model answers.
+        input_limits: What a request to it may hold.
+        gates: What a version must reach to be promoted.
+    """
+
+    launcher: str = Field("python -m", min_length=1)
+    synthetic_corpora: tuple[str, ...] = ()
+    synthetic_weights: Mapping[str, TinyCheckpoint] = Field(default_factory=dict)
+    corpus: component("ser.data.corpora")  # type: ignore[valid-type]
+    split: SplitParams
+    audio: AudioParams
+    features: component_map("ser.features.extractors")  # type: ignore[valid-type]
+    models: component_map("ser.models")  # type: ignore[valid-type]
+    losses: component_map("ser.losses")  # type: ignore[valid-type]
+    recipes: Mapping[str, Recipe]
+    training: TrainingParams
+    extracted: Mapping[str, ExtractionPlan] = Field(min_length=1)
+    baselines: BaselineParams
+    cells: Mapping[str, CellParams] = Field(min_length=1)
+    tuning: TuningParams = Field(default_factory=TuningParams)
+    serving: ServingParams = Field(default_factory=ServingParams)
+    input_limits: InputLimits = Field(default_factory=InputLimits)
+    gates: GateParams = Field(default_factory=GateParams)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Preset":
+        faults = [
+            f"extracted names {name!r}, but there is no features.{name}"
+            for name in self.extracted
+            if name not in self.features
+        ]
+        if self.baselines.feature not in self.extracted:
+            known = ", ".join(self.extracted)
+            faults.append(
+                f"baselines.feature {self.baselines.feature!r} is not extracted, which are: {known}"
+            )
+        for name, cell in self.cells.items():
+            faults += [f"cells.{name}: {fault}" for fault in self._faults(name, cell)]
+        for name, tuned in self.tuning.cells.items():
+            said = {"model": tuned.model, "loss": tuned.loss, "feature": tuned.feature}
+            if name not in self.cells:
+                faults.append(f"tuning.cells.{name}: there is no cells.{name}")
+            elif said != self.cells[name].model_dump():
+                faults.append(
+                    f"tuning.cells.{name}: model, loss and feature must be those of cells.{name}"
+                )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self, name: str, cell: CellParams) -> Iterator[str]:
+        """Yield what a cell names that is not there."""
+        if name != f"{cell.model}-{cell.loss}":
+            yield f"its name must be {cell.model}-{cell.loss}"
+        for section, entry in (
+            ("models", cell.model),
+            ("recipes", cell.model),
+            ("losses", cell.loss),
+        ):
+            if entry not in getattr(self, section):
+                yield f"there is no {section}.{entry}"
+        if cell.feature not in self.extracted:
+            known = ", ".join(self.extracted)
+            yield f"its feature {cell.feature!r} is not extracted, which are: {known}"

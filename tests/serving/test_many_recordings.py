@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ser.errors import AudioInputError
+from ser.serving import many_recordings
+from ser.serving.predictor import Predictor
+from tests.serving.support import encoded, speech, write_bundle
+
+
+@pytest.fixture
+def predictor(trained, tmp_path):
+    return Predictor.load(write_bundle("lstm-aam", tmp_path / "bundle")[0])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "recordings"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(5):
+        (folder / f"{number}.wav").write_bytes(encoded(speech(0.5, seed=number)))
+    (folder / "deep" / "long.FLAC").write_bytes(encoded(speech(2.0), kind="FLAC"))
+    (folder / "broken.wav").write_bytes(b"no")
+    (folder / "notes.txt").write_text("not a recording")
+    return folder
+
+
+def test_a_folder_is_searched_to_its_depths(folder):
+    names = [path.name for path in many_recordings.find(folder)]
+    assert names == ["0.wav", "1.wav", "2.wav", "3.wav", "4.wav", "broken.wav", "long.FLAC"]
+
+
+def test_a_table_names_paths_from_its_own_folder(folder):
+    (folder / "list.csv").write_text("path,note\n1.wav,a\ndeep/long.FLAC,b\n")
+    assert many_recordings.find(folder / "list.csv") == [
+        folder / "1.wav",
+        folder / "deep/long.FLAC",
+    ]
+
+
+@pytest.mark.parametrize("text", ["file\na.wav\n", "path\n", "path,x\n,1\n"])
+def test_a_table_without_paths_is_refused(tmp_path, text):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(AudioInputError, match="column `path`"):
+        many_recordings.find(tmp_path / "list.csv")
+
+
+def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
+    with pytest.raises(AudioInputError, match="holds no"):
+        many_recordings.find(tmp_path)
+    with pytest.raises(AudioInputError, match="neither a folder nor"):
+        many_recordings.find(tmp_path / "none")
+
+
+def test_every_recording_has_a_row(predictor, folder, tmp_path):
+    out = tmp_path / "out" / "answers.parquet"
+    out.parent.mkdir()
+    table = many_recordings.predict(
+        many_recordings.find(folder), predictor, out=out, model="models:/m@champion"
+    )
+    read = pd.read_parquet(out)
+    assert len(read) == len(table) == 7
+    broken = read[read["path"].str.endswith("broken.wav")].iloc[0]
+    assert "not audio" in broken["error"]
+    assert pd.isna(broken["emotion"])
+    good = read[read["error"].isna()]
+    columns = [f"probability_{name}" for name in predictor.bundle.emotions]
+    assert good[columns].sum(axis=1).tolist() == pytest.approx([1.0] * 6)
+    long = read[read["path"].str.endswith("long.FLAC")].iloc[0]
+    assert len(json.loads(long["windows"])) > 1
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_an_interrupted_batch_goes_on_where_it_was(predictor, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(many_recordings, "_CHUNK", 2)
+    out, paths = tmp_path / "answers.parquet", many_recordings.find(folder)
+    asked = []
+    whole = predictor.predict
+
+    def crash(waveform):
+        asked.append(waveform)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return whole(waveform)
+
+    monkeypatch.setattr(predictor, "predict", crash)
+    with pytest.raises(KeyboardInterrupt):
+        many_recordings.predict(paths, predictor, out=out, model="m")
+    assert not out.exists()
+    table = many_recordings.predict(paths, predictor, out=out, model="m")
+    assert len(asked) == 4 + 4  # the first chunk of two is not asked again, nor the broken file
+    again = many_recordings.predict(paths, predictor, out=tmp_path / "again.parquet", model="m")
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_other_recordings_start_over(predictor, folder, tmp_path, monkeypatch):
+    out, paths = tmp_path / "answers.parquet", many_recordings.find(folder)
+    partial = Path(f"{out}.partial")
+    partial.mkdir()
+    (partial / "000000.parquet").write_bytes(b"of another batch")
+    assert len(many_recordings.predict(paths[:3], predictor, out=out, model="m")) == 3
+
+
+def test_progress_counts_every_recording(predictor, folder, tmp_path):
+    seen = []
+
+    def progress(items):
+        for item in items:
+            yield item
+            seen.append(item)
+
+    paths = many_recordings.find(folder)
+    many_recordings.predict(
+        paths, predictor, out=tmp_path / "a.parquet", model="m", progress=progress
+    )
+    assert len(seen) == len(paths)

@@ -1,0 +1,92 @@
+from copy import deepcopy
+
+import pytest
+
+from ser.errors import ParamsError
+from ser.params import parse
+from ser.workflow.preset import Preset
+
+GOOD = {
+    "corpus": {"name": "emodb"},
+    "split": {},
+    "audio": {},
+    "features": {"mfcc": {}},
+    "models": {"lstm": {}},
+    "losses": {"cross_entropy": {}},
+    "recipes": {"lstm": {}},
+    "training": {},
+    "extracted": {"mfcc": {}},
+    "baselines": {},
+    "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
+}
+
+
+def check(**changes):
+    content = deepcopy(GOOD)
+    for key, value in changes.items():
+        content[key] = value
+    return parse(content, Preset, where="params.yaml")
+
+
+def test_sections_may_be_empty_and_then_have_their_defaults():
+    found = check()
+    assert found.launcher == "python -m"
+    assert found.synthetic_corpora == ()
+    assert found.synthetic_weights == {}
+    assert found.extracted["mfcc"].weights == "none"
+    assert found.corpus.name == "emodb"
+    assert found.split.protocol == "session"
+    assert found.models["lstm"].pooling == "stats"
+    assert found.cells["lstm-cross_entropy"].feature == "mfcc"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": {"lstm": {}, "wrong": {}}}, "no ser.models is named 'wrong'"),
+        ({"trainings": {}}, "trainings: Extra inputs are not permitted"),
+        ({"recipes": {"other": {}}}, "cells.lstm-cross_entropy: there is no recipes.lstm"),
+        ({"models": {}}, "cells.lstm-cross_entropy: there is no models.lstm"),
+        ({"losses": {}}, "cells.lstm-cross_entropy: there is no losses.cross_entropy"),
+        ({"extracted": {"mel": {}}}, "extracted names 'mel', but there is no features.mel"),
+        ({"extracted": {"mel": {}}}, "its feature 'mfcc' is not extracted"),
+        ({"cells": {"best": GOOD["cells"]["lstm-cross_entropy"]}}, "must be lstm-cross_entropy"),
+        ({"extracted": {}}, "extracted: Dictionary should have at least 1 item"),
+        ({"baselines": {"feature": "logmel"}}, "baselines.feature 'logmel' is not extracted"),
+        ({"cells": {}}, "cells: Dictionary should have at least 1 item"),
+        ({"launcher": ""}, "launcher: String should have at least 1 character"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(changes, message):
+    with pytest.raises(ParamsError) as caught:
+        check(**changes)
+    assert message in str(caught.value)
+
+
+def test_all_that_is_missing_for_a_cell_is_said_at_once():
+    with pytest.raises(ParamsError) as caught:
+        check(models={}, losses={}, recipes={})
+    for section in ("models.lstm", "losses.cross_entropy", "recipes.lstm"):
+        assert f"there is no {section}" in str(caught.value)
+
+
+TUNED = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}
+
+
+def test_tuning_may_be_left_out():
+    assert check().tuning.cells == {}
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"lstm-focal": TUNED}, r"tuning\.cells\.lstm-focal: there is no cells\.lstm-focal"),
+        (
+            {"lstm-cross_entropy": {**TUNED, "feature": "logmel"}},
+            r"model, loss and feature must be those of cells\.lstm-cross_entropy",
+        ),
+    ],
+)
+def test_a_tuned_cell_must_be_one_of_the_cells(cells, message):
+    with pytest.raises(ParamsError, match=message):
+        check(tuning={"cells": cells})
