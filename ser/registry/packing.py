@@ -88,7 +88,7 @@ def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = Non
 
     Raises:
         BundleError: There is no such fold or seed.
-        LineageError: The cell has not been trained.
+        FileError: The cell has not been trained.
     """
     records = cell.record.folds
     chosen = [
