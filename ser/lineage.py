@@ -53,11 +53,9 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/contracts.py": "types alone; what keeps them is listed itself",
     "ser/progress.py": "shows how far a job is",
     "ser/runtime.py": "environment, signals and exit status of the process",
-    "ser/tracking/health.py": "state of the store",
     "ser/tracking/memory_tracker.py": "where runs are recorded",
     "ser/tracking/mlflow_tracker.py": "where runs are recorded",
     "ser/tracking/recording.py": "what the store accepts",
-    "ser/tracking/stale.py": "state of the store",
     "ser/tracking/store.py": "where runs are recorded",
 }
 

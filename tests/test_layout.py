@@ -20,6 +20,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 #: Public modules without a test file of their own -> where or why not.
 TESTED_ELSEWHERE = {
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
+    "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
     "ser/tracking/tracker.py": "a protocol; tests/tracking/test_memory_tracker.py",

@@ -52,6 +52,7 @@ def link_corpus(
 
     Example: ser link-corpus emodb ../shared/data/emodb
     """
+    from ser.project import Project
     from ser.workflow import diagnosis
 
     if not path.is_dir():
@@ -60,7 +61,7 @@ def link_corpus(
     count = diagnosis.num_utterances(name, path, section)
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
-    link = Path("data/raw") / name
+    link = Project().raw(name)
     if link.is_symlink():
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
         link.unlink()

@@ -27,14 +27,16 @@ def register(
     import tempfile
 
     from ser.params import read
+    from ser.project import Project
     from ser.promotion import registration
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
 
     params = read(Path("params.yaml"), AnswerParams)
-    trained = TrainedCell(Path("runs") / cell, Path("data"))
+    project = Project()
+    trained = TrainedCell(project, cell)
     if not trained.folder.is_dir():
-        known = ", ".join(path.name for path in sorted(Path("runs").glob("*-*"))) or "none"
+        known = ", ".join(path.name for path in sorted(project.runs.glob("*-*"))) or "none"
         raise RegistryError(f"{trained.folder}: no such trained cell; there are: {known}")
     if refit and fold is not None:
         raise RegistryError("--refit trains on all parts, --fold serves one: say one of them")

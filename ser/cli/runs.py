@@ -43,10 +43,11 @@ def protocol_gap(
     Example: ser protocol-gap lstm-cross_entropy
     """
     from ser import tables
+    from ser.project import Project
     from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
-    tables.write_csv(Path("reports") / "protocol_gap.csv", gap.table)
+    tables.write_csv(Project().protocol_gap, gap.table)
     typer.echo(protocol_gap.as_text(gap))
 
 
@@ -98,14 +99,15 @@ def results(
 
     Example: ser results --into README.md
     """
+    from ser.project import Project
     from ser.report import results as tables
 
-    reports = Path("reports")
-    found = tables.read(reports, Path("data"))
+    project = Project()
+    found = tables.read(project)
     typer.echo(tables.as_text(found))
-    typer.echo(f"report: {(reports / 'index.html').resolve()}")
+    typer.echo(f"report: {project.page.resolve()}")
     if into is not None:
-        tables.write_into(into, found)
+        tables.write_into(into, found, project)
         typer.echo(f"{into}: the table {found.name} is up to date")
 
 

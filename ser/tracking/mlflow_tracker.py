@@ -19,6 +19,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 
 from ser.errors import TrackingError
+from ser.project import Project
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
 from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
@@ -170,7 +171,7 @@ class MlflowExperiment:
     @contextmanager
     def _only_one(self, name: str, run_key: str) -> Iterator[None]:
         """Hold the key's lock; two processes must not record one run."""
-        folder = self.root / "work" / "locks"
+        folder = Project(self.root).locks
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f"{check_run_key(run_key)}.lock")
         try:

@@ -2,9 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from ser.data import manifest
-from ser.data.card import CorpusCard
-from ser.data.split_report import SplitReport
 from ser.evaluation import slices
 from ser.params import read
 from ser.promotion import model_card, registration
@@ -17,14 +14,9 @@ def facts(trained):
     cell = cell_of("lstm-aam")
     params = read(Path("params.yaml"), Preset)
     packed = registration.pack_fold(cell, params, fold=None, seed=None)
-    frame = cell.frame()
-    utterances = manifest.read(Path("data/manifest.jsonl"))
+    sliced = slices.table(cell.frame, slices.values_of(cell.utterances))
     return model_card.Facts(
-        packed.source.bundle,
-        registration.scores(cell, frame, utterances),
-        slices.table(frame, slices.values_of(utterances)),
-        SplitReport.read(cell.data / "split_report.json"),
-        CorpusCard.read(cell.data / "corpus.json"),
+        packed.source.bundle, registration.scores(cell), sliced, cell.split, cell.card
     )
 
 

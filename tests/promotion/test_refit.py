@@ -38,7 +38,7 @@ def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(
     assert len(data.train) == 48
     assert data.dev == ()
     assert len(chosen.fit.history) == training.num_epochs
-    epochs = [r.metrics["best_epoch"] for r in cell_of("lstm-aam").record().folds]
+    epochs = [r.metrics["best_epoch"] for r in cell_of("lstm-aam").record.folds]
     assert training.num_epochs == np.sort(epochs)[1]
     assert training.described.startswith("refit on all parts, seed 0")
     assert len(result.tracked) == 48
@@ -67,7 +67,7 @@ def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, monkey
 
 def test_folds_that_were_tuned_apart_are_refused(params, tmp_path, monkeypatch):
     cell = cell_of("lstm-aam")
-    record = cell.record()
+    record = cell.record
     record.folds[1].spec.params["loss"]["margin_rad"] = 0.4
     monkeypatch.setattr(type(cell), "record", lambda _: record)
     with pytest.raises(BundleError, match="each fold was tuned by itself"):
