@@ -14,7 +14,7 @@ from tests.docs import markdown
 pytestmark = pytest.mark.stage
 
 COPIED = ("ser", "pipelines", "tests", "configs", "docs", "pyproject.toml", "dvc.yaml", "README.md")
-END = " (at its end)"
+END, INSIDE = " (at its end)", " (in class Project)"
 PRESET = "configs/demo.yaml"
 
 #: Component -> its three files.
@@ -73,6 +73,10 @@ def copy(project, examples, presets, tmp_path_factory):
         path = root / title.removesuffix(END)
         if title.endswith(END):
             path.write_text(f"{path.read_text('utf-8')}\n\n{block.text}", encoding="utf-8")
+        elif title.endswith(INSIDE):
+            path = root / title.removesuffix(INSIDE)
+            before, last = path.read_text("utf-8").rsplit("    @property\n", 1)
+            path.write_text(f"{before}{block.text}\n    @property\n{last}", encoding="utf-8")
         elif not title.startswith("params.yaml"):
             assert not path.exists(), title
             path.write_text(block.text, encoding="utf-8")
