@@ -17,6 +17,7 @@ from typing import Any
 
 from ser import lineage
 from ser.errors import WeightsError
+from ser.pretrained._published import SpeechNetwork
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 CONFIG, PREPROCESSING = "config.json", "preprocessor_config.json"
@@ -205,7 +206,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def load(folder: Path, architecture: Architecture, *, dropout: float | None = None) -> Any:
+def load(
+    folder: Path, architecture: Architecture, *, dropout: float | None = None
+) -> SpeechNetwork:
     """Load a speech transformer in float32, in evaluation mode.
 
     Args:
@@ -253,7 +256,8 @@ def load(folder: Path, architecture: Architecture, *, dropout: float | None = No
             f"{folder / _weights_name(folder)}: {len(missing)} tensors are missing, which would "
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
-    return model.eval()
+    network: SpeechNetwork = model.eval()
+    return network
 
 
 def _cached(checkpoint: str, revision: str) -> Path | None:

@@ -6,13 +6,16 @@ through the same loading. Their config.json says that they were drawn and not le
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ser.params import Section
 from ser.pretrained import checkpoints
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class TinyCheckpoint(Section):
@@ -107,7 +110,7 @@ def _settings(params: TinyCheckpoint) -> dict[str, Any]:
     }
 
 
-def _spread(model: Any) -> None:
+def _spread(model: "nn.Module") -> None:
     """Draw matrices at the scale that keeps a signal's size, in place of 0.02."""
     from torch import nn
 
