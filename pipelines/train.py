@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ser import params as settings
 from ser import runtime, seeding
+from ser.contracts import Experiment
 from ser.errors import ParamsError
 from ser.features.extraction import EXTRACTORS
 from ser.grid import inputs, specs, tuned
@@ -18,7 +19,6 @@ from ser.grid.cell import CellRunner, Workspace
 from ser.grid.inputs import InputPaths, Inputs
 from ser.params import StageParams
 from ser.tracking import memory_tracker, mlflow_tracker
-from ser.tracking.tracker import Experiment
 from ser.training.plan import CellPlan
 from ser.training.recipe import ACCELERATE_PRECISION, Recipe, TrainingParams
 

@@ -23,7 +23,6 @@ TESTED_ELSEWHERE = {
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
-    "ser/tracking/tracker.py": "a protocol; tests/tracking/test_memory_tracker.py",
     "ser/training/fold.py": "tests/training/test_fit.py",
     "ser/training/predict.py": "tests/training/test_fit.py",
     "ser/utterance.py": "records only; tests/data/test_manifest.py",

@@ -11,6 +11,7 @@ import pandas as pd
 from accelerate import Accelerator
 
 from ser import lineage, predictions
+from ser.contracts import Experiment, Tracker
 from ser.data.splits import Fold
 from ser.evaluation import summary
 from ser.evaluation.summary import CellSummary
@@ -21,7 +22,6 @@ from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.tracking.tracker import Experiment, Tracker
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext

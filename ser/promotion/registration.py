@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser.contracts import RunSpec
 from ser.data import manifest
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
@@ -22,7 +23,6 @@ from ser.registry.packing import TrainedCell
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
-from ser.tracking.tracker import RunSpec
 from ser.utterance import Utterance
 
 

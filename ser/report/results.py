@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from ser import lineage
+from ser.contracts import Experiment, RunSpec
 from ser.errors import LineageError
 from ser.evaluation import grid_table
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.report.page import SYNTHETIC_NOTICE
 from ser.tracking.cells import CellRecord
-from ser.tracking.tracker import Experiment, RunSpec
 
 
 @dataclass(frozen=True, slots=True)

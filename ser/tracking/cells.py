@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import LineageError
-from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
 
 RECORD = "run.json"
 HISTORY = "history.csv"
@@ -24,7 +24,7 @@ HISTORY_KEYS = ("fold", "seed", "epoch")
 
 
 class RestorableExperiment(Protocol):
-    """An experiment that can say which runs it has; see `ser.tracking.tracker.Experiment`."""
+    """An experiment that can say which runs it has; see `ser.contracts.Experiment`."""
 
     def run(
         self, spec: RunSpec, *, parent_key: str | None = None

@@ -2,9 +2,9 @@
 
 import sys
 
+from ser.contracts import RunSpec
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.tracking.tracker import RunSpec
 
 
 def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
