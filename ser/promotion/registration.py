@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser.contracts import RunSpec
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
@@ -22,7 +23,6 @@ from ser.registry.packing import TrainedCell
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
-from ser.tracking.tracker import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.project import Project
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
-from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _create(client: MlflowClient, uri: str, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MlflowExperiment:
-    """An experiment in MLflow; see `ser.tracking.tracker.Experiment`.
+    """An experiment in MLflow; see `ser.contracts.Experiment`.
 
     Args:
         client: Speaks to the store.
@@ -249,7 +249,7 @@ class SilentTracker:
 
 
 class MlflowRun:
-    """One open run in MLflow; see `ser.tracking.tracker.Tracker`.
+    """One open run in MLflow; see `ser.contracts.Tracker`.
 
     Args:
         client: Speaks to the store.
