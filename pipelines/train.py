@@ -29,8 +29,7 @@ Params = CellSections
 def reads(project: Project, words: Words) -> list[Path]:
     """Return folds and feature, and what tuning chose where that is used.
 
-    Not a checkpoint that the model goes on with: the feature's folder names it by digest and
-    the model refuses any other, so the feature changes whenever the checkpoint does.
+    A checkpoint that the model goes on with is pinned by the feature's folder, by its digest.
     """
     tuned_values = [] if words["stage"] == "untuned" else [project.tuned]
     return [
@@ -98,14 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="the cell's folder")
     options = parser.parse_args(argv)
     project = Project(folds=options.folds)
-    stage = partial(
-        run,
-        options.params,
-        (options.model, options.loss),
-        project,
-        options.feature,
-        Workspace(project.root, project.work, options.out),
-    )
+    workspace = Workspace(project.root, project.work, options.out)
+    cell = options.model, options.loss
+    stage = partial(run, options.params, cell, project, options.feature, workspace)
     return runtime.run_main(lambda: stage(tuned_file=options.tuned, variant=options.variant))
 
 
