@@ -44,6 +44,9 @@ endif
 # A file's tests share fixtures, so they stay on one worker; the longest files go first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
+# As many workers as cores: a worker that starts more threads only gets in the way of the others.
+test test-fast: export OMP_NUM_THREADS ?= 1
+
 test: $(STAMP)  ## Run all tests, with coverage
 	$(PYTEST) --cov --cov-report=term
 
