@@ -45,7 +45,7 @@ endif
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # As many workers as cores: a worker that starts more threads only gets in the way of the others.
-test test-fast: export OMP_NUM_THREADS ?= 1
+test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
 
 test: $(STAMP)  ## Run all tests, with coverage
 	$(PYTEST) --cov --cov-report=term
@@ -54,8 +54,8 @@ test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between t
 	$(PYTEST) -m "not stage"
 
 test-numeric: $(STAMP)  ## Run the tests that compare float32 computations as processors without AVX-512 do
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n auto --dist loadfile -m numeric
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n auto --dist loadfile -m numeric
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .
