@@ -6,6 +6,7 @@ import importlib
 import json
 import shlex
 import shutil
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -78,14 +79,16 @@ def components_of(stage, preset):
     }.get(family, {})
 
 
+@cache
 def imports(path):
     """Every module of `ser` that a file names in an import, wherever it stands."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
 
 
 def closure(*starts, skip=()):

@@ -1,6 +1,7 @@
 """The order of the house: sizes, names, docstrings, presets, mirrored tests."""
 
 import ast
+import math
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ PRESETS = sorted((ROOT / "configs").glob("*.yaml"))
 
 MAX_LINES = 400
 MAX_STAGE_LINES = 110
+#: Code lines that 95 % of all functions do not exceed.
+MAX_P95_CODE_LINES = 30
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 
 #: Public modules without a test file of their own -> where or why not.
@@ -23,7 +26,6 @@ TESTED_ELSEWHERE = {
     "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
-    "ser/tracking/tracker.py": "a protocol; tests/tracking/test_memory_tracker.py",
     "ser/progress.py": "a protocol; tests/features/test_store.py",
     "ser/training/fold.py": "tests/training/test_fit.py",
     "ser/training/predict.py": "tests/training/test_fit.py",
@@ -46,6 +48,52 @@ def test_there_are_sources_and_presets_to_look_at():
 
 def test_no_file_is_longer_than_a_person_reads():
     assert {name_of(p): num_lines(p) for p in SOURCES if num_lines(p) > MAX_LINES} == {}
+
+
+def code_lines(function, lines):
+    """Lines of a function that are neither its docstring, nor blank, nor only a comment."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    signature = lines[function.lineno - 1 : function.body[0].lineno - 1]
+    if body and body[0].lineno == function.lineno:  # all on one line
+        return 1
+    code = signature + (lines[body[0].lineno - 1 : function.end_lineno] if body else [])
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in code)
+
+
+def functions_of(path):
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, code_lines(node, text.splitlines())
+
+
+def test_code_lines_are_counted_without_docstring_comments_and_blanks():
+    text = '''
+def f(
+    a,
+):
+    """Return.
+
+    More.
+    """
+    # why
+    b = a
+
+    return b  # at the end
+
+def g(): return 1
+
+def h():
+    """Say."""
+'''
+    counted = {node.name: code_lines(node, text.splitlines()) for node in ast.parse(text).body}
+    assert counted == {"f": 5, "g": 1, "h": 1}
+
+
+def test_most_functions_fit_into_one_glance():
+    counted = sorted(lines for path in SOURCES for _, lines in functions_of(path))
+    assert len(counted) > 500
+    assert counted[math.ceil(0.95 * len(counted)) - 1] <= MAX_P95_CODE_LINES
 
 
 def test_stage_scripts_are_thin():

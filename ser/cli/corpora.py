@@ -73,11 +73,11 @@ def link_corpus(
     link.symlink_to(path.resolve(), target_is_directory=True)
     typer.echo(f"{link} -> {path.resolve()}: {count} utterances")
     if (Path("configs") / f"{name}.yaml").is_file():
-        typer.echo(f"next: make use PRESET={name}, then make repro")
+        typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
     else:
         typer.echo(
             f"next: in params.yaml set corpus to {{name: {name}}} and synthetic_corpora to [], "
-            "then make repro"
+            "then `make repro`"
         )
 
 

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ser import files, lineage
-from ser.promotion import measuring
+from ser.contracts import RunSpec
+from ser.promotion import measuring, records
 from ser.promotion.measuring import Workplace
 from ser.registry import gates
 from ser.registry.gates import Evidence, GateParams, Verdict
 from ser.registry.versions import CHAMPION, Version
-from ser.tracking import mlflow_tracker
-from ser.tracking.tracker import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,8 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
         "ser.failed_gates": ",".join(decision.failed),
         "ser.synthetic": str(evidence.synthetic).lower(),
     }
-    experiment = mlflow_tracker.open_experiment(
-        f"ser/{challenger.tags['ser.corpus']}/{challenger.tags['ser.protocol']}/registry",
-        note="One run per registered model, and one per decision about a promotion.",
-        tags={"ser.corpus": challenger.tags["ser.corpus"]},
-        tracking_uri=place.registry.uri,
-        root=place.root,
+    experiment = records.open_experiment(
+        challenger.tags, root=place.root, tracking_uri=place.registry.uri
     )
     table = gates.as_table(decision.verdicts)
     spec = RunSpec(

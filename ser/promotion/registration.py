@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser.contracts import RunSpec
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
 from ser.files import remove_folder
 from ser.project import Project
-from ser.promotion import model_card
+from ser.promotion import model_card, records
 from ser.promotion.measuring import TRACKED
 from ser.promotion.params import AnswerParams
 from ser.registry import bundle as bundles
@@ -22,7 +23,6 @@ from ser.registry.packing import TrainedCell
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
-from ser.tracking.tracker import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def register(
         "ser.cell_run_id": cell_run,
         "ser.cell_run_key": record.cell.spec.run_key,
     }
-    experiment = open_registry_experiment(record.experiment, root)
+    experiment = records.open_experiment(tags, root=root)
     uri = _log(
         experiment, folder, bundle, packed.tracked, description=description, tags=tags, root=root
     )
@@ -122,16 +122,6 @@ def register(
     remove_folder(folder)
     weights = bundle.training.described
     return Registered(name, registered.version, registered.is_new, weights)
-
-
-def open_registry_experiment(training: str, root: Path) -> MlflowExperiment:
-    """Open the experiment of registrations and decisions beside one of training."""
-    return mlflow_tracker.open_experiment(
-        f"{training}/registry",
-        note="One run per registered model, and one per decision about a promotion.",
-        tags={},
-        root=root,
-    )
 
 
 def _tags(bundle: Bundle) -> dict[str, str]:

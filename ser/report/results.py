@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser import files, lineage, tables
+from ser.contracts import Experiment, RunSpec
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError
@@ -18,7 +19,6 @@ from ser.figures.style import footer
 from ser.project import Project
 from ser.report.page import SYNTHETIC_NOTICE
 from ser.tracking.cells import CellRecord
-from ser.tracking.tracker import Experiment, RunSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ def export(bundle: Path, out: Path) -> Parity:
         import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
         raise BundleError(
-            f"ONNX export needs the package {error.name}: pip install -c constraints.txt '.[onnx]'"
+            f"ONNX export needs the package {error.name}, which is not installed: "
+            f"`pip install -c constraints.txt {error.name}`"
         ) from error
     predictor = Predictor.load(bundle)
     kind = _input_of(predictor)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow.store.db.utils import _get_latest_schema_revision
 
+from ser import sqlite
 from ser.tracking import store
 
 # Every column in which MLflow 3.17 keeps the absolute path of a folder.
@@ -99,7 +100,7 @@ def relocate(path: Path) -> int:
     Returns:
         How many paths were rewritten.
     """
-    with closing(sqlite3.connect(path, timeout=store.LOCK_TIMEOUT_S)) as connection:
+    with closing(sqlite3.connect(path, timeout=sqlite.LOCK_TIMEOUT_S)) as connection:
         moved = _moved_from(connection, path)
         if not moved:
             return 0

@@ -12,17 +12,17 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import TrackingError
+from ser.processes import this_process
 from ser.project import Project
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
-from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _create(client: MlflowClient, uri: str, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MlflowExperiment:
-    """An experiment in MLflow; see `ser.tracking.tracker.Experiment`.
+    """An experiment in MLflow; see `ser.contracts.Experiment`.
 
     Args:
         client: Speaks to the store.
@@ -249,7 +249,7 @@ class SilentTracker:
 
 
 class MlflowRun:
-    """One open run in MLflow; see `ser.tracking.tracker.Tracker`.
+    """One open run in MLflow; see `ser.contracts.Tracker`.
 
     Args:
         client: Speaks to the store.
@@ -306,7 +306,7 @@ class MlflowRun:
 
 def _run_tags(spec: RunSpec) -> dict[str, str]:
     """Return the tags of a run and of the process that records it."""
-    process = psutil.Process()
+    process = this_process()
     tags = {
         **spec.tags,
         RUN_KEY: spec.run_key,
@@ -315,9 +315,9 @@ def _run_tags(spec: RunSpec) -> dict[str, str]:
         "mlflow.source.name": Path(sys.argv[0]).name or "python",
         "mlflow.source.type": "LOCAL",
         "mlflow.note.content": spec.note,
-        "ser.host": store.host(),
+        "ser.host": process.host,
         "ser.pid": str(process.pid),
-        "ser.pid_started": f"{process.create_time():.0f}",
+        "ser.pid_started": f"{process.started:.0f}",
     }
     if "ser.git_commit" in spec.tags:
         tags["mlflow.source.git.commit"] = spec.tags["ser.git_commit"]

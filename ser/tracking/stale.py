@@ -4,13 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from mlflow.entities import Run
 
+from ser.processes import Process
 from ser.tracking import store
-
-# Start times of processes are derived from the boot time, which clock corrections shift.
-_START_TOLERANCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +79,7 @@ def _stale(run: Run) -> StaleRun:
 def _is_stale(run: Run) -> bool:
     """Return whether the process that recorded a run is known to be gone."""
     tags = run.data.tags
-    if tags.get("ser.host") != store.host() or not tags.get("ser.pid", "").isdigit():
+    if "ser.host" not in tags or not tags.get("ser.pid", "").isdigit():
         return False
-    try:
-        started = psutil.Process(int(tags["ser.pid"])).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    # The id lives, but if it started at another time it is somebody else's by now.
-    recorded = float(tags.get("ser.pid_started", started))
-    return abs(started - recorded) > _START_TOLERANCE_S
+    started = float(tags["ser.pid_started"]) if "ser.pid_started" in tags else None
+    return Process(tags["ser.host"], int(tags["ser.pid"]), started).has_ended

@@ -1,12 +1,9 @@
 """The tracking store behind MLflow: where it is, how it is opened safely."""
 
-import logging
 import os
 import re
-import socket
 import sqlite3
 import ssl
-import tempfile
 import urllib.error
 import urllib.request
 import warnings
@@ -15,28 +12,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import sqlalchemy.exc
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from ser import sqlite
 from ser.errors import TrackingError
-
-logger = logging.getLogger(__name__)
-
-#: How long a writer waits for another one to let go of the database, in seconds.
-LOCK_TIMEOUT_S = 20.0
 
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
-
-_SQLITE = "sqlite:///"
 
 
 def default_uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI, or the project's own database mlruns/mlflow.db."""
     path = (root / "mlruns" / "mlflow.db").resolve()
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{path}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{sqlite.PREFIX}{path}"
 
 
 def database_path(uri: str) -> Path | None:
@@ -46,9 +36,8 @@ def database_path(uri: str) -> Path | None:
         >>> database_path("http://localhost:5000") is None
         True
     """
-    if not uri.startswith(_SQLITE):
-        return None
-    return Path(uri.removeprefix(_SQLITE)).resolve()
+    path = sqlite.file_of(uri)
+    return None if path is None else path.resolve()
 
 
 def artifact_folder(database: Path, experiment: str) -> Path:
@@ -75,40 +64,25 @@ def connect(uri: str) -> MlflowClient:
     if database is None:
         with translated(uri):
             return MlflowClient(uri)
-    database.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes that meet a fresh database together break it for good.
-    with FileLock(database.parent / ".init.lock"):
-        if not database.exists() or database.stat().st_size == 0:
-            _create(database)
+    with sqlite.opening(database, _initialise):
         _check_database(database)
         return _open(database)
 
 
+def _initialise(database: Path) -> None:
+    """Make MLflow's tables, which takes some sixty steps and cannot go on after a kill."""
+    _open(database)
+
+
 def _open(database: Path) -> MlflowClient:
     """Return a client whose database has been opened."""
-    uri = f"{_SQLITE}{database}"
+    uri = f"{sqlite.PREFIX}{database}"
     with translated(uri), warnings.catch_warnings():
         warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
-    _use_write_ahead_log(database)
+    sqlite.use_write_ahead_log(database)
     return client
-
-
-def _create(database: Path) -> None:
-    """Initialise a database elsewhere and put it in place whole.
-
-    MLflow makes its tables in some sixty steps and cannot go on after an interruption
-    among them; a process killed here leaves no database instead of half a one.
-    """
-    part = database.with_name(f"{database.name}.part")
-    part.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / database.name
-        _open(scratch)
-        with closing(sqlite3.connect(scratch)) as made, closing(sqlite3.connect(part)) as target:
-            made.backup(target)
-    part.replace(database)
 
 
 @contextmanager
@@ -161,28 +135,17 @@ def _check_server(uri: str) -> None:
 def _check_database(path: Path) -> None:
     """Raise TrackingError if a database cannot be written; MLflow would retry for minutes."""
     try:
-        with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)) as connection:
+        with closing(sqlite3.connect(path, timeout=sqlite.LOCK_TIMEOUT_S)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
     except sqlite3.DatabaseError as error:
         locked = "locked" in str(error)
         cure = (
-            f"another process has held it for {LOCK_TIMEOUT_S:g} s: end that process"
+            f"another process has held it for {sqlite.LOCK_TIMEOUT_S:g} s: end that process"
             if locked
             else "move the file aside and run `ser restore-runs`, which fills a new one from runs/"
         )
         raise TrackingError(f"tracking database {path}: {error}; {cure}") from error
-
-
-def _use_write_ahead_log(path: Path) -> None:
-    """Let readers and a writer work side by side; kept as it is where that is refused."""
-    with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)) as connection:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-            if mode != "wal":
-                connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            logger.warning("tracking database %s: no write-ahead log: %s", path, error)
 
 
 def former_folder(database: Path, experiment: str, location: str) -> str | None:
@@ -223,8 +186,3 @@ def find_run(client: MlflowClient, run_id: str, uri: str) -> Run:
             f"tracking store {uri}: there is no run {run_id!r}; `make ui` shows the runs, "
             "each with its id"
         ) from error
-
-
-def host() -> str:
-    """Return this machine's name, as recorded with every run."""
-    return socket.gethostname()

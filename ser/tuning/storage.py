@@ -1,11 +1,9 @@
 """Where studies are kept: Optuna's database, opened so that several processes can share it."""
 
-import logging
 import os
-import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import optuna
@@ -14,9 +12,8 @@ from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 
+from ser import sqlite
 from ser.errors import TuningError
-
-logger = logging.getLogger(__name__)
 
 #: A worker says that it lives this often, in seconds.
 HEARTBEAT_S = 30
@@ -24,7 +21,6 @@ HEARTBEAT_S = 30
 #: A worker of another machine that has not said so for this long is dead, in seconds.
 GRACE_S = 300
 
-_SQLITE = "sqlite:///"
 _LOCK_TIMEOUT_S = 60.0
 
 
@@ -36,17 +32,13 @@ def resolve(url: str, root: Path) -> str:
         root: The project's root, which a relative path starts from.
     """
     chosen = os.environ.get("OPTUNA_STORAGE") or url
-    path = _file(chosen)
-    return chosen if path is None else f"{_SQLITE}{(root / path).resolve()}"
-
-
-def _file(url: str) -> Path | None:
-    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+    path = sqlite.file_of(chosen)
+    return chosen if path is None else f"{sqlite.PREFIX}{(root / path).resolve()}"
 
 
 def is_local(url: str) -> bool:
     """Return whether the storage is a file, which only this machine's processes share."""
-    return _file(url) is not None
+    return sqlite.file_of(url) is not None
 
 
 def connect(url: str) -> RDBStorage:
@@ -62,20 +54,22 @@ def connect(url: str) -> RDBStorage:
         TuningError: It cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path = _file(url)
+    path = sqlite.file_of(url)
     with translated(url):
         if path is None:
             return _open(url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Two processes that meet a fresh database together break it for good.
-        with FileLock(path.with_name(f".{path.name}.init.lock")):
-            if not path.exists() or path.stat().st_size == 0:
-                _create(path)
-            return _open(url)
+        with sqlite.opening(path, _initialise):
+            storage = _open(url)
+            sqlite.use_write_ahead_log(path)
+            return storage
+
+
+def _initialise(path: Path) -> None:
+    _open(f"{sqlite.PREFIX}{path}").engine.dispose()
 
 
 def _open(url: str) -> RDBStorage:
-    arguments = {"timeout": _LOCK_TIMEOUT_S} if url.startswith(_SQLITE) else {}
+    arguments = {"timeout": _LOCK_TIMEOUT_S} if url.startswith(sqlite.PREFIX) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return RDBStorage(
@@ -86,19 +80,6 @@ def _open(url: str) -> RDBStorage:
         )
 
 
-def _create(path: Path) -> None:
-    """Initialise a database under another name and put it in place whole."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    _open(f"{_SQLITE}{part}").engine.dispose()
-    with closing(sqlite3.connect(part)) as connection:
-        # Readers and a writer then work side by side.
-        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        if mode != "wal":
-            logger.warning("study storage %s: no write-ahead log", path)
-    part.replace(path)
-
-
 @contextmanager
 def claiming(url: str) -> Iterator[None]:
     """Hold what keeps two workers from taking one trial.
@@ -106,7 +87,7 @@ def claiming(url: str) -> Iterator[None]:
     A database server locks the trial's row. sqlite cannot, but it has one machine only, and
     there a file will do.
     """
-    path = _file(url)
+    path = sqlite.file_of(url)
     lock = nullcontext() if path is None else FileLock(path.with_name(f".{path.name}.claim.lock"))
     with lock:
         yield

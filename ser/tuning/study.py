@@ -9,15 +9,13 @@ The sampler is seeded anew for every slot: an interrupted study goes on as it wo
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
 import optuna
-import psutil
 from optuna import Trial, TrialPruned
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, PercentilePruner
@@ -26,9 +24,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ser import seeding
+from ser.contracts import Tracker
 from ser.errors import TrainingError, TuningError
 from ser.grid.tuned import TunedFold
-from ser.tracking.tracker import Tracker
+from ser.processes import Process, this_process
 from ser.training.plan import CellPlan
 from ser.tuning import storage as storages
 from ser.tuning.heartbeat import beating
@@ -40,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 SLOT = "slot"
 _WORKER = ("host", "pid", "pid_started")
-_START_TOLERANCE_S = 5.0
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 #: Values and tracker of a trial -> its dev UAR.
@@ -137,7 +135,7 @@ def claim(plan: StudyPlan, study: optuna.Study, storage: RDBStorage, url: str) -
                 continue
             study.sampler = _sampler(plan, slot=slot)
             trial = Trial(study, found._trial_id)
-            for name, value in zip(_WORKER, _this_process(), strict=True):
+            for name, value in zip(_WORKER, astuple(this_process()), strict=True):
                 trial.set_user_attr(name, value)
             for dimension in plan.space:
                 _draw(trial, dimension)
@@ -251,10 +249,6 @@ def _is_duplicate(waiting: FrozenTrial, study: optuna.Study) -> bool:
     )
 
 
-def _this_process() -> tuple[str, int, float]:
-    return os.uname().nodename, os.getpid(), psutil.Process().create_time()
-
-
 def _draw(trial: Trial, dimension: Dimension) -> None:
     """Let the sampler give a trial its value of a dimension."""
     low, high = dimension.low, dimension.high
@@ -282,11 +276,4 @@ def _is_dead(trial: FrozenTrial, url: str) -> bool:
         # The claim was cut before it could say whose it is; a local one would hold our lock.
         begun = trial.datetime_start or datetime.now()
         return storages.is_local(url) or (datetime.now() - begun).total_seconds() > storages.GRACE_S
-    if host != os.uname().nodename:
-        return False
-    try:
-        found = psutil.Process(int(pid)).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    # The id lives, but if it started at another time it is somebody else's by now.
-    return abs(found - float(started)) > _START_TOLERANCE_S
+    return Process(str(host), int(pid), float(started)).has_ended

@@ -208,37 +208,39 @@ def num_utterances(name: str, root: Path, section: object = None) -> int:
 
 def _checkpoints(root: Path, content: object) -> Iterator[Finding]:
     """Look for every pretrained checkpoint that params.yaml names."""
-    for value in sorted(set(_values_of(content, "checkpoint"))):
+    for value, revision in sorted(set(_named(content))):
         what = "checkpoint"
         if (root / value).is_dir():
             yield Finding("ok", what, value)
         elif re.fullmatch(r"[\w.-]+/[\w.-]+", value) and not value.startswith("."):
-            yield _hub_checkpoint(value)
+            yield _hub_checkpoint(value, revision)
         else:
             cure = "put the checkpoint there, or name another one; the pipeline writes its own"
             yield Finding("warn", what, f"{value} is not there", cure)
 
 
-def _hub_checkpoint(name: str) -> Finding:
+def _hub_checkpoint(name: str, revision: str) -> Finding:
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    if (cache / f"models--{name.replace('/', '--')}" / "snapshots").is_dir():
+    if not revision:
+        cure = "name the folder that holds it, or the `revision:` of the hub's files beside it"
+        return Finding("warn", "checkpoint", f"{name} is no folder and has no revision", cure)
+    if (cache / f"models--{name.replace('/', '--')}" / "snapshots" / revision).is_dir():
         return Finding("ok", "checkpoint", f"{name}, downloaded")
-    cure = f"`HF_HUB_OFFLINE=0 hf download {name}` on a machine with network"
+    cure = f"`ser download-weights {name} --revision {revision}` on a machine with network"
     return Finding("warn", "checkpoint", f"{name} is neither a folder nor downloaded", cure)
 
 
-def _values_of(content: object, key: str) -> Iterator[str]:
-    """Yield the text values of a key at any depth."""
+def _named(content: object) -> Iterator[tuple[str, str]]:
+    """Yield each checkpoint that is named at any depth, with its revision or an empty text."""
     if isinstance(content, Mapping):
-        for name, value in content.items():
-            if name == key and isinstance(value, str):
-                yield value
-            else:
-                yield from _values_of(value, key)
+        if isinstance(checkpoint := content.get("checkpoint"), str):
+            yield checkpoint, str(content.get("revision") or "")
+        for value in content.values():
+            yield from _named(value)
     elif isinstance(content, list):
         for item in content:
-            yield from _values_of(item, key)
+            yield from _named(item)
 
 
 def _store(root: Path, *, fix: bool) -> Iterator[Finding]:

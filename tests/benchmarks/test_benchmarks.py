@@ -1,6 +1,7 @@
 import gc
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +18,13 @@ from benchmarks import (
     timing,
     training_setup,
 )
-from benchmarks.cases import feature_caching, frozen_training, mfcc, padding, trainer
+from benchmarks.cases import feature_caching, frozen_training, mfcc, padding, start_up, trainer
 from benchmarks.equality import DifferentResultError
 from benchmarks.measurement import Measurement
 from ser import components
 from ser.errors import CorpusError
 
+ROOT = Path(__file__).parents[2]
 CONTRACT = ["name", "value", "unit", "alternative", "alternative_value", "ratio", "threads"]
 
 
@@ -280,3 +282,10 @@ def test_real_recordings_are_preferred(emodb_root, monkeypatch):
     cells = {(u.session, u.emotion) for u in found.utterances}
     assert len(cells) == 5 * 4
     assert len(found.utterances) == 2 * len(cells)
+
+
+def test_start_up_is_compared_with_the_programs_of_stages_and_nothing_else():
+    _, _, statement = start_up.EVERY_STAGE
+    modules = statement.removeprefix("import ").split(", ")
+    assert {"pipelines.prepare", "pipelines.train", "pipelines.compare"} <= set(modules)
+    assert all((ROOT / f"{name.replace('.', '/')}.py").is_file() for name in modules)

@@ -139,6 +139,9 @@ def test_a_loss_says_whether_it_wants_ratings_and_else_never_looks_at_them(name)
 def test_a_loss_owns_no_learnable_weights_and_names_its_head(name):
     loss = build(name)
     assert list(loss.parameters()) == []
+    weighted = build(name, torch.ones(NUM_CLASSES))
+    assert weighted.state_dict() == {}
+    assert weighted.to(torch.float64).class_weights.dtype == torch.float64
     assert loss.head in ("linear", "cosine")
     assert loss.logit_scale > 0
 

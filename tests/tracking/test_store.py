@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from ser import sqlite
 from ser.errors import TrackingError
 from ser.tracking import store
 
@@ -31,10 +32,11 @@ def test_process_killed_while_it_initialises_leaves_no_half_database(tmp_path):
     path = tmp_path / "mlruns" / "mlflow.db"
     code = (
         "import os, signal\n"
+        "from ser import sqlite\n"
         "from ser.tracking import store\n"
         "def die(path):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store._use_write_ahead_log = die\n"
+        "sqlite.use_write_ahead_log = die\n"
         f"store.connect('sqlite:///{path}')\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True)
@@ -52,7 +54,7 @@ def test_half_initialised_database_is_refused_with_a_cure(root):
 
 
 def test_locked_database_is_refused_after_the_timeout(root, monkeypatch):
-    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT_S", 0.2)
     path = root / "mlruns" / "mlflow.db"
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN EXCLUSIVE")

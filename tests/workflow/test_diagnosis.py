@@ -22,8 +22,8 @@ runtime.configure()
 @pytest.fixture(scope="module")
 def template(tmp_path_factory, template_database):
     """A project with an initialised store and one finished run."""
+    from ser.contracts import RunSpec
     from ser.tracking.mlflow_tracker import open_experiment
-    from ser.tracking.tracker import RunSpec
 
     root = tmp_path_factory.mktemp("template")
     copy_database(template_database, root / "mlruns" / "mlflow.db")
@@ -183,21 +183,24 @@ def test_linked_corpus_is_counted(root):
 def test_checkpoints_are_looked_for_as_folders_and_in_the_cache(root, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(root / "hub"))
     (root / "weights").mkdir()
-    (root / "hub" / "models--facebook--hubert" / "snapshots").mkdir(parents=True)
+    (root / "hub" / "models--facebook--hubert" / "snapshots" / "abc").mkdir(parents=True)
     (root / "params.yaml").write_text(
         "corpus: {name: demo}\nsynthetic_corpora: [demo]\nmodels:\n"
-        "  a: {checkpoint: weights}\n  b: {checkpoint: facebook/hubert}\n"
-        "  c: [{checkpoint: facebook/wav2vec2}]\n  d: {checkpoint: ./gone/far}\n"
+        "  a: {checkpoint: weights}\n  b: {checkpoint: facebook/hubert, revision: abc}\n"
+        "  c: [{checkpoint: facebook/wav2vec2, revision: def}]\n  d: {checkpoint: ./gone/far}\n"
+        "  e: {checkpoint: data/gone, revision: null}\n"
     )
-    levels = {
-        finding.detail.split()[0].strip(","): finding.level for finding in found(root, "checkpoint")
-    }
-    assert levels == {
+    findings = {f.detail.split()[0].strip(","): f for f in found(root, "checkpoint")}
+    assert {name: finding.level for name, finding in findings.items()} == {
         "weights": "ok",
         "facebook/hubert": "ok",
         "facebook/wav2vec2": "warn",
         "./gone/far": "warn",
+        "data/gone": "warn",
     }
+    cure = "`ser download-weights facebook/wav2vec2 --revision def`"
+    assert cure in findings["facebook/wav2vec2"].cure
+    assert "name the folder that holds it" in findings["data/gone"].cure
 
 
 @pytest.fixture

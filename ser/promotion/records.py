@@ -1,0 +1,32 @@
+"""Where registrations and decisions are tracked: one experiment beside that of training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ser.tracking import mlflow_tracker
+from ser.tracking.mlflow_tracker import MlflowExperiment
+
+_NOTE = "One run per registered model, and one per decision about a promotion."
+
+
+def open_experiment(
+    tags: Mapping[str, str], *, root: Path, tracking_uri: str | None = None
+) -> MlflowExperiment:
+    """Open the experiment `ser/<corpus>/<protocol>/registry`.
+
+    Args:
+        tags: Of a bundle or a version: `ser.corpus`, `ser.protocol`.
+        root: The project's root.
+        tracking_uri: The store, see `ser.tracking.mlflow_tracker.open_experiment`.
+
+    Raises:
+        TrackingError: The store cannot be used.
+    """
+    corpus, protocol = tags["ser.corpus"], tags["ser.protocol"]
+    return mlflow_tracker.open_experiment(
+        f"ser/{corpus}/{protocol}/registry",
+        note=_NOTE,
+        tags={"ser.corpus": corpus},
+        tracking_uri=tracking_uri,
+        root=root,
+    )

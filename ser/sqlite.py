@@ -1,0 +1,75 @@
+"""Local sqlite databases that several processes share: made whole, opened one at a time."""
+
+import logging
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+logger = logging.getLogger(__name__)
+
+#: How the URL of a database file begins; the path follows, absolute with a fourth slash.
+PREFIX = "sqlite:///"
+
+#: How long a connection waits for another writer to let go of the database, in seconds.
+LOCK_TIMEOUT_S = 20.0
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file behind an sqlite URL; None for any other database.
+
+    Example:
+        >>> file_of("sqlite:///mlruns/optuna.db").as_posix()
+        'mlruns/optuna.db'
+        >>> file_of("http://localhost:5000") is None
+        True
+    """
+    return Path(url.removeprefix(PREFIX)) if url.startswith(PREFIX) else None
+
+
+@contextmanager
+def opening(path: Path, initialise: Callable[[Path], None]) -> Iterator[None]:
+    """Keep other processes from opening a database, and make it if it is not there yet.
+
+    Two processes that meet a fresh database together break it for good. One that is killed
+    while it initialises leaves no database instead of half a one.
+
+    Args:
+        path: The file; its folder is made too.
+        initialise: Makes all tables in the file that it is given, and closes it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.init.lock")):
+        if not path.exists() or path.stat().st_size == 0:
+            _create(path, initialise)
+        yield
+
+
+def _create(path: Path, initialise: Callable[[Path], None]) -> None:
+    """Initialise a database elsewhere and put it in place whole."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder) / path.name
+        initialise(scratch)
+        # sqlite's own copy: the file alone may lack what is still in the write-ahead log.
+        with closing(sqlite3.connect(scratch)) as made, closing(sqlite3.connect(part)) as target:
+            made.backup(target)
+    part.replace(path)
+
+
+def use_write_ahead_log(path: Path) -> None:
+    """Let readers and a writer work side by side; kept as it is where that is refused."""
+    with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)) as connection:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            reason = f"it stays in mode {mode}"
+        except sqlite3.OperationalError as error:
+            mode, reason = "", str(error)
+    if mode != "wal":
+        logger.warning("database %s: no write-ahead log: %s", path, reason)
