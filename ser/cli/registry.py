@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ser.errors import RegistryError
+from ser.project import Project
 
 _MODEL = typer.Option(help="Registered model; default: that of params.yaml's corpus and protocol.")
 
@@ -27,12 +28,11 @@ def register(
     import tempfile
 
     from ser.params import read
-    from ser.project import Project
     from ser.promotion import registration
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
 
-    params = read(Path("params.yaml"), AnswerParams)
+    params = read(Project().params, AnswerParams)
     project = Project()
     trained = TrainedCell(project, cell)
     if not trained.folder.is_dir():
@@ -76,7 +76,7 @@ def promote(
     from ser.registry import gates, versions
     from ser.workflow.preset import Preset
 
-    params = read(Path("params.yaml"), Preset)
+    params = read(Project().params, Preset)
     place = Workplace(versions.open_registry(Path()), Path(), allow_synthetic)
     name = model or default_model()
     reference = versions.CHALLENGER if version is None else version
@@ -108,5 +108,5 @@ def default_model() -> str:
     from ser.registry import versions
     from ser.workflow.preset import Preset
 
-    params = read(Path("params.yaml"), Preset)
+    params = read(Project().params, Preset)
     return versions.model_name(params.corpus.name, params.split.protocol)

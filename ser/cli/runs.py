@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ser.project import Project
+
 
 def train(
     cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
@@ -25,7 +27,7 @@ def train(
     from ser.workflow import commands
     from ser.workflow.preset import Preset
 
-    command = commands.train(read(Path("params.yaml"), Preset), cell)
+    command = commands.train(read(Project().params, Preset), cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
@@ -43,7 +45,6 @@ def protocol_gap(
     Example: ser protocol-gap lstm-cross_entropy
     """
     from ser import tables
-    from ser.project import Project
     from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
@@ -63,7 +64,6 @@ def restore_runs(
     """
     from ser.data import manifest
     from ser.evaluation import scored_cell
-    from ser.project import Project
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
@@ -99,7 +99,6 @@ def results(
 
     Example: ser results --into README.md
     """
-    from ser.project import Project
     from ser.report import results as tables
 
     project = Project()

@@ -165,14 +165,6 @@ def test_a_space_lies_within_the_params_bounds_and_holds_its_first_trials(name):
             assert getattr(build_params, field) == value
 
 
-@pytest.mark.parametrize("name", components.names("ser.losses"))
-def test_every_number_among_the_params_declares_where_it_may_be_searched(name):
-    params_class = components.load("ser.losses", name).Params
-    fields = params_class.model_fields.items()
-    numbers = {field for field, info in fields if info.annotation in (int, float)}
-    assert set(tunables(params_class)) == numbers
-
-
 @pytest.mark.parametrize(
     ("name", "searched"),
     [
@@ -185,3 +177,11 @@ def test_every_number_among_the_params_declares_where_it_may_be_searched(name):
 )
 def test_the_losses_of_the_study_say_what_may_be_searched(name, searched):
     assert set(tunables(components.load("ser.losses", name).Params)) == searched
+
+
+@pytest.mark.parametrize("name", components.names("ser.losses"))
+def test_every_number_among_the_params_declares_where_it_may_be_searched(name):
+    params_class = components.load("ser.losses", name).Params
+    fields = params_class.model_fields.items()
+    numbers = {field for field, info in fields if info.annotation in (int, float)}
+    assert set(tunables(params_class)) == numbers

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,17 +37,13 @@ def test_the_card_says_what_was_measured(facts):
 def test_synthetic_speech_is_said_first(facts):
     text = model_card.render(facts)
     assert "**Synthetic speech.**" in text.partition("##")[0]
-    real = model_card.Facts(
-        facts.bundle, facts.scores, facts.slices, facts.split, {**facts.card, "synthetic": False}
-    )
+    real = replace(facts, card=facts.card.model_copy(update={"synthetic": False}))
     assert "Synthetic" not in model_card.render(real)
 
 
 def test_a_speaker_dependent_protocol_is_said(facts):
-    split = {**facts.split, "speaker_independent": False}
-    text = model_card.render(
-        model_card.Facts(facts.bundle, facts.scores, facts.slices, split, facts.card)
-    )
+    split = facts.split.model_copy(update={"speaker_independent": False})
+    text = model_card.render(replace(facts, split=split))
     assert "**speaker-dependent**" in text
 
 

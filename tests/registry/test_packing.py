@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ser import predictions
-from ser.errors import BundleError, LineageError
+from ser.errors import BundleError, FileError
 from ser.evaluation import calibration
 from ser.project import Project
 from ser.registry import packing
@@ -37,7 +37,7 @@ def test_what_was_not_trained_is_refused_with_what_was(cell, named):
 
 
 def test_a_cell_that_was_not_trained_is_refused(trained):
-    with pytest.raises(LineageError, match=r"run\.json"):
+    with pytest.raises(FileError, match=r"none/run\.json: no such file"):
         packing.choose(TrainedCell(Project(), "none"))
 
 
