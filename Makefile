@@ -17,10 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 # Stages call `python`: it must be this project's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro test lint ui use bench clean
+.PHONY: help setup repro test test-fast test-numeric lint ui use bench clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP)  ## Create .venv with the pinned versions (the other targets do it too)
 
@@ -41,8 +41,18 @@ endif
 	@$(BIN)/ser restore-runs --quiet
 	@$(BIN)/ser results
 
-test: $(STAMP)  ## Run the test suite with coverage
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+# A file's tests share fixtures, so they stay on one worker; the longest files go first.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+test: $(STAMP)  ## Run all tests, with coverage
+	$(PYTEST) --cov --cov-report=term
+
+test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
+	$(PYTEST) -m "not stage"
+
+test-numeric: $(STAMP)  ## Run the tests that compare float32 computations as processors without AVX-512 do
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n auto --dist loadfile -m numeric
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n auto --dist loadfile -m numeric
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .

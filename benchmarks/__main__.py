@@ -45,7 +45,8 @@ def _measure(options: argparse.Namespace) -> int:
     # NumPy's matrix products, in the alternatives, keep to the threads that we count.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     cases = {
-        name: components.load(_CASES, name) for name in options.only or components.names(_CASES)
+        name: components.load_module(_CASES, name)
+        for name in options.only or components.names(_CASES)
     }
     # Imported late: it brings NumPy, which reads the environment once.
     from benchmarks import recordings

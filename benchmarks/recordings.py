@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ser.data import intake
 from ser.data.corpora import demo, emodb
-from ser.data.corpora._base import CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.data.demo import plan, release
 from ser.errors import CorpusError
-from ser.utterance import Utterance
+from ser.utterance import Parsed, Utterance
 
 _PER_CELL_QUICK = 2
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ser.emotion import EMOTIONS
 from ser.features.batching import LengthBucketedBatches
-from ser.models import _heads, _pooling
-from ser.models._ssl import PooledSuffix, SslModel
+from ser.models.speech_transformer import PooledSuffix, SpeechTransformerModel
+from ser.nn.heads import build_head
+from ser.nn.pooling import build_pooling
 from ser.pretrained.transformer import Freeze, Prefix, Suffix
 
 SAMPLING_RATE = 16_000
@@ -91,12 +92,14 @@ def published_model(size: Size, freeze: Freeze) -> Any:
     return model.train()
 
 
-def suffix_model(size: Size, freeze: Freeze) -> SslModel:
+def suffix_model(size: Size, freeze: Freeze) -> SpeechTransformerModel:
     """Return the project's model of the same transformer above the cut."""
     suffix = Suffix(published_model(size, "feature_encoder").hubert.requires_grad_(True), freeze)
-    body = PooledSuffix(suffix, _pooling.build("mean", suffix.output_dim))
-    head = _heads.build("linear", embedding_dim=_EMBEDDING_DIM, num_classes=len(EMOTIONS))
-    model = SslModel(body, head, embedding_dim=_EMBEDDING_DIM, dropout=0.1, origin="random weights")
+    body = PooledSuffix(suffix, build_pooling("mean", suffix.output_dim))
+    head = build_head("linear", embedding_dim=_EMBEDDING_DIM, num_classes=len(EMOTIONS))
+    model = SpeechTransformerModel(
+        body, head, embedding_dim=_EMBEDDING_DIM, dropout=0.1, origin="random weights"
+    )
     return model.train()
 
 

@@ -1,10 +1,8 @@
 """Stage baselines: folds and one feature -> reports/baselines.csv and reports/shortcut.json."""
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ser import runtime
@@ -13,10 +11,12 @@ from ser.baselines.cross_validation import Task
 from ser.baselines.reference_rows import BaselineParams
 from ser.baselines.shortcut import Material
 from ser.data import manifest, splits
+from ser.data.card import CorpusCard
 from ser.data.splits import PARTS, Fold
-from ser.errors import LineageError, SplitError
+from ser.errors import SplitError
 from ser.features.store import FeatureStore
 from ser.params import StageParams, read
+from ser.project import Project, Words
 from ser.utterance import Utterance
 
 logger = logging.getLogger("baselines")
@@ -28,37 +28,25 @@ class Params(StageParams):
     baselines: BaselineParams
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """What the stage reads.
-
-    Args:
-        manifest: data/manifest.jsonl.
-        card: data/corpus.json.
-        splits: data/splits.csv.
-        features: The store of the feature.
-    """
-
-    manifest: Path
-    card: Path
-    splits: Path
-    features: Path
+def reads(project: Project, words: Words) -> list[Path]:
+    """Return manifest, corpus card, folds and the feature."""
+    feature = project.features(words["baselines.feature"])
+    return [project.manifest, project.corpus_card, project.splits, feature]
 
 
-def run(params: Params, paths: Paths, *, out: Path) -> None:
-    """Compute the rows of the baselines, then look for the shortcut.
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the rows and what scripted speech gives away."""
+    return [project.baselines, project.shortcut]
 
-    Raises:
-        LineageError: The card or the folds are missing.
-    """
-    for path in (paths.card, paths.splits):
-        if not path.is_file():
-            raise LineageError(f"{path}: no such file; `dvc repro split` makes it")
-    used = [u for u in manifest.read(paths.manifest) if u.emotion is not None]
-    folds = splits.read(paths.splits)
-    _check_folds(folds, used, paths)
-    emotions = tuple(json.loads(paths.card.read_text(encoding="utf-8"))["emotions"])
-    store = FeatureStore(paths.features, {"extractor": params.baselines.feature})
+
+def run(params: Params, project: Project) -> None:
+    """Compute the rows of the baselines, then look for the shortcut."""
+    used = [u for u in manifest.read(project.manifest) if u.emotion is not None]
+    folds = splits.read(project.splits)
+    _check_folds(folds, used, project)
+    emotions = CorpusCard.read(project.corpus_card).emotions
+    feature = params.baselines.feature
+    store = FeatureStore(project.features(feature), {"extractor": feature})
     inputs = reference_rows.frame_statistics(store, [u.id for u in used])
     task = Task(
         inputs, {u.id: str(u.emotion) for u in used}, {u.id: u.speaker for u in used}, emotions
@@ -67,21 +55,22 @@ def run(params: Params, paths: Paths, *, out: Path) -> None:
     found = shortcut.examine(
         Material(used, inputs, emotions, folds), c_grid=params.baselines.c_grid
     )
-    out.mkdir(parents=True, exist_ok=True)
-    reference_rows.write(out / "baselines.csv", rows)
-    shortcut.write(out / "shortcut.json", found)
+    project.reports.mkdir(parents=True, exist_ok=True)
+    reference_rows.write(project.baselines, rows)
+    shortcut.write(project.shortcut, found)
     for row in rows.to_dict("records"):
         logger.info("%s: UAR %.1f %%, %s", row["name"], 100 * row["uar"], row["description"])
 
 
-def _check_folds(folds: Sequence[Fold], used: Sequence[Utterance], paths: Paths) -> None:
+def _check_folds(folds: Sequence[Fold], used: Sequence[Utterance], project: Project) -> None:
     """Refuse folds of another manifest."""
     known = {utterance.id for utterance in used}
     unknown = {id_ for fold in folds for part in PARTS for id_ in fold.part(part)} - known
     if unknown:
         raise SplitError(
-            f"{paths.splits}: utterance {min(unknown)!r} has no emotion in {paths.manifest}, or "
-            f"is not there; `dvc repro split` makes the folds of this manifest"
+            f"{project.splits}: utterance {min(unknown)!r} has no emotion in "
+            f"{project.manifest}, or is not there; `dvc repro split` makes the folds of this "
+            f"manifest"
         )
 
 
@@ -89,16 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--card", type=Path, required=True, help="data/corpus.json")
-    parser.add_argument("--splits", type=Path, required=True)
-    parser.add_argument(
-        "--features", type=Path, required=True, help="the store of baselines.feature"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of both outputs")
     options = parser.parse_args(argv)
-    paths = Paths(options.manifest, options.card, options.splits, options.features)
-    return runtime.run_main(lambda: run(read(options.params, Params), paths, out=options.out))
+    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
 
 
 if __name__ == "__main__":

@@ -1,105 +1,60 @@
-"""Stage compare: the cells' predictions -> reports/: table, figures, page."""
+"""Stage compare: scored cells -> reports/: tables, figures, page; figures for the tracker."""
 
 import argparse
-import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from ser import lineage, predictions, runtime
-from ser.data import manifest
-from ser.errors import LineageError
-from ser.evaluation import evidence, grid_table, summary
+from ser import runtime
 from ser.grid.params import CellParams
 from ser.params import StageParams, read
-from ser.report import page as pages
-from ser.report import pictures, results
-from ser.report import tuning as tuning_section
-from ser.report.page import CellSection, Report
-from ser.tracking import cells, mlflow_tracker
-
-#: What is read of a cell's folder, beside run.json.
-CELL_FILES = ("predictions.parquet", "metrics.json", lineage.RECORD, "figures")
+from ser.project import Project, Words
+from ser.report import comparison
+from ser.tracking import mlflow_tracker
+from ser.tuning.params import TuningParams
 
 
 class Params(StageParams):
-    """Sections read: cells."""
+    """Sections read: cells, tuning."""
 
-    cells: dict[str, CellParams]
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Files and folders of the stage: tables, figures, and where the report goes."""
-
-    runs: Path
-    data: Path
-    baselines: Path
-    shortcut: Path
-    tuning: Path
-    tuning_figures: Path
-    out: Path
+    cells: Mapping[str, CellParams]
+    tuning: TuningParams = TuningParams()
 
 
-def run(params: Params, places: Places) -> None:
-    """Score every cell of the grid from its predictions, and set them side by side."""
-    data, out = places.data, places.out
-    folders = {(cell.model, cell.loss): places.runs / name for name, cell in params.cells.items()}
-    records = {cell: cells.read(folder) for cell, folder in folders.items()}
-    _require(folder / name for folder in folders.values() for name in CELL_FILES)
-    _require([places.baselines, places.tuning])
-    json_files = (data / "corpus.json", data / "split_report.json", places.shortcut)
-    card, split, shortcut = map(lineage.read_json, json_files)
-    tuning = tuning_section.read(places.tuning, data / "tuned.json", places.tuning_figures)
-    utterances = manifest.read(data / "manifest.jsonl")
-    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
-    frames = {c: predictions.read(f / "predictions.parquet") for c, f in folders.items()}
-    summaries = {
-        cell: summary.summarise(
-            frames[cell], speaker_of, origin=summary.read_origin(folder / "metrics.json")
-        )
-        for cell, folder in folders.items()
-    }
-    grid, baselines = grid_table.table(summaries), pd.read_csv(places.baselines)
-    found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
-    out.mkdir(parents=True, exist_ok=True)
-    grid_table.write(out, grid)
-    evidence.write(out, found)
-    results.write_origins(out, summaries)
-    drawn = pictures.draw(out / "figures", folders, grid, baselines, found, card, split)
-    sections = []
-    for cell in zip(grid["model"], grid["loss"], strict=True):
-        name, cell_params = "-".join(cell), records[cell].cell.spec.params
-        shutil.copytree(folders[cell] / "figures", out / "figures" / name, dirs_exist_ok=True)
-        shown = pages.pictures(out / "figures" / name)
-        sections.append(CellSection(name, summaries[cell], cell_params, shown))
-    best = grid["model"][0], grid["loss"][0]
-    environment = lineage.read_json(folders[best] / lineage.RECORD)["environment"]
-    provenance = pages.provenance(records[best].cell.spec.tags, environment)
-    page = Report(
-        card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning
-    )
-    (out / "index.html").write_text(pages.render(page), encoding="utf-8")
-    results.track(out, records[best], mlflow_tracker.open_experiment)
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the cells, the reference rows, what tuning brought, and who spoke."""
+    return [
+        project.manifest,
+        project.corpus_card,
+        project.split_report,
+        project.tuned,
+        project.all_trained,
+        project.untuned,
+        project.runs,
+        project.baselines,
+        project.shortcut,
+        project.tuning_gain,
+        project.tuning_figures,
+    ]
 
 
-def _require(paths: Iterable[Path]) -> None:
-    for path in paths:
-        if not path.exists():
-            raise LineageError(f"{path}: no such file; `dvc repro` makes it")
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return tables, figures and the page."""
+    tables = ("calibration.csv", "grid.csv", "pairs.csv", "published.csv", "slices.csv")
+    others = ("figures", "index.html", "metrics.json", "origins.json")
+    return [project.reports / name for name in (*tables, *others)]
+
+
+def run(params: Params, project: Project) -> None:
+    """Set the cells of the grid side by side."""
+    comparison.write(project, params.cells, params.tuning.cells, mlflow_tracker.open_experiment)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    for field in fields(Places):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=Path, required=True)
-    options = vars(parser.parse_args(argv))
-    params_file = options.pop("params")
-    return runtime.run_main(lambda: run(read(params_file, Params), Places(**options)))
+    options = parser.parse_args(argv)
+    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
 
 
 if __name__ == "__main__":

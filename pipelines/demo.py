@@ -12,6 +12,7 @@ from ser.data.corpora import demo
 from ser.data.demo import release
 from ser.errors import ParamsError
 from ser.params import StageParams, component, read
+from ser.project import Project, Words
 
 
 class Params(StageParams):
@@ -20,7 +21,17 @@ class Params(StageParams):
     corpus: component("ser.data.corpora")  # type: ignore[valid-type]
 
 
-def run(params: Params, *, out: Path) -> None:
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return no files: the corpus is computed."""
+    return []
+
+
+def writes(project: Project, words: Words) -> list[Path]:
+    """Return the corpus."""
+    return [project.raw(words["item"])]
+
+
+def run(params: Params, out: Path) -> None:
     """Write the demo corpus that the params describe.
 
     Raises:
@@ -40,9 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--out", type=Path, required=True, help="the corpus' root")
+    parser.add_argument("corpus", help="one of synthetic_corpora")
     options = parser.parse_args(argv)
-    return runtime.run_main(lambda: run(read(options.params, Params), out=options.out))
+    return runtime.run_main(
+        lambda: run(read(options.params, Params), Project().raw(options.corpus))
+    )
 
 
 if __name__ == "__main__":

@@ -8,59 +8,74 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ser import components, runtime
 from ser import params as settings
-from ser import runtime
 from ser.data import manifest
 from ser.features import extraction
 from ser.features.extraction import AudioParams
 from ser.params import ComponentParams, StageParams
+from ser.project import Project, Words
 
 logger = logging.getLogger("extract")
 
 
+class Corpus(StageParams):
+    """What is read of corpus: where its recordings are."""
+
+    name: str
+
+
 class Params(StageParams):
-    """Sections read: audio, and features.<feature>."""
+    """Sections read: audio, corpus.name, and features.<feature>."""
 
     audio: AudioParams
+    corpus: Corpus
 
 
-def run(
-    params: Params, feature_params: ComponentParams, *, manifest_file: Path, root: Path, out: Path
-) -> None:
-    """Extract the feature that the output folder is named after."""
+#: What is found by name: the family -> the word of dvc.yaml that names the component.
+COMPONENTS = {components.EXTRACTORS: "key"}
+
+
+def reads(project: Project, words: Words) -> list[Path]:
+    """Return the manifest, the recordings and the checkpoint."""
+    return [
+        project.manifest,
+        project.raw(words["corpus.name"]),
+        project.checkpoint(words["item.weights"]),
+    ]
+
+
+def writes(project: Project, words: Words) -> list[Path]:
+    """Return the store."""
+    return [project.features(words["key"])]
+
+
+def run(params: Params, feature_params: ComponentParams, project: Project, *, name: str) -> None:
+    """Extract a feature of all utterances."""
     store = extraction.extract(
-        manifest.read(manifest_file),
-        name=out.name,
+        manifest.read(project.manifest),
+        name=name,
         params=feature_params,
         audio_params=params.audio,
-        root=root,
-        folder=out,
-        progress=partial(tqdm, desc=f"extract {out.name}", unit="utt", disable=None),
+        root=project.raw(params.corpus.name),
+        folder=project.features(name),
+        progress=partial(tqdm, desc=f"extract {name}", unit="utt", disable=None),
     )
-    logger.info("%s: %d utterances, %d bins a frame", out.name, len(store), store.num_bins)
+    logger.info("%s: %d utterances, %d bins a frame", name, len(store), store.num_bins)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("feature", help="a file of ser/features/extractors, e.g. mfcc")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--root", type=Path, required=True, help="the corpus' root")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the store; its name is the feature"
-    )
     options = parser.parse_args(argv)
 
     def stage() -> None:
-        run(
-            settings.read(options.params, Params),
-            settings.read_entry(
-                options.params, "features", extraction.EXTRACTORS, options.out.name
-            ),
-            manifest_file=options.manifest,
-            root=options.root,
-            out=options.out,
+        chosen = settings.read_entry(
+            options.params, "features", components.EXTRACTORS, options.feature
         )
+        run(settings.read(options.params, Params), chosen, Project(), name=options.feature)
 
     return runtime.run_main(stage)
 

@@ -11,6 +11,7 @@ from ser.evaluation import tuning_gain
 from ser.evaluation.tuning_gain import TunedAndUntuned
 from ser.grid import tuned
 from ser.params import StageParams, read
+from ser.project import Project, Words
 from ser.tuning.params import TuningParams
 
 logger = logging.getLogger("gain")
@@ -22,19 +23,29 @@ class Params(StageParams):
     tuning: TuningParams
 
 
-def run(
-    params: Params, *, runs: Path, untuned: Path, tuned_file: Path, manifest_file: Path, out: Path
-) -> None:
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the cells, tuned and untuned, what was chosen, and who spoke."""
+    return [project.manifest, project.tuned, project.all_trained, project.untuned]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the table."""
+    return [project.tuning_gain]
+
+
+def run(params: Params, project: Project) -> None:
     """Set every tuned cell beside the same cell with the constants."""
     cells = []
     for name, cell in params.tuning.cells.items():
-        folds = tuned.read(tuned_file, cell.model, cell.loss)
-        frames = [predictions.read(f / name / "predictions.parquet") for f in (runs, untuned)]
+        folds = tuned.read(project.tuned, cell.model, cell.loss)
+        folders = (project.trained(name), project.trained(name, "untuned"))
+        frames = [predictions.read(folder.predictions) for folder in folders]
         num_trials = max(fold.num_trials for fold in folds.values())
         cells.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))
-    speaker_of = {u.id: u.speaker for u in manifest.read(manifest_file)}
+    speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
     gains = tuning_gain.table(cells, speaker_of)
-    gains.to_csv(out, index=False, float_format="%.6f", lineterminator="\n")
+    project.reports.mkdir(parents=True, exist_ok=True)
+    gains.to_csv(project.tuning_gain, index=False, float_format="%.6f", lineterminator="\n")
     for sentence in tuning_gain.sentences(gains):
         logger.info("%s", sentence)
 
@@ -43,15 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    for name in ("runs", "untuned", "tuned-file", "manifest-file", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    options = vars(parser.parse_args(argv))
-    params_file = options.pop("params")
-
-    def stage() -> None:
-        run(read(params_file, Params), **options)
-
-    return runtime.run_main(stage)
+    options = parser.parse_args(argv)
+    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
 
 
 if __name__ == "__main__":

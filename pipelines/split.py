@@ -1,15 +1,16 @@
 """Stage split: manifest -> data/splits.csv and the leakage audit, data/split_report.json."""
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import lineage, runtime
+from ser import files, lineage, runtime
 from ser.data import leakage, manifest, splits
+from ser.data.split_report import SplitReport
 from ser.data.splits import SplitParams
 from ser.params import StageParams, read
+from ser.project import Project, Words
 
 logger = logging.getLogger("split")
 
@@ -20,23 +21,32 @@ class Params(StageParams):
     split: SplitParams
 
 
-def run(params: Params, *, manifest_file: Path, out: Path) -> None:
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the manifest."""
+    return [project.manifest]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the folds and their audit."""
+    return [project.splits, project.split_report]
+
+
+def run(params: Params, project: Project) -> None:
     """Make the folds, audit them, and write both."""
-    utterances = manifest.read(manifest_file)
+    utterances = manifest.read(project.manifest)
     folds = splits.split(utterances, params.split)
     audited = leakage.audit(folds, utterances, params.split.protocol)
     table = splits.to_csv(folds)
-    report = {
-        "protocol": params.split.protocol,
-        "speaker_independent": leakage.is_speaker_independent(params.split.protocol),
-        "params": params.split.model_dump(mode="json"),
-        "manifest_sha256": lineage.sha256_file(manifest_file),
-        "split_sha256": lineage.sha256_text(table),
-        "folds": audited,
-    }
-    (out / "splits.csv").write_text(table, encoding="utf-8")
-    text = json.dumps(report, indent=2, ensure_ascii=False)
-    (out / "split_report.json").write_text(text + "\n", encoding="utf-8")
+    report = SplitReport(
+        protocol=params.split.protocol,
+        speaker_independent=leakage.is_speaker_independent(params.split.protocol),
+        params=params.split,
+        manifest_sha256=lineage.sha256_file(project.manifest),
+        split_sha256=lineage.sha256_text(table),
+        folds=audited,
+    )
+    files.write_text(project.splits, table)
+    report.write(project.split_report)
     logger.info("protocol %s: %d folds, audit passed", params.split.protocol, len(folds))
 
 
@@ -44,12 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the outputs")
+    parser.add_argument("--folds", type=Path, help="folder of both files, instead of data")
     options = parser.parse_args(argv)
-    return runtime.run_main(
-        lambda: run(read(options.params, Params), manifest_file=options.manifest, out=options.out)
-    )
+    project = Project(folds=options.folds)
+    return runtime.run_main(lambda: run(read(options.params, Params), project))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from ser.errors import ParamsError
 from ser.params import StageParams, read
 from ser.pretrained import tiny
 from ser.pretrained.tiny import TinyCheckpoint
+from ser.project import Project, Words
 
 
 class Params(StageParams):
@@ -17,7 +18,17 @@ class Params(StageParams):
     synthetic_weights: Mapping[str, TinyCheckpoint]
 
 
-def run(params: Params, *, name: str, out: Path) -> None:
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return no files: the weights are drawn."""
+    return []
+
+
+def writes(project: Project, words: Words) -> list[Path]:
+    """Return the checkpoint."""
+    return [project.checkpoint(words["key"])]
+
+
+def run(params: Params, project: Project, *, name: str) -> None:
     """Write the checkpoint of a name.
 
     Raises:
@@ -26,19 +37,16 @@ def run(params: Params, *, name: str, out: Path) -> None:
     if name not in params.synthetic_weights:
         known = ", ".join(params.synthetic_weights) or "none"
         raise ParamsError(f"synthetic_weights has no entry {name!r}; there are: {known}")
-    tiny.write(out, params.synthetic_weights[name])
+    tiny.write(project.checkpoint(name), params.synthetic_weights[name])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--name", required=True, help="an entry of synthetic_weights")
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint's folder")
+    parser.add_argument("name", help="an entry of synthetic_weights")
     options = parser.parse_args(argv)
-    return runtime.run_main(
-        lambda: run(read(options.params, Params), name=options.name, out=options.out)
-    )
+    return runtime.run_main(lambda: run(read(options.params, Params), Project(), name=options.name))
 
 
 if __name__ == "__main__":

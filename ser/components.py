@@ -1,10 +1,44 @@
-"""Find a component by its file name: the file's name is the component's name."""
+"""Find a component by its name, which is the name of its file.
 
+A file may hold a family of components that differ in a few facts only. It lists them in
+`NAMES`, a tuple of texts written out, and has `params_class(name)` and
+`build(name, params, ...)` where another file has `Params` and `build(params, ...)`.
+"""
+
+import ast
 import importlib
 import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ser.errors import UnknownComponentError
+
+_FAMILY = re.compile(r"^NAMES = (\(.*?\))$", re.MULTILINE | re.DOTALL)
+
+#: The families of components, by package.
+CORPORA = "ser.data.corpora"
+EXTRACTORS = "ser.features.extractors"
+LOSSES = "ser.losses"
+MODELS = "ser.models"
+FAMILIES = (CORPORA, EXTRACTORS, LOSSES, MODELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What a component's file offers.
+
+    Args:
+        Params: The class of its params.
+        build: From params, and what its kind is given besides, to the component.
+    """
+
+    Params: type
+    build: Callable[..., Any]
 
 
 def names(package: str) -> tuple[str, ...]:
@@ -15,29 +49,81 @@ def names(package: str) -> tuple[str, ...]:
             shared helpers, not components.
 
     Returns:
-        Names of the public modules, without importing them.
+        Names of the public modules and of the members of families, without importing them.
     """
-    paths = importlib.import_module(package).__path__
-    found = (module.name for module in pkgutil.iter_modules(paths) if not module.ispkg)
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+    return tuple(sorted(_stems(package)))
 
 
-def load(package: str, name: str) -> ModuleType:
-    """Import one component.
+def source(package: str, name: str) -> Path:
+    """Return the file that holds a component.
 
     Args:
-        package: Dotted name of the family, e.g. `ser.losses`.
+        package: Dotted name of its kind, e.g. `ser.models`.
         name: One of `names(package)`.
 
     Returns:
-        The component's module; by convention it has `Params` and `build`.
+        Path relative to the project's root, e.g. `ser/models/lstm.py`.
 
     Raises:
-        UnknownComponentError: No such file; the message lists the alternatives.
+        UnknownComponentError: There is none; the message lists the alternatives.
+
+    Example:
+        >>> source("ser.losses", "focal").as_posix()
+        'ser/losses/focal.py'
     """
-    known = names(package)
-    if name not in known:
+    return Path(*package.split("."), f"{_stem(package, name)}.py")
+
+
+def load(package: str, name: str) -> Component:
+    """Import one component.
+
+    Args:
+        package: Dotted name of its kind, e.g. `ser.losses`.
+        name: One of `names(package)`.
+
+    Returns:
+        Its params and how it is built.
+
+    Raises:
+        UnknownComponentError: There is none; the message lists the alternatives.
+    """
+    module = load_module(package, name)
+    if _stem(package, name) == name:
+        return Component(module.Params, module.build)
+    return Component(module.params_class(name), partial(module.build, name))
+
+
+def load_module(package: str, name: str) -> ModuleType:
+    """Import the file that holds a component; see `load`.
+
+    Raises:
+        UnknownComponentError: There is none; the message lists the alternatives.
+    """
+    return importlib.import_module(f"{package}.{_stem(package, name)}")
+
+
+def _stem(package: str, name: str) -> str:
+    stems = _stems(package)
+    if name not in stems:
         raise UnknownComponentError(
-            f"no {package} is named {name!r}; there are: {', '.join(known)}"
+            f"no {package} is named {name!r}; there are: {', '.join(sorted(stems))}"
         )
-    return importlib.import_module(f"{package}.{name}")
+    return stems[name]
+
+
+def _stems(package: str) -> Mapping[str, str]:
+    """Return component name -> its file's name without the ending."""
+    folders = importlib.import_module(package).__path__
+    return {
+        name: module.name
+        for folder in folders
+        for module in pkgutil.iter_modules([folder])
+        if not module.ispkg and not module.name.startswith("_")
+        for name in _held_by(Path(folder) / f"{module.name}.py")
+    }
+
+
+def _held_by(path: Path) -> tuple[str, ...]:
+    """Return the names of the components in a file, which is read and not imported."""
+    listed = _FAMILY.search(path.read_text(encoding="utf-8"))
+    return tuple(ast.literal_eval(listed[1])) if listed else (path.stem,)

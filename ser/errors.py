@@ -96,3 +96,7 @@ class TrackingError(SerError):
 
 class LineageError(SerError):
     """A run no longer leads back to its data, code or lock."""
+
+
+class PipelineError(SerError):
+    """dvc.yaml is not as it should be."""

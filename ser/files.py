@@ -1,18 +1,23 @@
 """Reading and replacing files of the project: whole or not at all, with one error.
 
 A reader sees the old content or the new one, never half of either, whatever ends the
-writer: everything is written under another name beside its place and then renamed.
+writer: everything is written under another name beside its place and then renamed. What a
+killed writer leaves there begins with a dot and ends in `.part`.
 """
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import ValidationError
 
 from ser.errors import FileError
+from ser.params import Section, explain
 
 #: What makes a missing or damaged artefact of the pipeline anew.
 REPRO = "`dvc repro` makes it"
@@ -49,8 +54,8 @@ def read_json(
 
     Args:
         path: The file.
-        parse: Makes the value of the parsed JSON; `KeyError`, `TypeError` and `ValueError`
-            from it say that the content is not of the expected form.
+        parse: Makes the value of the parsed JSON; `AttributeError`, `KeyError`, `TypeError`
+            and `ValueError` from it say that the content is not of the expected form.
         what: What the file should hold, for the message.
         cure: What brings a missing or damaged file back, for the message.
 
@@ -60,8 +65,21 @@ def read_json(
     text = read_text(path, cure=cure)
     try:
         return parse(json.loads(text))
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{path}: it is not {what} ({error!r}); {cure}") from error
+    except ValidationError as error:
+        raise FileError(f"{path}: it is not {what}; {cure}. Wrong is:\n{explain(error)}") from error
+    except KeyError as error:
+        raise FileError(f"{path}: it is not {what} (no key {error}); {cure}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise FileError(f"{path}: it is not {what} ({error}); {cure}") from error
+
+
+def read_object(path: Path, *, what: str = "a JSON object", cure: str = REPRO) -> dict[str, Any]:
+    """Return the object in a JSON file whose keys are not known beforehand; see `read_json`.
+
+    Raises:
+        FileError: It is missing, is not JSON, or holds something other than an object.
+    """
+    return read_json(path, _object, what=what, cure=cure)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -80,6 +98,30 @@ def write_json(path: Path, value: object, *, indent: int = 2, sort_keys: bool = 
         value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False
     )
     write_text(path, f"{text}\n")
+
+
+class JsonArtefact(Section):
+    """A JSON file of the pipeline, typed: its fields are the keys."""
+
+    #: With its article, for messages, e.g. `a corpus card`.
+    what: ClassVar[str]
+    #: Whether the keys, those of nested mappings too, are sorted on disk.
+    sort_keys: ClassVar[bool] = False
+    #: What brings a missing or damaged file back.
+    cure: ClassVar[str] = REPRO
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the content of a file.
+
+        Raises:
+            FileError: It is missing, damaged, or has other keys or types.
+        """
+        return read_json(path, cls.model_validate, what=cls.what, cure=cls.cure)
+
+    def write(self, path: Path) -> None:
+        """Replace a file by this content."""
+        write_json(path, self.model_dump(mode="json"), sort_keys=self.sort_keys)
 
 
 @contextmanager
@@ -131,7 +173,8 @@ def put_folder(part: Path, path: Path) -> None:
         path: Where it shall be; its parent exists.
     """
     if path.exists():
-        old = _beside(path)
+        # Aside means beside the new one: where the old one was, nothing may be left behind.
+        old = _beside(part)
         path.replace(old)
         part.replace(path)
         shutil.rmtree(old)
@@ -146,6 +189,32 @@ def remove_folder(path: Path) -> None:
     old = _beside(path)
     path.replace(old)
     shutil.rmtree(old)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give all files of a folder a second name below another; copies where links do not work.
+
+    Nothing in this project changes a file in place, so the two names never differ; a weight
+    of a gigabyte takes its space once.
+
+    Args:
+        source: A folder.
+        target: Made where it is missing; files that are there already must not be among them.
+    """
+    shutil.copytree(source, target, copy_function=_link_or_copy, dirs_exist_ok=True)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+
+
+def _object(content: object) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise TypeError(f"got {type(content).__name__}")
+    return content
 
 
 def _beside(path: Path) -> Path:

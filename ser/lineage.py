@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ser.errors import LineageError
+from ser.files import JsonArtefact
 from ser.params import load_mapping
+from ser.project import CellFolder, Project
 
 #: Stands for a digest or commit where there is nothing to take it from.
 NONE = "none"
 
-#: The file that lists, by digest, what a run was made from, kept as its artifact:
-#: `{"sources": {path: sha256}, "data": {path: sha256}, "environment": {...}}`.
-RECORD = "lineage.json"
+#: Name of the file that `Record` is kept in, and of the run's artifact.
+RECORD = CellFolder(Path()).lineage.name
 
 #: Packages whose version can change a result.
 PACKAGES: tuple[str, ...] = (
@@ -41,7 +42,42 @@ PACKAGES: tuple[str, ...] = (
     "transformers",
 )
 
+#: Imported by much, and yet no reason to compute anything anew: pattern -> why not.
+DECIDES_NOTHING: Mapping[str, str] = {
+    "pipelines/__init__.py": "sets the environment of the process",
+    "ser/components.py": "finds a file by its name",
+    "ser/errors.py": "names of failures; what fails has no result",
+    "ser/lineage.py": "digests and versions: where a result came from, not what it is",
+    "ser/params.py": "reads values that are compared themselves; their classes do count",
+    "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
+    "ser/contracts.py": "types alone; what keeps them is listed itself",
+    "ser/progress.py": "shows how far a job is",
+    "ser/runtime.py": "environment, signals and exit status of the process",
+    "ser/tracking/memory_tracker.py": "where runs are recorded",
+    "ser/tracking/mlflow_tracker.py": "where runs are recorded",
+    "ser/tracking/recording.py": "what the store accepts",
+    "ser/tracking/store.py": "where runs are recorded",
+}
+
 _CHUNK_BYTES = 1 << 20
+_PACKAGE = "__init__.py"
+
+
+class Record(JsonArtefact):
+    """What a run was made from, by digest; kept in `lineage.json`.
+
+    Args:
+        data: File of data, relative to the project's root -> SHA-256.
+        environment: See `environment`.
+        sources: Source file, relative to the project's root -> SHA-256.
+    """
+
+    what: ClassVar[str] = "the lineage of a cell"
+    sort_keys: ClassVar[bool] = True
+
+    data: Mapping[str, str]
+    environment: Mapping[str, Any]
+    sources: Mapping[str, str]
 
 
 def sha256_text(text: str) -> str:
@@ -63,21 +99,6 @@ def sha256_file(path: Path) -> str:
     except OSError as error:
         raise LineageError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file that the pipeline wrote.
-
-    Raises:
-        LineageError: The file is missing or is not JSON.
-    """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise LineageError(f"{path}: no such file; `dvc repro` makes it") from error
-    except (OSError, ValueError) as error:
-        raise LineageError(f"{path}: not JSON: {error}; `dvc repro` makes it anew") from error
-    return content
 
 
 def canonical_json(value: object) -> str:
@@ -133,7 +154,8 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
     """Return the project's source files that some files import, directly or not.
 
     Imports are read from the text, wherever in the file they stand; nothing is imported.
-    `__init__` files are left out: they hold a docstring.
+    `__init__` files are left out: they hold a docstring. A file or folder beside a source
+    file that is named by a string in it, as a template or a table, counts with it.
 
     Args:
         root: The project's root.
@@ -142,7 +164,7 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
         skip: Patterns of files that are neither named nor followed (`fnmatch`).
 
     Returns:
-        Paths relative to the root, the starts among them, sorted.
+        Paths relative to the root, `/`-separated, the starts among them, sorted.
     """
     patterns = tuple(skip)
     found: set[str] = set()
@@ -157,7 +179,20 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
         tree = ast.parse((root / name).read_text(encoding="utf-8"))
         files = (f"{module.replace('.', '/')}.py" for module in _imported_modules(tree))
         waiting += [file for file in files if (root / file).is_file()]
+        found.update(f"{Path(name).parent.as_posix()}/{data}" for data in _data(root / name, tree))
     return sorted(found)
+
+
+def _data(source: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield the names of data files, and of folders of such, that a source file names."""
+    beside = {
+        path.name
+        for path in source.parent.iterdir()
+        if path.suffix != ".py" and path.name != "__pycache__" and not (path / _PACKAGE).exists()
+    }
+    if beside:
+        strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        yield from beside & strings
 
 
 def _imported_modules(tree: ast.Module) -> Iterator[str]:
@@ -189,13 +224,12 @@ def write_record(
     Raises:
         LineageError: One of the files is missing.
     """
-    content = {
-        "sources": file_digests(root, sources),
-        "data": file_digests(root, data),
-        "environment": environment(),
-    }
-    text = json.dumps(content, indent=2, sort_keys=True)
-    (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
+    record = Record(
+        data=file_digests(root, data),
+        environment=environment(),
+        sources=file_digests(root, sources),
+    )
+    record.write(folder / RECORD)
 
 
 def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
@@ -216,7 +250,7 @@ def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
     Raises:
         ParamsError: dvc.lock is not YAML.
     """
-    lock = root / "dvc.lock"
+    lock = Project(root).lock
     if not lock.is_file():
         return NONE
     entries = load_mapping(lock).get("stages") or {}

@@ -90,7 +90,7 @@ def component(package: str) -> Any:
         if not isinstance(name, str):
             known = ", ".join(components.names(package))
             raise ValueError(f"expected a section with a name, one of: {known}")
-        return _params_class(package, name).model_validate(value)
+        return _known_class(package, name).model_validate(value)
 
     return Annotated[SerializeAsAny[ComponentParams], PlainValidator(parse)]
 
@@ -121,17 +121,36 @@ def _entry(package: str, name: str) -> Any:
     """Return the field type of one entry of a component map."""
 
     def parse(value: object) -> object:
-        return _params_class(package, name).model_validate({} if value is None else value)
+        return _known_class(package, name).model_validate({} if value is None else value)
 
     return Annotated[SerializeAsAny[ComponentParams], PlainValidator(parse)]
 
 
-def _params_class(package: str, name: str) -> type[ComponentParams]:
+def params_class_of(package: str, name: str) -> type[ComponentParams]:
+    """Return the class of a component's params.
+
+    Args:
+        package: Dotted name of its kind, e.g. `ser.losses`.
+        name: The component, e.g. `focal`.
+
+    Raises:
+        UnknownComponentError: There is none; the message lists the alternatives.
+        TypeError: Its file declares something else as its params.
+    """
+    declared = components.load(package, name).Params
+    if not issubclass(declared, ComponentParams):
+        raise TypeError(
+            f"{components.source(package, name)}: Params must be a subclass of "
+            f"ser.params.ComponentParams, got {declared!r}"
+        )
+    return declared
+
+
+def _known_class(package: str, name: str) -> type[ComponentParams]:
     try:
-        params_class: type[ComponentParams] = components.load(package, name).Params
+        return params_class_of(package, name)
     except UnknownComponentError as error:
         raise ValueError(str(error)) from error
-    return params_class
 
 
 def _refuse_duplicates(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -209,16 +228,38 @@ def read_entry(path: Path, section: str, package: str, name: str) -> ComponentPa
         Its validated params, defaults filled in.
 
     Raises:
-        ParamsError: No such component or entry, or everything that is wrong in it.
+        UnknownComponentError: There is no such component.
+        ParamsError: There is no such entry, or everything that is wrong in it.
+    """
+    return parse_entry(load_mapping(path).get(section), section, package, name, where=str(path))
+
+
+def parse_entry(
+    entries: object, section: str, package: str, name: str, *, where: str
+) -> ComponentParams:
+    """Validate one entry of a section already read; see `read_entry`.
+
+    Args:
+        entries: The section: component name -> its params.
+        section: Its name, e.g. `losses`.
+        package: Dotted name of the family, e.g. `ser.losses`.
+        name: The component, e.g. `focal`.
+        where: The file, named first in the error message.
+
+    Returns:
+        Its validated params, defaults filled in.
+
+    Raises:
+        UnknownComponentError: There is no such component.
+        ParamsError: There is no such entry, or everything that is wrong in it.
     """
     components.load(package, name)
-    entries = load_mapping(path).get(section)
     if not isinstance(entries, Mapping) or name not in entries:
         raise ParamsError(
-            f"{path}: the section {section} has no entry {name}; `{name}: {{}}` will do"
+            f"{where}: the section {section} has no entry {name}; `{name}: {{}}` will do"
         )
     params_class = create_model("Entry", __base__=Section, **{name: (_entry(package, name), ...)})  # type: ignore[call-overload]
-    parsed = parse({name: entries[name]}, params_class, where=f"{path}, section {section},")
+    parsed = parse({name: entries[name]}, params_class, where=f"{where}, section {section},")
     entry: ComponentParams = getattr(parsed, name)
     return entry
 
@@ -240,10 +281,10 @@ def parse(content: Mapping[str, Any], params_class: type[Params], *, where: str)
     try:
         return params_class.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"{where} is wrong in:\n{_explain(error)}") from error
+        raise ParamsError(f"{where} is wrong in:\n{explain(error)}") from error
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Return one line per error: its path, the rule, the value."""
     lines = []
     for item in error.errors(include_url=False):

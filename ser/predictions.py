@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import concordance, scores
+from ser import concordance, scores, tables
 from ser.emotion import DIMENSIONS
 
 #: Columns of a model that rates beside the columns of every model.
@@ -82,12 +82,16 @@ def table(
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write a predictions table as Parquet, sorted, deterministic in its bytes."""
     ordered = frame.sort_values(["fold", "seed", "part", "utterance_id"], ignore_index=True)
-    ordered.to_parquet(path, index=False, compression="zstd")
+    tables.write_parquet(path, ordered)
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a predictions table."""
-    return pd.read_parquet(path)
+    """Read a predictions table.
+
+    Raises:
+        FileError: The file is missing, or is no Parquet.
+    """
+    return tables.read_parquet(path)
 
 
 def emotions_of(frame: pd.DataFrame) -> tuple[str, ...]:

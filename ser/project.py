@@ -1,7 +1,12 @@
 """Where each artefact of a checkout is. Names of files are said here, and nowhere else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+#: The words of a stage that are only known per preset or per item of a `foreach`, as dvc.yaml
+#: spells them between `${` and `}`: e.g. `item.feature` -> `mfcc`; `stage` is the stage's name.
+Words = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +167,57 @@ class Project:
 
     def features(self, name: str) -> Path:
         """Return the folder of a feature."""
-        return self.data / "features" / name
+        return self.all_features / name
 
     @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
 
+    @property
+    def all_features(self) -> Path:
+        """Folder of the folders of features."""
+        return self.data / "features"
+
+    def code(self, family: str, name: str) -> Path:
+        """Return the digests of the source files of a component, JSON.
+
+        Args:
+            family: Its package, dotted, e.g. `ser.models`.
+            name: The component.
+        """
+        return self.all_code / family.rpartition(".")[2] / f"{name}.json"
+
+    @property
+    def code_of_tuned(self) -> Path:
+        """Digests of the source files of the components of all tuned cells, JSON."""
+        return self.all_code / "tuned.json"
+
+    @property
+    def all_code(self) -> Path:
+        """Folder of the digests of source files."""
+        return self.data / "code"
+
+    @property
+    def untuned(self) -> Path:
+        """Folder of the tuned cells, trained with the values of params.yaml."""
+        return self.data / "untuned"
+
+    @property
+    def all_trained(self) -> Path:
+        """Folder of the trained cells."""
+        return self.data / "trained"
+
     def trained(self, cell: str, variant: str = "") -> CellFolder:
-        """Return where training leaves a cell: `data/trained`, or `data/<variant>`."""
-        return CellFolder(self.data / (variant or "trained") / cell)
+        """Return where training leaves a cell: `data/trained`, or `data/<variant>`.
+
+        Under other folds it lies beside them.
+        """
+        return CellFolder((self.folds or self.data) / (variant or "trained") / cell)
+
+    def trained_cells(self, variant: str = "") -> list[CellFolder]:
+        """Return the trained cells that are there, sorted by name."""
+        return _cells(self.trained("", variant).folder)
 
     @property
     def runs(self) -> Path:
@@ -182,10 +228,67 @@ class Project:
         """Return the folder of a scored cell."""
         return CellFolder(self.runs / cell)
 
+    def scored_cells(self) -> list[CellFolder]:
+        """Return the scored cells that are there, sorted by name."""
+        return _cells(self.runs)
+
+    def scored(self, cell: str, variant: str = "") -> CellFolder:
+        """Return the folder of a scored cell; that of a variant is no result of its own."""
+        return CellFolder(self.work / "scored" / variant / cell) if variant else self.run(cell)
+
     @property
     def reports(self) -> Path:
         """Folder of tables, figures and the page."""
         return self.root / "reports"
+
+    @property
+    def grid(self) -> Path:
+        """The comparison, one row per cell, CSV."""
+        return self.reports / "grid.csv"
+
+    @property
+    def grid_metrics(self) -> Path:
+        """The same for `dvc metrics`, JSON."""
+        return self.reports / "metrics.json"
+
+    @property
+    def baselines(self) -> Path:
+        """The rows outside the grid, CSV."""
+        return self.reports / "baselines.csv"
+
+    @property
+    def shortcut(self) -> Path:
+        """What scripted speech gives away, JSON."""
+        return self.reports / "shortcut.json"
+
+    @property
+    def tuning_gain(self) -> Path:
+        """What tuning brought on test, CSV."""
+        return self.reports / "tuning.csv"
+
+    @property
+    def tuning_figures(self) -> Path:
+        """Folder of the studies' figures and of their trials."""
+        return self.reports / "tuning"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures of the page."""
+        return self.reports / "figures"
+
+    def cell_figures(self, cell: str, variant: str = "") -> CellFolder:
+        """Return the folder of a cell's figures; those of its folds lie below it."""
+        return CellFolder(self.figures / variant / cell)
+
+    @property
+    def origins(self) -> Path:
+        """Where the weights of each cell came from, JSON."""
+        return self.reports / "origins.json"
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.reports / "index.html"
 
     @property
     def work(self) -> Path:
@@ -196,3 +299,16 @@ class Project:
     def kept_folds(self) -> Path:
         """Folder of finished folds, each named by its run key."""
         return self.work / "folds"
+
+    def kept_fold(self, key: str) -> TrainedFold:
+        """Return the finished fold of a run key."""
+        return TrainedFold(self.kept_folds / key)
+
+    def checkpoint_file(self, key: str) -> Path:
+        """Return where the fit of a run key goes on after an interruption."""
+        return self.work / "checkpoints" / key / "last.safetensors"
+
+
+def _cells(folder: Path) -> list[CellFolder]:
+    found = [CellFolder(path) for path in sorted(folder.glob("*-*"))]
+    return [cell for cell in found if cell.record.is_file()]

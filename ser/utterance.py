@@ -74,3 +74,19 @@ class Rejection:
     id: str
     audio: str | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a corpus' label files and folder listing say, before audio is opened.
+
+    Args:
+        annotations: One per labelled recording that exists, in any order; `emotion` is
+            the canonical emotion of the whole vocabulary (narrowed to the study's
+            classes by `ser.data.intake`).
+        rejections: Labels without a recording, recordings without a label, lines that
+            cannot be read, names that do not follow the corpus' rule.
+    """
+
+    annotations: tuple[Annotation, ...]
+    rejections: tuple[Rejection, ...]

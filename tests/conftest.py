@@ -1,15 +1,22 @@
 """Fixtures that several test modules share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from ser import runtime
-from tests import trained_project
+from tests import once, tiers, warm_python
 from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()
+
+
+def pytest_collection_modifyitems(items):
+    """Give every test its tier and its turn."""
+    tiers.mark(items)
+    items[:] = tiers.in_order(items)
 
 
 @pytest.fixture(scope="session")
@@ -28,35 +35,72 @@ def emodb_root(project: Path) -> Path:
 
 
 @pytest.fixture
-def project_with_params(tmp_path, project, monkeypatch):
+def project_with_params(tmp_path, project, monkeypatch, request):
     """A folder with params, a raw corpus and the source, as the working directory."""
+    tiers.require_stage(request.node)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(PARAMS)
     (tmp_path / "ser").symlink_to(project / "ser")
-    write_corpus(tmp_path / "raw")
+    write_corpus(tmp_path / "data" / "raw" / "csv")
     return tmp_path
 
 
 @pytest.fixture(scope="session")
-def trained_root(tmp_path_factory):
-    """A small project with a trained cell per model; made once for all tests of a process."""
-    return trained_project.build(tmp_path_factory.mktemp("trained"), Path(__file__).parents[1])
+def trained_root(tmp_path_factory, worker_id):
+    """A small project with a trained cell per model: this process's copy of it."""
+    from tests import trained_project
+
+    def make(folder):
+        trained_project.build(folder, Path(__file__).parents[1])
+
+    built = once.made("trained-project", make, tmp_path_factory, worker_id)
+    return trained_project.copy(built, tmp_path_factory.mktemp("trained") / "project")
 
 
 @pytest.fixture
-def trained(trained_root, monkeypatch):
+def trained(request, monkeypatch):
     """That project as the working directory."""
+    tiers.require_stage(request.node)
+    from tests import trained_project
+
+    trained_root = request.getfixturevalue("trained_root")
     trained_project.enter(trained_root, monkeypatch)
     return trained_root
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory):
+    """Starts processes that have torch, MLflow and the like already."""
+    outside = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with warm_python.serve(tmp_path_factory.mktemp("python"), outside) as found:
+        yield found
+
+
+@pytest.fixture
+def warm(python, monkeypatch):
+    """Let this project's own code start such processes in place of cold ones."""
+    monkeypatch.setattr(sys, "executable", str(python.executable))
+
+
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory, worker_id):
+    """A tracking database without experiments of ours; making its tables takes two seconds."""
+
+    def make(folder):
+        from ser.tracking import store
+
+        store.connect(f"sqlite:///{folder / 'mlflow.db'}")
+
+    return once.made("template-database", make, tmp_path_factory, worker_id) / "mlflow.db"
 
 
 @pytest.fixture
 def evidence(monkeypatch):
     """Let the measuring of a challenger find good evidence, but for what is given."""
     from ser.promotion import measuring
-    from tests.registry.test_gates import GOOD
+    from tests.registry.support import GOOD
 
     def give(**changes):
         found = GOOD.model_copy(update=changes)

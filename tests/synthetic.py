@@ -1,12 +1,15 @@
 """Tiny manifests, features and folds made in memory, so that no test needs a corpus."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ser.data.splits import Fold
+from ser.data.card import CorpusCard
+from ser.data.split_report import FoldReport, SplitReport
+from ser.data.splits import PARTS, Fold
 from ser.emotion import DIMENSIONS, EMOTIONS
 from ser.features import store
 from ser.features.store import FeatureStore
@@ -27,7 +30,7 @@ def utterance(id_: str, **changes: object) -> Utterance:
         "text": f"words of {id_}",
         "label": "neu",
         "emotion": "neutral",
-        "sha256": f"{abs(hash(id_)) % 16**8:064x}",
+        "sha256": hashlib.sha256(id_.encode()).hexdigest(),
         "num_samples": 16000,
         "sampling_rate": 16000,
         "duration_s": 1.0,
@@ -134,3 +137,54 @@ def label_of(utterances: Sequence[Utterance]) -> dict[str, int]:
 def renamed(utterance, id_):
     """The same record under another id."""
     return replace(utterance, id=id_)
+
+
+def card(**changes: object) -> CorpusCard:
+    """A corpus card with plausible values for all that is not said."""
+    values: dict[str, object] = {
+        "name": "demo",
+        "synthetic": True,
+        "licence": "free",
+        "citation": "None.",
+        "emotions": EMOTIONS,
+        "num_utterances": 48,
+        "num_used": 48,
+        "num_rejected": 0,
+        "num_speakers": 6,
+        "num_sessions": 3,
+        "duration_s": 48.0,
+        "counts": dict.fromkeys(EMOTIONS, 12),
+        "labels": {"ang": 12, "hap": 12, "neu": 12, "sad": 12},
+        "params": {"name": "demo"},
+    }
+    return CorpusCard.model_validate({**values, **changes})
+
+
+def fold_report(number: int = 1, **changes: object) -> FoldReport:
+    """The record of an audited fold, with plausible values for all that is not said."""
+    shared = {"speaker": [], "dialogue": [], "session": [], "audio": []}
+    sentences = {"num_shared": 0, "share_of_second_part": 0.0}
+    pairs = ("train-dev", "train-test", "dev-test")
+    values: dict[str, object] = {
+        "fold": number,
+        "num_utterances": {"train": 16, "dev": 16, "test": 16},
+        "duration_s": {"train": 16.0, "dev": 16.0, "test": 16.0},
+        "counts": {part: dict.fromkeys(EMOTIONS, 4) for part in PARTS},
+        "speakers": {"train": ["Ses03F"], "dev": ["Ses02F"], "test": ["Ses01F"]},
+        "sessions": {"train": ["Ses03"], "dev": ["Ses02"], "test": ["Ses01"]},
+        "shared": {pair: {**shared, "sentences": sentences} for pair in pairs},
+    }
+    return FoldReport.model_validate({**values, **changes})
+
+
+def split_report(**changes: object) -> SplitReport:
+    """A split report with plausible values for all that is not said."""
+    values: dict[str, object] = {
+        "protocol": "session",
+        "speaker_independent": True,
+        "params": {},
+        "manifest_sha256": "0" * 64,
+        "split_sha256": "1" * 64,
+        "folds": [fold_report()],
+    }
+    return SplitReport.model_validate({**values, **changes})

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ser import components
@@ -19,9 +21,43 @@ def test_every_component_has_params_with_defaults_and_a_builder(family):
 
 
 def test_shared_helpers_are_no_components():
-    assert "_heads" not in components.names("ser.models")
+    assert "_base" not in components.names("ser.losses")
     with pytest.raises(UnknownComponentError):
-        components.load("ser.models", "_heads")
+        components.load("ser.losses", "_base")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_component_is_found_in_its_file(family):
+    root = Path(__file__).parents[1]
+    for name in components.names(family):
+        path = components.source(family, name)
+        assert (root / path).is_file(), name
+        module = components.load_module(family, name)
+        assert Path(module.__file__) == root / path
+
+
+def test_a_file_may_hold_a_family(tmp_path, monkeypatch):
+    package = tmp_path / "birds"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "owl.py").write_text(
+        "class Params: pass\ndef build(params, *, loud): return ('owl', loud)\n"
+    )
+    (package / "waders.py").write_text(
+        'NAMES = (\n    "snipe",\n    "avocet",\n)\n'
+        "PARAMS = {n: type(n, (), {}) for n in NAMES}\n"
+        "def params_class(name): return PARAMS[name]\n"
+        "def build(name, params, *, loud): return (name, loud)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert components.names("birds") == ("avocet", "owl", "snipe")
+    assert components.source("birds", "snipe") == Path("birds/waders.py")
+    for name in components.names("birds"):
+        found = components.load("birds", name)
+        assert found.build(found.Params(), loud=True) == (name, True)
+    assert components.load("birds", "avocet").Params.__name__ == "avocet"
+    with pytest.raises(UnknownComponentError, match="'waders'; there are: avocet, owl, snipe"):
+        components.source("birds", "waders")
 
 
 def test_an_unknown_name_lists_the_alternatives():

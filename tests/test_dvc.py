@@ -3,6 +3,7 @@
 import ast
 import fnmatch
 import importlib
+import json
 import shlex
 import shutil
 from pathlib import Path, PurePosixPath
@@ -10,52 +11,40 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
+from pipelines import code
+from ser import components, lineage
+from ser.params import parse
+from ser.project import Project
+from ser.workflow import commands, dependencies
+from ser.workflow.preset import Preset
+
 ROOT = Path(__file__).parents[1]
 
-#: Imported by stages, and yet no dependency of theirs: pattern -> why not.
-INDIFFERENT = {
-    "pipelines/__init__.py": "sets the environment of the process",
-    "ser/components.py": "finds a file by its name",
-    "ser/errors.py": "names of failures; a stage that fails has no outputs",
-    "ser/lineage.py": "digests and versions: where a result came from, not what it is",
-    "ser/params.py": "reads the values that DVC compares itself; their classes are dependencies",
-    "ser/runtime.py": "environment, signals and exit status of the process",
-    "ser/tracking/*.py": "where runs are recorded",
-    "*/_base.py": "protocols, and params that DVC compares itself",
-}
+PRESETS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
 
-#: The same for one stage only.
-_OF_TRAINING = {
-    "ser/data/audio.py": "imported beside a constant; the features are extracted already",
-    "ser/features/extraction.py": "only the name of the package of extractors",
-}
-INDIFFERENT_TO = {
-    "demo": {
-        "ser/data/corpora/_*.py": "reads what this stage writes",
-        "ser/emotion.py": "used by the reader",
-        "ser/utterance.py": "used by the reader",
-    },
-    "train": _OF_TRAINING,
-    "untuned": _OF_TRAINING,
-    "tune": {"ser/data/audio.py": _OF_TRAINING["ser/data/audio.py"]},
-}
+
+def resolved(preset, folder):
+    """Name -> stage as DVC resolves dvc.yaml under a preset."""
+    from dvc.repo import Repo
+
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    shutil.copy(ROOT / "configs" / f"{preset}.yaml", folder / "params.yaml")
+    with Repo.init(str(folder), no_scm=True) as repo:
+        return {stage.name: stage for stage in repo.index.stages}
+
+
+def content_of(preset):
+    return yaml.safe_load((ROOT / "configs" / f"{preset}.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    """Name -> stage as DVC resolves dvc.yaml under the demo preset."""
-    from dvc.repo import Repo
-
-    folder = tmp_path_factory.mktemp("resolved")
-    shutil.copy(ROOT / "dvc.yaml", folder)
-    shutil.copy(ROOT / "configs" / "demo.yaml", folder / "params.yaml")
-    with Repo.init(str(folder), no_scm=True) as repo:
-        yield {stage.name: stage for stage in repo.index.stages}
+    return resolved("demo", tmp_path_factory.mktemp("resolved"))
 
 
 @pytest.fixture(scope="module")
 def preset():
-    return yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8"))
+    return content_of("demo")
 
 
 def paths(items):
@@ -78,9 +67,13 @@ def components_of(stage, preset):
             "losses": cell["loss"],
             "models": cell["model"],
             "recipes": cell["model"],
+            "cells": key,
         }
     return {
-        "extract": {"features": key},
+        "code": {"tuning": "cells"},
+        "score": {"tuning": "cells"},
+        "compare": {"tuning": "cells"},
+        "extract": {"features": key, "corpus": "name"},
         "weights": {"synthetic_weights": key},
     }.get(family, {})
 
@@ -112,32 +105,33 @@ def closure(*starts, skip=()):
     return found
 
 
-def imported_by(stage, preset):
-    """Files that a stage imports, those of its components included."""
+def found_by_name(stage, preset):
+    """Files of the components that a stage finds by name, under a preset."""
     chosen = components_of(stage, preset)
     family = stage.name.partition("@")[0]
-    dynamic = [f"ser/{kind}/{chosen[kind]}.py" for kind in ("losses", "models") if kind in chosen]
+
+    def file(family, name):
+        return components.source(family, name).as_posix()
+
     if family == "extract":
-        dynamic.append(f"ser/features/extractors/{chosen['features']}.py")
-    if family == "tune":  # any cell may be tuned
-        folders = (ROOT / "ser" / kind for kind in ("losses", "models"))
-        dynamic += [p.relative_to(ROOT).as_posix() for f in folders for p in f.glob("[!_]*.py")]
+        return [file(components.EXTRACTORS, chosen["features"])]
     if family == "prepare":
-        dynamic.append(f"ser/data/corpora/{preset['corpus']['name']}.py")
-    return closure(script_of(stage).relative_to(ROOT), *dynamic)
+        return [file(components.CORPORA, preset["corpus"]["name"])]
+    kinds = (("models", "model", components.MODELS), ("losses", "loss", components.LOSSES))
+    if family == "tune":
+        cells = preset["tuning"]["cells"].values()
+        return [file(package, cell[word]) for cell in cells for _, word, package in kinds]
+    return [file(package, chosen[kind]) for kind, _, package in kinds if kind in chosen]
 
 
 def is_below(path, folders):
     return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
 
 
-def matches(path, patterns):
-    return [pattern for pattern in patterns if fnmatch.fnmatch(path, pattern)]
-
-
 def test_the_stages_are_those_of_the_contract(stages, preset):
     cells = {name for name in stages if name.startswith("train@")}
     assert set(stages) - cells == {
+        "code",
         "demo@demo",
         *(f"weights@{name}" for name in preset["synthetic_weights"]),
         "prepare",
@@ -145,6 +139,7 @@ def test_the_stages_are_those_of_the_contract(stages, preset):
         *(f"extract@{name}" for name in preset["extracted"]),
         "tune",
         *(f"untuned@{name}" for name in preset["tuning"]["cells"]),
+        "score",
         "gain",
         "baselines",
         "compare",
@@ -176,46 +171,59 @@ def test_every_stage_names_the_params_that_its_script_reads_and_no_others(stages
         assert said == read, name
 
 
-def test_every_stage_depends_on_the_source_that_decides_its_outputs(stages, preset):
-    missing = {
-        name: sorted(
-            path
-            for path in imported_by(stage, preset)
-            if not is_below(path, paths(stage.deps))
-            and not matches(path, INDIFFERENT)
-            and not matches(path, INDIFFERENT_TO.get(name.partition("@")[0], ()))
-        )
-        for name, stage in stages.items()
-    }
-    assert {name: paths for name, paths in missing.items() if paths} == {}
+def test_dependencies_are_those_that_the_command_writes():
+    assert dependencies.differences(Project(ROOT)) == []
 
 
-def test_no_stage_depends_on_source_that_it_does_not_import(stages, preset):
-    # A helper that only some models or extractors import is a dependency of all of them.
-    used, said = {}, {}
-    for name, stage in stages.items():
-        # Any cell may be tuned, so what a model of some cell imports counts for both.
-        family = name.partition("@")[0].replace("untuned", "train")
-        used.setdefault(family, set()).update(imported_by(stage, preset))
-        sources = {path for path in paths(stage.deps) if path.startswith(("ser", "pipelines"))}
-        said.setdefault(family, set()).update(sources)
-    idle = {
-        family: {path for path in sources if not any(is_below(f, [path]) for f in used[family])}
-        for family, sources in said.items()
-    }
-    assert {family: paths for family, paths in idle.items() if paths} == {}
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_stage_depends_on_the_source_that_decides_its_outputs_and_no_other(
+    name, tmp_path, monkeypatch
+):
+    """Under every preset, whatever its components are; what they import is in the digests."""
+    preset = content_of(name)
+    monkeypatch.chdir(tmp_path)
+    for folder in ("ser", "pipelines"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    stages = resolved(name, tmp_path)
+    assert code.main([]) == 0
+    for stage in stages.values():
+        program = script_of(stage).stem
+        skip = (*lineage.DECIDES_NOTHING, *dependencies.INDIFFERENT_TO.get(program, ()))
+        imported = closure(f"pipelines/{program}.py", *found_by_name(stage, preset), skip=skip)
+        said = {path for path in paths(stage.deps) if path.startswith(("ser/", "pipelines/"))}
+        digests = [path for path in paths(stage.deps) if path.startswith("data/code/")]
+        for path in digests:
+            said |= json.loads((tmp_path / path).read_text(encoding="utf-8")).keys()
+        if program == "code":  # it reads the source as data
+            continue
+        assert {path for path in said if path.endswith(".py")} == imported, stage.name
 
 
-def test_no_exception_is_out_of_date(stages, preset):
-    undeclared = {
-        name: {f for f in imported_by(stage, preset) if not is_below(f, paths(stage.deps))}
-        for name, stage in stages.items()
-    }
-    everywhere = set().union(*undeclared.values()) | {"pipelines/__init__.py"}
-    assert [p for p in INDIFFERENT if not fnmatch.filter(everywhere, p)] == []
-    for family, patterns in INDIFFERENT_TO.items():
-        files = set().union(*(undeclared[name] for name in stages if name.startswith(family)))
-        assert [p for p in patterns if not fnmatch.filter(files, p)] == [], family
+def test_digests_are_made_of_every_file_of_a_component_and_nothing_else_is_read(
+    tmp_path, monkeypatch
+):
+    project = Project(ROOT)
+    read = {path.relative_to(ROOT).as_posix() for path in code.reads(project, {})}
+    for family in components.FAMILIES:
+        for name in components.names(family):
+            outside = [f for f in code.sources(project, family, name) if not is_below(f, read)]
+            assert outside == [], (family, name)
+
+
+def test_what_stands_beside_a_source_file_and_is_named_in_it_counts_with_it():
+    (compare,) = (s for s in dependencies.stages(Project(ROOT)) if s.name == "compare")
+    found = dependencies.of_stage(compare, Project(ROOT))
+    assert {"ser/evaluation/published_cells.csv", "ser/report/templates"} <= set(found)
+
+
+def test_no_exception_is_out_of_date():
+    programs = {stage.program for stage in dependencies.stages(Project(ROOT))}
+    files = {program: closure(f"pipelines/{program}.py") for program in programs}
+    everywhere = set().union(*files.values()) | {"pipelines/__init__.py"}
+    assert [p for p in lineage.DECIDES_NOTHING if not fnmatch.filter(everywhere, p)] == []
+    for program, patterns in dependencies.INDIFFERENT_TO.items():
+        unused = [p for p in patterns if not fnmatch.filter(files[program], p)]
+        assert unused == [], program
 
 
 def test_every_dependency_is_in_the_repository_or_made_by_a_stage(stages):
@@ -227,15 +235,26 @@ def test_every_dependency_is_in_the_repository_or_made_by_a_stage(stages):
             assert is_made or (ROOT / path).exists(), f"{name}: {path}"
 
 
-def test_every_path_of_a_command_is_a_dependency_an_output_or_a_folder_of_such(stages):
+def test_every_program_says_what_it_writes(stages):
     for name, stage in stages.items():
-        known = paths(stage.deps) | paths(stage.outs) | {"work"}  # scratch, outside of DVC
-        words = shlex.split(stage.cmd)
-        options = {words[i]: words[i + 1] for i in range(3, len(words), 2)}
-        assert options, name
-        for option, path in options.items():
-            if option not in ("--model", "--loss", "--name", "--variant"):
-                assert any(is_below(k, [path]) for k in known), f"{name}: {option} {path}"
+        family, _, key = name.partition("@")
+        words = {"stage": family, "key": key, "item": key}
+        module = importlib.import_module(f"pipelines.{script_of(stage).stem}")
+        written = {path.as_posix() for path in module.writes(Project(), words)}
+        assert written == paths(stage.outs), name
+
+
+def test_commands_are_those_that_the_command_line_uses(stages, preset):
+    params = parse(preset, Preset, where="demo")
+    for name, stage in stages.items():
+        family, _, key = name.partition("@")
+        if family == "train":
+            expected = commands.train(params, key)
+        elif family in ("untuned", "score", "compare"):
+            continue  # nothing but DVC runs these
+        else:
+            expected = commands.stage(family, *([key] if key else []))
+        assert shlex.split(stage.cmd)[1:] == expected[1:], name
 
 
 def test_a_stage_never_writes_into_the_source(stages):

@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 import yaml
 
 from ser.tracking import store
-from tests.tracking.conftest import copy_database
+from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
 
@@ -54,12 +53,11 @@ TAGS = (
 )  # fmt: skip
 
 
-def environment(root):
-    bin_folder = str(Path(sys.executable).parent)
+def environment(root, bin_folder):
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TR", "DVC_"))}
     return {
         **outside,
-        "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(bin_folder), os.environ["PATH"]]),
         "OMP_NUM_THREADS": "1",
         "DVC_NO_ANALYTICS": "true",
         "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
@@ -71,8 +69,10 @@ def environment(root):
 class Project:
     """A copy of the project, and the commands that are run in it."""
 
-    def __init__(self, root):
-        self.root, self.environment = root, environment(root)
+    def __init__(self, root, python):
+        self.root, self.python = root, python
+        # The stages' own `python` is the warm one, too.
+        self.environment = environment(root, python.executable.parent)
 
     def run(self, *command, check=True):
         result = subprocess.run(
@@ -83,11 +83,11 @@ class Project:
         return SimpleNamespace(status=result.returncode, text=result.stdout + result.stderr)
 
     def dvc(self, *arguments):
-        return self.run(sys.executable, "-m", "dvc", *arguments).text
+        return self.run(self.python.executable, "-m", "dvc", *arguments).text
 
     def ser(self, *arguments, check=True):
         code = "import sys; from ser.cli.app import main; sys.argv[0] = 'ser'; main()"
-        return self.run(sys.executable, "-c", code, *arguments, check=check)
+        return self.run(self.python.executable, "-c", code, *arguments, check=check)
 
     def runs(self):
         """All runs of the store, by name: the cell's own first, then its folds."""
@@ -155,7 +155,7 @@ def recorded(client, run):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, python):
     root = tmp_path_factory.mktemp("pipeline") / "project"
     root.mkdir()
     without_compiled = shutil.ignore_patterns("__pycache__")
@@ -166,7 +166,7 @@ def project(tmp_path_factory):
     for folder in ("weights", "untuned"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
-    found = Project(root)
+    found = Project(root, python)
     found.run("git", "init", "--quiet")
     found.dvc("init", "--quiet")
     with found.params(TINY):
@@ -188,13 +188,15 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     order = project.first.index
     cells = {TRAIN, OTHER, UNTUNED}
     assert sorted(project.first) == sorted(
-        [*upstream, "tune", *cells, "gain", "baselines", "compare"]
+        ["code", *upstream, "tune", *cells, "score", "gain", "baselines", "compare"]
     )
     assert sorted(upstream, key=order) == upstream
+    assert order("code") < min(order("prepare"), order("extract@mfcc"))
     assert max(order("split"), order("extract@mfcc")) < order("tune")
     assert order("tune") < min(order(TRAIN), order(OTHER))
     assert max(order(OTHER), order(UNTUNED)) < order("gain")
-    assert max(order(TRAIN), order(OTHER), order("baselines")) < order("compare")
+    assert max(order(TRAIN), order(OTHER), order(UNTUNED)) < order("score")
+    assert max(order("score"), order("baselines")) < order("compare")
     text = project.dvc("repro")
     assert "Data and pipelines are up to date." in text
     assert "Running stage" not in text
@@ -236,7 +238,8 @@ def test_an_entry_of_another_component_changes_no_cell(project):
 def test_a_loss_param_runs_the_cells_of_that_loss_and_the_comparison(project):
     before = (project.root / "reports" / "grid.csv").read_bytes()
     with project.params({"losses.focal.gamma": 0.5}):
-        assert sorted(project.reproduced()) == sorted(["tune", OTHER, UNTUNED, "gain", "compare"])
+        cells = ["tune", OTHER, UNTUNED]
+        assert sorted(project.reproduced()) == sorted([*cells, "score", "gain", "compare"])
         assert (project.root / "reports" / "grid.csv").read_bytes() != before
     # The way back needs no training: DVC has these results in its cache.
     assert project.reproduced() == []
@@ -254,20 +257,60 @@ def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(projec
 
 def test_files_that_decide_nothing_change_no_stage(project):
     with project.appended(
-        "README.md", "ser/cli/app.py", "ser/diagnosis.py", "ser/tracking/stale.py"
+        "README.md", "ser/cli/app.py", "ser/workflow/diagnosis.py", "ser/tracking/stale.py"
     ):
         assert project.changed_stages() == set()
 
 
 def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
     with project.appended("ser/losses/cross_entropy.py"):
-        assert project.changed_stages() == {TRAIN, "tune"}
+        assert set(project.reproduced()) == {"code", TRAIN, "score", "gain", "compare"}
+    assert project.reproduced() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("ser/figures/style.py", {"tune", "compare"}),
+        ("ser/figures/confusion.py", {"compare"}),
+        ("ser/report/page.py", {"compare"}),
+        ("ser/report/templates/_head.html.j2", {"compare"}),
+        ("ser/registry/gates.py", set()),
+        ("ser/evaluation/summary.py", {"score", "gain", "compare"}),
+    ],
+)
+def test_what_scores_draws_or_reports_trains_nothing(project, name, stages):
+    with project.appended(name):
+        assert project.changed_stages() == stages
+
+
+def test_a_gate_changes_no_stage(project):
+    with project.params({"gates.min_uar_low": 0.9}):
+        assert project.changed_stages() == set()
+
+
+def test_another_seed_trains_itself_and_what_was_trained_is_kept(project):
+    kept = project.root / "work" / "folds"
+    before = {path.name for path in kept.glob("[!.]*")}
+    with project.params({"training.seeds": [0, 1]}):
+        project.dvc("repro", TRAIN)
+        after = {path.name for path in kept.glob("[!.]*")}
+        assert before < after
+        assert len(after) == len(before) + 5
+    assert project.reproduced() == []
+
+
+def test_source_that_only_other_models_import_trains_nothing(project):
+    with project.appended("ser/models/speech_transformer.py"):
+        assert project.reproduced() == ["code"]
+    assert project.reproduced() == []
+    assert project.changed_stages() == set()
 
 
 def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(project):
     before = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
     with project.params({"tuning.num_trials": 3}):
-        assert set(project.reproduced()) == {"tune", OTHER, "gain", "compare"}
+        assert set(project.reproduced()) == {"tune", OTHER, "score", "gain", "compare"}
         after = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
     assert after["lstm"]["cross_entropy"] == before["lstm"]["cross_entropy"]
     assert {fold["num_trials"] for fold in before["lstm"]["focal"].values()} == {2}
@@ -383,41 +426,46 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, cell, moment):
+def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, moment):
+    cell = trained_of(project, CELL)
     whole = bytes_below(cell, RESULTS)
     for lost in (project.root / "mlruns", project.root / "work", cell):
         shutil.rmtree(lost, ignore_errors=True)
-    checkpoints = project.root / "work" / "checkpoints"
+    checkpoints, kept = (project.root / "work" / name for name in ("checkpoints", "folds"))
 
     def is_time():
         if not (project.root / "mlruns" / "mlflow.db").exists():
             return False  # it has not begun
         num_checkpoints, num_finished = MOMENTS[moment]
-        is_so_far = len(list(checkpoints.glob("*/result"))) == num_finished
+        is_so_far = len(list(kept.glob("[!.]*"))) == num_finished
         found = len(list(checkpoints.glob("*/last.safetensors")))
         return is_so_far and num_checkpoints in (None, found)
 
     kill_when(project, [TRAIN], is_time)
     assert not cell.exists()
-    project.run(*train_command(project, TRAIN))
+    assert start(project, TRAIN).wait() == 0
     assert bytes_below(cell, RESULTS) == whole
     require_runs(project.runs(), num_cells=1)
     assert not list(checkpoints.iterdir())
 
 
-def test_two_cells_killed_at_once_end_with_the_same_bytes_and_no_run_twice(project, cell):
-    other = cell.with_name("lstm-focal")
+def test_two_cells_killed_at_once_end_with_the_same_bytes_and_no_run_twice(project):
+    cell, other = trained_of(project, CELL), trained_of(project, "lstm-focal")
     whole = [bytes_below(folder, RESULTS) for folder in (cell, other)]
     for lost in (project.root / "mlruns", project.root / "work", cell, other):
         shutil.rmtree(lost, ignore_errors=True)
-    checkpoints = project.root / "work" / "checkpoints"
+    checkpoints, kept = (project.root / "work" / name for name in ("checkpoints", "folds"))
     # Both are at work, in whatever they happen to do.
-    kill_when(project, [TRAIN, OTHER], lambda: len(list(checkpoints.glob("*/result"))) >= 3)
+    kill_when(project, [TRAIN, OTHER], lambda: len(list(kept.glob("[!.]*"))) >= 3)
     processes = [start(project, stage) for stage in (TRAIN, OTHER)]
     assert [process.wait(timeout=300) for process in processes] == [0, 0]
     assert [bytes_below(folder, RESULTS) for folder in (cell, other)] == whole
     require_runs(project.runs(), num_cells=2)
     assert not list(checkpoints.iterdir())
+
+
+def trained_of(project, cell):
+    return project.root / "data" / "trained" / cell
 
 
 def require_runs(runs, *, num_cells):
@@ -433,22 +481,12 @@ def bytes_below(folder, names):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def train_command(project, stage):
+def start(project, stage):
+    """Start the training of a cell as DVC does."""
     lock = yaml.safe_load((project.root / "dvc.lock").read_text(encoding="utf-8"))
     python, *rest = shlex.split(lock["stages"][stage]["cmd"])
     assert python == "python"
-    return [sys.executable, *rest]
-
-
-def start(project, stage):
-    """Start the training of a cell."""
-    return subprocess.Popen(
-        train_command(project, stage),
-        cwd=project.root,
-        env=project.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    return project.python.start(rest, cwd=project.root, env=project.environment)
 
 
 def kill_when(project, stages, is_time):

@@ -22,8 +22,8 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 
 #: Public modules without a test file of their own -> where or why not.
 TESTED_ELSEWHERE = {
-    "ser/data/card.py": "tests/pipelines/test_prepare.py",
-    "ser/grid/params.py": "tests/workflow/test_preset.py",
+    "ser/grid/params.py": "tests/workflow/test_experiment.py",
+    "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
     "ser/tracking/tracker.py": "a protocol; tests/tracking/test_memory_tracker.py",
@@ -165,3 +165,31 @@ def test_only_the_demo_corpus_is_made_by_the_pipeline():
         content = yaml.safe_load(preset.read_text(encoding="utf-8"))
         made = ["demo"] if content["corpus"]["name"] == "demo" else []
         assert content["synthetic_corpora"] == made, preset.stem
+
+
+def test_tests_share_through_support_modules_and_never_through_test_modules():
+    shared = {
+        name_of(path): module
+        for path in (ROOT / "tests").rglob("*.py")
+        for module in imported_modules(path)
+        if module.startswith("tests.") and "test_" in module
+    }
+    assert shared == {}
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_uses_the_hash_that_differs_from_process_to_process():
+    calls = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "hash"
+    ]
+    assert calls == []

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import extract, prepare, split, train, weights
+from pipelines import extract, prepare, score, split, train, weights
+from ser.grid import tuned
+from ser.tracking import health
 from tests.recordings import write_corpus
+from tests.tracking.support import copy_database
 
 PARAMS = """
 synthetic_weights:
@@ -45,6 +48,7 @@ cells:
   hubert-label_smoothing: {model: hubert, loss: label_smoothing, feature: hubert}
 """
 
+WEIGHTS = ("wav2vec2", "hubert")
 CELLS = {
     "lstm-aam": "mfcc",
     "vggish-cross_entropy": "logmel",
@@ -53,26 +57,32 @@ CELLS = {
 }
 
 
-def build(root: Path, project: Path) -> Path:
-    """Run the stages up to training in a new folder; give it back."""
+def build(root: Path, project: Path) -> None:
+    """Run the stages up to training in a new folder."""
     with pytest.MonkeyPatch.context() as patch:
         enter(root, patch)
         shutil.copytree(project / "ser", root / "ser", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "params.yaml").write_text(PARAMS)
         write_corpus(root / "data" / "raw" / "csv", per_emotion=2)
-        data = ["--manifest", "data/manifest.jsonl"]
-        for name in ("wav2vec2", "hubert"):
-            assert weights.main(["--name", name, "--out", f"data/weights/{name}"]) == 0
-        assert prepare.main(["--root", "data/raw/csv", "--out", "data"]) == 0
-        assert split.main([*data, "--out", "data"]) == 0
+        for stage, words in ((prepare, []), (split, []), *((weights, [n]) for n in WEIGHTS)):
+            assert stage.main(words) == 0
         for cell, feature in CELLS.items():
-            out = f"data/features/{feature}"
-            assert extract.main([*data, "--root", "data/raw/csv", "--out", out]) == 0
-            model, loss = cell.split("-")
-            places = ["--card", "data/corpus.json", "--splits", "data/splits.csv"]
-            places += ["--split-report", "data/split_report.json", "--features", out]
-            places += ["--work", "work", "--out", f"runs/{cell}"]
-            assert train.main(["--model", model, "--loss", loss, *data, *places]) == 0
+            assert extract.main([feature]) == 0
+            assert train.main([cell, "--untuned"]) == 0
+        assert score.main([]) == 0
+        tuned.write(
+            Path("data/tuned.json"),
+            {tuple(cell.split("-")): dict.fromkeys((1, 2, 3), tuned.UNTUNED) for cell in CELLS},
+        )
+    return root
+
+
+def copy(source: Path, root: Path) -> Path:
+    """Copy a built project into a new folder, for one process alone; give it back."""
+    database = Path("mlruns") / "mlflow.db"
+    shutil.copytree(source, root, ignore=shutil.ignore_patterns(f"{database.name}*"))
+    copy_database(source / database, root / database)
+    health.relocate(root / database)
     return root
 
 

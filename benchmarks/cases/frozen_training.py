@@ -21,8 +21,8 @@ from ser.features import store as feature_store
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, fit_statistics
 from ser.features.store import FeatureStore
-from ser.models import _heads
-from ser.models._ssl import LayerMixture, SslModel
+from ser.models.speech_transformer import LayerMixture, SpeechTransformerModel
+from ser.nn.heads import build_head
 from ser.pretrained.transformer import Prefix
 from ser.tracking.memory_tracker import MemoryTracker
 from ser.training.fit import FitContext, fit
@@ -157,9 +157,11 @@ def train_epoch(store: FeatureStore, size: Size, loss_name: str) -> float:
     loss = module.build(module.Params(), num_classes=len(EMOTIONS), class_weights=None)
     settings = ssl_training.config(size)
     body = LayerMixture(settings.num_hidden_layers + 1, settings.hidden_size, "stats")
-    head = _heads.build(loss.head, embedding_dim=_EMBEDDING_DIM, num_classes=len(EMOTIONS))
+    head = build_head(loss.head, embedding_dim=_EMBEDDING_DIM, num_classes=len(EMOTIONS))
     torch.manual_seed(SEED)
-    model = SslModel(body, head, embedding_dim=_EMBEDDING_DIM, dropout=0.1, origin="random weights")
+    model = SpeechTransformerModel(
+        body, head, embedding_dim=_EMBEDDING_DIM, dropout=0.1, origin="random weights"
+    )
     sampler = LengthBucketedBatches(train.lengths, batch_size=_BATCH_SIZE, seed=SEED)
     context = FitContext(Accelerator(cpu=True), SEED, MemoryTracker(None), EMOTIONS, None)
     recipe = Recipe(num_epochs=1, batch_size=_BATCH_SIZE, learning_rate=1e-3)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
+from ser import tables
 from ser.baselines import classifiers, cross_validation
 from ser.baselines.classifiers import Classifier
 from ser.baselines.cross_validation import SCORES, Task
@@ -112,4 +113,4 @@ def table(task: Task, folds: Sequence[Fold], rows: Sequence[Baseline]) -> pd.Dat
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write reports/baselines.csv."""
-    frame.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    tables.write_csv(path, frame)

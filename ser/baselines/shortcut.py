@@ -4,7 +4,6 @@ Recordings of read and of improvised speech differ in more than emotion. A model
 scored on labels in which the two are mixed up can score high without hearing any emotion.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ser import files
 from ser.baselines import classifiers, cross_validation
 from ser.baselines.classifiers import Classifier
 from ser.baselines.cross_validation import Task
@@ -121,8 +121,7 @@ def cramers_v(counts: ArrayLike) -> float:
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write reports/shortcut.json; ends of an interval that are not known become null."""
-    text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(f"{text}\n", encoding="utf-8")
+    files.write_json(path, _without_nan(content))
 
 
 def _why_unanswered(material: Material, kind_of: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from ser import runtime
-from ser.cli import checks, corpora, registry, runs, serving, tune
+from ser.cli import checks, corpora, dependencies, folds, registry, runs, serving, tune
 
 app = typer.Typer(
     name="ser",
@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         runs.protocol_gap,
         runs.results,
         runs.restore_runs,
+        folds.kept_folds,
         runs.ui,
     ),
     "Registry and serving": (
@@ -37,7 +38,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         serving.serve,
         serving.export,
     ),
-    "Checks": (checks.verify, checks.doctor),
+    "Checks": (checks.verify, checks.doctor, dependencies.dependencies),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:

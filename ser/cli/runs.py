@@ -11,7 +11,7 @@ import typer
 def train(
     cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
 ) -> None:
-    """Train one cell by the command that dvc.yaml has for it, without DVC's bookkeeping.
+    """Train one cell by the command of its stage, without DVC's bookkeeping.
 
     Its features must have been extracted. DVC does not learn of the result; `dvc repro`
     does, and finds the same runs already tracked.
@@ -21,11 +21,11 @@ def train(
     import shlex
     import subprocess
 
-    from ser.params import load_mapping, read
-    from ser.workflow.preset import Preset, train_command
+    from ser.params import read
+    from ser.workflow import commands
+    from ser.workflow.preset import Preset
 
-    preset = read(Path("params.yaml"), Preset)
-    command = train_command(load_mapping(Path("dvc.yaml")), preset, cell)
+    command = commands.train(read(Path("params.yaml"), Preset), cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
@@ -42,12 +42,11 @@ def protocol_gap(
 
     Example: ser protocol-gap lstm-cross_entropy
     """
+    from ser import tables
     from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
-    reports = Path("reports")
-    reports.mkdir(exist_ok=True)
-    gap.table.to_csv(reports / "protocol_gap.csv", index=False, float_format="%.6f")
+    tables.write_csv(Path("reports") / "protocol_gap.csv", gap.table)
     typer.echo(protocol_gap.as_text(gap))
 
 
@@ -56,22 +55,35 @@ def restore_runs(
 ) -> None:
     """Record again the runs whose results lie in runs/ but which the store does not have.
 
-    For results that DVC restored from its cache, or a store that was lost.
+    For results that DVC restored from its cache, or a store that was lost. Scores and figures
+    are added to the runs that lack them.
 
     Example: dvc checkout && ser restore-runs
     """
+    from ser.data import manifest
+    from ser.evaluation import scored_cell
+    from ser.project import Project
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
-    folders = sorted(path.parent for path in Path("runs").glob(f"*/{cells.RECORD}"))
+    project = Project()
     total = 0
-    for folder in folders:
-        count = cells.restore(folder, open_experiment)
+    scored = project.scored_cells()
+    for cell in scored:
+        count = cells.restore(cell, open_experiment)
+        cells.add_figures(cell, project.cell_figures(cell.folder.name), open_experiment)
         if count or not quiet:
-            typer.echo(f"{folder}: {count} runs restored" if count else f"{folder}: complete")
+            said = f"{count} runs restored" if count else "complete"
+            typer.echo(f"{cell.folder}: {said}")
         total += count
+    untuned = project.trained_cells("untuned")
+    speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)} if untuned else {}
+    for cell in untuned:
+        name = cell.folder.name
+        scored_cell.publish(cell, project.scored(name, "untuned"), speaker_of, open_experiment)
+        cells.add_figures(cell, project.cell_figures(name, "untuned"), open_experiment)
     if not quiet:
-        typer.echo(f"{total} runs restored from {len(folders)} cells")
+        typer.echo(f"{total} runs restored from {len(scored)} cells")
 
 
 def results(

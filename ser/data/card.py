@@ -1,46 +1,46 @@
 """The corpus card: what was read, in numbers, for every later stage and the report."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from ser.data.corpora._base import Corpus, CorpusParams
-from ser.utterance import Rejection, Utterance
+from ser.files import JsonArtefact
 
 
-def describe(
-    corpus: Corpus,
-    params: CorpusParams,
-    utterances: Sequence[Utterance],
-    rejections: Sequence[Rejection],
-) -> dict[str, Any]:
-    """Return the content of data/corpus.json.
+class CorpusCard(JsonArtefact):
+    """The content of data/corpus.json.
+
+    "Used" are the utterances of the study's emotions; the others stay in the manifest.
 
     Args:
-        corpus: Its terms and whether a person spoke.
-        params: Its params; `emotions` are the classes, in order.
-        utterances: The manifest.
-        rejections: What was refused.
-
-    Returns:
-        JSON-ready: name, synthetic, licence, citation, emotions, counts per emotion and
-        per the corpus' own label, numbers of utterances, speakers and sessions, hours.
+        name: Of the corpus, as in params.yaml.
+        synthetic: True where no person spoke.
+        licence: Under which terms the recordings may be used, one sentence.
+        citation: What to cite, one sentence.
+        emotions: The classes, in order.
+        num_utterances: In the manifest.
+        num_used: Of these, with one of the emotions.
+        num_rejected: Recordings that were refused.
+        num_speakers: Who speak the used utterances.
+        num_sessions: In which the used utterances were spoken.
+        duration_s: Of the used utterances together, in seconds.
+        counts: Emotion -> used utterances.
+        labels: The corpus' own label -> utterances in the manifest.
+        params: The section `corpus` of params.yaml, defaults filled in.
     """
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
-    counts = Counter(utterance.emotion for utterance in used)
-    return {
-        "name": params.name,
-        "synthetic": corpus.synthetic,
-        "licence": corpus.licence,
-        "citation": corpus.citation,
-        "emotions": list(params.emotions),
-        "num_utterances": len(utterances),
-        "num_used": len(used),
-        "num_rejected": len(rejections),
-        "num_speakers": len({utterance.speaker for utterance in used}),
-        "num_sessions": len({utterance.session for utterance in used}),
-        "duration_s": round(sum(utterance.duration_s for utterance in used), 3),
-        "counts": {emotion: counts[emotion] for emotion in params.emotions},
-        "labels": dict(sorted(Counter(utterance.label for utterance in utterances).items())),
-        "params": params.model_dump(mode="json"),
-    }
+
+    what: ClassVar[str] = "a corpus card"
+
+    name: str
+    synthetic: bool
+    licence: str
+    citation: str
+    emotions: tuple[str, ...]
+    num_utterances: int
+    num_used: int
+    num_rejected: int
+    num_speakers: int
+    num_sessions: int
+    duration_s: float
+    counts: Mapping[str, int]
+    labels: Mapping[str, int]
+    params: Mapping[str, Any]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
+from ser.contracts import Corpus
 from ser.data import audio
 from ser.data.audio import Recording
-from ser.data.corpora._base import CorpusParams, Parsed
+from ser.data.card import CorpusCard
+from ser.data.corpora._base import CorpusParams
 from ser.errors import AudioError, CorpusError
 from ser.progress import Progress
-from ser.utterance import Annotation, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 _NUM_LISTED = 20
 _NUM_NAMED = 5
@@ -115,6 +117,35 @@ def enforce(intake: Intake, *, max_rejected: int) -> None:
         + "\n".join(lines)
         + "\ndata/rejected.jsonl lists them all; mend the corpus, or raise corpus.max_rejected "
         "in params.yaml to go on without them"
+    )
+
+
+def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard:
+    """Return the corpus in numbers.
+
+    Args:
+        corpus: Its terms and whether a person spoke.
+        params: Its params; `emotions` are the classes, in order.
+        intake: From `take_in`.
+    """
+    used = [utterance for utterance in intake.utterances if utterance.emotion is not None]
+    counts = Counter(utterance.emotion for utterance in used)
+    labels = Counter(utterance.label for utterance in intake.utterances)
+    return CorpusCard(
+        name=params.name,
+        synthetic=corpus.synthetic,
+        licence=corpus.licence,
+        citation=corpus.citation,
+        emotions=params.emotions,
+        num_utterances=len(intake.utterances),
+        num_used=len(used),
+        num_rejected=len(intake.rejections),
+        num_speakers=len({utterance.speaker for utterance in used}),
+        num_sessions=len({utterance.session for utterance in used}),
+        duration_s=round(sum(utterance.duration_s for utterance in used), 3),
+        counts={emotion: counts[emotion] for emotion in params.emotions},
+        labels=dict(sorted(labels.items())),
+        params=params.model_dump(mode="json"),
     )
 
 

@@ -5,8 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
+from ser.data.split_report import FoldReport, Overlap, SharedSentences
 from ser.data.splits import PARTS, Fold, Part, Protocol
 from ser.errors import LeakageError
 from ser.utterance import Utterance
@@ -45,7 +45,7 @@ def is_speaker_independent(protocol: Protocol) -> bool:
 
 def audit(
     folds: Sequence[Fold], utterances: Sequence[Utterance], protocol: Protocol
-) -> list[dict[str, Any]]:
+) -> tuple[FoldReport, ...]:
     """Measure what the parts of every fold share and refuse what they must not.
 
     Args:
@@ -54,35 +54,33 @@ def audit(
         protocol: Decides what is forbidden, see `FORBIDDEN`.
 
     Returns:
-        One JSON-ready record per fold: counts per part and emotion, speakers and sessions
-        per part, and per pair of parts the shared speakers, dialogues, sessions and audio,
-        and the shared sentences (measured, never forbidden: scripted corpora repeat their
-        sentences in every session).
+        One record per fold. Shared sentences are measured and never forbidden: scripted
+        corpora repeat their sentences in every session.
 
     Raises:
         LeakageError: Parts share what the protocol forbids; all findings in one message.
     """
     by_id = {utterance.id: utterance for utterance in utterances}
-    records: list[dict[str, Any]] = []
+    records: list[FoldReport] = []
     findings: list[str] = []
     for fold in folds:
         parts = {part: [_find(by_id, id_, fold) for id_ in fold.part(part)] for part in PARTS}
         shared = {}
         for first, second in combinations(PARTS, 2):
-            overlap = _overlap(parts[first], parts[second])
+            common = _common(parts[first], parts[second])
             findings += [
-                f"fold {fold.number}: {first} and {second} share {what} {_shorten(overlap[what])}"
+                f"fold {fold.number}: {first} and {second} share {what} {_shorten(common[what])}"
                 for what in sorted(FORBIDDEN[protocol][first, second])
-                if overlap[what]
+                if common[what]
             ]
-            overlap["sentences"] = _sentences(parts[first], parts[second])
-            shared[f"{first}-{second}"] = overlap
-        records.append({"fold": fold.number, **_describe(parts), "shared": shared})
+            sentences = _sentences(parts[first], parts[second])
+            shared[f"{first}-{second}"] = Overlap(**common, sentences=sentences)
+        records.append(_describe(fold.number, parts, shared))
     if findings:
         raise LeakageError(
             f"protocol {protocol} forbids what these folds share:\n  " + "\n  ".join(findings)
         )
-    return records
+    return tuple(records)
 
 
 def normalise_sentence(text: str) -> str:
@@ -102,37 +100,42 @@ def _find(by_id: Mapping[str, Utterance], id_: str, fold: Fold) -> Utterance:
     return by_id[id_]
 
 
-def _overlap(first: Sequence[Utterance], second: Sequence[Utterance]) -> dict[str, Any]:
+def _common(first: Sequence[Utterance], second: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
     return {
-        what: sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second})
+        what: tuple(
+            sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second})
+        )
         for what, field in SHARABLE.items()
     }
 
 
-def _sentences(first: Sequence[Utterance], second: Sequence[Utterance]) -> dict[str, float | int]:
-    """Return how many sentences two parts share, and how much of the second that is."""
+def _sentences(first: Sequence[Utterance], second: Sequence[Utterance]) -> SharedSentences:
     known = {normalise_sentence(u.text) for u in first if u.text}
     heard = [normalise_sentence(u.text) for u in second if u.text]
     repeated = [sentence for sentence in heard if sentence in known]
-    return {
-        "num_shared": len(set(repeated)),
-        "share_of_second_part": round(len(repeated) / len(second), 6),
-    }
+    return SharedSentences(
+        num_shared=len(set(repeated)),
+        share_of_second_part=round(len(repeated) / len(second), 6),
+    )
 
 
-def _describe(parts: Mapping[Part, Sequence[Utterance]]) -> dict[str, Any]:
-    return {
-        "num_utterances": {part: len(members) for part, members in parts.items()},
-        "duration_s": {
+def _describe(
+    number: int, parts: Mapping[Part, Sequence[Utterance]], shared: Mapping[str, Overlap]
+) -> FoldReport:
+    return FoldReport(
+        fold=number,
+        num_utterances={part: len(members) for part, members in parts.items()},
+        duration_s={
             part: round(sum(u.duration_s for u in members), 3) for part, members in parts.items()
         },
-        "counts": {
+        counts={
             part: dict(sorted(Counter(str(u.emotion) for u in members).items()))
             for part, members in parts.items()
         },
-        "speakers": {part: sorted({u.speaker for u in members}) for part, members in parts.items()},
-        "sessions": {part: sorted({u.session for u in members}) for part, members in parts.items()},
-    }
+        speakers={part: tuple(sorted({u.speaker for u in mine})) for part, mine in parts.items()},
+        sessions={part: tuple(sorted({u.session for u in mine})) for part, mine in parts.items()},
+        shared=shared,
+    )
 
 
 def _shorten(values: Sequence[str], limit: int = 5) -> str:

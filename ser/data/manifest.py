@@ -2,14 +2,12 @@
 
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ser import emotion
+from ser import emotion, files
 from ser.errors import ManifestError
 from ser.utterance import Rejection, Utterance
 
@@ -108,19 +106,11 @@ def _utterance(record: Mapping[str, Any]) -> Utterance:
 
 def _replace(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON lines beside `path`, then move them into its place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     # A file name that is not UTF-8 reaches us with lone surrogates: JSON spells them \udcff.
     content = text.encode("utf-8", "backslashreplace")
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        temporary.chmod(0o644)  # mkstemp makes it private
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.replacing(path) as part:
+        part.write_bytes(content)
 
 
 def _parse(line: bytes, *, where: str) -> dict[str, Any]:

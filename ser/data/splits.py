@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from ser import files
 from ser.errors import SplitError
 from ser.params import Section
 from ser.utterance import Utterance
@@ -213,19 +214,20 @@ def read(path: Path) -> list[Fold]:
     """Read folds from splits.csv.
 
     Raises:
+        FileError: The file is missing or cannot be read.
         SplitError: A line is not `fold,part,utterance_id`, or a part is empty.
     """
     parts: dict[int, Mapping[str, list[str]]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            try:
-                fold = parts.setdefault(int(row["fold"]), {part: [] for part in PARTS})
-                fold[row["part"]].append(row["utterance_id"])
-            except (KeyError, TypeError, ValueError) as error:
-                raise SplitError(
-                    f"{path}:{line}: expected fold,part,utterance_id with part one of "
-                    f"{', '.join(PARTS)}, got {row}"
-                ) from error
+    text = files.read_text(path, cure="`dvc repro split` makes it")
+    for line, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        try:
+            fold = parts.setdefault(int(row["fold"]), {part: [] for part in PARTS})
+            fold[row["part"]].append(row["utterance_id"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SplitError(
+                f"{path}:{line}: expected fold,part,utterance_id with part one of "
+                f"{', '.join(PARTS)}, got {row}"
+            ) from error
     if not parts:
         raise SplitError(f"{path}: no folds; run `dvc repro split`")
     return [

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
+from scipy.special import softmax
 
 from ser import metrics, predictions
 
@@ -23,9 +24,25 @@ COLUMNS = (
     "ece",
     "ece_scaled",
 )
-_LEAST_PROBABILITY = 1e-12
-#: Temperatures outside say that a model is constant or always right, not how sure to be.
-_BOUNDS = (0.05, 20.0)
+#: The smallest normal float64: what softmax may round to zero has a logarithm all the same.
+_LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
+#: How much the data must say before the temperature leaves 1, in nats like the sum of the
+#: negative log-likelihood; chosen in docs/decisions/0013-temperature.md.
+PRIOR_NATS = 2.0
+
+
+def log_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return ln p, which is the logits up to a constant per row.
+
+    Args:
+        probabilities: `(num_utterances, num_classes)`, at least 0.
+
+    Returns:
+        Same shape, from -708.4 (a probability that was rounded to zero) to 0.
+    """
+    return np.asarray(
+        np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST_PROBABILITY))
+    )
 
 
 def scale(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
@@ -38,34 +55,52 @@ def scale(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
     Returns:
         Same shape, rows sum to one: softmax(ln p / T), which is softmax(logits / T).
     """
-    table = np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST_PROBABILITY)
-    logits = np.log(table) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(log_probabilities(probabilities) / temperature, axis=1))
 
 
 def fit_temperature(*, truth: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the temperature of the lowest negative log-likelihood.
+    """Return the most probable temperature, given the utterances and a prior around 1.
+
+    With b = 1 / T and p_i(b) = softmax(b ln p_i), b minimises
+
+        sum over i of -ln p_i,y(i)(b) + m (b - 1 - ln b),    m = `PRIOR_NATS`.
+
+    The second term is a gamma prior on b with its mode at 1. Without it, a part without a
+    mistake has no minimum: the surer the better, for ever. The sum is strictly convex in b,
+    so there is one minimum, and more utterances outweigh the prior.
 
     Args:
         truth: Class indices `(num_utterances,)`, of a part that is not the test part.
         probabilities: `(num_utterances, num_classes)`.
 
     Returns:
-        T in [0.05, 20].
+        T above 0; 1 where the utterances say nothing about it.
+
+    Raises:
+        ValueError: Shapes differ, or there is no utterance.
 
     Source:
-        Guo et al. (2017), arXiv:1706.04599, section 4.2.
+        Guo et al. (2017), arXiv:1706.04599, section 4.2, for the likelihood; the prior is
+        our own (docs/decisions/0013-temperature.md).
     """
+    table, ids = log_probabilities(probabilities), np.asarray(truth, dtype=np.int64)
+    if table.ndim != 2 or ids.shape != table.shape[:1] or not len(ids):
+        raise ValueError(
+            f"a temperature needs one row of probabilities per class index, at least one; got "
+            f"probabilities {table.shape} and truth {ids.shape}"
+        )
+    spoken = table[np.arange(len(table)), ids].sum()
 
-    def loss(log_temperature: float) -> float:
-        scaled = scale(probabilities, float(np.exp(log_temperature)))
-        return metrics.nll(truth=truth, probabilities=scaled)
+    def slope(inverse: float) -> float:
+        expected = (softmax(inverse * table, axis=1) * table).sum()
+        return float(expected - spoken + PRIOR_NATS * (1.0 - 1.0 / inverse))
 
-    low, high = np.log(_BOUNDS)
-    # In T the likelihood has one minimum, so a search in brackets finds it.
-    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    # The slope rises. It is negative at the low end, where the expected ln p cannot outrun
+    # -m / b, and positive at the high end, as it is at most ln K / b below the largest ln p.
+    num_utterances, num_classes = table.shape
+    low = PRIOR_NATS / (PRIOR_NATS - num_utterances * np.log(_LEAST_PROBABILITY))
+    high = 1.0 + num_utterances * np.log(num_classes) / PRIOR_NATS
+    return float(1.0 / brentq(slope, low, high))
 
 
 def threshold_for(probabilities: ArrayLike, *, coverage: float) -> float:

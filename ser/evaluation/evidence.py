@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser import metrics
+from ser import metrics, tables
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import calibration, comparison, published, ranks, slices
 from ser.evaluation.comparison import Cell
 from ser.evaluation.ranks import Ranking
@@ -49,8 +51,8 @@ def gather(
     grid: pd.DataFrame,
     utterances: Iterable[Utterance],
     *,
-    card: Mapping[str, Any],
-    split: Mapping[str, Any],
+    card: CorpusCard,
+    split: SplitReport,
 ) -> Findings:
     """Compute the evidence.
 
@@ -147,4 +149,4 @@ def write(folder: Path, evidence: Findings) -> None:
     """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
     for name in ("pairs", "calibration", "slices", "published"):
         table: pd.DataFrame = getattr(evidence, name)
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6f", lineterminator="\n")
+        tables.write_csv(folder / f"{name}.csv", table)

@@ -1,11 +1,11 @@
 """The comparison as a table: one row per cell, in the columns of `reports/grid.csv`."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from ser import files, tables
 from ser.evaluation import comparison
 from ser.evaluation.summary import CellSummary
 
@@ -68,15 +68,14 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
 
 def write(folder: Path, grid: pd.DataFrame) -> None:
     """Write grid.csv, and the same as metrics.json for `dvc metrics`."""
-    grid.to_csv(folder / "grid.csv", index=False, float_format="%.6f", lineterminator="\n")
+    tables.write_csv(folder / "grid.csv", grid)
     records = {
         f"{row['model']}-{row['loss']}": {
             name: round(float(row[name]), 6) for name in COLUMNS[4:-1] if pd.notna(row[name])
         }
         for row in grid.to_dict("records")
     }
-    text = json.dumps(records, indent=2) + "\n"
-    (folder / "metrics.json").write_text(text, encoding="utf-8")
+    files.write_json(folder / "metrics.json", records)
 
 
 def as_text(grid: pd.DataFrame) -> str:

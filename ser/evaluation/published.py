@@ -6,6 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
+
 #: How often one rater, who saw the video and heard the conversation, agrees with the label
 #: of the 5531 utterances; the rater's own vote is in the label, so it is an upper bound.
 HUMAN_AGREEMENT = 0.801
@@ -50,7 +53,7 @@ def facts() -> pd.DataFrame:
     return table.assign(published=table["published"] / 100)
 
 
-def table(grid: pd.DataFrame, card: Mapping[str, Any], split: Mapping[str, Any]) -> pd.DataFrame:
+def table(grid: pd.DataFrame, card: CorpusCard, split: SplitReport) -> pd.DataFrame:
     """Return the published numbers with ours beside those that are comparable.
 
     Args:
@@ -79,26 +82,26 @@ def table(grid: pd.DataFrame, card: Mapping[str, Any], split: Mapping[str, Any])
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
-def _difference(fact: Mapping[Any, Any], card: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+def _difference(fact: Mapping[Any, Any], card: CorpusCard, split: SplitReport) -> str:
     """Return what makes a number incomparable, or an empty text."""
-    if card["synthetic"] or card["name"] != fact["corpus"]:
+    if card.synthetic or card.name != fact["corpus"]:
         return f"another corpus: {fact['corpus']}"
     if fact["validity"] == "invalid":
         return str(fact["reason"])
-    if fact["task"] != "emotion" or fact["num_classes"] != len(card["emotions"]):
+    if fact["task"] != "emotion" or fact["num_classes"] != len(card.emotions):
         return f"another task: {fact['num_classes']} classes, {fact['task']}"
-    if fact["protocol"] != split["protocol"]:
+    if fact["protocol"] != split.protocol:
         return f"another protocol: {fact['split']}"
     return ""
 
 
-def statement(card: Mapping[str, Any], published: pd.DataFrame) -> str:
+def statement(card: CorpusCard, published: pd.DataFrame) -> str:
     """Return in a sentence what can be compared here."""
     count = int(published["comparable"].sum())
     if count:
         return f"{count} of {len(published)} published numbers speak of the same task and protocol."
-    if card["synthetic"] or card["name"] != "iemocap":
-        kind = "synthetic speech" if card["synthetic"] else f"the corpus {card['name']}"
+    if card.synthetic or card.name != "iemocap":
+        kind = "synthetic speech" if card.synthetic else f"the corpus {card.name}"
         return (
             f"Nothing is comparable: the published numbers are of IEMOCAP, and these results are "
             f"of {kind}."

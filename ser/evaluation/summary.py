@@ -1,6 +1,5 @@
 """A cell in numbers: its scores pooled over folds, averaged over seeds, with intervals."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import metrics, predictions
-from ser.errors import LineageError
+from ser import files, metrics, predictions
 from ser.evaluation import statistics
 
 SCALARS = ("uar", "wa", "macro_f1", "mcc", "ece")
@@ -152,8 +150,7 @@ def summarise(
 
 def write(path: Path, summary: CellSummary) -> None:
     """Write a cell's metrics.json."""
-    text = json.dumps(summary.to_json(), indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    files.write_json(path, summary.to_json())
 
 
 def read_origin(path: Path) -> str:
@@ -163,14 +160,9 @@ def read_origin(path: Path) -> str:
         path: The cell's metrics.json.
 
     Raises:
-        LineageError: It is not there, or does not say.
+        FileError: It is not there, or does not say.
     """
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["origin"])
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise LineageError(
-            f"{path}: it does not say where the weights came from; run `dvc repro`"
-        ) from error
+    return files.read_json(path, lambda scores: str(scores["origin"]), what="the scores of a cell")
 
 
 def _mean(by_seed: Sequence[Mapping[str, float]], name: str) -> float:

@@ -7,15 +7,14 @@ import torch
 from pydantic import Field
 
 from ser import components
+from ser.components import EXTRACTORS
+from ser.contracts import Extractor
 from ser.data import audio
 from ser.features import store
-from ser.features.extractors._base import Extractor
 from ser.features.store import FeatureStore, Frames
 from ser.params import ComponentParams, Section
 from ser.progress import Progress
 from ser.utterance import Utterance
-
-EXTRACTORS = "ser.features.extractors"
 
 
 class AudioParams(Section):
@@ -26,6 +25,25 @@ class AudioParams(Section):
     """
 
     sampling_rate: int = Field(16000, ge=4000, le=192000)
+
+
+def build_extractor(name: str, params: ComponentParams, *, sampling_rate: int) -> Extractor:
+    """Return an extractor.
+
+    Args:
+        name: See `ser.features.extractors`.
+        params: Its params.
+        sampling_rate: Of the waveforms, in Hz.
+
+    Raises:
+        UnknownComponentError: There is none of this name.
+        ParamsError: It cannot work with these params, or at this rate.
+        WeightsError: Its weights are not here.
+    """
+    extractor: Extractor = components.load(EXTRACTORS, name).build(
+        params, sampling_rate=sampling_rate
+    )
+    return extractor
 
 
 def extract(
@@ -57,7 +75,7 @@ def extract(
         StaleFeaturesError: An extractor returned no or not finite frames.
     """
     rate = audio_params.sampling_rate
-    extractor: Extractor = components.load(EXTRACTORS, name).build(params, sampling_rate=rate)
+    extractor = build_extractor(name, params, sampling_rate=rate)
     paths = {u.id: root / u.audio for u in utterances if u.emotion is not None}
 
     def frames_of(id_: str) -> Frames:

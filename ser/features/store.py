@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ser import files, tables
 from ser.batch import FeatureSpec
 from ser.errors import StaleFeaturesError
 from ser.progress import Progress
@@ -26,6 +27,10 @@ UTTERANCES_PER_SHARD = 512
 """Few enough files for a remote, small enough to redo one after an interruption."""
 
 Frames = NDArray[np.floating[Any]]
+
+
+_META, _INDEX, _PLAN = "meta.json", "index.parquet", "plan.json"
+_CURE = "`dvc repro extract` makes the feature store"
 
 
 class FeatureStore:
@@ -37,19 +42,20 @@ class FeatureStore:
             that the store was made with other params.
 
     Raises:
-        StaleFeaturesError: Not a store, made otherwise, or damaged.
+        FileError: Not a store, or its description is damaged.
+        StaleFeaturesError: Made with other params.
     """
 
     def __init__(self, folder: Path, expected: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
-        self.meta: dict[str, Any] = self._read_meta()
+        self.meta = read_meta(folder)
         for key, value in (expected or {}).items():
             if self.meta.get(key) != value:
                 raise StaleFeaturesError(
                     f"{folder}: the store was made with {key} {self.meta.get(key)!r}, but "
                     f"{value!r} is asked for; run `dvc repro extract`"
                 )
-        index = pd.read_parquet(folder / "index.parquet")
+        index = tables.read_parquet(folder / _INDEX, cure=_CURE)
         self._rows = {
             str(id_): (int(shard), int(start), int(num_frames))
             for id_, shard, start, num_frames in index.itertuples(index=False)
@@ -117,17 +123,14 @@ class FeatureStore:
                 ) from error
         return self._shards[number]
 
-    def _read_meta(self) -> dict[str, Any]:
-        path = self.folder / "meta.json"
-        try:
-            meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise StaleFeaturesError(
-                f"{path}: no feature store; run `dvc repro extract`"
-            ) from error
-        except ValueError as error:
-            raise StaleFeaturesError(f"{path}: not JSON: {error}") from error
-        return meta
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Return the description of a store: what made its frames what they are.
+
+    Raises:
+        FileError: It is missing or damaged, so the folder is no feature store.
+    """
+    return files.read_object(folder / _META, cure=_CURE)
 
 
 def build(
@@ -194,12 +197,11 @@ def _shard_name(number: int) -> str:
 
 def _open_scratch(scratch: Path, plan: Mapping[str, Any]) -> None:
     """Keep the shards of an interrupted run of the same plan, discard any others."""
-    path, text = scratch / "plan.json", json.dumps(plan, sort_keys=True)
+    path, text = scratch / _PLAN, json.dumps(plan, sort_keys=True)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    path.write_text(text, encoding="utf-8")
+    files.write_text(path, text)
 
 
 def _finished_lengths(scratch: Path, number: int, members: Sequence[str]) -> list[int] | None:
@@ -207,7 +209,7 @@ def _finished_lengths(scratch: Path, number: int, members: Sequence[str]) -> lis
     path = scratch / f"lengths-{number:05d}.json"
     if not path.exists():
         return None
-    lengths: list[int] = json.loads(path.read_text(encoding="utf-8"))
+    lengths: list[int] = files.read_json(path, list, cure=f"remove {scratch}")
     shard = np.load(scratch / _shard_name(number), mmap_mode="r", allow_pickle=False)
     return lengths if len(lengths) == len(members) and sum(lengths) == len(shard) else None
 
@@ -233,12 +235,9 @@ def _write_shard(
     scratch: Path, number: int, blocks: Sequence[Frames], lengths: Sequence[int]
 ) -> None:
     # The lengths are written last: a shard without them is redone.
-    temporary = scratch / f"{_shard_name(number)}.part"
-    with temporary.open("wb") as file:
+    with files.replacing(scratch / _shard_name(number)) as part, part.open("wb") as file:
         np.save(file, np.concatenate(blocks), allow_pickle=False)
-    temporary.replace(scratch / _shard_name(number))
-    temporary.write_text(json.dumps(list(lengths)), encoding="utf-8")
-    temporary.replace(scratch / f"lengths-{number:05d}.json")
+    files.write_json(scratch / f"lengths-{number:05d}.json", list(lengths))
 
 
 def _finish(
@@ -248,11 +247,10 @@ def _finish(
     meta: Mapping[str, Any],
 ) -> None:
     index = pd.DataFrame(rows, columns=["utterance_id", "shard", "start", "num_frames"])
-    index.to_parquet(scratch / "index.parquet", index=False)
-    text = json.dumps(dict(meta), indent=2, sort_keys=True, ensure_ascii=False)
-    (scratch / "meta.json").write_text(text + "\n", encoding="utf-8")
-    for leftover in (*scratch.glob("lengths-*.json"), scratch / "plan.json"):
+    index.to_parquet(scratch / _INDEX, index=False)
+    files.write_json(scratch / _META, dict(meta), sort_keys=True)
+    # Half-written files of a run that was killed would else become part of the store.
+    for leftover in (*scratch.glob("lengths-*.json"), *scratch.glob(".*.part"), scratch / _PLAN):
         leftover.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch.replace(folder)
+    files.put_folder(scratch, folder)

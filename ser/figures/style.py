@@ -1,11 +1,14 @@
 """The one style of all figures: colours, title, footer, and how they are saved."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 
 #: Okabe & Ito's palette, safe for colour-blind readers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -25,30 +28,36 @@ STYLE: Any = {
 }
 
 
-def footer(card: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+def footer(card: CorpusCard, split: SplitReport) -> str:
     """Return the line below every figure: corpus, protocol, synthetic or real.
 
     Args:
         card: `data/corpus.json`.
         split: `data/split_report.json`.
     """
-    kind = "SYNTHETIC speech" if card["synthetic"] else "real speech"
-    speakers = "" if split["speaker_independent"] else ", SPEAKER-DEPENDENT"
-    return f"corpus {card['name']} ({kind}), protocol {split['protocol']}{speakers}"
+    kind = "SYNTHETIC speech" if card.synthetic else "real speech"
+    speakers = "" if split.speaker_independent else ", SPEAKER-DEPENDENT"
+    return f"corpus {card.name} ({kind}), protocol {split.protocol}{speakers}"
 
 
-def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write a figure as `<stem>.png` and `<stem>.svg`, without dates inside.
+def save(figure: Figure, stem: Path, *, formats: Sequence[str] = ("png", "svg")) -> Path:
+    """Write a figure as `<stem>.png`, and as `<stem>.svg`, without dates inside.
+
+    Args:
+        figure: What to write.
+        stem: Where, without a suffix; the folder is made where it is missing.
+        formats: Which of the two.
 
     Returns:
-        Both paths.
+        The path of the first.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    metadata = {"png": {"Software": None}, "svg": {"Date": None}}
+    paths = [stem.with_suffix(f".{name}") for name in formats]
     with mpl.rc_context(STYLE):
-        figure.savefig(png, dpi=150, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-    return png, svg
+        for name, path in zip(formats, paths, strict=True):
+            figure.savefig(path, dpi=150, metadata=metadata[name])
+    return paths[0]
 
 
 def label(figure: Figure, title: str, footer: str) -> None:

@@ -1,49 +1,37 @@
-"""Train a cell: every fold under every seed, each resumable, then the cell's folder."""
+"""Train a cell: every fold under every seed, each kept and found again, then its folder.
+
+It ends with predictions. What scores and draws them comes later and elsewhere
+(`ser.evaluation`, `ser.figures`), so that no change there trains anything anew.
+"""
 
 import logging
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 from accelerate import Accelerator
 
-from ser import lineage, predictions
+from ser import files, lineage, predictions
 from ser.data.splits import Fold
-from ser.evaluation import summary
-from ser.evaluation.summary import CellSummary
-from ser.figures import confusion, learning_curves, style
 from ser.grid import inputs as cell_inputs
-from ser.grid import specs
+from ser.grid import kept_folds, specs
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.progress import Progress
+from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.tracker import Experiment, Tracker
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext
-from ser.training.fold import FoldData, SavedFold
+from ser.training.fold import FoldData
 from ser.training.plan import CellPlan
+from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """Where a cell works and leaves its results.
-
-    Args:
-        root: The project's root.
-        work: Scratch that survives an interruption, outside what DVC manages.
-        out: The cell's folder, `runs/<model>-<loss>`.
-    """
-
-    root: Path
-    work: Path
-    out: Path
 
 
 class CellRunner:
@@ -53,7 +41,7 @@ class CellRunner:
         plan: Model, loss and settings.
         inputs: Data.
         experiment: Where its runs are recorded.
-        workspace: Where it works.
+        project: Where it works, and where it leaves its results: `Project.trained`.
         accelerator: Device, precision and processes.
         tuned: What tuning chose per fold, or None to keep the plan's own values.
         variant: Of the experiment that its runs are recorded in; see `specs`.
@@ -64,34 +52,40 @@ class CellRunner:
         plan: CellPlan,
         inputs: Inputs,
         experiment: Experiment,
-        workspace: Workspace,
+        project: Project,
         accelerator: Accelerator,
         *,
         tuned: TunedCell | None = None,
         variant: str = "",
     ) -> None:
         self.plan, self.inputs, self.experiment = plan, inputs, experiment
-        self.workspace, self.accelerator = workspace, accelerator
+        self.project, self.accelerator = project, accelerator
         self.variant = variant
         numbers = [fold.number for fold in inputs.folds]
         self.tuned: TunedCell = {
             number: UNTUNED if tuned is None else of_fold(tuned, number) for number in numbers
         }
         self.plans = {n: plan.with_values(self.tuned[n].params) for n in numbers}
-        self.staging = workspace.work / "cells" / variant / plan.name
-        self.sources = cell_inputs.sources(plan, workspace.root)
-        self.source_sha256 = lineage.source_sha256(workspace.root, self.sources)
-        self.tags = specs.tags(plan, inputs, root=workspace.root, source_sha256=self.source_sha256)
-        self.footer = style.footer(inputs.card, inputs.split)
+        self.out = project.trained(plan.name, variant)
+        self.staging = CellFolder(project.work / "cells" / (variant or "trained") / plan.name)
+        self.sources = cell_inputs.sources(plan, project.root)
+        self.source_sha256 = lineage.source_sha256(project.root, self.sources)
+        self.tags = specs.tags(plan, inputs, root=project.root, source_sha256=self.source_sha256)
 
-    def run(self, progress: Progress | None = None) -> CellSummary | None:
+    @property
+    def jobs(self) -> list[tuple[Fold, int]]:
+        """Every fold under every seed."""
+        return [(fold, seed) for seed in self.plan.training.seeds for fold in self.inputs.folds]
+
+    def keys(self) -> dict[tuple[int, int], str]:
+        """Return (fold, seed) -> the key of everything that decides its result."""
+        return {(fold.number, seed): self._key(fold, seed) for fold, seed in self.jobs}
+
+    def run(self, progress: Progress = iter) -> None:
         """Train what is not trained yet and assemble the cell's folder.
 
         Args:
-            progress: Wraps the iteration over (seed, fold).
-
-        Returns:
-            The cell's scores, or None in a process that only helps to train.
+            progress: Wraps the iteration over (fold, seed).
 
         Raises:
             ParamsError: The loss wants ratings and the corpus has none.
@@ -99,44 +93,27 @@ class CellRunner:
             TrackingError: The tracking store cannot be used.
         """
         cell_inputs.require_ratings(self.plan, self.inputs)
-        jobs = [(fold, seed) for seed in self.plan.training.seeds for fold in self.inputs.folds]
-        keys = {(fold.number, seed): self._key(fold, seed) for fold, seed in jobs}
+        keys = self.keys()
         cell_key = specs.cell_key(keys)
         spec = specs.cell_spec(
             self.plan, self.inputs, key=cell_key, shared=self.tags, tuned=self.tuned
         )
         if self.accelerator.is_main_process:
-            shutil.rmtree(self.staging, ignore_errors=True)
-            self.staging.mkdir(parents=True)
+            shutil.rmtree(self.staging.folder, ignore_errors=True)
+            self.staging.folder.mkdir(parents=True)
             self._write_lineage()
         with self.experiment.run(spec) as tracker:
-            records = []
-            for fold, seed in (progress or iter)(jobs):
-                key = keys[fold.number, seed]
-                records.append(self._run_fold(fold, seed, key=key, parent_key=cell_key))
+            records = [
+                self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=cell_key)
+                for fold, seed in progress(self.jobs)
+            ]
             if not self.accelerator.is_main_process:
-                return None
-            scores = self._assemble()
-            cell = RunRecord(
-                spec,
-                metrics={
-                    **scores.as_metrics(),
-                    "dev/uar": sum(r.metrics["dev/best_uar"] for r in records) / len(records),
-                },
-                artifacts=(
-                    ("predictions.parquet", ""),
-                    ("history.csv", ""),
-                    ("metrics.json", ""),
-                    (lineage.RECORD, ""),
-                    ("figures", "figures"),
-                ),
-            )
-            cell = self._with_predictions_digest(cell, self.staging / "predictions.parquet")
-            self._write_record(cell, records)
+                return
+            cell = self._assemble(RunRecord(spec), records, keys)
             tracker.set_tags(cell.spec.tags)
-            cells.complete(tracker, cell, self.staging)
-        self._publish(keys.values())
-        return scores
+            cells.complete(tracker, cell, self.staging.folder)
+        self.out.folder.parent.mkdir(parents=True, exist_ok=True)
+        files.put_folder(self.staging.folder, self.out.folder)
 
     def _key(self, fold: Fold, seed: int) -> str:
         return specs.run_key(
@@ -153,9 +130,10 @@ class CellRunner:
         )
 
     def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
-        """Train a fold under a seed, unless it is finished, and log what it ends with."""
+        """Train a fold under a seed, unless it is kept, and log what it ends with."""
         self.accelerator.wait_for_everyone()
-        saved = SavedFold(self.workspace.work / "checkpoints" / key / "result")
+        keep_weights = self.plan.training.keep_weights
+        saved = kept_folds.find(self.project, key, with_weights=keep_weights == "all")
         spec = specs.fold_spec(
             self.plans[fold.number],
             self.inputs,
@@ -166,19 +144,18 @@ class CellRunner:
             tuned=self.tuned[fold.number],
         )
         with self.experiment.run(spec, parent_key=parent_key) as tracker:
-            if saved.exists:
-                for row in saved.history().drop(columns=["fold", "seed"]).to_dict("records"):
-                    epoch = int(row.pop("epoch"))
-                    tracker.log_metrics({str(k): float(v) for k, v in row.items()}, step=epoch)
+            if saved is not None:
+                for epoch, row in _epochs(saved):
+                    tracker.log_metrics(row, step=epoch)
             else:
-                self._train(fold, seed, saved, key, tracker)
+                saved = self._train(fold, seed, key, tracker)
             if not self.accelerator.is_main_process:
                 return RunRecord(spec, fold.number, seed)
-            place = Path(f"fold-{fold.number}/seed-{seed}")
-            shutil.copytree(saved.folder, self.staging / place)
-            record = self._fold_record(RunRecord(spec, fold.number, seed), saved, place)
+            staged = self.staging.fold(fold.number, seed)
+            files.link_tree(saved.folder, staged.folder)
+            record = self._fold_record(RunRecord(spec, fold.number, seed), saved, staged.folder)
             tracker.set_tags(record.spec.tags)
-            cells.complete(tracker, record, self.staging)
+            cells.complete(tracker, record, self.staging.folder)
         logger.info(
             "%s: best dev UAR %.3f at epoch %d",
             spec.name,
@@ -187,8 +164,8 @@ class CellRunner:
         )
         return record
 
-    def _train(self, fold: Fold, seed: int, saved: SavedFold, key: str, tracker: Tracker) -> None:
-        checkpoint = Checkpoint(saved.folder.parent / "last.safetensors", key)
+    def _train(self, fold: Fold, seed: int, key: str, tracker: Tracker) -> SavedFold:
+        checkpoint = Checkpoint(self.project.checkpoint_file(key), key)
         result = folds.train_fold(
             self.plans[fold.number],
             FoldData(fold, self.inputs.store, self.inputs.label_of, self.inputs.rating_of),
@@ -196,96 +173,83 @@ class CellRunner:
         )
         # Accelerate would keep every model it prepared, one per fold and seed.
         self.accelerator.free_memory()
+        saved = SavedFold(self.project.kept_fold(key).folder)
         if self.accelerator.is_main_process:
             folds.save(result, saved.folder, fold=fold.number, seed=seed)
+            files.remove_folder(checkpoint.path.parent)
+        return saved
 
     def _fold_record(self, record: RunRecord, saved: SavedFold, place: Path) -> RunRecord:
-        """Return a fold's record with its scores and the list of its artifacts."""
-        facts = saved.facts()
+        """Return a fold's record with what training knows and the list of its artifacts."""
+        facts = saved.read_facts()
         metrics = {
-            "dev/best_uar": float(facts["dev_uar"]),
-            "best_epoch": float(facts["best_epoch"]),
-            "num_parameters": float(facts["num_parameters"]),
+            "dev/best_uar": facts.dev_uar,
+            "best_epoch": float(facts.best_epoch),
+            "num_parameters": float(facts.num_parameters),
         }
-        artifacts = [
-            (f"{place.as_posix()}/predictions.parquet", ""),
-            (lineage.RECORD, ""),
-        ]
-        frame = saved.predictions()
-        test = frame[frame["part"] == "test"]
-        ratings = predictions.rating_scores(test)
-        metrics |= {f"test/{name}": value for name, value in ratings.items()}
-        absent = sorted(set(self.plan.emotions) - set(test["truth"]))
-        if absent:
-            # Averages over a class that nobody spoke are no numbers; the cell's scores
-            # pool all folds and do not need them.
-            logger.warning("%s: nobody is %s in its test part", record.spec.name, absent)
-        else:
-            scores = predictions.score(test)
-            metrics |= scores.as_metrics("test")
-            figure = confusion.confusion_matrix(
-                scores.confusion, self.plan.emotions, title=record.spec.name, footer=self.footer
-            )
-            style.save(figure, self.staging / place / "confusion")
-            artifacts.append((f"{place.as_posix()}/confusion.png", "figures"))
-        complete = replace(record, metrics=metrics, artifacts=tuple(artifacts))
-        return self._with_predictions_digest(complete, saved.predictions_file)
+        table = (place / saved.predictions.name).relative_to(self.staging.folder)
+        artifacts = ((table.as_posix(), ""), (self.staging.lineage.name, ""))
+        complete = replace(record, metrics=metrics, artifacts=artifacts)
+        return _with_predictions_digest(complete, saved.predictions)
 
-    def _assemble(self) -> CellSummary:
-        """Write the cell's tables, scores and figures into the staging folder."""
-        saved = [SavedFold(path) for path in sorted(self.staging.glob("fold-*/seed-*"))]
-        frame = pd.concat([fold.predictions() for fold in saved], ignore_index=True)
-        history = pd.concat([fold.history() for fold in saved], ignore_index=True)
+    def _assemble(
+        self, cell: RunRecord, records: list[RunRecord], keys: dict[tuple[int, int], str]
+    ) -> RunRecord:
+        """Write the cell's tables and record into the staging folder; return its own run."""
+        staging = self.staging
+        saved = [SavedFold(fold.folder) for fold in staging.folds()]
+        frame = pd.concat([fold.read_predictions() for fold in saved], ignore_index=True)
+        history = pd.concat([fold.read_history() for fold in saved], ignore_index=True)
         history = history.sort_values(["fold", "seed", "epoch"], ignore_index=True)
-        predictions.write(self.staging / "predictions.parquet", frame)
-        history.to_csv(self.staging / "history.csv", index=False, lineterminator="\n")
-        scores = summary.summarise(
-            frame, self.inputs.speaker_of, origin=str(saved[0].facts()["origin"])
+        predictions.write(staging.predictions, frame)
+        history.to_csv(staging.history, index=False, lineterminator="\n")
+        if self.plan.training.keep_weights == "best":
+            self._drop_weights(saved, keys)
+        best = [record.metrics["dev/best_uar"] for record in records]
+        tables = (staging.predictions, staging.history, staging.lineage)
+        complete = replace(
+            cell,
+            metrics={"dev/uar": sum(best) / len(best)},
+            artifacts=tuple((path.name, "") for path in tables),
         )
-        summary.write(self.staging / "metrics.json", scores)
-        title = f"{self.plan.model} × {self.plan.loss}"  # noqa: RUF001
-        matrix = confusion.confusion_matrix(
-            scores.confusion, scores.emotions, title=title, footer=self.footer
-        )
-        style.save(matrix, self.staging / "figures" / "confusion")
-        curves = learning_curves.learning_curves(history, title=title, footer=self.footer)
-        style.save(curves, self.staging / "figures" / "learning_curves")
-        self._drop_weights(saved)
-        return scores
+        complete = _with_predictions_digest(complete, staging.predictions)
+        cells.write(staging, self._record(complete, records))
+        return complete
 
-    def _drop_weights(self, saved: list[SavedFold]) -> None:
-        """Keep all weights, or those of the highest dev UAR only."""
-        best = max(saved, key=lambda fold: float(fold.facts()["dev_uar"]))
-        for fold in saved:
-            if self.plan.training.keep_weights == "best" and fold != best:
-                fold.weights.unlink()
+    def _drop_weights(self, saved: list[SavedFold], keys: dict[tuple[int, int], str]) -> None:
+        """Keep the weights of the highest dev UAR only; a further seed can but be better."""
+        best = max(saved, key=lambda fold: fold.read_facts().dev_uar)
+        for (number, seed), key in keys.items():
+            staged = self.staging.fold(number, seed)
+            if staged.folder != best.folder:
+                staged.weights.unlink(missing_ok=True)
+                self.project.kept_fold(key).weights.unlink(missing_ok=True)
 
     def _write_lineage(self) -> None:
         # The features are left out: their digest is a tag, their size is the corpus'.
-        paths = self.inputs.paths
-        data = [paths.manifest, paths.card, paths.splits, paths.split_report]
+        read = self.inputs.project
+        data = [read.manifest, read.corpus_card, read.splits, read.split_report]
         lineage.write_record(
-            self.staging, root=self.workspace.root, sources=self.sources, data=data
+            self.staging.folder, root=self.project.root, sources=self.sources, data=data
         )
 
-    def _with_predictions_digest(self, record: RunRecord, path: Path) -> RunRecord:
-        digest = {"ser.predictions_sha256": lineage.sha256_file(path)}
-        return replace(record, spec=replace(record.spec, tags={**record.spec.tags, **digest}))
-
-    def _write_record(self, cell: RunRecord, records: list[RunRecord]) -> None:
-        record = CellRecord(
+    def _record(self, cell: RunRecord, records: list[RunRecord]) -> CellRecord:
+        return CellRecord(
             experiment=specs.experiment_name(self.inputs, self.variant),
             note=specs.experiment_note(self.inputs),
-            experiment_tags={"ser.corpus": self.inputs.card["name"]},
+            experiment_tags={"ser.corpus": self.inputs.card.name},
             cell=cell,
             folds=tuple(records),
         )
-        cells.write(self.staging, record)
 
-    def _publish(self, keys: Iterable[str]) -> None:
-        """Move the finished folder to its place and forget what was kept for resuming."""
-        shutil.rmtree(self.workspace.out, ignore_errors=True)
-        self.workspace.out.parent.mkdir(parents=True, exist_ok=True)
-        self.staging.replace(self.workspace.out)
-        for key in keys:
-            shutil.rmtree(self.workspace.work / "checkpoints" / key, ignore_errors=True)
+
+def _epochs(saved: SavedFold) -> Iterable[tuple[int, dict[str, float]]]:
+    """Yield a finished fold's epochs with their metrics, in order."""
+    for row in saved.read_history().drop(columns=["fold", "seed"]).to_dict("records"):
+        epoch = int(row.pop("epoch"))
+        yield epoch, {str(key): float(value) for key, value in row.items()}
+
+
+def _with_predictions_digest(record: RunRecord, path: Path) -> RunRecord:
+    digest = {"ser.predictions_sha256": lineage.sha256_file(path)}
+    return replace(record, spec=replace(record.spec, tags={**record.spec.tags, **digest}))

@@ -1,6 +1,5 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,54 +8,39 @@ from typing import Any
 
 import numpy as np
 
-from ser import lineage
+from ser import components, lineage
 from ser.data import manifest, splits
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
+from ser.project import Project
 from ser.training.plan import CellPlan
 from ser.utterance import Utterance
 
-#: Imported by what trains a fold, and yet not what decides its result: pattern -> why not.
+#: Imported by what trains a fold, and yet not what decides its numbers, beside
+#: `ser.lineage.DECIDES_NOTHING`: pattern -> why not. They do decide what is written of it, so
+#: DVC makes a cell's folder anew after they change, from the folds that are finished.
 _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
-    "ser/errors.py": "names of failures; a fold that fails has no result",
-    "ser/evaluation/*.py": "reads predictions, after the fold",
+    "ser/files.py": "how files are replaced, not what they hold",
+    "ser/grid/kept_folds.py": "where finished folds are found again",
     "ser/grid/specs.py": "names, keys and tags of runs",
     "ser/grid/tuned.py": "the values it reads are in the key",
-    "ser/lineage.py": "digests and versions: where a result came from, not what it is",
-    "ser/params.py": "the parsed params are in the key",
     "ser/tracking/*.py": "where runs are recorded",
     "ser/utterance.py": "the manifest is pinned by digest",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class InputPaths:
-    """The files a cell reads, relative to the project's root.
-
-    Args:
-        manifest: data/manifest.jsonl.
-        card: data/corpus.json.
-        splits: data/splits.csv.
-        split_report: data/split_report.json.
-        features: The store of the model's features.
-    """
-
-    manifest: Path
-    card: Path
-    splits: Path
-    split_report: Path
-    features: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Inputs:
-    """The content of those files.
+    """The content of the files that a cell reads.
 
     Args:
-        paths: Where it came from.
+        project: Where it came from.
+        feature: Name of the features.
         card: The corpus card.
         split: The split report.
         folds: All folds.
@@ -68,9 +52,10 @@ class Inputs:
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
-    paths: InputPaths
-    card: Mapping[str, Any]
-    split: Mapping[str, Any]
+    project: Project
+    feature: str
+    card: CorpusCard
+    split: SplitReport
     folds: list[Fold]
     store: FeatureStore
     label_of: Mapping[str, int]
@@ -79,56 +64,53 @@ class Inputs:
     digests: Mapping[str, str]
 
     @property
-    def feature(self) -> str:
-        """Name of the features."""
-        return self.paths.features.name
-
-    @property
     def emotions(self) -> tuple[str, ...]:
         """The classes, in order."""
-        return tuple(self.card["emotions"])
+        return self.card.emotions
 
 
-def load(paths: InputPaths, *, feature_params: Mapping[str, Any]) -> Inputs:
+def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -> Inputs:
     """Read and check a cell's inputs.
 
     Args:
-        paths: The files.
+        project: Where they are.
+        feature: Name of the features.
         feature_params: Params that the features must have been extracted with.
 
     Returns:
         Their content.
 
     Raises:
+        FileError: The card or the report is missing or damaged.
         ManifestError, SplitError: A file breaks its own rules.
         StaleFeaturesError: The features were made with other params, or the splits from
             another manifest.
     """
-    utterances = manifest.read(paths.manifest)
-    card = _read_json(paths.card)
-    split = _read_json(paths.split_report)
-    store = FeatureStore(
-        paths.features, {"extractor": paths.features.name, "params": dict(feature_params)}
-    )
+    utterances = manifest.read(project.manifest)
+    card = CorpusCard.read(project.corpus_card)
+    split = SplitReport.read(project.split_report)
+    folder = project.features(feature)
+    store = FeatureStore(folder, {"extractor": feature, "params": dict(feature_params)})
     digests = {
-        "manifest": lineage.sha256_file(paths.manifest),
-        "split": lineage.sha256_file(paths.splits),
-        "features": lineage.digest_folder(paths.features),
+        "manifest": lineage.sha256_file(project.manifest),
+        "split": lineage.sha256_file(project.splits),
+        "features": lineage.digest_folder(folder),
     }
-    for name in ("manifest", "split"):
-        if split[f"{name}_sha256"] != digests[name]:
+    for name, said in (("manifest", split.manifest_sha256), ("split", split.split_sha256)):
+        if said != digests[name]:
             raise StaleFeaturesError(
-                f"{paths.split_report}: it speaks of another {name} "
-                f"({split[f'{name}_sha256'][:12]}, found {digests[name][:12]}); "
+                f"{project.split_report}: it speaks of another {name} "
+                f"({said[:12]}, found {digests[name][:12]}); "
                 f"run `dvc repro split`"
             )
-    index = {emotion: label for label, emotion in enumerate(card["emotions"])}
+    index = {emotion: label for label, emotion in enumerate(card.emotions)}
     used = [utterance for utterance in utterances if utterance.emotion is not None]
     return Inputs(
-        paths=paths,
+        project=project,
+        feature=feature,
         card=card,
         split=split,
-        folds=splits.read(paths.splits),
+        folds=splits.read(project.splits),
         store=store,
         label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
         rating_of={utterance.id: _ratings(utterance) for utterance in used},
@@ -157,7 +139,7 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
-                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card['name']} has no rating of "
+                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card.name} has no rating of "
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
@@ -171,21 +153,16 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
         root: The project's root.
 
     Returns:
-        All that its code imports, directly or not, but for `_PINNED_OTHERWISE`; relative
+        All that its code imports, directly or not, but for `_PINNED_OTHERWISE` and
+        `ser.lineage.DECIDES_NOTHING`; relative
         to the root, sorted.
     """
-    starts = ["ser/grid/cell.py", f"ser/losses/{plan.loss}.py", f"ser/models/{plan.model}.py"]
-    return lineage.imported_sources(root, starts, skip=_PINNED_OTHERWISE)
+    chosen = ((components.LOSSES, plan.loss), (components.MODELS, plan.model))
+    starts = ["ser/grid/cell.py", *(components.source(*one).as_posix() for one in chosen)]
+    skip = (*lineage.DECIDES_NOTHING, *_PINNED_OTHERWISE)
+    return lineage.imported_sources(root, starts, skip=skip)
 
 
 def _ratings(utterance: Utterance) -> tuple[float, ...]:
     values = (getattr(utterance, dimension) for dimension in DIMENSIONS)
     return tuple(math.nan if value is None else float(value) for value in values)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StaleFeaturesError(f"{path}: cannot be read ({error}); run `dvc repro`") from error
-    return content

@@ -20,18 +20,18 @@ _INDIFFERENT = ("seeds", "keep_weights")
 
 def experiment_name(inputs: Inputs, variant: str = "") -> str:
     """Return `ser/<corpus>/<protocol>`, and `/<variant>` of cells that the grid does not show."""
-    name = f"ser/{inputs.card['name']}/{inputs.split['protocol']}"
+    name = f"ser/{inputs.card.name}/{inputs.split.protocol}"
     return f"{name}/{variant}" if variant else name
 
 
 def experiment_note(inputs: Inputs) -> str:
     """Return the description of the experiment's page, Markdown."""
     card, split = inputs.card, inputs.split
-    kind = "**Synthetic speech**: proves the machinery, nothing else." if card["synthetic"] else ""
-    dependent = "" if split["speaker_independent"] else "**Speaker-dependent protocol.** "
+    kind = "**Synthetic speech**: proves the machinery, nothing else." if card.synthetic else ""
+    dependent = "" if split.speaker_independent else "**Speaker-dependent protocol.** "
     return (
-        f"{card['num_used']} utterances of {card['num_speakers']} speakers, emotions "
-        f"{', '.join(card['emotions'])}; protocol `{split['protocol']}`, "
+        f"{card.num_used} utterances of {card.num_speakers} speakers, emotions "
+        f"{', '.join(card.emotions)}; protocol `{split.protocol}`, "
         f"{len(inputs.folds)} folds. {dependent}{kind}\n\n"
         "One run per cell (model and loss) with the scores pooled over folds and averaged over "
         "seeds; one nested run per fold and seed. Compare cells by `test/uar`; "
@@ -94,10 +94,10 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
         "ser.model": plan.model,
         "ser.loss": plan.loss,
         "ser.feature": inputs.feature,
-        "ser.corpus": inputs.card["name"],
-        "ser.protocol": inputs.split["protocol"],
-        "ser.synthetic": str(inputs.card["synthetic"]).lower(),
-        "ser.speaker_independent": str(inputs.split["speaker_independent"]).lower(),
+        "ser.corpus": inputs.card.name,
+        "ser.protocol": inputs.split.protocol,
+        "ser.synthetic": str(inputs.card.synthetic).lower(),
+        "ser.speaker_independent": str(inputs.split.speaker_independent).lower(),
         "ser.manifest_sha256": inputs.digests["manifest"],
         "ser.split_sha256": inputs.digests["split"],
         "ser.features_sha256": inputs.digests["features"],
@@ -156,8 +156,8 @@ def fold_spec(
     tuned: TunedFold = UNTUNED,
 ) -> RunSpec:
     """Return the nested run of one fold under one seed; the plan holds what is tuned for it."""
-    record = next(item for item in inputs.split["folds"] if item["fold"] == fold)
-    speakers = {part: ", ".join(names) for part, names in record["speakers"].items()}
+    record = inputs.split.fold(fold)
+    speakers = {part: ", ".join(names) for part, names in record.speakers.items()}
     return RunSpec(
         name=f"{plan.name}/fold-{fold}/seed-{seed}",
         run_key=key,
@@ -181,8 +181,8 @@ def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
     meta = inputs.store.meta
     return {
         **params,
-        "corpus": inputs.card["params"],
-        "split": inputs.split["params"],
+        "corpus": inputs.card.params,
+        "split": inputs.split.params.model_dump(mode="json"),
         "feature": {
             "name": meta["extractor"],
             "sampling_rate": meta["sampling_rate"],
@@ -192,7 +192,7 @@ def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
 
 
 def _note(plan: CellPlan, inputs: Inputs) -> str:
-    kind = " **Synthetic speech.**" if inputs.card["synthetic"] else ""
+    kind = " **Synthetic speech.**" if inputs.card.synthetic else ""
     rates = (
         f" It also rates {', '.join(DIMENSIONS)}: `test/ccc_<dimension>` and, in points from 1 "
         "to 5, `test/mae_<dimension>`, pooled and averaged in the same way."
@@ -200,8 +200,8 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
         else ""
     )
     return (
-        f"**{plan.model}** trained with **{plan.loss}** on {inputs.card['name']}, "
-        f"protocol `{inputs.split['protocol']}`, {len(inputs.folds)} folds, seeds "
+        f"**{plan.model}** trained with **{plan.loss}** on {inputs.card.name}, "
+        f"protocol `{inputs.split.protocol}`, {len(inputs.folds)} folds, seeds "
         f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
         "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
         "bootstrap interval over speakers. The epoch is chosen on dev; the test part is read once."
@@ -234,7 +234,7 @@ def _tuning_note(plan: CellPlan, inputs: Inputs, studies: TunedCell) -> str:
 
 
 def _datasets(inputs: Inputs) -> tuple[DatasetReference, ...]:
-    places = {"manifest": inputs.paths.manifest, "split": inputs.paths.splits}
+    places = {"manifest": inputs.project.manifest, "split": inputs.project.splits}
     return tuple(
         DatasetReference(name, inputs.digests[name], path.as_posix(), "training")
         for name, path in places.items()

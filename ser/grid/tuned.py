@@ -4,13 +4,13 @@ Every cell has an entry, so that DVC can tell whose has changed: a cell that is 
 keeps the params of params.yaml, and its entry says so for every fold.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ser import files
 from ser.errors import TuningError
 
 
@@ -48,8 +48,7 @@ def write(path: Path, cells: Mapping[tuple[str, str], TunedCell]) -> None:
     for (model, loss), folds in cells.items():
         entry = {str(number): asdict(folds[number]) for number in sorted(folds)}
         content.setdefault(model, {})[loss] = entry
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
-    path.write_text(f"{text}\n", encoding="utf-8")
+    files.write_json(path, content, sort_keys=True)
 
 
 def read(path: Path, model: str, loss: str) -> TunedCell:
@@ -64,18 +63,15 @@ def read(path: Path, model: str, loss: str) -> TunedCell:
         Fold -> what was chosen.
 
     Raises:
-        TuningError: No such file or entry, or it is not of this format.
+        FileError: No such file or entry, or it is not of this format.
     """
-    cure = "run `dvc repro tune`"
-    try:
-        entry = json.loads(path.read_text(encoding="utf-8"))[model][loss]
-        return {int(number): _fold(content) for number, content in entry.items()}
-    except OSError as error:
-        raise TuningError(f"{path}: cannot be read ({error}); {cure}") from error
-    except KeyError as error:
-        raise TuningError(f"{path}: has no entry {model}.{loss} ({error}); {cure}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise TuningError(f"{path}: {model}.{loss} is no outcome of tuning: {error}") from error
+
+    def parse(content: Mapping[str, Any]) -> TunedCell:
+        entry = content[model][loss]
+        return {int(number): _fold(found) for number, found in entry.items()}
+
+    what = f"an outcome of tuning with an entry {model}.{loss}"
+    return files.read_json(path, parse, what=what, cure="`dvc repro tune` makes it")
 
 
 def of_fold(cell: TunedCell, number: int) -> TunedFold:

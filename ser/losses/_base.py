@@ -1,60 +1,56 @@
-"""What every loss promises."""
+"""What losses on classes have in common."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ser.batch import HeadName, ModelOutput
 
 
-class Loss(Protocol):
-    """An `nn.Module` without learnable weights, with this `forward`.
+class WeightedLoss(nn.Module, ABC):
+    """A `ser.contracts.Loss` that weighs classes; a subclass computes `forward`.
 
-    Attributes:
-        head: The model head whose logits it is defined on.
-        logit_scale: Probabilities are softmax(logit_scale * logits); 1 for a linear head.
-        num_ratings: Dimensions that the loss wants rated, in the order of
-            `ser.emotion.DIMENSIONS`: 0, or 3 where its params say `targets: vad`. Then the
-            model gets a second head, and `ModelOutput.ratings` and the ratings are there.
+    By default it is a loss on a linear head's logits, the same in every epoch, without
+    curves of its own.
+
+    Args:
+        class_weights: One weight per class `(num_classes,)`, or None for equal ones. They
+            belong to a fold's train part, so they move with the loss and are not saved.
     """
 
-    head: HeadName
-    logit_scale: float
-    num_ratings: int
+    head: HeadName = "linear"
+    logit_scale: float = 1.0
+    num_ratings: int = 0
+    class_weights: Tensor | None
 
-    def __call__(
+    def __init__(self, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    @abstractmethod
+    def forward(
         self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the mean loss of a batch.
-
-        Args:
-            output: Embedding `(batch, embedding_dim)` and logits `(batch, num_classes)`.
-            labels: Class indices `(batch,)`.
-            ratings: `(batch, 3)`, NaN where there is none. A loss without `num_ratings`
-                never looks at them.
-
-        Returns:
-            A scalar `()`, float32; float64 where the logits are.
-        """
+        """Return the loss `()` of a batch; see `ser.contracts.Loss.forward`."""
 
     def start_epoch(self, epoch: int) -> None:
-        """Set what the loss changes over training; called before every epoch.
+        """Do nothing: the loss is the same in every epoch."""
 
-        It depends on the epoch alone, never on the calls before, so that a fit which
-        resumes sees the same loss as one that was never interrupted.
+    def diagnose(self, output: ModelOutput, labels: Tensor, /) -> dict[str, float]:  # noqa: ARG002
+        """Return nothing: the loss has no curves of its own."""
+        return {}
 
-        Args:
-            epoch: The epoch that begins, from 1.
-        """
+    def weights_like(self, logits: Tensor) -> Tensor | None:
+        """Return the class weights in the type of the logits, or None."""
+        return None if self.class_weights is None else self.class_weights.to(logits.dtype)
 
-    def diagnose(self, output: ModelOutput, labels: Tensor, /) -> dict[str, float]:
-        """Return what else is worth a curve, measured on a whole part; often nothing.
 
-        Args:
-            output: Embedding `(num_utterances, embedding_dim)`, logits
-                `(num_utterances, num_classes)`.
-            labels: Class indices `(num_utterances,)`.
+def full_precision(values: Tensor) -> Tensor:
+    """Return half-precision values as float32, float32 and float64 as they are.
 
-        Returns:
-            Name -> value, finite; the names carry no part.
-        """
+    Example:
+        >>> full_precision(torch.zeros(1, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))

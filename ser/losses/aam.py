@@ -10,10 +10,11 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser.batch import ModelOutput
-from ser.losses._precision import full_precision, weights_like
+from ser.contracts import Loss
+from ser.losses._base import WeightedLoss, full_precision
 from ser.params import ComponentParams, Tunable
 
 #: Cosines are kept this far from -1 and 1 where a slope is infinite there.
@@ -47,7 +48,7 @@ class Params(ComponentParams):
     warmup_epochs: Annotated[int, Tunable(0, 10, unit="epochs", published=0)] = Field(5, ge=0)
 
 
-class AamLoss(nn.Module):
+class AamLoss(WeightedLoss):
     """Cross-entropy of scale * cos(theta_k), with theta_y + margin for the true class y.
 
     Where theta_y + margin would pass pi, cos(theta_y + margin) would rise again. Beyond
@@ -72,7 +73,6 @@ class AamLoss(nn.Module):
     """
 
     head = "cosine"
-    num_ratings = 0
 
     def __init__(
         self,
@@ -81,11 +81,9 @@ class AamLoss(nn.Module):
         warmup_epochs: int = 0,
         class_weights: Tensor | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(class_weights)
         self.margin_rad, self.logit_scale, self.warmup_epochs = margin_rad, scale, warmup_epochs
         self.current_margin_rad = margin_rad
-        self.register_buffer("class_weights", class_weights, persistent=False)
-        self.class_weights: Tensor | None
 
     def start_epoch(self, epoch: int) -> None:
         """Set the margin of an epoch, counted from 1."""
@@ -108,9 +106,7 @@ class AamLoss(nn.Module):
         cosines = full_precision(output.logits)
         is_target = F.one_hot(labels, cosines.shape[-1]).bool()
         moved = torch.where(is_target, with_margin(cosines, self.current_margin_rad), cosines)
-        return F.cross_entropy(
-            self.logit_scale * moved, labels, weight=weights_like(self.class_weights, moved)
-        )
+        return F.cross_entropy(self.logit_scale * moved, labels, weight=self.weights_like(moved))
 
 
 def with_margin(cosines: Tensor, margin_rad: float) -> Tensor:
@@ -131,6 +127,6 @@ def with_margin(cosines: Tensor, margin_rad: float) -> Tensor:
     return torch.where(cosines > -math.cos(margin_rad), moved, beyond)
 
 
-def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> AamLoss:  # noqa: ARG001
+def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> Loss:  # noqa: ARG001
     """Return the loss; the prototypes, one per class, are the head's."""
     return AamLoss(params.margin_rad, params.scale, params.warmup_epochs, class_weights)

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser.batch import ModelOutput
+from ser.contracts import Loss
 from ser.emotion import DIMENSIONS
-from ser.losses._precision import full_precision, weights_like
+from ser.losses._base import WeightedLoss, full_precision
 from ser.params import ComponentParams, Tunable
 
 #: Added to the denominator; the variance of a target that varies is far above it.
@@ -34,7 +35,7 @@ class Params(ComponentParams):
     targets: Literal["categories", "vad"] = "categories"
 
 
-class CccLoss(nn.Module):
+class CccLoss(WeightedLoss):
     """(1 - w) cross-entropy + w (1 - mean over classes of CCC_k).
 
     CCC_k = 2 cov(p_k, t_k) / (var p_k + var t_k + (mean p_k - mean t_k)^2 + g), all moments
@@ -57,35 +58,22 @@ class CccLoss(nn.Module):
         Biometrics 45(1), doi:10.2307/2532051. Its use on one-hot targets is ours.
     """
 
-    head = "linear"
-    logit_scale = 1.0
-    num_ratings = 0
-
     def __init__(self, weight: float, class_weights: Tensor | None = None) -> None:
-        super().__init__()
+        super().__init__(class_weights)
         self.weight = weight
-        self.register_buffer("class_weights", class_weights, persistent=False)
-        self.class_weights: Tensor | None
-
-    def start_epoch(self, epoch: int) -> None:
-        """Do nothing: the loss is the same in every epoch."""
-
-    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
-        """Return nothing: the loss has no curves of its own."""
-        return {}
 
     def forward(
         self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
     ) -> Tensor:
         """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
         logits = full_precision(output.logits)
-        entropy = F.cross_entropy(logits, labels, weight=weights_like(self.class_weights, logits))
+        entropy = F.cross_entropy(logits, labels, weight=self.weights_like(logits))
         targets = F.one_hot(labels, logits.shape[-1]).to(logits.dtype)
         mean = concordance(logits.softmax(dim=-1), targets).mean()
         return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
 
 
-class VadCccLoss(nn.Module):
+class VadCccLoss(WeightedLoss):
     """(1 - w) cross-entropy + w (1 - mean over valence, arousal, dominance of CCC_d).
 
     CCC_d is the concordance of `CccLoss`, over the utterances of the batch that are rated
@@ -109,22 +97,11 @@ class VadCccLoss(nn.Module):
         cross-entropy beside them, are ours.
     """
 
-    head = "linear"
-    logit_scale = 1.0
     num_ratings = len(DIMENSIONS)
 
     def __init__(self, weight: float, class_weights: Tensor | None = None) -> None:
-        super().__init__()
+        super().__init__(class_weights)
         self.weight = weight
-        self.register_buffer("class_weights", class_weights, persistent=False)
-        self.class_weights: Tensor | None
-
-    def start_epoch(self, epoch: int) -> None:
-        """Do nothing: the loss is the same in every epoch."""
-
-    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
-        """Return nothing: the trainer measures the ratings of every model that rates."""
-        return {}
 
     def forward(
         self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
@@ -137,7 +114,7 @@ class VadCccLoss(nn.Module):
         if output.ratings is None or ratings is None:
             raise ValueError("targets: vad needs a model that rates, and ratings")
         logits, said = full_precision(output.logits), full_precision(output.ratings)
-        entropy = F.cross_entropy(logits, labels, weight=weights_like(self.class_weights, logits))
+        entropy = F.cross_entropy(logits, labels, weight=self.weights_like(logits))
         mean = rated_concordance(ratings.to(said.dtype), said).mean()
         return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
 
@@ -196,7 +173,7 @@ def build(
     *,
     num_classes: int,  # noqa: ARG001 (part of the family's interface)
     class_weights: Tensor | None,
-) -> CccLoss | VadCccLoss:
+) -> Loss:
     """Return the loss on the targets of the params."""
     kind = VadCccLoss if params.targets == "vad" else CccLoss
     return kind(params.weight, class_weights)

@@ -9,10 +9,11 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser.batch import ModelOutput
-from ser.losses._precision import full_precision, weights_like
+from ser.contracts import Loss
+from ser.losses._base import WeightedLoss, full_precision
 from ser.params import ComponentParams, Tunable
 
 
@@ -29,7 +30,7 @@ class Params(ComponentParams):
     alpha: Annotated[float, Tunable(0.0, 2.0, published=1.0)] = Field(1.0, ge=0.0, le=2.0)
 
 
-class FocalLoss(nn.Module):
+class FocalLoss(WeightedLoss):
     """Weighted mean of (1 - p_y)^gamma (-log p_y).
 
     Class weights to the power of the param alpha, where given, are the paper's alpha_y. The
@@ -45,22 +46,9 @@ class FocalLoss(nn.Module):
         Detection", equation 5, arXiv:1708.02002.
     """
 
-    head = "linear"
-    logit_scale = 1.0
-    num_ratings = 0
-
     def __init__(self, gamma: float, class_weights: Tensor | None = None) -> None:
-        super().__init__()
+        super().__init__(class_weights)
         self.gamma = gamma
-        self.register_buffer("class_weights", class_weights, persistent=False)
-        self.class_weights: Tensor | None
-
-    def start_epoch(self, epoch: int) -> None:
-        """Do nothing: the loss is the same in every epoch."""
-
-    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
-        """Return nothing: the loss has no curves of its own."""
-        return {}
 
     def forward(
         self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
@@ -72,10 +60,10 @@ class FocalLoss(nn.Module):
         rest = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
         modulated = rest**self.gamma * log_p  # (batch, num_classes)
         # It picks the true class and averages with the very arithmetic of cross-entropy.
-        return F.nll_loss(modulated, labels, weight=weights_like(self.class_weights, log_p))
+        return F.nll_loss(modulated, labels, weight=self.weights_like(log_p))
 
 
-def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> FocalLoss:  # noqa: ARG001
+def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> Loss:  # noqa: ARG001
     """Return the loss; `num_classes` is part of the family's interface."""
     if class_weights is not None and params.alpha != 1.0:
         class_weights = class_weights**params.alpha

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser.batch import ModelOutput
-from ser.losses._precision import full_precision, weights_like
+from ser.contracts import Loss
+from ser.losses._base import WeightedLoss, full_precision
 from ser.params import ComponentParams, Tunable
 
 
@@ -26,7 +27,7 @@ class Params(ComponentParams):
     epsilon: Annotated[float, Tunable(0.0, 0.4, published=0.1)] = Field(0.1, ge=0.0, lt=1.0)
 
 
-class LabelSmoothingLoss(nn.Module):
+class LabelSmoothingLoss(WeightedLoss):
     """(1 - epsilon) times cross-entropy plus epsilon times the mean over all classes.
 
     With weights w it is, as in torch, sum_i sum_k w_k q_ik (-log p_ik) / sum_i w_{y_i},
@@ -41,22 +42,9 @@ class LabelSmoothingLoss(nn.Module):
         Architecture for Computer Vision", section 7, arXiv:1512.00567.
     """
 
-    head = "linear"
-    logit_scale = 1.0
-    num_ratings = 0
-
     def __init__(self, epsilon: float, class_weights: Tensor | None = None) -> None:
-        super().__init__()
+        super().__init__(class_weights)
         self.epsilon = epsilon
-        self.register_buffer("class_weights", class_weights, persistent=False)
-        self.class_weights: Tensor | None
-
-    def start_epoch(self, epoch: int) -> None:
-        """Do nothing: the loss is the same in every epoch."""
-
-    def diagnose(self, _output: ModelOutput, _labels: Tensor, /) -> dict[str, float]:
-        """Return nothing: the loss has no curves of its own."""
-        return {}
 
     def forward(
         self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
@@ -66,11 +54,11 @@ class LabelSmoothingLoss(nn.Module):
         return F.cross_entropy(
             logits,
             labels,
-            weight=weights_like(self.class_weights, logits),
+            weight=self.weights_like(logits),
             label_smoothing=self.epsilon,
         )
 
 
-def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> LabelSmoothingLoss:  # noqa: ARG001
+def build(params: Params, *, num_classes: int, class_weights: Tensor | None) -> Loss:  # noqa: ARG001
     """Return the loss; K is read from the logits."""
     return LabelSmoothingLoss(params.epsilon, class_weights)

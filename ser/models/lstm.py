@@ -13,7 +13,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
-from ser.models import _heads, _pooling
+from ser.contracts import Model
+from ser.nn.heads import Head, build_head
+from ser.nn.network import Network
+from ser.nn.pooling import Pooling, build_pooling
 from ser.params import ComponentParams, Tunable
 
 
@@ -86,7 +89,7 @@ class LastState(nn.Module):
         return torch.cat([frames[rows, lengths - 1, :half], frames[:, 0, half:]], dim=-1)
 
 
-class LstmModel(nn.Module):
+class LstmModel(Network):
     """Frames -> stacked bidirectional LSTM -> pooling -> embedding -> head.
 
     Args:
@@ -97,14 +100,11 @@ class LstmModel(nn.Module):
         dropout: After every layer, in [0, 1).
     """
 
-    normalises_inputs = True
-    origin = "from scratch"
-
     def __init__(
         self,
         layers: Sequence[BidirectionalLayer],
-        pooling: LastState | _pooling.Pooling,
-        head: nn.Module,
+        pooling: LastState | Pooling,
+        head: Head,
         *,
         embedding_dim: int,
         dropout: float,
@@ -120,26 +120,22 @@ class LstmModel(nn.Module):
         self.head = head
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ModelOutput:
-        """Classify a batch; see `ser.models._base.Model`."""
+        """Classify a batch; see `ser.contracts.Model`."""
         frames = inputs
         for layer in self.layers:
             frames = self.dropout(layer(frames, lengths))
         embedding = torch.tanh(self.embedding(self.pooling(frames, lengths)))
         return ModelOutput(embedding, self.head(embedding))
 
-    def parameter_depth(self, name: str) -> int:  # noqa: ARG002 (nothing is pretrained)
-        """Return 0: every weight is fresh."""
-        return 0
 
-
-def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> LstmModel:
+def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> Model:
     """Return the model for frames of any feature, with freshly drawn weights."""
     width = 2 * params.hidden_size
     widths = [feature.num_bins] + [width] * (params.num_layers - 1)
     return LstmModel(
         [BidirectionalLayer(width_in, params.hidden_size) for width_in in widths],
-        LastState(width) if params.pooling == "last" else _pooling.build(params.pooling, width),
-        _heads.build(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
+        LastState(width) if params.pooling == "last" else build_pooling(params.pooling, width),
+        build_head(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
         embedding_dim=params.embedding_dim,
         dropout=params.dropout,
     )

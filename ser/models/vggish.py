@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ser.batch import FeatureSpec, HeadName, ModelOutput
+from ser.contracts import Model
 from ser.errors import ParamsError
-from ser.models import _heads, _pooling
+from ser.nn.heads import Head, build_head
+from ser.nn.network import Network
+from ser.nn.pooling import Pooling, PoolingName, build_pooling
 from ser.params import Tunable
 from ser.pretrained.vggish import (
     EMBEDDING_DIM,
@@ -41,7 +44,7 @@ class Params(TrunkParams):
 
     batch_norm: bool = False
     train_patches: int | None = Field(None, ge=1, le=64)
-    pooling: _pooling.PoolingName = "mean"
+    pooling: PoolingName = "mean"
     embedding_dim: int = Field(128, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
@@ -100,7 +103,7 @@ class PatchTrunk(nn.Module):
         return self.trunk.parameter_depth(name.removeprefix("trunk."))
 
 
-class VggishModel(nn.Module):
+class VggishModel(Network):
     """Patch embeddings -> pooling -> embedding -> head.
 
     Args:
@@ -115,8 +118,8 @@ class VggishModel(nn.Module):
     def __init__(
         self,
         patches: PatchTrunk | None,
-        pooling: _pooling.Pooling,
-        head: nn.Module,
+        pooling: Pooling,
+        head: Head,
         *,
         embedding_dim: int,
         dropout: float,
@@ -135,10 +138,31 @@ class VggishModel(nn.Module):
         self.head = head
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> ModelOutput:
-        """Classify a batch; see `ser.models._base.Model`."""
+        """Classify a batch; see `ser.contracts.Model`."""
         if self.patches is not None:
             inputs, lengths = self.patches(inputs, lengths)
-        pooled = self.dropout(self.pooling(inputs, lengths))
+        return self._classify(inputs, lengths)
+
+    def classify_patches(self, patches: Tensor, lengths: Tensor) -> ModelOutput:
+        """Classify utterances that are cut already, as a graph without loops wants them.
+
+        Args:
+            patches: `(batch, num_patches, 96, 64)`.
+            lengths: Valid patches per row `(batch,)`.
+
+        Raises:
+            ValueError: The trunk is frozen, so there is none here.
+        """
+        if self.patches is None:
+            raise ValueError("this model reads embeddings of patches, not patches")
+        embeddings = self.patches.trunk(patches.flatten(0, 1))
+        # Each size by itself: those of a slice of the shape would be fixed in a graph.
+        rows = embeddings.view(patches.shape[0], patches.shape[1], -1)
+        return self._classify(rows, lengths)
+
+    def _classify(self, embeddings: Tensor, lengths: Tensor) -> ModelOutput:
+        """Return what a batch of embeddings of patches `(batch, num_patches, 128)` says."""
+        pooled = self.dropout(self.pooling(embeddings, lengths))
         embedding = torch.tanh(self.embedding(pooled))
         return ModelOutput(embedding, self.head(embedding))
 
@@ -150,7 +174,7 @@ class VggishModel(nn.Module):
         return self.patches.parameter_depth(name.removeprefix(prefix))
 
 
-def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> VggishModel:
+def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadName) -> Model:
     """Return the model for frames of `logmel` or of `vggish`.
 
     Raises:
@@ -168,8 +192,8 @@ def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadN
         )
     return VggishModel(
         patches,
-        _pooling.build(params.pooling, EMBEDDING_DIM),
-        _heads.build(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
+        build_pooling(params.pooling, EMBEDDING_DIM),
+        build_head(head, embedding_dim=params.embedding_dim, num_classes=num_classes),
         embedding_dim=params.embedding_dim,
         dropout=params.dropout,
         origin=origin,

@@ -6,20 +6,17 @@ happens to lie on the disk. Only `download` speaks to the network.
 """
 
 import hashlib
-import json
 import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from ser import lineage
+from ser import files, lineage
 from ser.errors import WeightsError
-
-Architecture = Literal["wav2vec2", "hubert", "wavlm", "data2vec_audio"]
-ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 CONFIG, PREPROCESSING = "config.json", "preprocessor_config.json"
 SAFETENSORS, TORCH_FILE = "model.safetensors", "pytorch_model.bin"
@@ -146,7 +143,7 @@ def origin(checkpoint: str, revision: str | None) -> str:
     if revision is not None:
         return _title(checkpoint, revision)
     folder = locate(checkpoint, revision)
-    seed = read_json(folder / CONFIG).get(SEED_KEY)
+    seed = _read_object(folder / CONFIG).get(SEED_KEY)
     return folder.resolve().name if seed is None else f"random weights (seed {seed})"
 
 
@@ -165,7 +162,7 @@ class Preprocessing:
 
 def read_preprocessing(folder: Path) -> Preprocessing:
     """Return what preprocessor_config.json says, or transformers' defaults without one."""
-    content = read_json(folder / PREPROCESSING) if _has(folder, PREPROCESSING) else {}
+    content = _read_object(folder / PREPROCESSING) if _has(folder, PREPROCESSING) else {}
     return Preprocessing(
         int(content.get("sampling_rate", 16000)), bool(content.get("do_normalize", True))
     )
@@ -175,10 +172,11 @@ def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
     """Return config.json of a checkpoint of an architecture, with plain JSON reading.
 
     Raises:
+        FileError: It is missing or damaged.
         WeightsError: Another architecture, or one with parts that are not supported.
     """
-    config = read_json(folder / CONFIG)
-    expected = architecture.replace("_", "-")
+    config = _read_object(folder / CONFIG)
+    expected = ARCHITECTURES[architecture].model_type
     if config.get("model_type") != expected:
         raise WeightsError(
             f"{folder / CONFIG}: model_type is {config.get('model_type')!r}, but {architecture} "
@@ -192,19 +190,8 @@ def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
     return config
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file.
-
-    Raises:
-        WeightsError: Not a JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{path}: not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path}: expected a JSON object, got {type(content).__name__}")
-    return content
+def _read_object(path: Path) -> dict[str, Any]:
+    return files.read_object(path, cure="put the checkpoint there again")
 
 
 def load(folder: Path, architecture: Architecture, *, dropout: float | None = None) -> Any:
@@ -241,8 +228,7 @@ def load(folder: Path, architecture: Architecture, *, dropout: float | None = No
                 folder,
                 config=config,
                 dtype=torch.float32,
-                # WavLM has no other; its attention is replaced in ser.pretrained.transformer.
-                attn_implementation="eager" if architecture == "wavlm" else "sdpa",
+                attn_implementation=ARCHITECTURES[architecture].attention,
                 use_safetensors=_weights_name(folder) == SAFETENSORS,
                 output_loading_info=True,
             )

@@ -4,15 +4,15 @@ They take the place of licensed or large weights wherever only the machinery cou
 through the same loading. Their config.json says that they were drawn and not learnt.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from ser import files
 from ser.params import Section
 from ser.pretrained import checkpoints
-from ser.pretrained.checkpoints import Architecture
+from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 
 class TinyCheckpoint(Section):
@@ -64,7 +64,7 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
     from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.for_model(
-        params.architecture.replace("_", "-"),
+        ARCHITECTURES[params.architecture].model_type,
         **_settings(params),
         **{checkpoints.SEED_KEY: params.seed},
     )
@@ -81,8 +81,7 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
         "return_attention_mask": params.norm == "layer",
         "sampling_rate": 16000,
     }
-    text = json.dumps(preprocessing, indent=2) + "\n"
-    (folder / checkpoints.PREPROCESSING).write_text(text, encoding="utf-8")
+    files.write_json(folder / checkpoints.PREPROCESSING, preprocessing)
 
 
 def _settings(params: TinyCheckpoint) -> dict[str, Any]:

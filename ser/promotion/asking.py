@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import soundfile
+from numpy.typing import NDArray
 
 from ser import predictions
 from ser.data import audio
 from ser.errors import RegistryError
+from ser.evaluation import calibration
 from ser.promotion import answering_process
 from ser.promotion.perturbations import PERTURBATIONS
 from ser.registry.gates import Served
@@ -131,10 +133,19 @@ def compare(
     factors = [a["seconds"] / q.duration_s for q, a in zip(asked, answers, strict=True)]
     return Served(
         num_utterances=len(plain),
-        difference=float(np.abs(served - expected.loc[list(plain)].to_numpy()).max()),
+        difference=_largest_difference(served, expected.loc[list(plain)].to_numpy()),
         stability={name: float(np.mean(values)) for name, values in same.items()},
         real_time_factor=float(np.median(factors)),
     )
+
+
+def _largest_difference(served: NDArray[np.float64], tracked: NDArray[np.float64]) -> float:
+    """Return the largest difference of a log-probability, in nats.
+
+    A logit's rounding shows in it undiminished; in a probability near 0 or 1 nothing does.
+    """
+    pair = (calibration.log_probabilities(values) for values in (served, tracked))
+    return float(np.abs(np.subtract(*pair)).max())
 
 
 def _base64(content: bytes) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ser import lineage
+from ser import files, lineage
 from ser.promotion import measuring, records
 from ser.promotion.measuring import Workplace
 from ser.registry import gates
@@ -97,7 +97,7 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
     }
     with experiment.run(spec) as tracker, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decision.json"
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        files.write_json(path, content)
         tracker.log_artifact(path)
     place.registry.tag(
         challenger,

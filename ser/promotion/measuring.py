@@ -1,16 +1,15 @@
 """Measure what the gates want to know of a challenger; judge nothing."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from ser import lineage, predictions
 from ser.data import manifest
+from ser.data.split_report import SplitReport
 from ser.errors import RegistryError
 from ser.evaluation import calibration, comparison, slices, summary
 from ser.evaluation.summary import CellSummary
@@ -150,26 +149,28 @@ def _audit(version: Version, root: Path) -> Audit | None:
     path = root / "data" / "split_report.json"
     if not path.is_file():
         return None
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    report = SplitReport.read(path)
     matches = {}
-    for name, file in (("split", "splits.csv"), ("manifest", "manifest.jsonl")):
+    for name, file, said in (
+        ("split", "splits.csv", report.split_sha256),
+        ("manifest", "manifest.jsonl", report.manifest_sha256),
+    ):
         found = root / "data" / file
         digest = lineage.sha256_file(found) if found.is_file() else lineage.NONE
-        said = {report.get(f"{name}_sha256"), version.tags.get(f"ser.{name}_sha256")}
-        matches[name] = said == {digest}
+        matches[name] = {said, version.tags.get(f"ser.{name}_sha256")} == {digest}
     shared = {
         speaker
-        for fold in report["folds"]
-        for parts, pair in fold["shared"].items()
+        for fold in report.folds
+        for parts, pair in fold.shared.items()
         if parts.endswith("-test")
-        for speaker in pair["speaker"]
+        for speaker in pair.speaker
     }
     return Audit(
         split_matches=matches["split"],
         manifest_matches=matches["manifest"],
         num_shared_speakers=len(shared),
-        protocol=report["protocol"],
-        speaker_independent=report["speaker_independent"],
+        protocol=report.protocol,
+        speaker_independent=report.speaker_independent,
     )
 
 

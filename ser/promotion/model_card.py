@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pandas as pd
 
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import slices
 from ser.evaluation.summary import CellSummary
 from ser.registry.bundle import Bundle
@@ -16,7 +17,7 @@ _TEMPLATE = "model_card.md.j2"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a card is made of.
+    """What a model card is made of.
 
     Args:
         bundle: The model.
@@ -29,8 +30,8 @@ class Facts:
     bundle: Bundle
     scores: CellSummary
     slices: pd.DataFrame
-    split: dict[str, Any]
-    card: dict[str, Any]
+    split: SplitReport
+    card: CorpusCard
 
 
 def render(facts: Facts) -> str:

@@ -10,15 +10,14 @@ from statistics import median_low
 from typing import Any
 
 import pandas as pd
-import torch
-from accelerate import Accelerator
 from safetensors.torch import save_file
 
-from ser import predictions, seeding
+from ser import predictions
 from ser.errors import BundleError
 from ser.features.dataset import FeatureDataset
 from ser.grid import inputs as cell_inputs
-from ser.grid.inputs import InputPaths, Inputs
+from ser.grid.inputs import Inputs
+from ser.project import Project
 from ser.promotion.params import AnswerParams
 from ser.promotion.registration import Packed
 from ser.registry import bundle as bundles
@@ -27,12 +26,12 @@ from ser.registry.bundle import Training
 from ser.registry.packing import TrainedCell
 from ser.tracking.cells import RunRecord
 from ser.tracking.memory_tracker import MemoryTracker
+from ser.training import device
 from ser.training.fit import FitContext
-from ser.training.fold import SavedFold
 from ser.training.model_selection import DevelopmentData, Selected, select
 from ser.training.plan import CellPlan
 from ser.training.predict import predict
-from ser.training.recipe import ACCELERATE_PRECISION
+from ser.training.saved_fold import SavedFold
 
 
 def pack(
@@ -100,29 +99,20 @@ def _inputs(cell: TrainedCell, record: RunRecord) -> Inputs:
     section = dict(record.spec.params["feature"])
     name = str(section.pop("name"))
     section.pop("sampling_rate")
-    paths = InputPaths(
-        manifest=cell.data / "manifest.jsonl",
-        card=cell.data / "corpus.json",
-        splits=cell.data / "splits.csv",
-        split_report=cell.data / "split_report.json",
-        features=cell.data / "features" / name,
-    )
-    return cell_inputs.load(paths, feature_params=section)
+    return cell_inputs.load(Project(cell.data.parent), name, feature_params=section)
 
 
 def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:
     """Train on every utterance of the corpus, up to an epoch."""
-    on_cpu = plan.training.device == "cpu" or not torch.accelerator.is_available()
-    accelerator = Accelerator(
-        cpu=on_cpu, mixed_precision=ACCELERATE_PRECISION[plan.training.precision]
-    )
-    strict = accelerator.device.type == "cpu"
-    seeding.make_deterministic(plan.training.num_threads, strict=strict)
     everything = DevelopmentData(
         tuple(sorted(data.label_of)), (), data.store, data.label_of, data.rating_of
     )
     context = FitContext(
-        accelerator, seed, MemoryTracker(None), plan.emotions, last_epoch=num_epochs
+        device.accelerator(plan.training),
+        seed,
+        MemoryTracker(None),
+        plan.emotions,
+        last_epoch=num_epochs,
     )
     return select(plan, everything, context)
 

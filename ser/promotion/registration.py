@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
@@ -102,14 +104,16 @@ def register(
             f"{cell.folder}: its runs are not in the tracking store; `ser restore-runs` brings "
             f"them back"
         )
-    card = model_card.render(_facts(cell, bundle))
+    description = model_card.render(_facts(cell, bundle))
     tags = {
         **_tags(bundle),
         "ser.cell_run_id": cell_run,
         "ser.cell_run_key": record.cell.spec.run_key,
     }
     experiment = records.open_experiment(tags, root=root)
-    uri = _log(experiment, folder, bundle, packed.tracked, card=card, tags=tags, root=root)
+    uri = _log(
+        experiment, folder, bundle, packed.tracked, description=description, tags=tags, root=root
+    )
     name = versions.model_name(bundle.corpus["name"], bundle.corpus["protocol"])
     registry = versions.open_registry(root)
     registered = registry.register(
@@ -117,7 +121,7 @@ def register(
         source=uri,
         run_id=str(experiment.run_id(bundle.sha256[:32])),
         tags=tags,
-        description=card,
+        description=description,
     )
     shutil.rmtree(folder)
     weights = bundle.training.described
@@ -143,7 +147,7 @@ def _log(
     bundle: Bundle,
     tracked: pd.DataFrame,
     *,
-    card: str,
+    description: str,
     tags: Mapping[str, str],
     root: Path,
 ) -> str:
@@ -159,7 +163,7 @@ def _log(
             "min_confidence": bundle.answering.min_confidence,
             "window_s": bundle.answering.window_s,
         },
-        note=card,
+        note=description,
     )
     with experiment.run(spec) as tracker:
         if not isinstance(tracker, mlflow_tracker.SilentTracker):
@@ -171,7 +175,7 @@ def _log(
                 bundle,
                 run_id=str(experiment.run_id(key)),
                 tracking_uri=experiment.uri,
-                card=card,
+                model_card=description,
                 root=root,
             )
             tracker.set_tags({"ser.model_uri": info.model_uri})
@@ -186,8 +190,8 @@ def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:
         bundle,
         scores(cell, frame, utterances),
         slices.table(frame, slices.values_of(utterances)),
-        cell.read_json("split_report.json"),
-        cell.read_json("corpus.json"),
+        SplitReport.read(cell.data / "split_report.json"),
+        CorpusCard.read(cell.data / "corpus.json"),
     )
 
 

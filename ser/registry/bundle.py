@@ -5,17 +5,17 @@ normalisation and, unless told otherwise, the checkpoint of the frozen prefix. E
 pinned by its SHA-256, so a bundle is whole or refused.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ser import lineage
+from ser import files, lineage
 from ser.errors import BundleError
+from ser.files import JsonArtefact
 from ser.params import ComponentParams, Section, parse
 from ser.registry import prefix
 from ser.training.plan import CellPlan
@@ -90,7 +90,7 @@ class Training(Section):
         return f"fold {self.fold}, seed {self.seed}, epoch {self.num_epochs}"
 
 
-class Bundle(Section):
+class Bundle(JsonArtefact):
     """The content of bundle.json.
 
     Args:
@@ -106,6 +106,13 @@ class Bundle(Section):
         environment: Machine and versions of the training.
         files: Path in the folder -> SHA-256.
     """
+
+    what: ClassVar[str] = "the description of a bundle of this format"
+    cure: ClassVar[str] = (
+        "download the bundle again from the registry, or register the cell anew: "
+        "`ser register <cell>`"
+    )
+    sort_keys: ClassVar[bool] = True
 
     format: Literal[1] = 1
     emotions: tuple[str, ...] = Field(min_length=2)
@@ -197,21 +204,16 @@ def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bun
                 f"{path}: no such file; `dvc checkout` brings it back. Under "
                 f"training.keep_weights: best only the fold of the highest dev UAR has weights"
             )
-    temporary = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    shutil.copy(source.weights, temporary / WEIGHTS)
-    shutil.copy(source.statistics, temporary / STATISTICS)
-    served = {
-        "model": prefix.without_weights(source.bundle.params["model"]),
-        "feature": prefix.pack(source.feature_meta, temporary, embed=embed_checkpoint),
-    }
-    files = lineage.file_digests(temporary, [Path()])
-    bundle = Bundle(**{**source.bundle.model_dump(), "served": served, "files": files})
-    text = json.dumps(bundle.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
-    (temporary / FILE).write_text(f"{text}\n", encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
+    with files.replacing_folder(folder) as part:
+        shutil.copy(source.weights, part / WEIGHTS)
+        shutil.copy(source.statistics, part / STATISTICS)
+        served = {
+            "model": prefix.without_weights(source.bundle.params["model"]),
+            "feature": prefix.pack(source.feature_meta, part, embed=embed_checkpoint),
+        }
+        digests = lineage.file_digests(part, [Path()])
+        bundle = Bundle(**{**source.bundle.model_dump(), "served": served, "files": digests})
+        bundle.write(part / FILE)
     return bundle
 
 
@@ -225,25 +227,17 @@ def read(folder: Path) -> Bundle:
         The content of its bundle.json.
 
     Raises:
-        BundleError: Not a bundle, of another format, or a file is missing, changed or one
-            too many; names the file.
+        BundleError: A file is missing, changed or one too many; names the file.
+        FileError: It has no bundle.json, or one of another format.
     """
-    path = folder / FILE
-    cure = "download it again from the registry, or register the cell anew: `ser register <cell>`"
-    try:
-        bundle = Bundle.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: no such file, so {folder} is not a bundle; {cure}") from error
-    except (ValidationError, UnicodeDecodeError) as error:
-        first = str(error).partition("\n")[0]
-        raise BundleError(f"{path}: not the description of a bundle: {first}; {cure}") from error
+    bundle = Bundle.read(folder / FILE)
     found = lineage.file_digests(folder, [Path()])
     found.pop(FILE)
     if found != dict(bundle.files):
         names = sorted(
             name for name in {*found, *bundle.files} if found.get(name) != bundle.files.get(name)
         )
-        raise BundleError(f"{folder}: files differ from {FILE}: {', '.join(names)}; {cure}")
+        raise BundleError(f"{folder}: files differ from {FILE}: {', '.join(names)}; {Bundle.cure}")
     return bundle
 
 

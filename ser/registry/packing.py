@@ -9,14 +9,16 @@ import pandas as pd
 
 from ser import lineage, predictions
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import BundleError
 from ser.evaluation import calibration
+from ser.features import store
+from ser.project import CellFolder
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.training.fold import SavedFold
-
-_CARD_KEYS = ("name", "licence", "citation", "synthetic")
+from ser.training.saved_fold import SavedFold
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +35,15 @@ class TrainedCell:
 
     def record(self) -> CellRecord:
         """Return its runs as recorded; raise LineageError if they are not there."""
-        return cells.read(self.folder)
+        return cells.read(CellFolder(self.folder))
 
     def frame(self) -> pd.DataFrame:
         """Return its predictions, all folds and seeds, dev and test."""
-        return predictions.read(self.folder / "predictions.parquet")
+        return predictions.read(CellFolder(self.folder).predictions)
 
     def saved(self, fold: int, seed: int) -> SavedFold:
         """Return one fold under one seed."""
-        return SavedFold(self.folder / f"fold-{fold}" / f"seed-{seed}")
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Return the content of a JSON file of the data, e.g. `corpus.json`."""
-        return lineage.read_json(self.data / name)
+        return SavedFold(CellFolder(self.folder).fold(fold, seed).folder)
 
 
 def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = None) -> RunRecord:
@@ -93,14 +91,14 @@ def source_of_fold(
     saved = cell.saved(fold, seed)
     frame = cell.frame()
     dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
-    facts = saved.facts()
+    facts = saved.read_facts()
     training = Training(
         cell=cell.folder.name,
         fold=fold,
         seed=seed,
-        num_epochs=int(facts["best_epoch"]),
+        num_epochs=facts.best_epoch,
         run_key=record.spec.run_key,
-        origin=str(facts["origin"]),
+        origin=facts.origin,
     )
     return source(
         cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)
@@ -156,24 +154,27 @@ def source(
         training: What the weights are.
         answers: How the bundle answers.
     """
-    card, split = cell.read_json("corpus.json"), cell.read_json("split_report.json")
+    card = CorpusCard.read(cell.data / "corpus.json")
+    split = SplitReport.read(cell.data / "split_report.json")
     feature = str(record.spec.params["feature"]["name"])
-    lineage_file = lineage.read_json(cell.folder / lineage.RECORD)
     sections = ("model", "loss", "recipe", "training", "feature")
     bundle = Bundle(
-        emotions=tuple(card["emotions"]),
+        emotions=card.emotions,
         params={name: record.spec.params[name] for name in sections},
         served={},
         answering=answers,
         training=training,
         corpus={
-            **{key: card[key] for key in _CARD_KEYS},
-            "protocol": split["protocol"],
-            "speaker_independent": split["speaker_independent"],
+            "name": card.name,
+            "licence": card.licence,
+            "citation": card.citation,
+            "synthetic": card.synthetic,
+            "protocol": split.protocol,
+            "speaker_independent": split.speaker_independent,
         },
         tags=dict(record.spec.tags),
-        environment=lineage_file["environment"],
+        environment=lineage.Record.read(cell.folder / lineage.RECORD).environment,
         files={},
     )
-    meta = cell.read_json(f"features/{feature}/meta.json")
+    meta = store.read_meta(cell.data / "features" / feature)
     return Source(saved.weights, saved.statistics, meta, bundle)

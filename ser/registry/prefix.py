@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import components, lineage
+from ser import lineage
+from ser.components import EXTRACTORS
 from ser.errors import BundleError, WeightsError
-from ser.features.extraction import EXTRACTORS
-from ser.params import ComponentParams, parse
+from ser.params import ComponentParams, params_class_of, parse
 from ser.pretrained import checkpoints
 
 #: Folder of a bundle that holds the prefix' weights.
@@ -18,8 +18,7 @@ _TRUNK = "trunk.safetensors"
 
 def component_params(package: str, name: str, values: Mapping[str, Any]) -> ComponentParams:
     """Return the validated params of a component, e.g. of `ser.models` `lstm`."""
-    params_class: type[ComponentParams] = components.load(package, name).Params
-    return parse(values, params_class, where=f"bundle.json, {package} {name},")
+    return parse(values, params_class_of(package, name), where=f"bundle.json, {package} {name},")
 
 
 def pack(meta: Mapping[str, Any], folder: Path, *, embed: bool) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import published
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.summary import CellSummary
@@ -57,8 +59,8 @@ class Report:
         tuning: What the tuned cells show.
     """
 
-    card: Mapping[str, Any]
-    split: Mapping[str, Any]
+    card: CorpusCard
+    split: SplitReport
     grid: pd.DataFrame
     baselines: pd.DataFrame
     shortcut: Mapping[str, Any]
@@ -131,7 +133,7 @@ def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[
 def render(report: Report) -> str:
     """Return the page as HTML; styles and images are inside."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ser.report"),
+        loader=jinja2.PackageLoader("ser.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -157,7 +159,7 @@ def render(report: Report) -> str:
         rows=report.grid.to_dict("records"),
         best_rows=best,
         best_losses=best_losses(report.grid, evidence.pairs),
-        smallest_p=2 / 2 ** report.card["num_speakers"],
+        smallest_p=2 / 2**report.card.num_speakers,
         calibration_rows=evidence.calibration.to_dict("records"),
         gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
         slice_rows=sliced[is_first].to_dict("records"),
@@ -168,7 +170,7 @@ def render(report: Report) -> str:
         baseline_rows=report.baselines.to_dict("records"),
         not_clear=_not_clear(report),
         origins={cell.name: cell.summary.origin for cell in report.cells},
-        chance=1 / len(report.card["emotions"]),
+        chance=1 / len(report.card.emotions),
     )
 
 

@@ -1,25 +1,34 @@
 """The figures of the report's page, drawn from the cells' results and saved beside it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file
 
 from ser import predictions
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import calibration
 from ser.evaluation.comparison import Cell
 from ser.evaluation.evidence import Findings
 from ser.evaluation.ranks import Ranking
+from ser.evaluation.summary import CellSummary
 from ser.figures import calibration as calibration_figure
+from ser.figures import (
+    confusion,
+    heat_map,
+    intervals,
+    layers,
+    learning_curves,
+    ranks,
+    style,
+)
 from ser.figures import embeddings as embedding_figure
-from ser.figures import heat_map, intervals, layers, ranks, style
 from ser.figures.embeddings import Embeddings
-
-PREDICTIONS = "predictions.parquet"
+from ser.project import CellFolder
+from ser.training.saved_fold import SavedFold
 
 
 class Drawn(NamedTuple):
@@ -32,12 +41,12 @@ class Drawn(NamedTuple):
 
 def draw(
     folder: Path,
-    cells: Mapping[Cell, Path],
+    cells: Mapping[Cell, CellFolder],
     grid: pd.DataFrame,
     baselines: pd.DataFrame,
     evidence: Findings,
-    card: Mapping[str, Any],
-    split: Mapping[str, Any],
+    card: CorpusCard,
+    split: SplitReport,
 ) -> Drawn:
     """Draw all of them but the cells' own.
 
@@ -50,7 +59,7 @@ def draw(
         card: The corpus card.
         split: The split report.
     """
-    footer, emotions = style.footer(card, split), tuple(card["emotions"])
+    footer, emotions = style.footer(card, split), card.emotions
     best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
     return Drawn(
         {
@@ -60,19 +69,50 @@ def draw(
         },
         draw_calibration(
             folder,
-            {"-".join(cell): predictions.read(cells[cell] / PREDICTIONS) for cell in best},
+            {"-".join(cell): predictions.read(cells[cell].predictions) for cell in best},
             footer=footer,
         ),
         draw_embeddings(folder, cells, emotions, footer=footer),
     )
 
 
-def layer_weights(cells: Mapping[Cell, Path]) -> dict[str, list[list[float]]]:
+def draw_cell(folder: CellFolder, cell: CellFolder, summary: CellSummary, *, footer: str) -> None:
+    """Draw a cell's own figures, and a confusion matrix for every fold under every seed.
+
+    Args:
+        folder: Where they go; those of a fold below `fold-<k>/seed-<s>`, PNG only.
+        cell: The scored cell.
+        summary: Its scores.
+        footer: Below every figure.
+    """
+    name = cell.folder.name
+    title = name.replace("-", " × ", 1)  # noqa: RUF001
+    matrix = confusion.confusion_matrix(
+        summary.confusion, summary.emotions, title=title, footer=footer
+    )
+    style.save(matrix, folder.folder / "confusion")
+    history = pd.read_csv(cell.history)
+    curves = learning_curves.learning_curves(history, title=title, footer=footer)
+    style.save(curves, folder.folder / "learning_curves")
+    test = predictions.read(cell.predictions).query("part == 'test'")
+    for key, rows in test.groupby(["fold", "seed"]):
+        fold, seed = (int(part) for part in np.array(key))
+        if set(summary.emotions) - set(rows["truth"]):
+            continue  # shares of a class that nobody spoke are no numbers
+        scores, of_fold = predictions.score(rows), folder.fold(fold, seed)
+        title = f"{name}/fold-{fold}/seed-{seed}"
+        matrix = confusion.confusion_matrix(
+            scores.confusion, summary.emotions, title=title, footer=footer
+        )
+        style.save(matrix, of_fold.folder / "confusion", formats=("png",))
+
+
+def layer_weights(cells: Mapping[Cell, CellFolder]) -> dict[str, list[list[float]]]:
     """Return what frozen layers contribute, per fold and seed, of cells that learn it."""
     found: dict[str, list[list[float]]] = {}
     for cell, folder in cells.items():
-        for path in sorted(folder.glob("fold-*/seed-*/facts.json")):
-            weights = json.loads(path.read_text(encoding="utf-8")).get("layer_weights")
+        for fold in folder.folds():
+            weights = SavedFold(fold.folder).read_facts().layer_weights
             if weights is not None:
                 found.setdefault("-".join(cell), []).append(weights)
     return found
@@ -104,8 +144,8 @@ def draw_grid(
     title = "UAR of every cell and of the baselines"
     overview = intervals.grid_intervals(grid, baselines, chance=chance, title=title, footer=footer)
     return {
-        "heat_map": style.save(cells, folder / "heat_map")[0],
-        "grid": style.save(overview, folder / "grid")[0],
+        "heat_map": style.save(cells, folder / "heat_map"),
+        "grid": style.save(overview, folder / "grid"),
     }
 
 
@@ -115,7 +155,7 @@ def draw_ranks(folder: Path, ranking: Ranking | None, *, footer: str) -> dict[st
         return {}
     title = "Losses ranked by every speaker's UAR, mean over models"
     drawn = ranks.critical_difference(ranking, title=title, footer=footer)
-    return {"ranks": style.save(drawn, folder / "ranks")[0]}
+    return {"ranks": style.save(drawn, folder / "ranks")}
 
 
 def draw_calibration(
@@ -141,12 +181,12 @@ def draw_calibration(
             title=f"{name}: calibration and abstention on the test parts",
             footer=footer,
         )
-        drawn[name] = style.save(figure, folder / f"calibration_{name}")[0]
+        drawn[name] = style.save(figure, folder / f"calibration_{name}")
     return drawn
 
 
 def draw_embeddings(
-    folder: Path, cells: Mapping[Cell, Path], emotions: tuple[str, ...], *, footer: str
+    folder: Path, cells: Mapping[Cell, CellFolder], emotions: tuple[str, ...], *, footer: str
 ) -> dict[str, Path]:
     """Draw the embeddings of the first fold's test part under the first seed.
 
@@ -161,7 +201,8 @@ def draw_embeddings(
     """
     by_model: dict[str, dict[str, Embeddings]] = {}
     for (model, loss), cell in sorted(cells.items()):
-        arrays = load_file(sorted(cell.glob("fold-1/seed-*/embeddings.safetensors"))[0])
+        first = next(fold for fold in cell.folds() if fold.folder.parent.name == "fold-1")
+        arrays = SavedFold(first.folder).read_embeddings()
         by_model.setdefault(model, {})[loss] = Embeddings(
             arrays["embeddings"].astype(np.float32), arrays["labels"], arrays.get("prototypes")
         )
@@ -169,7 +210,7 @@ def draw_embeddings(
     for model, of_loss in by_model.items():
         title = f"{model}: embeddings of unseen speakers, test part of fold 1"
         figure = embedding_figure.embedding_maps(of_loss, emotions, title=title, footer=footer)
-        drawn[model] = style.save(figure, folder / f"embeddings_{model}")[0]
+        drawn[model] = style.save(figure, folder / f"embeddings_{model}")
     return drawn
 
 
@@ -190,4 +231,4 @@ def draw_layer_weights(
         return {}
     title = "What each frozen layer contributes"
     figure = layers.layer_weights(weights, title=title, footer=footer)
-    return {"layers": style.save(figure, folder / "layers")[0]}
+    return {"layers": style.save(figure, folder / "layers")}

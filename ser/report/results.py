@@ -1,7 +1,6 @@
 """The finished comparison, for a terminal and for a Markdown page; no number by hand."""
 
 import datetime
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from ser import lineage
+from ser import files, lineage, tables
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import grid_table
 from ser.evaluation.summary import CellSummary
@@ -34,13 +35,13 @@ class Result:
     grid: pd.DataFrame
     baselines: pd.DataFrame
     origins: Mapping[str, str]
-    card: Mapping[str, Any]
-    split: Mapping[str, Any]
+    card: CorpusCard
+    split: SplitReport
 
     @property
     def name(self) -> str:
         """`<corpus>-<number of emotions>`, the name of its place in a page."""
-        return f"{self.card['name']}-{len(self.card['emotions'])}"
+        return f"{self.card.name}-{len(self.card.emotions)}"
 
     @property
     def weights(self) -> str:
@@ -61,18 +62,15 @@ def read(reports: Path, data: Path) -> Result:
         data: Folder of corpus.json and split_report.json.
 
     Raises:
-        LineageError: A file is missing.
+        FileError: A file is missing or damaged.
     """
-    try:
-        return Result(
-            pd.read_csv(reports / "grid.csv"),
-            pd.read_csv(reports / "baselines.csv"),
-            json.loads((reports / "origins.json").read_text(encoding="utf-8")),
-            json.loads((data / "corpus.json").read_text(encoding="utf-8")),
-            json.loads((data / "split_report.json").read_text(encoding="utf-8")),
-        )
-    except FileNotFoundError as error:
-        raise LineageError(f"{error.filename}: no such file; `make repro` makes it") from error
+    return Result(
+        tables.read_csv(reports / "grid.csv"),
+        tables.read_csv(reports / "baselines.csv"),
+        files.read_object(reports / "origins.json"),
+        CorpusCard.read(data / "corpus.json"),
+        SplitReport.read(data / "split_report.json"),
+    )
 
 
 def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
@@ -83,7 +81,7 @@ def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary
         summaries: (model, loss) -> scores.
     """
     origins = {"-".join(cell): scores.origin for cell, scores in summaries.items()}
-    (reports / "origins.json").write_text(json.dumps(origins, indent=2) + "\n", encoding="utf-8")
+    files.write_json(reports / "origins.json", origins)
 
 
 def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> None:
@@ -114,7 +112,7 @@ def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> 
         tags=best.experiment_tags,
     )
     with experiment.run(spec) as tracker:
-        tracker.log_metrics({"test/uar": best.cell.metrics["test/uar"]})
+        tracker.log_metrics({"test/uar": best.cell.scores["test/uar"]})
         for path in (page, *sorted(reports.glob("*.csv"))):
             tracker.log_artifact(path)
 
@@ -131,7 +129,7 @@ def as_text(result: Result) -> str:
         *baselines,
         f"weights before training: {result.weights}",
     ]
-    if result.card["synthetic"]:
+    if result.card.synthetic:
         lines.append(SYNTHETIC_NOTICE)
     return "\n".join(lines)
 
@@ -146,9 +144,9 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     """
     card, split = result.card, result.split
     lines = [
-        f"{footer(card, split)}: {card['num_used']} utterances, {card['num_speakers']} speakers, "
-        f"{len(card['emotions'])} emotions ({', '.join(card['emotions'])}), "
-        f"{len(split['folds'])} folds",
+        f"{footer(card, split)}: {card.num_used} utterances, {card.num_speakers} speakers, "
+        f"{len(card.emotions)} emotions ({', '.join(card.emotions)}), "
+        f"{len(split.folds)} folds",
         "",
         "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
         "|---|---|---|---|---|---|",
@@ -165,7 +163,7 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     )
     command = f"make use PRESET={preset} && make repro && .venv/bin/ser results --into README.md"
     lines += ["", f"Written on {today.isoformat()} by `{command}`."]
-    if card["synthetic"]:
+    if card.synthetic:
         lines += ["", SYNTHETIC_NOTICE]
     return "\n".join(lines)
 
@@ -198,7 +196,7 @@ def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -
         raise LineageError(f"{page}: no place for the table; it needs the lines {start} and {end}")
     preset = _preset(configs)
     table = as_markdown(result, today=datetime.datetime.now().astimezone().date(), preset=preset)
-    page.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+    files.write_text(page, f"{before}{start}\n{table}\n{end}{after}")
 
 
 def _preset(configs: Path) -> str:

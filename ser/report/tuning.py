@@ -1,15 +1,16 @@
 """What the report shows of tuning: what it brought, what was chosen, how the search went."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ser import lineage
-from ser.errors import LineageError
+from ser import tables
+from ser.errors import FileError, LineageError
 from ser.evaluation import tuning_gain
+from ser.grid import tuned
 
 #: File name of a study's figure -> its caption, in the order shown.
 _CAPTIONS = {
@@ -47,20 +48,21 @@ def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
         figures: reports/tuning, `<cell>/fold-<k>/<figure>.png`; may be empty.
 
     Raises:
-        LineageError: A file is missing or is not what these stages write.
+        FileError: A file is missing or is not what these stages write.
+        LineageError: The files are of different runs of these stages.
     """
     gains = _read_gains(gains_file)
-    content = lineage.read_json(tuned_file)
     is_tuned = gains["num_trials"] > 0
     chosen = {}
     for model, loss in zip(*(gains.loc[is_tuned, key] for key in ("model", "loss")), strict=True):
-        try:
-            chosen[f"{model}-{loss}"] = _rows(content[model][loss])
-        except (LookupError, ValueError, TypeError, AttributeError) as error:
+        cell = tuned.read(tuned_file, model, loss)
+        names = {tuple(fold.params) for fold in cell.values()}
+        if len(names) != 1 or any(fold.dev_uar is None for fold in cell.values()):
             raise LineageError(
-                f"{tuned_file}: holds no outcome of tuning {model}.{loss}, of which {gains_file} "
-                f"tells ({error!r}); run `dvc repro tune gain`"
-            ) from error
+                f"{tuned_file}: {model}.{loss} was not tuned on every fold, but {gains_file} tells "
+                f"of it; run `dvc repro tune gain`"
+            )
+        chosen[f"{model}-{loss}"] = [{"fold": fold, **asdict(cell[fold])} for fold in sorted(cell)]
     return Tuning(
         gains[is_tuned],
         [f"{row['model']}-{row['loss']}" for row in gains[~is_tuned].to_dict("records")],
@@ -71,31 +73,16 @@ def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
 
 def _read_gains(path: Path) -> pd.DataFrame:
     """Return the rows of reports/tuning.csv with their verdict."""
+    cure = "`dvc repro gain` makes it"
+    gains = tables.read_csv(path, cure=cure)
     try:
-        gains = pd.read_csv(path)[list(tuning_gain.COLUMNS)]
+        gains = gains[list(tuning_gain.COLUMNS)]
         numbers = gains.columns.drop(["model", "loss"])
         gains = gains.astype(dict.fromkeys(numbers, float) | {"num_trials": int})
-    except (OSError, ValueError, KeyError) as error:
-        raise LineageError(
-            f"{path}: is not what tuning brought ({error}); run `dvc repro gain`"
-        ) from error
+    except (ValueError, KeyError) as error:
+        raise FileError(f"{path}: it is not what tuning brought ({error}); {cure}") from error
     ends = zip(gains["low"], gains["high"], strict=True)
     return gains.assign(verdict=[tuning_gain.verdict(low, high) for low, high in ends])
-
-
-def _rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what was chosen, fold by fold; all folds searched the same params."""
-    folds = sorted(entry.items(), key=lambda item: int(item[0]))
-    names = list(folds[0][1]["params"])
-    return [
-        {
-            "fold": int(fold),
-            "num_trials": int(found["num_trials"]),
-            "dev_uar": float(found["dev_uar"]),
-            "params": {name: float(found["params"][name]) for name in names},
-        }
-        for fold, found in folds
-    ]
 
 
 def _pictures(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Path]]:

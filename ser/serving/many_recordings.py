@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser import lineage
+from ser import lineage, tables
 from ser.errors import AudioInputError
 from ser.progress import Progress
 from ser.serving import audio_input
@@ -75,7 +75,7 @@ def predict(
         partial.mkdir(parents=True)
         (partial / digest).touch()
     bar = iter(progress(range(len(paths))))
-    tables = []
+    answered = []
     for number, members in enumerate(_chunks(paths)):
         file = partial / f"{number:06d}.parquet"
         if not file.exists():
@@ -83,18 +83,15 @@ def predict(
             for path in members:
                 rows.append(_row(path, predictor, model))
                 next(bar, None)
-            temporary = file.with_suffix(".part")
-            pd.DataFrame(rows, columns=_columns(predictor)).to_parquet(temporary, index=False)
-            temporary.replace(file)
+            tables.write_parquet(file, pd.DataFrame(rows, columns=_columns(predictor)))
         else:
             for _ in members:
                 next(bar, None)
-        tables.append(pd.read_parquet(file))
+        answered.append(tables.read_parquet(file, cure=f"remove {partial}"))
     next(bar, None)
-    table = pd.concat([table.astype(object) for table in tables], ignore_index=True)
+    table = pd.concat([table.astype(object) for table in answered], ignore_index=True)
     table = table.astype(dict.fromkeys(_numbers(predictor), "float64"))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(out, index=False)
+    tables.write_parquet(out, table)
     shutil.rmtree(partial)
     return table
 

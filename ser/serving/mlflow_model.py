@@ -198,7 +198,7 @@ def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
 
 
 def log(
-    folder: Path, bundle: Bundle, *, run_id: str, tracking_uri: str, card: str, root: Path
+    folder: Path, bundle: Bundle, *, run_id: str, tracking_uri: str, model_card: str, root: Path
 ) -> ModelInfo:
     """Log a bundle as a model of a run.
 
@@ -207,7 +207,7 @@ def log(
         bundle: Its description.
         run_id: MLflow's id of the run that it belongs to.
         tracking_uri: The store of that run.
-        card: The model card, Markdown; kept beside the bundle.
+        model_card: The model card, Markdown; kept beside the bundle.
         root: The project's root: its package `ser` travels with the model, so that it is
             served by the code that it was judged with.
 
@@ -220,7 +220,7 @@ def log(
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
         warnings.simplefilter("ignore")
-        mlflow.log_text(card, "model_card.md")
+        mlflow.log_text(model_card, "model_card.md")
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(code),

@@ -5,21 +5,23 @@ probabilities; for the others all from the frames (`mfcc`, frozen VGGish) or fro
 frames (VGGish), which the extractor named in `features.json` computes beside it.
 """
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ser import files
+from ser.contracts import Model
 from ser.errors import BundleError
-from ser.evaluation import calibration
+from ser.features.extractors.speech_transformer import SpeechTransformerExtractor
 from ser.models.vggish import VggishModel
-from ser.pretrained.checkpoints import ARCHITECTURES
+from ser.nn.ratings import RatedModel
+from ser.pretrained.transformer import Prefix
 from ser.pretrained.vggish_frontend import cut_patches, patch_starts
 from ser.serving.predictor import Predictor
 
@@ -37,7 +39,8 @@ class Parity:
     Args:
         folder: Where it was written.
         input: What the graph is given.
-        difference: Largest difference of a calibrated probability.
+        difference: Largest difference of a log-probability, in nats, times the temperature:
+            that of the logits, whatever the temperature makes of it.
         num_signals: Test signals of different lengths.
     """
 
@@ -58,11 +61,12 @@ class Chain(nn.Module):
     def __init__(self, predictor: Predictor, input: Input) -> None:
         super().__init__()
         self.input = input
-        self.prefix: nn.Module | None = None
-        if input == "waveform":
-            extractor: Any = predictor.extractor
-            self.prefix, self.is_normalised = extractor.prefix, extractor.is_normalised
-        self.network: Any = predictor.network
+        self.prefix: Prefix | None = None
+        if isinstance(predictor.extractor, SpeechTransformerExtractor):
+            self.prefix = predictor.extractor.prefix
+            self.is_normalised = predictor.extractor.is_normalised
+            self.is_half = predictor.extractor.dtype == "float16"
+        self.network = _classifier(predictor.network)
         self.mean = torch.from_numpy(predictor.statistics.mean)
         self.std = torch.from_numpy(predictor.statistics.std)
         self.scale = predictor.logit_scale / predictor.bundle.answering.temperature
@@ -79,21 +83,16 @@ class Chain(nn.Module):
                 variance = (values - values.mean()).square().mean()
                 values = (values - values.mean()) / torch.sqrt(variance + 1e-7)
             values = self.prefix(values)
+            if self.is_half:
+                # As stored for training: what was learnt on rounded frames is asked about such.
+                values = values.half().float()
         frames = (values - self.mean) / self.std
-        if self.input == "patches":
-            logits = self._of_patches(frames)
+        lengths = torch.ones(1, dtype=torch.int64) * frames.shape[0]
+        if self.input == "patches" and isinstance(self.network, VggishModel):
+            output = self.network.classify_patches(frames.unsqueeze(0), lengths)
         else:
-            lengths = torch.ones(1, dtype=torch.int64) * frames.shape[0]
-            logits = self.network(frames.unsqueeze(0), lengths).logits[0]
-        return torch.softmax(logits * self.scale, dim=0)
-
-    def _of_patches(self, patches: Tensor) -> Tensor:
-        network = self.network
-        embeddings = network.patches.trunk(patches).unsqueeze(0)
-        lengths = torch.ones(1, dtype=torch.int64) * patches.shape[0]
-        embedding = torch.tanh(network.embedding(network.pooling(embeddings, lengths)))
-        logits: Tensor = network.head(embedding)[0]
-        return logits
+            output = self.network(frames.unsqueeze(0), lengths)
+        return torch.softmax(output.logits[0] * self.scale, dim=0)
 
 
 def export(bundle: Path, out: Path) -> Parity:
@@ -125,12 +124,12 @@ def export(bundle: Path, out: Path) -> Parity:
     _write_graph(Chain(predictor, kind).eval(), torch.from_numpy(inputs[-1]), kind, out / GRAPH)
     _write_features(predictor, kind, out / FEATURES)
     session = onnxruntime.InferenceSession(out / GRAPH, providers=["CPUExecutionProvider"])
+    temperature = predictor.bundle.answering.temperature
     differences = []
     for signal, values in zip(signals, inputs, strict=True):
         found = session.run(["probabilities"], {kind: values})[0]
-        raw = predictor.logits(signal).softmax(0).numpy()[np.newaxis]
-        expected = calibration.scale(raw, predictor.bundle.answering.temperature)[0]
-        differences.append(float(np.abs(found - expected).max()))
+        expected = (predictor.logits(signal) / temperature).softmax(0).numpy()
+        differences.append(temperature * _difference(found, expected))
     return Parity(out, kind, max(differences), len(signals))
 
 
@@ -138,29 +137,47 @@ def as_text(parity: Parity) -> str:
     """Return the result of an export for a terminal."""
     return (
         f"{parity.folder / GRAPH}: from {parity.input} to calibrated probabilities; largest "
-        f"difference from the bundle {parity.difference:.1e} over {parity.num_signals} signals"
+        f"difference of a logit from the bundle's {parity.difference:.1e} over "
+        f"{parity.num_signals} signals"
     )
 
 
+def _difference(found: NDArray[np.float32], expected: NDArray[np.float64]) -> float:
+    """Return the largest difference of a log-probability that float32 can hold."""
+    least = np.finfo(np.float32).tiny
+    pair = (np.log(np.maximum(values, least)) for values in (found, expected))
+    return float(np.abs(np.subtract(*pair)).max())
+
+
 def _input_of(predictor: Predictor) -> Input:
-    if predictor.bundle.served["feature"]["name"] in ARCHITECTURES:
+    if isinstance(predictor.extractor, SpeechTransformerExtractor):
         return "waveform"
-    network: Any = predictor.network
-    inner = getattr(network, "model", network)
-    if isinstance(inner, VggishModel) and inner.patches is not None:
-        return "patches"
-    return "frames"
+    return "frames" if _patch_hop(predictor.network) is None else "patches"
 
 
-def _graph_input(predictor: Predictor, kind: Input, signal: NDArray[np.float32]) -> Any:
+def _classifier(network: Model) -> Model:
+    """Return the part of a model that classifies; the head for ratings is left out."""
+    return network.model if isinstance(network, RatedModel) else network
+
+
+def _patch_hop(network: Model) -> int | None:
+    """Return the frames from one patch to the next of a model that cuts patches, else None."""
+    inner = _classifier(network)
+    if not isinstance(inner, VggishModel) or inner.patches is None:
+        return None
+    return inner.patches.patch_hop
+
+
+def _graph_input(
+    predictor: Predictor, kind: Input, signal: NDArray[np.float32]
+) -> NDArray[np.float32]:
     if kind == "waveform":
         return signal
     frames = predictor.extractor(signal)
-    if kind == "frames":
+    hop = _patch_hop(predictor.network)
+    if hop is None:
         return frames
-    network: Any = predictor.network
-    starts = patch_starts(len(frames), network.patches.patch_hop)
-    return cut_patches(torch.from_numpy(frames), starts).numpy()
+    return cut_patches(torch.from_numpy(frames), patch_starts(len(frames), hop)).numpy()
 
 
 def _write_graph(chain: Chain, example: Tensor, kind: Input, path: Path) -> None:
@@ -193,7 +210,7 @@ def _write_features(predictor: Predictor, kind: Input, path: Path) -> None:
         "bundle_sha256": bundle.sha256,
         "synthetic": bundle.is_synthetic,
     }
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    files.write_json(path, content)
 
 
 def _signals(sampling_rate: int) -> list[NDArray[np.float32]]:

@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from ser import components
 from ser.batch import FeatureSpec
+from ser.contracts import Extractor, Model
 from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features.dataset import Statistics
-from ser.features.extraction import EXTRACTORS
-from ser.features.extractors._base import Extractor
+from ser.features.extraction import build_extractor
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.serving import audio_input
@@ -88,14 +87,14 @@ class Predictor:
         bundle: Bundle,
         extractor: Extractor,
         statistics: Statistics,
-        network: nn.Module,
+        network: Model,
         device: torch.device,
     ) -> None:
         self.bundle, self.device = bundle, device
         self.extractor, self.statistics = extractor, statistics
         self.network = network.to(device).eval()
         self.sampling_rate = int(bundle.served["feature"]["sampling_rate"])
-        self.logit_scale = float(build_loss(bundle.plan()).logit_scale)
+        self.logit_scale = build_loss(bundle.plan()).logit_scale
         self.limits = InputLimits.model_validate(bundle.answering.limits)
 
     @classmethod
@@ -113,9 +112,7 @@ class Predictor:
         bundle = bundles.read(folder)
         section = bundle.served["feature"]
         params = bundle.feature_params(folder)
-        extractor: Extractor = components.load(EXTRACTORS, section["name"]).build(
-            params, sampling_rate=section["sampling_rate"]
-        )
+        extractor = build_extractor(section["name"], params, sampling_rate=section["sampling_rate"])
         plan = bundle.plan()
         loss = build_loss(plan)
         spec = FeatureSpec(
@@ -146,8 +143,7 @@ class Predictor:
         frames = self.extractor(samples).astype(self.extractor.dtype, copy=False)
         inputs = torch.from_numpy(self.statistics.apply(frames)).unsqueeze(0).to(self.device)
         output = self.network(inputs, torch.tensor([len(frames)], device=self.device))
-        scaled: Tensor = output.logits[0].cpu().double() * self.logit_scale
-        return scaled
+        return output.logits[0].cpu().double() * self.logit_scale
 
     def predict(self, waveform: Waveform) -> Prediction:
         """Return what is heard in a recording.

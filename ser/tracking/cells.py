@@ -1,11 +1,13 @@
 """A cell's runs as files: how they are logged, and how they come back to the tracker.
 
-DVC can restore `runs/<model>-<loss>/` from its cache without running anything; the runs that
-belong to it are then recorded again from `run.json` and `history.csv`.
+Training logs what it knows while it runs, and leaves `run.json`. Scores are added to it and
+to the tracker later, by whoever reads the predictions; figures last. DVC can restore a
+cell's folder from its cache without running anything; the runs that belong to it are then
+recorded again from `run.json` and `history.csv`. So the tracker shows the same, whichever
+way the results came.
 """
 
 import csv
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -13,11 +15,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ser import files, lineage
 from ser.errors import LineageError
+from ser.project import CellFolder
 from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
-
-RECORD = "run.json"
-HISTORY = "history.csv"
 
 #: The columns of history.csv before those of the metrics.
 HISTORY_KEYS = ("fold", "seed", "epoch")
@@ -34,6 +35,9 @@ class RestorableExperiment(Protocol):
     def is_finished(self, run_key: str) -> bool:
         """Return whether the run of a key is recorded to its end."""
 
+    def amend(self, run_key: str, *, topic: str, digest: str) -> AbstractContextManager[Tracker]:
+        """Add to a finished run what was found out later; silent if it has that already."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -43,9 +47,11 @@ class RunRecord:
         spec: What it is opened with.
         fold: Test fold, or None for the run of the whole cell.
         seed: Seed of the run, or None for the run of the whole cell.
-        metrics: Final values, keys that are not recorded per epoch.
-        artifacts: Pairs of a path relative to the cell's folder and a folder among the
-            run's artifacts (empty is the top).
+        metrics: Final values that training knows, keys that are not recorded per epoch.
+        artifacts: What training leaves: pairs of a path relative to the cell's folder and a
+            folder among the run's artifacts (empty is the top).
+        scores: Final values of the test part; empty before the cell is scored.
+        score_artifacts: What scoring leaves, pairs as above.
     """
 
     spec: RunSpec
@@ -53,6 +59,8 @@ class RunRecord:
     seed: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     artifacts: tuple[tuple[str, str], ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    score_artifacts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,11 @@ class CellRecord:
     cell: RunRecord
     folds: tuple[RunRecord, ...]
 
+    @property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """All of them, the parent first."""
+        return (self.cell, *self.folds)
+
 
 def complete(tracker: Tracker, record: RunRecord, folder: Path) -> None:
     """Log what a run ends with: final metrics and artifacts.
@@ -87,49 +100,50 @@ def complete(tracker: Tracker, record: RunRecord, folder: Path) -> None:
         tracker.log_artifact(folder / path, folder=destination)
 
 
-def write(folder: Path, record: CellRecord) -> None:
+def write(cell: CellFolder, record: CellRecord) -> None:
     """Write a cell's record to `run.json`; values that are not finite become null.
 
     Args:
-        folder: The cell's folder, which exists.
+        cell: The cell's folder, which exists.
         record: The cell.
     """
     content = asdict(record)
     for run in (content["cell"], *content["folds"]):
-        run["metrics"] = {
-            key: value if math.isfinite(value) else None for key, value in run["metrics"].items()
-        }
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
+        for name in ("metrics", "scores"):
+            run[name] = {
+                key: value if math.isfinite(value) else None for key, value in run[name].items()
+            }
+    files.write_json(cell.record, content, sort_keys=True)
 
 
-def read(folder: Path) -> CellRecord:
+def read(cell: CellFolder) -> CellRecord:
     """Read a cell's record from `run.json`.
 
     Args:
-        folder: The cell's folder.
+        cell: The cell's folder.
 
     Returns:
         The record as it was written.
 
     Raises:
-        LineageError: The file is missing or is not such a record.
+        FileError: The file is missing or is not such a record.
     """
-    path = folder / RECORD
-    cure = "`dvc checkout` brings it back, `dvc repro` makes it anew"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return CellRecord(
-            experiment=content["experiment"],
-            note=content["note"],
-            experiment_tags=content["experiment_tags"],
-            cell=_run_record(content["cell"]),
-            folds=tuple(_run_record(item) for item in content["folds"]),
-        )
-    except FileNotFoundError as error:
-        raise LineageError(f"{path}: no such file; {cure}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise LineageError(f"{path}: not the record of a cell: {error!r}; {cure}") from error
+    return files.read_json(
+        cell.record,
+        _cell_record,
+        what="the record of a cell",
+        cure="`dvc checkout` brings it back, `dvc repro` makes it anew",
+    )
+
+
+def _cell_record(content: Mapping[str, Any]) -> CellRecord:
+    return CellRecord(
+        experiment=content["experiment"],
+        note=content["note"],
+        experiment_tags=content["experiment_tags"],
+        cell=_run_record(content["cell"]),
+        folds=tuple(_run_record(item) for item in content["folds"]),
+    )
 
 
 def _run_record(content: Mapping[str, Any]) -> RunRecord:
@@ -138,19 +152,22 @@ def _run_record(content: Mapping[str, Any]) -> RunRecord:
         spec=RunSpec(**{**content["spec"], "datasets": datasets}),
         fold=content["fold"],
         seed=content["seed"],
-        metrics={
-            key: math.nan if value is None else float(value)
-            for key, value in content["metrics"].items()
-        },
+        metrics=_values(content["metrics"]),
         artifacts=tuple((path, folder) for path, folder in content["artifacts"]),
+        scores=_values(content["scores"]),
+        score_artifacts=tuple((path, folder) for path, folder in content["score_artifacts"]),
     )
 
 
-def restore(folder: Path, open_: Callable[..., RestorableExperiment]) -> int:
-    """Bring a cell's runs back into the tracker where they are missing or unfinished.
+def _values(content: Mapping[str, float | None]) -> dict[str, float]:
+    return {key: math.nan if value is None else float(value) for key, value in content.items()}
+
+
+def restore(cell: CellFolder, open_: Callable[..., RestorableExperiment]) -> int:
+    """Bring the tracker to what a cell's folder says: runs that it lacks, scores that it lacks.
 
     Args:
-        folder: The cell's folder, `runs/<model>-<loss>`.
+        cell: The cell's folder, scored or only trained.
         open_: Opens an experiment: called with its name and `note` and `tags` by keyword,
             as `ser.tracking.mlflow_tracker.open_experiment`.
 
@@ -158,18 +175,14 @@ def restore(folder: Path, open_: Callable[..., RestorableExperiment]) -> int:
         How many runs were recorded again; 0 if the tracker had them all.
 
     Raises:
-        LineageError: The folder lacks a file that a run is made of.
+        FileError, LineageError: The folder lacks a file that a run is made of.
         TrackingError: The tracking store cannot be used.
     """
-    record = read(folder)
+    record = read(cell)
     experiment = open_(record.experiment, note=record.note, tags=record.experiment_tags)
-    missing = [
-        run for run in (record.cell, *record.folds) if not experiment.is_finished(run.spec.run_key)
-    ]
-    if not missing:
-        return 0
-    _check_artifacts(folder, missing)
-    history = _read_history(folder / HISTORY)
+    missing = [run for run in record.runs if not experiment.is_finished(run.spec.run_key)]
+    _check_artifacts(cell.folder, record.runs)
+    history = _read_history(cell.history) if missing else {}
     for run in missing:
         parent_key = None if run is record.cell else record.cell.spec.run_key
         # Its start and end are those of the restoration; whoever reads durations must know.
@@ -177,13 +190,63 @@ def restore(folder: Path, open_: Callable[..., RestorableExperiment]) -> int:
         with experiment.run(spec, parent_key=parent_key) as tracker:
             for epoch, metrics in history.get((run.fold, run.seed), ()):
                 tracker.log_metrics(metrics, step=epoch)
-            complete(tracker, run, folder)
+            complete(tracker, run, cell.folder)
+    for run in record.runs:
+        if run.scores:
+            _add_scores(experiment, run, cell.folder)
     return len(missing)
+
+
+def _add_scores(experiment: RestorableExperiment, run: RunRecord, folder: Path) -> None:
+    values = {key: repr(value) for key, value in run.scores.items()}
+    paths = [folder / path for path, _ in run.score_artifacts]
+    digest = _digest(values, paths)
+    with experiment.amend(run.spec.run_key, topic="scores", digest=digest) as tracker:
+        tracker.log_metrics(run.scores)
+        for path, destination in run.score_artifacts:
+            tracker.log_artifact(folder / path, folder=destination)
+
+
+def add_figures(
+    cell: CellFolder, figures: CellFolder, open_: Callable[..., RestorableExperiment]
+) -> None:
+    """Keep a cell's figures with its runs, each figure once.
+
+    Args:
+        cell: The cell's folder; its runs are recorded.
+        figures: Holds the cell's figures, and those of a fold below `fold-<k>/seed-<s>`.
+        open_: See `restore`.
+
+    Raises:
+        FileError: The cell has no record.
+        TrackingError: A run is not recorded, or the tracking store cannot be used.
+    """
+    record = read(cell)
+    experiment = open_(record.experiment, note=record.note, tags=record.experiment_tags)
+    for run in record.runs:
+        if run.fold is None or run.seed is None:
+            folder = figures.folder
+        else:
+            folder = figures.fold(run.fold, run.seed).folder
+        drawn = sorted(path for path in folder.glob("*.*") if path.suffix in (".png", ".svg"))
+        if not drawn:
+            continue
+        with experiment.amend(
+            run.spec.run_key, topic="figures", digest=_digest({}, drawn)
+        ) as tracker:
+            for path in drawn:
+                tracker.log_artifact(path, folder="figures")
+
+
+def _digest(values: Mapping[str, str], paths: Iterable[Path]) -> str:
+    content = {"values": dict(values), "files": {p.name: lineage.sha256_file(p) for p in paths}}
+    return lineage.sha256_text(lineage.canonical_json(content))
 
 
 def _check_artifacts(folder: Path, runs: Iterable[RunRecord]) -> None:
     """Raise LineageError naming every artifact that is not there."""
-    paths = sorted({path for run in runs for path, _ in run.artifacts})
+    named = {path for run in runs for path, _ in (*run.artifacts, *run.score_artifacts)}
+    paths = sorted(named)
     lost = [path for path in paths if not (folder / path).exists()]
     if lost:
         raise LineageError(

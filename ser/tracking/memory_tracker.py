@@ -113,6 +113,23 @@ class MemoryExperiment:
         finally:
             self._open.discard(key)
 
+    @contextmanager
+    def amend(self, run_key: str, *, topic: str, digest: str) -> Iterator[Tracker]:
+        """Add to a finished run what was found out later; see the protocol.
+
+        Raises:
+            TrackingError: No finished run has the key.
+        """
+        if not self.is_finished(run_key):
+            raise TrackingError(f"no finished run has the key {run_key}: no {topic} can be added")
+        run, tag = self.runs[run_key], f"ser.{topic}_sha256"
+        if run.tags.get(tag) == digest:
+            yield MemoryTracker(None)
+            return
+        run.steps = MetricSteps()
+        yield MemoryTracker(run)
+        run.tags[tag] = digest
+
     def is_finished(self, run_key: str) -> bool:
         """Return whether the run of a key is recorded to its end."""
         return run_key in self.runs and self.runs[run_key].status == "FINISHED"

@@ -120,7 +120,7 @@ class MlflowExperiment:
             TrackingError: Another process records the same key just now, the parent is
                 unknown, or the store fails.
         """
-        with self._only_one(spec), store.translated(self.uri):
+        with self._only_one(spec.name, spec.run_key), store.translated(self.uri):
             found = self._find(spec.run_key)
             if found is not None and found.info.status == _FINISHED:
                 yield SilentTracker()
@@ -130,6 +130,30 @@ class MlflowExperiment:
             self._record(tracker, run, spec)
             with self._closing(run.info.run_id):
                 yield tracker
+
+    @contextmanager
+    def amend(self, run_key: str, *, topic: str, digest: str) -> Iterator[Tracker]:
+        """Add to a finished run what was found out later; see the protocol.
+
+        Raises:
+            TrackingError: No finished run has the key, another process records it just
+                now, or the store fails.
+        """
+        tag = f"ser.{topic}_sha256"
+        with self._only_one(topic, run_key), store.translated(self.uri):
+            found = self._find(run_key)
+            if found is None or found.info.status != _FINISHED:
+                raise TrackingError(
+                    f"tracking store {self.uri}: no finished run has the key {run_key}, so its "
+                    f"{topic} cannot be added; `ser restore-runs` brings the run back"
+                )
+            if found.data.tags.get(tag) == digest:
+                yield SilentTracker()
+                return
+            run = MlflowRun(self.client, found, MetricSteps())
+            yield run
+            # Last, so that an interruption before it is made good by the next attempt.
+            run.set_tags({tag: digest})
 
     def is_finished(self, run_key: str) -> bool:
         """Return whether the run of a key is recorded to its end."""
@@ -144,16 +168,16 @@ class MlflowExperiment:
         return None if found is None else found.info.run_id
 
     @contextmanager
-    def _only_one(self, spec: RunSpec) -> Iterator[None]:
+    def _only_one(self, name: str, run_key: str) -> Iterator[None]:
         """Hold the key's lock; two processes must not record one run."""
         folder = self.root / "work" / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{check_run_key(spec.run_key)}.lock")
+        lock = FileLock(folder / f"{check_run_key(run_key)}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise TrackingError(
-                f"run {spec.name} ({spec.run_key}): another process is recording it; wait for "
+                f"run {name} ({run_key}): another process is recording it; wait for "
                 f"it or end it (it holds {lock.lock_file})"
             ) from error
         try:
@@ -229,13 +253,14 @@ class MlflowRun:
     Args:
         client: Speaks to the store.
         run: The run as the store has it: what it holds already is not logged again.
+        steps: Of metrics recorded before; None reads them from the store.
     """
 
-    def __init__(self, client: MlflowClient, run: Run) -> None:
+    def __init__(self, client: MlflowClient, run: Run, steps: MetricSteps | None = None) -> None:
         self.id: str = run.info.run_id
         self._client = client
         self._params: dict[str, str] = dict(run.data.params)
-        self._steps = MetricSteps(
+        self._steps = steps or MetricSteps(
             {
                 key: max(metric.step for metric in client.get_metric_history(self.id, key))
                 for key in run.data.metrics

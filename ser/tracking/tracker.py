@@ -90,3 +90,16 @@ class Experiment(Protocol):
             A context manager: leaving it normally finishes the run, an exception fails it,
             an interrupt marks it killed.
         """
+
+    def amend(self, run_key: str, *, topic: str, digest: str) -> AbstractContextManager[Tracker]:
+        """Add to a finished run what was found out later: its scores, its figures.
+
+        Args:
+            run_key: Of the run.
+            topic: What is added, one word.
+            digest: SHA-256 of it. A run that has been given the same before stays as it is
+                (the tracker is silent); new values replace old ones.
+
+        Returns:
+            A context manager; leaving it normally notes the digest with the run.
+        """

@@ -1,17 +1,15 @@
 """Does a recorded run still lead back to the data, code, lock and commit it names?"""
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser import lineage
-from ser.errors import LineageError, TrackingError
+from ser.errors import FileError, LineageError, TrackingError
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY
 
@@ -105,29 +103,28 @@ def _check(recorded: Mapping[str, str], name: str, found: str, where: str) -> Ch
 
 def _check_files(client: MlflowClient, run: Run, root: Path) -> Iterator[Check]:
     """Compare every file of lineage.json; a nested run shares that of its parent."""
-    content = _read_lineage(client, run)
-    sources = content.get("sources", {})
-    found = lineage.sha256_text(lineage.canonical_json(sources)) if content else _MISSING
+    record = _read_lineage(client, run)
+    sources, data = (record.sources, record.data) if record else ({}, {})
+    found = lineage.sha256_text(lineage.canonical_json(dict(sources))) if record else _MISSING
     yield _check(run.data.tags, "ser.source_sha256", found, f"artifact {lineage.RECORD}")
-    for files in (content.get("data", {}), sources):
+    for files in (data, sources):
         for path in sorted(files):
             now = lineage.sha256_file(root / path) if (root / path).is_file() else _MISSING
             yield _check(files, path, now, path)
 
 
-def _read_lineage(client: MlflowClient, run: Run) -> dict[str, Any]:
+def _read_lineage(client: MlflowClient, run: Run) -> lineage.Record | None:
     owners = [run.info.run_id, run.data.tags.get(_PARENT)]
     for owner in filter(None, owners):
         for path in _artifacts(client, owner, ""):
             if PurePosixPath(path).name == lineage.RECORD:
                 with tempfile.TemporaryDirectory() as folder:
-                    text = Path(client.download_artifacts(owner, path, folder)).read_text("utf-8")
-                try:
-                    content = json.loads(text)
-                except ValueError as error:
-                    raise TrackingError(f"run {owner}: {path} is not JSON: {error}") from error
-                return dict(content)
-    return {}
+                    local = Path(client.download_artifacts(owner, path, folder))
+                    try:
+                        return lineage.Record.read(local)
+                    except FileError as error:
+                        raise TrackingError(f"run {owner}: {error}") from error
+    return None
 
 
 def _check_predictions(client: MlflowClient, run: Run) -> Iterator[Check]:

@@ -13,16 +13,17 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from ser import metrics, seeding
 from ser.batch import Batch
+from ser.contracts import Loss, Model
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
-from ser.models._heads import CosineHead
+from ser.nn.heads import cosines
 from ser.tracking.tracker import Tracker
 from ser.training.augment import augment
 from ser.training.checkpoint import (
@@ -117,8 +118,8 @@ class FitResult:
 
 
 def fit(
-    model: nn.Module,
-    loss: Any,
+    model: Model,
+    loss: Loss,
     train: FeatureDataset,
     dev: FeatureDataset,
     sampler: LengthBucketedBatches,
@@ -129,8 +130,8 @@ def fit(
     """Train on one part, choose the epoch on another. The test part is not an argument.
 
     Args:
-        model: With fresh weights; see `ser.models._base.Model`.
-        loss: An `nn.Module`; see `ser.losses._base.Loss`.
+        model: With fresh weights.
+        loss: What is lowered.
         train: Gradients come from here.
         dev: Decides the epoch and when to stop; empty where `context.last_epoch` does.
         sampler: The batches of `train`.
@@ -172,11 +173,11 @@ def fit(
     return FitResult(progress.best, progress.best_epoch, progress.best_uar, tuple(progress.history))
 
 
-def parameter_groups(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
     """Return a model's trainable parameters in groups that are optimised alike.
 
     Args:
-        model: An `nn.Module`; see `ser.models._base.Model`.
+        model: Its parameters, and how deep each lies.
         recipe: `weight_decay`, which only matrices get, and the rates of pretrained layers.
 
     Returns:
@@ -198,7 +199,7 @@ def parameter_groups(model: Any, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _resume(model: nn.Module, optimiser: AdamW, checkpoint: Checkpoint | None) -> FitState:
+def _resume(model: Model, optimiser: AdamW, checkpoint: Checkpoint | None) -> FitState:
     snapshot = checkpoint.load() if checkpoint is not None else None
     if snapshot is None:
         return FitState()
@@ -211,7 +212,7 @@ def _resume(model: nn.Module, optimiser: AdamW, checkpoint: Checkpoint | None) -
     )
 
 
-def _snapshot(model: nn.Module, optimiser: AdamW, progress: FitState) -> Snapshot:
+def _snapshot(model: Model, optimiser: AdamW, progress: FitState) -> Snapshot:
     return Snapshot(
         model=model.state_dict(),
         best=progress.best,
@@ -221,8 +222,8 @@ def _snapshot(model: nn.Module, optimiser: AdamW, progress: FitState) -> Snapsho
 
 
 def _train_epoch(
-    model: nn.Module,
-    loss: Any,
+    model: Model,
+    loss: Loss,
     loader: DataLoader[Any],
     optimiser: AdamW,
     accelerator: Accelerator,
@@ -262,8 +263,8 @@ def _train_epoch(
 
 
 def _forward_backward(
-    model: nn.Module,
-    loss: Any,
+    model: Model,
+    loss: Loss,
     batch: Batch,
     accelerator: Accelerator,
     is_step: bool,
@@ -290,7 +291,7 @@ def _require_finite(value: float, what: str, epoch: int, batch: Batch) -> None:
 
 
 def _evaluate(
-    model: nn.Module, loss: Any, dev: FeatureDataset, recipe: Recipe, accelerator: Accelerator
+    model: Model, loss: Loss, dev: FeatureDataset, recipe: Recipe, accelerator: Accelerator
 ) -> dict[str, float]:
     outputs = predict(
         model,
@@ -315,15 +316,15 @@ def _evaluate(
 
 
 def _watch_prototypes(
-    model: nn.Module, progress: FitState, emotions: Sequence[str]
+    model: Model, progress: FitState, emotions: Sequence[str]
 ) -> dict[str, float]:
     """Return the largest cosine between two prototypes, if any; warn once of a collapse."""
-    heads = [module for module in model.modules() if isinstance(module, CosineHead)]
-    if not heads:
+    prototypes = model.prototypes()
+    if prototypes is None:
         return {}
     key = "train/max_prototype_cosine"
-    cosines = heads[0].prototype_cosines().fill_diagonal_(-1.0)
-    largest = float(cosines.max())
+    between = cosines(prototypes, prototypes).fill_diagonal_(-1.0)
+    largest = float(between.max())
     # The history survives an interruption, so a resumed fit does not warn again.
     is_known = any(row[key] > _COLLAPSED_COSINE for row in progress.history)
     if largest > _COLLAPSED_COSINE and not is_known:
@@ -332,7 +333,7 @@ def _watch_prototypes(
             "lower the margin or the scale of the loss, or warm the margin up for longer",
             len(progress.history) + 1,
             largest,
-            *(emotions[index] for index in divmod(int(cosines.argmax()), len(cosines))),
+            *(emotions[index] for index in divmod(int(between.argmax()), len(between))),
         )
     return {key: largest}
 

@@ -1,28 +1,23 @@
 """One fold under one seed: normalise, train, choose, and only then open the test part."""
 
-import json
-import shutil
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from numpy.typing import NDArray
-from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from ser import predictions
+from ser import files, predictions
 from ser.data.splits import Fold, Part
 from ser.features.dataset import FeatureDataset, Statistics
 from ser.features.store import FeatureStore
-from ser.models._heads import CosineHead
-from ser.models._ratings import RatedModel
 from ser.training.fit import FitContext, FitResult
 from ser.training.model_selection import DevelopmentData, select
 from ser.training.plan import CellPlan
 from ser.training.predict import predict
+from ser.training.saved_fold import FoldFacts, SavedFold
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,7 @@ class FoldResult:
         fit: Selected weights and history.
         statistics: The fold's normalisation.
         predictions: Of the dev and the test part.
-        embeddings: Of the test part, see `SavedFold.embeddings`.
+        embeddings: Of the test part, see `SavedFold.read_embeddings`.
         origin: Where the weights came from before training.
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
             it; else None.
@@ -116,82 +111,17 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
         )
     # The test part comes last, so these are its outputs.
     embeddings = {"embeddings": outputs.output.embedding, "labels": outputs.labels}
-    heads = [module for module in model.modules() if isinstance(module, CosineHead)]
-    if heads:
-        embeddings["prototypes"] = heads[0].prototypes.detach()
+    prototypes = model.prototypes()
+    if prototypes is not None:
+        embeddings["prototypes"] = prototypes
     return FoldResult(
         chosen.fit,
         chosen.statistics,
         pd.concat(frames, ignore_index=True),
         {name: tensor.cpu().contiguous() for name, tensor in embeddings.items()},
-        str(model.origin),
-        _layer_weights(model),
+        model.origin,
+        model.layer_weights(),
     )
-
-
-def _layer_weights(model: nn.Module) -> list[float] | None:
-    inner: Any = model.model if isinstance(model, RatedModel) else model
-    weights: list[float] | None = inner.layer_weights() if hasattr(inner, "layer_weights") else None
-    return weights
-
-
-_WEIGHTS, _STATISTICS = "model.safetensors", "statistics.safetensors"
-_PREDICTIONS, _HISTORY, _FACTS = "predictions.parquet", "history.json", "facts.json"
-_EMBEDDINGS = "embeddings.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class SavedFold:
-    """A finished fold on disk; it exists as a whole or not at all.
-
-    Args:
-        folder: Holds weights, normalisation, predictions, embeddings, history and facts.
-    """
-
-    folder: Path
-
-    @property
-    def exists(self) -> bool:
-        """Whether the fold is finished."""
-        return self.folder.is_dir()
-
-    @property
-    def weights(self) -> Path:
-        """The chosen weights, safetensors."""
-        return self.folder / _WEIGHTS
-
-    @property
-    def statistics(self) -> Path:
-        """The fold's normalisation, safetensors."""
-        return self.folder / _STATISTICS
-
-    @property
-    def predictions_file(self) -> Path:
-        """Predictions of dev and test, Parquet."""
-        return self.folder / _PREDICTIONS
-
-    def predictions(self) -> pd.DataFrame:
-        """Return the predictions of dev and test."""
-        return predictions.read(self.predictions_file)
-
-    def history(self) -> pd.DataFrame:
-        """Return one row per epoch, with `fold` and `seed`."""
-        history = pd.DataFrame(json.loads((self.folder / _HISTORY).read_text(encoding="utf-8")))
-        return history.astype({"fold": int, "seed": int, "epoch": int})
-
-    def embeddings(self) -> dict[str, NDArray[Any]]:
-        """Return `embeddings` and `labels` of the test part, and a cosine head's `prototypes`.
-
-        Returns:
-            `(num_utterances, embedding_dim)`, class indices `(num_utterances,)`, and
-            `(num_classes, embedding_dim)`.
-        """
-        return dict(load_arrays(self.folder / _EMBEDDINGS))
-
-    def facts(self) -> dict[str, Any]:
-        """Return `best_epoch`, `dev_uar`, `num_parameters`, `origin` and `layer_weights`."""
-        facts: dict[str, Any] = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
-        return facts
 
 
 def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold:
@@ -199,31 +129,36 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
 
     Args:
         result: What `train_fold` returned.
-        folder: Where; made complete under another name first, then renamed.
+        folder: Where; it is there complete or not at all.
         fold: Its number.
         seed: Its seed.
 
     Returns:
         The fold on disk.
     """
-    temporary = folder.with_suffix(".part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     weights = {name: tensor.contiguous() for name, tensor in result.fit.weights.items()}
-    save_file(weights, temporary / _WEIGHTS)
-    result.statistics.save(temporary / _STATISTICS)
-    predictions.write(temporary / _PREDICTIONS, result.predictions)
-    save_file(result.embeddings, temporary / _EMBEDDINGS)
-    # JSON and not CSV: it gives every number back to the last bit.
-    history = [{"fold": fold, "seed": seed, **row} for row in result.fit.history]
-    (temporary / _HISTORY).write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
-    facts = {
-        "best_epoch": result.fit.best_epoch,
-        "dev_uar": result.fit.dev_uar,
-        "num_parameters": sum(tensor.numel() for tensor in weights.values()),
-        "origin": result.origin,
-        "layer_weights": result.layer_weights,
-    }
-    (temporary / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder)
+    facts = FoldFacts(
+        best_epoch=result.fit.best_epoch,
+        dev_uar=result.fit.dev_uar,
+        num_parameters=sum(tensor.numel() for tensor in weights.values()),
+        origin=result.origin,
+        layer_weights=result.layer_weights,
+    )
+    with files.replacing_folder(folder) as part:
+        saved = SavedFold(part)
+        save_file(weights, saved.weights)
+        result.statistics.save(saved.statistics)
+        predictions.write(saved.predictions, result.predictions)
+        save_file(result.embeddings, saved.embeddings)
+        # JSON and not CSV: it gives every number back to the last bit.
+        history = [
+            {"fold": fold, "seed": seed, **{key: _or_null(row[key]) for key in row}}
+            for row in result.fit.history
+        ]
+        files.write_json(saved.history, history, indent=1)
+        files.write_json(saved.facts, asdict(facts))
     return SavedFold(folder)
+
+
+def _or_null(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -5,14 +5,14 @@ Training a cell and tuning it share this.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser import seeding
+from ser.contracts import Loss, Model
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
@@ -57,8 +57,8 @@ class Selected:
     """
 
     fit: FitResult
-    model: nn.Module
-    loss: Any
+    model: Model
+    loss: Loss
     statistics: Statistics
     dev: FeatureDataset
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser import components
-from ser.batch import FeatureSpec
+from ser.batch import FeatureSpec, HeadName
+from ser.contracts import Loss, Model
 from ser.errors import ParamsError
-from ser.models._ratings import RatedModel
+from ser.nn.ratings import RatedModel
 from ser.params import ComponentParams, Section, parse
 from ser.training.recipe import Recipe, TrainingParams
 
@@ -69,8 +70,8 @@ class CellPlan:
 
     @property
     def num_ratings(self) -> int:
-        """How many dimensions the loss wants rated, see `ser.losses._base.Loss`."""
-        return int(build_loss(self).num_ratings)
+        """How many dimensions the loss wants rated, see `ser.contracts.Loss`."""
+        return build_loss(self).num_ratings
 
     def params(self) -> dict[str, Any]:
         """Return all params as parsed, defaults included, JSON-ready."""
@@ -89,16 +90,22 @@ def _updated(section: _SomeSection, values: Mapping[str, float], where: str) -> 
     return parse({**section.model_dump(), **values}, type(section), where=f"tuned {where}")
 
 
-def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Any:
-    """Return a cell's loss; see `ser.losses._base.Loss`."""
-    return components.load("ser.losses", plan.loss).build(
+def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Loss:
+    """Return a cell's loss.
+
+    Args:
+        plan: Names the loss; its params.
+        class_weights: One weight per class `(num_classes,)`, or None for equal ones.
+    """
+    loss: Loss = components.load("ser.losses", plan.loss).build(
         plan.loss_params, num_classes=len(plan.emotions), class_weights=class_weights
     )
+    return loss
 
 
 def build_model(
-    plan: CellPlan, *, feature: FeatureSpec, head: str, num_ratings: int = 0
-) -> nn.Module:
+    plan: CellPlan, *, feature: FeatureSpec, head: HeadName, num_ratings: int = 0
+) -> Model:
     """Return a cell's model as it is before training.
 
     Args:
@@ -107,7 +114,7 @@ def build_model(
         head: The loss' `head`.
         num_ratings: The loss' `num_ratings`; above 0 the model gets a head for ratings.
     """
-    model: nn.Module = components.load("ser.models", plan.model).build(
+    model: Model = components.load("ser.models", plan.model).build(
         plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
     )
     return RatedModel(model, num_ratings) if num_ratings else model

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser import concordance
 from ser.batch import ModelOutput
+from ser.contracts import Model
 from ser.features import batching
 from ser.features.dataset import FeatureDataset, collate
 
@@ -56,7 +57,7 @@ class Outputs:
 
 @torch.inference_mode()
 def predict(
-    model: nn.Module,
+    model: Model,
     dataset: FeatureDataset,
     *,
     batch_size: int,
@@ -66,7 +67,7 @@ def predict(
     """Run a model in evaluation mode over a dataset.
 
     Args:
-        model: As promised in `ser.models._base.Model`, on the device.
+        model: On the device.
         dataset: What to classify.
         batch_size: Most utterances at once.
         max_frames: Most padded frames at once, or None.

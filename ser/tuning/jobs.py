@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 
-from ser import lineage, seeding
+from ser import lineage
 from ser.data.splits import Fold
 from ser.features.store import FeatureStore
 from ser.grid import inputs as cell_inputs
@@ -22,7 +21,6 @@ from ser.training import model_selection
 from ser.training.fit import FitContext
 from ser.training.model_selection import DevelopmentData
 from ser.training.plan import CellPlan
-from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
 from ser.tuning import space
 from ser.tuning.params import TuningParams
 from ser.tuning.study import Objective, StudyPlan
@@ -106,7 +104,7 @@ def make(
         study,
         fold.train,
         fold.dev,
-        data.paths.features,
+        data.project.features(data.feature),
         {id_: label for id_, label in data.label_of.items() if id_ in ids},
         {id_: ratings for id_, ratings in data.rating_of.items() if id_ in ids},
     )
@@ -131,19 +129,6 @@ def objective(plan: CellPlan, data: DevelopmentData, accelerator: Accelerator) -
             accelerator.free_memory()
 
     return dev_uar
-
-
-def on_cpu(training: TrainingParams) -> bool:
-    """Return whether a cell trains on the CPU here."""
-    return training.device == "cpu" or not torch.accelerator.is_available()
-
-
-def make_accelerator(training: TrainingParams) -> Accelerator:
-    """Return device and precision as training has them, its threads and determinism set."""
-    precision = ACCELERATE_PRECISION[training.precision]
-    accelerator = Accelerator(cpu=on_cpu(training), mixed_precision=precision)
-    seeding.make_deterministic(training.num_threads, strict=accelerator.device.type == "cpu")
-    return accelerator
 
 
 def _key(

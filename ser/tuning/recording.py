@@ -30,7 +30,7 @@ VARIANT = "tuning"
 def experiment_note(data: Inputs) -> str:
     """Return the description of the experiment's page, Markdown."""
     return (
-        f"Studies of Optuna on {data.card['name']}, protocol `{data.split['protocol']}`: one run "
+        f"Studies of Optuna on {data.card.name}, protocol `{data.split.protocol}`: one run "
         "per cell and fold, with a nested run per trial. `dev/best_uar` is what they maximise; "
         "the test part of the fold is not known to them. The cell that was then trained has the "
         "study's name in the tag `ser.study`."
@@ -158,9 +158,9 @@ def trial_spec(plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> RunSpec:
             **_tags(plan),
             "ser.model": plan.cell.model,
             "ser.loss": plan.cell.loss,
-            "ser.corpus": data.card["name"],
-            "ser.protocol": data.split["protocol"],
-            "ser.synthetic": str(data.card["synthetic"]).lower(),
+            "ser.corpus": data.card.name,
+            "ser.protocol": data.split.protocol,
+            "ser.synthetic": str(data.card.synthetic).lower(),
             "ser.trial": str(slot),
             "ser.trial_state": trial.state.name,
             **({"ser.trial_error": error} if (error := trial.user_attrs.get("error")) else {}),

@@ -7,11 +7,13 @@ from pathlib import Path
 import optuna
 import pandas as pd
 
+from ser import tables
 from ser.data.splits import Fold
 from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.tracking.tracker import Experiment
+from ser.training import device
 from ser.training.plan import CellPlan
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
@@ -73,8 +75,8 @@ def make_jobs(
 
 
 def _job(plan: CellPlan, params: TuningParams, data: Inputs, fold: Fold, root: Path) -> Job:
-    device = "cpu" if job_making.on_cpu(plan.training) else "gpu"
-    return job_making.make(plan, params, data, fold, root=root, device=device)
+    kind = "cpu" if device.on_cpu(plan.training) else "gpu"
+    return job_making.make(plan, params, data, fold, root=root, device=kind)
 
 
 def search(
@@ -140,7 +142,5 @@ def write_trials(path: Path, jobs: Sequence[Job], loaded: Mapping[str, optuna.St
         for job in jobs
         for trial in studies.finished(job.study, loaded[job.study.name])
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=None if rows else ["model", "loss", "fold", "trial"]).to_csv(
-        path, index=False, float_format="%.6f", lineterminator="\n"
-    )
+    columns = None if rows else ["model", "loss", "fold", "trial"]
+    tables.write_csv(path, pd.DataFrame(rows, columns=columns))

@@ -10,6 +10,7 @@ from optuna.storages import RDBStorage
 
 from ser import runtime
 from ser.errors import TuningError
+from ser.training import device
 from ser.training.recipe import TrainingParams
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
@@ -57,7 +58,7 @@ def work(jobs: Sequence[Job], url: str, report: Report = lambda: None) -> None:
     if not jobs:
         return
     storage = storages.connect(url)
-    accelerator = job_making.make_accelerator(_training(jobs))
+    accelerator = device.accelerator(_training(jobs))
     for job in jobs:
         _fill(job, storage, url, accelerator, report)
 

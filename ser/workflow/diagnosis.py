@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ser import components, lineage
+from ser.contracts import Corpus
 from ser.errors import SerError
-from ser.params import load_mapping, parse, read
+from ser.params import load_mapping, params_class_of, parse, read
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -198,10 +199,10 @@ def num_utterances(name: str, root: Path, section: object = None) -> int:
         CorpusError: The folder is not that corpus.
         ParamsError: The section is wrong.
     """
-    module: Any = components.load("ser.data.corpora", name)
     content = section if isinstance(section, Mapping) else {"name": name}
-    params = parse(content, module.Params, where=f"corpus {name}")
-    return len(module.build(params).parse(root).annotations)
+    params = parse(content, params_class_of("ser.data.corpora", name), where=f"corpus {name}")
+    corpus: Corpus = components.load("ser.data.corpora", name).build(params)
+    return len(corpus.parse(root).annotations)
 
 
 def _checkpoints(root: Path, content: object) -> Iterator[Finding]:

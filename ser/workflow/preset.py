@@ -1,15 +1,11 @@
 """The whole of params.yaml, for checking a file at once; a stage reads only its sections."""
 
-import re
-import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pydantic import Field, model_validator
 
 from ser.baselines.reference_rows import BaselineParams
 from ser.data.splits import SplitParams
-from ser.errors import ParamsError
 from ser.features.extraction import AudioParams
 from ser.grid.params import CellParams
 from ser.params import Section, component, component_map
@@ -115,32 +111,3 @@ class Preset(Section):
         if cell.feature not in self.extracted:
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
-
-
-def train_command(pipeline: Mapping[str, Any], preset: Preset, cell: str) -> list[str]:
-    """Return the command that dvc.yaml has for a cell.
-
-    Args:
-        pipeline: The content of dvc.yaml.
-        preset: The content of params.yaml.
-        cell: Its name.
-
-    Returns:
-        Program and arguments.
-
-    Raises:
-        ParamsError: There is no such cell.
-    """
-    if cell not in preset.cells:
-        known = ", ".join(preset.cells)
-        raise ParamsError(f"there is no cell {cell!r} in params.yaml; there are: {known}")
-    chosen = preset.cells[cell]
-    values = {
-        "launcher": preset.launcher,
-        "key": cell,
-        **{f"item.{name}": value for name, value in chosen.model_dump().items()},
-    }
-    template: str = pipeline["stages"]["train"]["do"]["cmd"]
-    command = re.sub(r"\$\{([\w.]+)\}", lambda found: values[found[1]], template).split()
-    # The interpreter that runs this, whatever `python` is on the path.
-    return [sys.executable, *command[1:]] if command[0] == "python" else command

@@ -4,9 +4,7 @@ The stages themselves are run, by the commands of the pipeline with other paths;
 what DVC manages is touched.
 """
 
-import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,17 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ser import predictions
+from ser import files, predictions
 from ser.data import manifest
+from ser.data.card import CorpusCard
 from ser.errors import SerError
 from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
 from ser.evaluation.summary import CellSummary
 from ser.params import load_mapping, read
-from ser.workflow.preset import Preset, train_command
+from ser.project import Project
+from ser.workflow import commands as stage_commands
+from ser.workflow.preset import Preset
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Path("work") / "protocol-gap"
@@ -67,14 +68,14 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
         ProtocolGapError: A stage failed; it has said why.
     """
     scores = [_train(cell, protocol, root) for protocol in protocols]
-    card = json.loads((root / "data" / "corpus.json").read_text(encoding="utf-8"))
+    card = CorpusCard.read(root / "data" / "corpus.json")
     rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
     first, second = (found.by_speaker for found in scores)
     return Gap(
         cell,
         pd.DataFrame(rows)[list(COLUMNS)],
         comparison.compare(second, first),
-        bool(card["synthetic"]),
+        card.synthetic,
     )
 
 
@@ -98,39 +99,35 @@ def as_text(gap: Gap) -> str:
 def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]]:
     """Return the commands of the stages split and train under another protocol.
 
+    Tuned on the folds of one protocol, values have heard test speakers of the other's: the
+    cell is trained with those of params.yaml.
+
     Args:
         cell: Its name.
         protocol: Its splits go into a folder of its own, and so do the cell's results.
         root: The project's root, where the commands are to be run.
+
+    Raises:
+        ParamsError: There is no such cell.
     """
     folder = FOLDER / protocol
+    params = folder / "params.yaml"
     preset = read(root / "params.yaml", Preset)
-    train = train_command(load_mapping(root / "dvc.yaml"), preset, cell)
-    for option, path in (
-        ("--splits", folder / "splits.csv"),
-        ("--split-report", folder / "split_report.json"),
-        ("--out", folder / cell),
-    ):
-        train[train.index(option) + 1] = str(path)
-    if "--tuned" in train:
-        # Tuned on the folds of one protocol, the values have heard test speakers of the other's.
-        place = train.index("--tuned")
-        del train[place : place + 2]
-    params = ["--params", str(folder / "params.yaml")]
-    split = [sys.executable, "-m", "pipelines.split", "--manifest", "data/manifest.jsonl"]
-    return [*split, *params, "--out", str(folder)], [*train, *params]
+    return (
+        stage_commands.stage("split", params=params, folds=folder),
+        stage_commands.train(preset, cell, params=params, folds=folder),
+    )
 
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     folder = root / FOLDER / protocol
-    folder.mkdir(parents=True, exist_ok=True)
     params: dict[str, Any] = load_mapping(root / "params.yaml")
     params["split"] = {**params["split"], "protocol": protocol}
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    files.write_text(folder / "params.yaml", text)
     for command in commands(cell, protocol, root):
         _run(command, root)
-    frame = predictions.read(folder / cell / "predictions.parquet")
+    frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
     utterances = manifest.read(root / "data" / "manifest.jsonl")
     return summary.summarise(frame, {u.id: u.speaker for u in utterances})
 

@@ -62,6 +62,7 @@ def run(*arguments):
     return program.main([*map(str, arguments)])
 
 
+@pytest.mark.stage
 def test_quick_run_writes_the_rows_of_the_contract(tmp_path, capsys):
     out = tmp_path / "reports" / "bench.json"
     assert run("--quick", "--only", "padding", "feature_store", "intake", "--out", out) == 0
@@ -85,7 +86,7 @@ def test_every_case_can_be_run():
     assert {"mfcc", "logmel", "bilstm", "trainer", "padding", "feature_store"} <= set(names)
     assert {"finetuning", "frozen_training", "start_up", "memory", "matmul_share"} <= set(names)
     for name in names:
-        assert callable(components.load("benchmarks.cases", name).run)
+        assert callable(components.load_module("benchmarks.cases", name).run)
 
 
 def test_unknown_case_is_refused_with_the_names_there_are(tmp_path, capsys):
@@ -94,6 +95,7 @@ def test_unknown_case_is_refused_with_the_names_there_are(tmp_path, capsys):
     assert not (tmp_path / "bench.json").exists()
 
 
+@pytest.mark.stage
 def test_case_with_another_result_is_not_reported_and_the_others_are(tmp_path, monkeypatch, capsys):
     honest = mfcc.with_librosa
     monkeypatch.setattr(mfcc, "with_librosa", lambda waveform: honest(waveform) * 1.001)
@@ -205,6 +207,7 @@ def test_lengths_follow_the_percentiles_of_iemocap():
     assert seconds.max() <= 34.16
 
 
+@pytest.mark.stage
 def test_library_s_log_mel_frames_are_ours(tmp_path):
     out = tmp_path / "bench.json"
     assert run("--quick", "--only", "logmel", "--out", out) == 0

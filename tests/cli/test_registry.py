@@ -8,7 +8,7 @@ from tests.promotion.support import NAME
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, warm):
     """Ask a served model about few utterances."""
     monkeypatch.setattr(asking, "_NUM_ASKED", 4)
     monkeypatch.setattr(asking, "_NUM_CHANGED", 1)

@@ -2,15 +2,17 @@
 
 import sys
 
+from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.tracker import RunSpec
+from tests import synthetic
 
 
 def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     status, _, err = ser("results")
     assert status == 1
-    assert "make repro" in err
+    assert "`dvc repro` makes it" in err
     (project / "reports").mkdir()
     (project / "data").mkdir()
     (project / "reports/grid.csv").write_text(
@@ -22,13 +24,8 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
         "majority,the commonest,5,0.25,0.25,0.25,0.3,0.2,0.4,0.1\n"
     )
     (project / "reports/origins.json").write_text('{"lstm-focal": "from scratch"}')
-    (project / "data/corpus.json").write_text(
-        '{"name": "demo", "synthetic": true, "emotions": ["angry", "sad"], "num_used": 8,'
-        ' "num_speakers": 4}'
-    )
-    (project / "data/split_report.json").write_text(
-        '{"protocol": "session", "speaker_independent": true, "folds": [1]}'
-    )
+    synthetic.card(emotions=["angry", "sad"]).write(project / "data/corpus.json")
+    synthetic.split_report().write(project / "data/split_report.json")
     status, out, _ = ser("results")
     assert status == 0
     assert "50.0" in out
@@ -55,7 +52,7 @@ def test_runs_are_restored_then_verified(ser, project):
     folder.mkdir(parents=True)
     parent = RunRecord(RunSpec("lstm-focal", "cell", {"ser.git_commit": "none"}, {}))
     fold = RunRecord(RunSpec("lstm-focal/fold-0/seed-1", "fold", {}, {}), 0, 1)
-    cells.write(folder, CellRecord("ser/demo/session", "note", {}, parent, (fold,)))
+    cells.write(CellFolder(folder), CellRecord("ser/demo/session", "note", {}, parent, (fold,)))
     status, out, _ = ser("restore-runs")
     assert status == 0
     assert "2 runs restored from 1 cells" in out

@@ -6,9 +6,9 @@ import pytest
 import soundfile
 
 from ser.data import intake
-from ser.data.corpora._base import CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
-from ser.utterance import Annotation, Rejection
+from ser.utterance import Annotation, Parsed, Rejection
 
 RATE = 16000
 PARAMS = CorpusParams(name="made-up")

@@ -19,7 +19,7 @@ def test_folds_of_every_protocol_pass_their_own_audit(protocol):
     utterances = synthetic.corpus(per_speaker=3)
     folds = splits.split(utterances, SplitParams(protocol=protocol))
     records = leakage.audit(folds, utterances, protocol)
-    assert [record["fold"] for record in records] == [fold.number for fold in folds]
+    assert [record.fold for record in records] == [fold.number for fold in folds]
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_shared_sentences_are_measured_and_allowed():
         for u in synthetic.corpus()
     ]
     folds = splits.split(utterances, SplitParams())
-    sentences = leakage.audit(folds, utterances, "session")[0]["shared"]["train-test"]["sentences"]
-    assert sentences == {"num_shared": 1, "share_of_second_part": 0.5}
+    sentences = leakage.audit(folds, utterances, "session")[0].shared["train-test"].sentences
+    assert (sentences.num_shared, sentences.share_of_second_part) == (1, 0.5)
 
 
 def test_the_record_counts_emotions_and_names_speakers_per_part():
     utterances = synthetic.corpus()
     record = leakage.audit(splits.split(utterances, SplitParams()), utterances, "session")[0]
-    assert record["counts"]["test"] == {"angry": 4, "happy": 4, "neutral": 4, "sad": 4}
-    assert record["speakers"]["test"] == ["Ses01F", "Ses01M"]
-    assert record["num_utterances"] == {"train": 48, "dev": 16, "test": 16}
+    assert record.counts["test"] == {"angry": 4, "happy": 4, "neutral": 4, "sad": 4}
+    assert record.speakers["test"] == ("Ses01F", "Ses01M")
+    assert record.num_utterances == {"train": 48, "dev": 16, "test": 16}
 
 
 def test_a_fold_of_another_manifest_is_refused():

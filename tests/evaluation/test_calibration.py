@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
@@ -43,7 +44,8 @@ def test_temperature_that_made_the_model_too_sure_is_found():
         for t in np.linspace(2, 4, 81)
     ]
     scaled = calibration.scale(probabilities, found)
-    assert log_loss(truth, scaled, labels=range(4)) <= min(grid) + 1e-9
+    # So many utterances outweigh the prior.
+    assert log_loss(truth, scaled, labels=range(4)) <= min(grid) + 1e-6
 
 
 def test_scaling_is_softmax_of_logits_over_the_temperature_and_keeps_decisions():
@@ -56,10 +58,82 @@ def test_scaling_is_softmax_of_logits_over_the_temperature_and_keeps_decisions()
 
 
 @pytest.mark.parametrize("probabilities", [np.full((8, 4), 0.25), np.eye(4)[[0, 1, 2, 3] * 2]])
-def test_probabilities_without_a_minimum_give_a_finite_temperature(probabilities):
+def test_utterances_that_say_nothing_about_the_temperature_leave_it_at_one(probabilities):
     found = calibration.fit_temperature(truth=[0, 1, 2, 3] * 2, probabilities=probabilities)
-    assert 0.05 <= found <= 20
-    assert np.isfinite(calibration.scale(probabilities, found)).all()
+    assert found == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("size", [1, 7, 60, 1000])
+def test_the_temperature_is_the_most_probable_one_under_the_prior(size, temperature):
+    """Another parameter, another search, another library's likelihood."""
+    truth, probabilities = overconfident(np.random.default_rng(size), size, temperature=temperature)
+
+    def objective(log_temperature):
+        table = probabilities ** np.exp(-log_temperature)
+        table /= table.sum(axis=1, keepdims=True)
+        likelihood = log_loss(truth, table, labels=range(4), normalize=False)
+        inverse = np.exp(-log_temperature)
+        return likelihood + calibration.PRIOR_NATS * (inverse - 1 - np.log(inverse))
+
+    grid = np.linspace(np.log(0.05), np.log(20), 400)
+    start = grid[np.argmin([objective(point) for point in grid])]
+    expected = np.exp(minimize(objective, start, method="Nelder-Mead", tol=1e-10).x[0])
+    found = calibration.fit_temperature(truth=truth, probabilities=probabilities)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_probabilities_that_are_honest_stay_as_they_are():
+    truth, probabilities = overconfident(np.random.default_rng(4), 20_000, temperature=1.0)
+    found = calibration.fit_temperature(truth=truth, probabilities=probabilities)
+    assert found == pytest.approx(1.0, rel=0.03)
+
+
+@pytest.mark.parametrize("size", [10, 60, 200, 1000])
+@pytest.mark.parametrize("confidence", [0.6, 0.9, 0.97])
+def test_a_part_without_a_mistake_makes_surer_within_reason(size, confidence):
+    rng = np.random.default_rng(5)
+    truth = rng.integers(4, size=size)
+    gaps = np.log(3 * confidence / (1 - confidence)) * rng.uniform(0.7, 1.3, size=(size, 1))
+    probabilities = softmax(gaps * np.eye(4)[truth], axis=1)
+    found = calibration.fit_temperature(truth=truth, probabilities=probabilities)
+    assert 0.15 < found < 1.0
+    scaled = calibration.scale(probabilities, found)
+    assert scaled.min() > 1e-7
+    # The rule of three: after n times without a mistake, up to 3 / n of them may be expected.
+    assert 0.1 / size < (1 - scaled.max(axis=1)).mean() < 3 / size
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_one_utterance_moves_the_temperature_little(is_right):
+    probabilities = [[0.7, 0.1, 0.1, 0.1]]
+    found = calibration.fit_temperature(truth=[int(not is_right)], probabilities=probabilities)
+    assert found != pytest.approx(1.0, rel=0.01)
+    assert (found < 1) == is_right
+    assert 0.5 < found < 2.0
+
+
+def test_no_part_of_any_size_sureness_and_accuracy_runs_away():
+    rng = np.random.default_rng(6)
+    for _ in range(300):
+        size, share_right = int(rng.integers(1, 500)), rng.uniform()
+        probabilities = softmax(rng.gamma(2, 4) * rng.normal(size=(size, 4)), axis=1)
+        is_right = rng.uniform(size=size) < share_right
+        truth = np.where(is_right, probabilities.argmax(axis=1), rng.integers(4, size=size))
+        found = calibration.fit_temperature(truth=truth, probabilities=probabilities)
+        changed = calibration.fit_temperature(
+            truth=np.append(truth, truth[0]), probabilities=[*probabilities, probabilities[0]]
+        )
+        # At a bound of the search, one utterance more would change nothing.
+        assert changed != found
+        assert 0.1 < found < 300
+
+
+@pytest.mark.parametrize("truth", [[], [0], [0, 1, 2]])
+def test_probabilities_of_other_utterances_are_refused(truth):
+    probabilities = np.full((len(truth) and 2, 4), 0.25)
+    with pytest.raises(ValueError, match=r"at least one; got .*\(\d, 4\)"):
+        calibration.fit_temperature(truth=truth, probabilities=probabilities)
 
 
 def test_test_labels_do_not_move_the_temperature():

@@ -2,30 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.evaluation import comparison, evidence, grid_table, summary
-from tests import synthetic
-from tests.evaluation.test_summary import cell
-
-CARD = {"name": "demo", "synthetic": True, "emotions": ["angry", "happy", "neutral", "sad"]}
-SPLIT = {"protocol": "session"}
-
-
-def gathered(losses=("cross_entropy", "focal", "aam"), models=("lstm", "vggish")):
-    frames, summaries = {}, {}
-    for number, (model, loss) in enumerate((m, loss) for m in models for loss in losses):
-        frame, speaker_of = cell(seed=number)
-        frames[model, loss] = frame
-        summaries[model, loss] = summary.summarise(frame, speaker_of)
-    grid = grid_table.table(summaries)
-    # Records whose ids are those of the predictions.
-    ids = sorted(set(frame["utterance_id"]))
-    utterances = [u for u in synthetic.corpus(num_sessions=3) if u.emotion is not None]
-    utterances = [
-        synthetic.renamed(utterances[number % len(utterances)], id_)
-        for number, id_ in enumerate(ids)
-    ]
-    found = evidence.gather(frames, summaries, grid, utterances, card=CARD, split=SPLIT)
-    return found, grid, summaries
+from ser.evaluation import comparison, evidence
+from tests.evaluation.support import gathered
 
 
 def test_everything_is_gathered_for_every_cell(tmp_path):

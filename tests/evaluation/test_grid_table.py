@@ -3,15 +3,7 @@ import json
 import pandas as pd
 
 from ser.evaluation import grid_table, summary
-from tests.evaluation.test_summary import cell
-
-
-def grid():
-    summaries = {}
-    for seed, loss in enumerate(("cross_entropy", "focal")):
-        frame, speaker_of = cell(seed=seed)
-        summaries["lstm", loss] = summary.summarise(frame, speaker_of)
-    return grid_table.table(summaries)
+from tests.evaluation.support import cell, grid
 
 
 def test_the_grid_has_the_columns_of_the_contract_and_the_best_cell_first():

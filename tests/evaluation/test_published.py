@@ -2,9 +2,10 @@ import pandas as pd
 import pytest
 
 from ser.evaluation import published
+from tests import synthetic
 
-IEMOCAP = {"name": "iemocap", "synthetic": False, "emotions": ["angry", "happy", "neutral", "sad"]}
-SESSION, RANDOM = {"protocol": "session"}, {"protocol": "random"}
+IEMOCAP = synthetic.card(name="iemocap", synthetic=False)
+SESSION, RANDOM = (synthetic.split_report(protocol=name) for name in ("session", "random"))
 
 
 def grid():
@@ -62,8 +63,8 @@ def test_under_the_study_s_own_protocol_its_valid_cells_are_compared_and_hubert_
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ({**IEMOCAP, "name": "emodb"}, "the corpus emodb"),
-        ({**IEMOCAP, "synthetic": True}, "synthetic speech"),
+        (IEMOCAP.model_copy(update={"name": "emodb"}), "the corpus emodb"),
+        (IEMOCAP.model_copy(update={"synthetic": True}), "synthetic speech"),
     ],
 )
 def test_on_other_corpora_nothing_is_comparable(card, said):
@@ -75,5 +76,7 @@ def test_on_other_corpora_nothing_is_comparable(card, said):
 
 
 def test_other_number_of_classes_is_another_task():
-    table = published.table(grid(), {**IEMOCAP, "emotions": ["angry", "happy"]}, SESSION)
+    table = published.table(
+        grid(), IEMOCAP.model_copy(update={"emotions": ("angry", "happy")}), SESSION
+    )
     assert not table["comparable"].any()

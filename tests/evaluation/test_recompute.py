@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from ser import predictions
 from ser.evaluation import grid_table, summary
-from tests.evaluation.test_summary import cell
+from tests.evaluation.support import cell
 
 NUM_BINS = 15
 

@@ -6,37 +6,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from ser import predictions
 from ser.emotion import EMOTIONS
 from ser.evaluation import summary
-
-
-def cell(num_seeds=2, num_folds=3, per_fold=40, seed=0, rated=False):
-    """Predictions of all folds; with ratings, every fold is moved by a point of its own."""
-    rng = np.random.default_rng(seed)
-    frames = []
-    for run_seed in range(num_seeds):
-        for fold in range(1, num_folds + 1):
-            ids = [f"f{fold}u{n:03}" for n in range(per_fold)]
-            for part in ("dev", "test"):
-                ratings = np.random.default_rng(fold).uniform(1, 3, size=(per_fold, 3)) + fold - 1
-                said = ratings + rng.normal(size=ratings.shape)
-                ratings[::4, 2] = np.nan
-                frames.append(
-                    predictions.table(
-                        ids=ids if part == "test" else [f"dev-{i}" for i in ids],
-                        truth=np.arange(per_fold) % 4,
-                        probabilities=rng.dirichlet(np.ones(4), per_fold),
-                        emotions=EMOTIONS,
-                        ratings=ratings,
-                        predicted_ratings=said if rated else None,
-                        fold=fold,
-                        seed=run_seed,
-                        part=part,
-                    )
-                )
-    frame = pd.concat(frames, ignore_index=True)
-    return frame, {id_: f"speaker {id_[:2]}" for id_ in frame["utterance_id"]}
+from tests.evaluation.support import cell
 
 
 def test_scores_pool_the_folds_and_average_the_seeds():

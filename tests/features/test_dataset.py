@@ -1,9 +1,13 @@
 import numpy as np
+import pytest
 import torch
 
 from ser.features import dataset, store
 from ser.features.dataset import FeatureDataset, Row, Statistics
 from tests import synthetic
+from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 
 def test_statistics_are_those_of_all_train_frames_and_of_nothing_else(tmp_path):
@@ -12,8 +16,8 @@ def test_statistics_are_those_of_all_train_frames_and_of_nothing_else(tmp_path):
     fold = synthetic.fold_of(utterances)
     statistics = dataset.fit_statistics(built, fold.train)
     frames = np.concatenate([built[id_] for id_ in fold.train]).astype(np.float64)
-    np.testing.assert_allclose(statistics.mean, frames.mean(axis=0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(statistics.std, frames.std(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(statistics.mean, frames.mean(axis=0), rtol=FORMULA, atol=FORMULA)
+    np.testing.assert_allclose(statistics.std, frames.std(axis=0), rtol=FORMULA)
 
 
 def test_statistics_do_not_lose_digits_far_from_zero(tmp_path):
@@ -58,8 +62,8 @@ def test_rows_are_normalised_frames_with_their_label(tmp_path):
     labels = synthetic.label_of(utterances)
     train = FeatureDataset(built, fold.train, labels, dataset.fit_statistics(built, fold.train))
     frames = np.concatenate([train[row].frames for row in range(len(train))])
-    np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-5)
-    np.testing.assert_allclose(frames.std(axis=0), 1.0, atol=1e-4)
+    np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=FORMULA)
+    np.testing.assert_allclose(frames.std(axis=0), 1.0, atol=FORMULA)
     assert [train[row].label for row in range(len(train))] == [labels[id_] for id_ in fold.train]
     assert train.lengths == [built.num_frames(id_) for id_ in fold.train]
 

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.errors import StaleFeaturesError
+from ser.errors import FileError, StaleFeaturesError
 from ser.features import store
 from ser.features.store import FeatureStore
+from ser.lineage import digest_folder
 
 META = {"extractor": "mfcc", "params": {"hop_ms": 10.0}, "dimension": 3, "dtype": "float32"}
 
@@ -93,6 +94,19 @@ def test_an_interrupted_extraction_goes_on_at_the_next_shard(tmp_path, small_sha
     assert all((built[id_] == frames_of(id_)).all() for id_ in ids)
 
 
+def test_half_a_shard_of_a_killed_run_does_not_become_part_of_the_store(tmp_path, small_shards):
+    build(tmp_path / "whole", ["u1"])
+
+    def killed(_):
+        (tmp_path / "scratch" / ".shard-00000.npy.0123abcd.part").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, ["u1"], killed)
+    build(tmp_path, ["u1"])
+    assert digest_folder(tmp_path / "mfcc") == digest_folder(tmp_path / "whole" / "mfcc")
+
+
 def test_shards_made_under_other_params_are_not_taken_up(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(6)]
 
@@ -144,7 +158,7 @@ def test_frames_that_are_no_features_are_refused_by_utterance(tmp_path, frames, 
 
 
 def test_missing_and_damaged_stores_name_the_file_and_the_cure(tmp_path):
-    with pytest.raises(StaleFeaturesError, match="no feature store"):
+    with pytest.raises(FileError, match=r"meta\.json: no such file; `dvc repro extract`"):
         FeatureStore(tmp_path / "mfcc")
     built = build(tmp_path, ["u1"])
     with pytest.raises(StaleFeaturesError, match="no features of utterance 'u2'"):
@@ -156,7 +170,7 @@ def test_missing_and_damaged_stores_name_the_file_and_the_cure(tmp_path):
     with pytest.raises(StaleFeaturesError, match="ends before utterance 'u1'"):
         FeatureStore(tmp_path / "mfcc")["u1"]
     (tmp_path / "mfcc" / "meta.json").write_text("{")
-    with pytest.raises(StaleFeaturesError, match="not JSON"):
+    with pytest.raises(FileError, match=r"meta\.json: it is not a JSON object"):
         FeatureStore(tmp_path / "mfcc")
 
 

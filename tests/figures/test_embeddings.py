@@ -5,6 +5,7 @@ import pytest
 
 from ser.figures import embeddings
 from ser.figures.embeddings import Embeddings
+from tests.rounding import FORMULA
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
@@ -26,7 +27,7 @@ def test_pca_keeps_the_two_directions_of_most_variance():
     points, has_prototypes = embeddings.plane(given, method="pca")
     centred = given.vectors - given.vectors.mean(axis=0)
     singular = np.linalg.svd(centred, compute_uv=False)
-    np.testing.assert_allclose(np.linalg.norm(points, axis=0), singular[:2], rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=0), singular[:2], rtol=FORMULA)
     assert not has_prototypes
 
 
@@ -45,7 +46,7 @@ def test_prototypes_come_last_and_only_directions_count():
     longer, _ = embeddings.plane(clusters(with_prototypes=True, scale=7.0), method="pca")
     assert has_prototypes
     assert points.shape == (64, 2)
-    np.testing.assert_allclose(points, longer, atol=1e-5)
+    np.testing.assert_allclose(points, longer, atol=FORMULA)
     own = clusters().labels
     distances = np.linalg.norm(points[:60, None] - points[None, 60:], axis=2)
     assert (distances[np.arange(60), own] < 0.3).all()

@@ -1,7 +1,6 @@
 """A cell's inputs on disk, made in memory, and a runner over them."""
 
 import dataclasses
-import json
 
 from accelerate import Accelerator
 
@@ -9,43 +8,27 @@ from pipelines import split as split_stage
 from ser import seeding
 from ser.data import manifest
 from ser.data.splits import SplitParams
-from ser.emotion import EMOTIONS
+from ser.evaluation import scored_cell
 from ser.grid import inputs
-from ser.grid.cell import CellRunner, Workspace
-from ser.grid.inputs import InputPaths
+from ser.grid.cell import CellRunner
 from ser.losses import ccc
+from ser.project import Project
 from tests import synthetic
 from tests.training.support import make_plan
 
 
 def write_inputs(root, utterances, **split):
     """Write manifest, card, splits and features below a project's root."""
-    data = root / "data"
-    data.mkdir(parents=True)
-    manifest.write(data / "manifest.jsonl", utterances)
-    card = {
-        "name": "demo",
-        "synthetic": True,
-        "emotions": EMOTIONS,
-        "num_used": len(utterances),
-        "num_speakers": len({u.speaker for u in utterances}),
-        "params": {"name": "demo"},
-    }
-    (data / "corpus.json").write_text(json.dumps(card))
-    split_stage.run(
-        split_stage.Params(split=SplitParams(**split)),
-        manifest_file=data / "manifest.jsonl",
-        out=data,
-    )
+    project = Project(root)
+    project.data.mkdir(parents=True, exist_ok=True)
+    manifest.write(project.manifest, utterances)
+    speakers = {u.speaker for u in utterances}
+    card = synthetic.card(num_used=len(utterances), num_speakers=len(speakers))
+    card.write(project.corpus_card)
+    split_stage.run(split_stage.Params(split=SplitParams(**split)), project)
     used = [u for u in utterances if u.emotion is not None]
-    synthetic.feature_store(data / "features" / "mfcc", used)
-    return InputPaths(
-        data / "manifest.jsonl",
-        data / "corpus.json",
-        data / "splits.csv",
-        data / "split_report.json",
-        data / "features" / "mfcc",
-    )
+    synthetic.feature_store(project.features("mfcc"), used)
+    return project
 
 
 def make_vad_plan(training=None, **recipe):
@@ -62,10 +45,24 @@ def make_runner(
     plan = plan or make_plan(training, num_epochs=2, **recipe)
     return CellRunner(
         plan,
-        inputs.load(paths, feature_params={}),
+        inputs.load(paths, "mfcc", feature_params={}),
         experiment,
-        Workspace(root, root / "work", root / "runs" / plan.name),
+        Project(root),
         Accelerator(cpu=True),
         tuned=tuned,
         variant=variant,
+    )
+
+
+def train_and_score(root, paths, experiment, training=None, plan=None, **options):
+    """Run a cell and score it, as the stages do; return its scores."""
+    runner = make_runner(root, paths, experiment, training, plan, **options)
+    runner.run()
+    project = Project(root)
+    name = runner.plan.name
+    return scored_cell.publish(
+        project.trained(name),
+        project.run(name),
+        runner.inputs.speaker_of,
+        lambda *_, **__: experiment,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser import lineage
-from ser.errors import ParamsError, StaleFeaturesError
+from ser.errors import FileError, ParamsError, StaleFeaturesError
 from ser.grid import inputs
 from tests import synthetic
 from tests.grid.support import make_vad_plan, write_inputs
@@ -16,7 +16,7 @@ from tests.training.support import make_plan
 
 
 def load(paths, **feature_params):
-    return inputs.load(paths, feature_params=feature_params)
+    return inputs.load(paths, "mfcc", feature_params=feature_params)
 
 
 def test_inputs_are_the_content_and_the_digests_of_the_files(root):
@@ -37,7 +37,7 @@ def test_inputs_are_the_content_and_the_digests_of_the_files(root):
     assert found.digests == {
         "manifest": lineage.sha256_file(paths.manifest),
         "split": lineage.sha256_file(paths.splits),
-        "features": lineage.digest_folder(paths.features),
+        "features": lineage.digest_folder(paths.features("mfcc")),
     }
 
 
@@ -60,19 +60,19 @@ def test_features_of_other_params_are_refused_with_the_cure(paths):
 
 
 def test_features_of_another_extractor_are_refused(paths):
-    renamed = paths.features.with_name("log_mel")
-    paths.features.rename(renamed)
+    paths.features("mfcc").rename(paths.features("log_mel"))
     with pytest.raises(StaleFeaturesError, match="extractor 'mfcc', but 'log_mel'"):
-        load(dataclasses.replace(paths, features=renamed))
+        inputs.load(paths, "log_mel", feature_params={})
 
 
-@pytest.mark.parametrize("name", ["card", "split_report"])
+@pytest.mark.parametrize("name", ["corpus_card", "split_report"])
 @pytest.mark.parametrize("damage", ["missing", "half"])
 def test_a_file_that_cannot_be_read_is_named(paths, name, damage):
     path = getattr(paths, name)
     text = json.dumps({"a": 1})
     path.unlink() if damage == "missing" else path.write_text(text[:-1])
-    with pytest.raises(StaleFeaturesError, match=rf"{path.name}: cannot be read .* `dvc repro`"):
+    said = "no such file" if damage == "missing" else "it is not a (corpus card|split report)"
+    with pytest.raises(FileError, match=rf"{path.name}: {said}.*; `dvc repro` makes it"):
         load(paths)
 
 
@@ -102,8 +102,8 @@ def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherw
     project = Path(__file__).parents[2]
     plan = SimpleNamespace(model="lstm", loss="focal")
     listed = inputs.sources(plan, project)
-    assert {"ser/models/lstm.py", "ser/models/_heads.py", "ser/losses/focal.py"} <= set(listed)
-    assert {"ser/models/_ratings.py", "ser/metrics.py"} <= set(listed)
+    assert {"ser/models/lstm.py", "ser/nn/heads.py", "ser/losses/focal.py"} <= set(listed)
+    assert {"ser/nn/ratings.py", "ser/metrics.py"} <= set(listed)
     assert {"ser/training/fit.py", "ser/training/augment.py", "ser/batch.py"} <= set(listed)
     assert not {"ser/losses/aam.py", "ser/lineage.py", "ser/models/vggish.py"} & set(listed)
     everything = lineage.imported_sources(
@@ -111,3 +111,5 @@ def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherw
     )
     unused = [p for p in inputs._PINNED_OTHERWISE if not fnmatch.filter(everything, p)]
     assert unused == []
+    again = [p for p in inputs._PINNED_OTHERWISE if p in lineage.DECIDES_NOTHING]
+    assert again == []

@@ -12,7 +12,7 @@ from tests.training.support import make_plan
 
 @pytest.fixture
 def data(paths):
-    return inputs.load(paths, feature_params={})
+    return inputs.load(paths, "mfcc", feature_params={})
 
 
 def key(data, plan=None, *, fold=1, seed=0, source="source", **machine):
@@ -123,8 +123,8 @@ def test_an_experiment_is_named_after_corpus_and_protocol_and_says_what_it_is_no
     assert "Synthetic speech" in note
     assert "Speaker-dependent" not in note
     paths = write_inputs(root / "other", synthetic.corpus(), protocol="random", num_folds=2)
-    other = inputs.load(paths, feature_params={})
-    real = dataclasses.replace(other, card={**other.card, "synthetic": False})
+    other = inputs.load(paths, "mfcc", feature_params={})
+    real = dataclasses.replace(other, card=other.card.model_copy(update={"synthetic": False}))
     assert specs.experiment_name(real) == "ser/demo/random"
     assert "Speaker-dependent" in specs.experiment_note(real)
     assert "Synthetic" not in specs.experiment_note(real)

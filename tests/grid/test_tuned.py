@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ser.errors import ParamsError, TuningError
+from ser.errors import FileError, ParamsError, TuningError
 from ser.grid import tuned
 from ser.grid.tuned import UNTUNED, TunedFold
 from ser.tracking import cells
@@ -36,11 +36,11 @@ def test_the_bytes_do_not_depend_on_the_order(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"cannot be read .* run `dvc repro tune`"),
-        ("{", r"lstm\.focal is no outcome of tuning"),
-        ("{}", r"has no entry lstm\.focal .* run `dvc repro tune`"),
-        ('{"lstm": {"focal": []}}', r"is no outcome of tuning"),
-        ('{"lstm": {"focal": {"1": {"trials": 3}}}}', r"is no outcome of tuning"),
+        (None, "no such file"),
+        ("{", r"it is not an outcome of tuning with an entry lstm\.focal"),
+        ("{}", r"an entry lstm\.focal \(no key 'lstm'\)"),
+        ('{"lstm": {"focal": []}}', r"an entry lstm\.focal \("),
+        ('{"lstm": {"focal": {"1": {"trials": 3}}}}', r"an entry lstm\.focal \(.*'trials'"),
         (
             '{"lstm": {"focal": {"1": {"params": {"loss.gamma": "2"}}}}}',
             "must be a number, got '2'",
@@ -51,7 +51,7 @@ def test_what_is_no_outcome_of_tuning_is_refused_with_the_cure(tmp_path, content
     path = tmp_path / "tuned.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(TuningError, match=message):
+    with pytest.raises(FileError, match=f"{message}.*; `dvc repro tune` makes it"):
         tuned.read(path, "lstm", "focal")
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ser.batch import ModelOutput
 from ser.losses import aam
 from ser.losses.aam import AamLoss
-from ser.models._heads import CosineHead
+from ser.nn.heads import CosineHead
 from tests.losses.support import (
     WEIGHTS,
     given,
@@ -18,6 +18,9 @@ from tests.losses.support import (
     value_and_gradient,
 )
 from tests.reference import losses as reference
+from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 
 def cosines(size=9):
@@ -26,7 +29,7 @@ def cosines(size=9):
     return 0.99 * np.tanh(2 * logits), labels
 
 
-@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, 1e-4), (torch.float64, 1e-12)])
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, FORMULA), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("margin", [0.2, 0.5, 1.5])
 def test_aam_equals_a_plain_loop(weights, dtype, rel, margin):

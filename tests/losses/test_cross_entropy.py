@@ -4,9 +4,12 @@ import torch
 from ser.losses.cross_entropy import CrossEntropyLoss
 from tests.losses.support import WEIGHTS, given, passes_gradcheck, random_batch
 from tests.reference import losses as reference
+from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 
-@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, FORMULA), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 def test_cross_entropy_equals_a_plain_loop(weights, dtype, rel):
     logits, labels = random_batch()

@@ -13,9 +13,12 @@ from tests.losses.support import (
     value_and_gradient,
 )
 from tests.reference import losses as reference
+from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 
-@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize(("dtype", "rel"), [(torch.float32, FORMULA), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("epsilon", [0.1, 0.6])
 def test_label_smoothing_equals_a_plain_loop(weights, dtype, rel, epsilon):

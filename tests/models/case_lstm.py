@@ -6,5 +6,5 @@ from ser.models import lstm
 IDS = ("default",)
 
 
-def make(case, folder):
+def make(name, case, folder):
     return lstm.Params(), FeatureSpec("mfcc", 6)

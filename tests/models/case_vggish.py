@@ -12,7 +12,7 @@ IDS = ("scratch", "batch-norm", "random-patches", "finetuned", "frozen")
 WIDTH = 1 / 16
 
 
-def make(case, folder):
+def make(name, case, folder):
     logmel = FeatureSpec("logmel", 64)
     small = {"width": WIDTH, "dropout": 0.0}
     if case == "batch-norm":

@@ -1,7 +1,8 @@
 """What every model promises, run over all of them by discovery.
 
-What a model is built with is said in `case_<model>.py` beside this file: `IDS`, and
-`make(id, folder)`, which returns its params and the spec of the features that it reads.
+What a model is built with is said in `case_<file>.py` beside this file, named like the
+model's own file: `IDS`, and `make(model, id, folder)`, which returns its params and the spec
+of the features that it reads.
 """
 
 import importlib
@@ -10,22 +11,28 @@ import pytest
 import torch
 
 from ser import components
+from tests.rounding import FORMULA, NETWORK
+
+pytestmark = pytest.mark.numeric
 
 NUM_CLASSES = 4
 MODELS = components.names("ser.models")
-CASES = [
-    (name, case)
-    for name in MODELS
-    for case in importlib.import_module(f"tests.models.case_{name}").IDS
-]
+
+
+def cases_of(name):
+    stem = components.source("ser.models", name).stem
+    return importlib.import_module(f"tests.models.case_{stem}")
+
+
+CASES = [(name, case) for name in MODELS for case in cases_of(name).IDS]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda item: "-".join(item))
 def ingredients(request, tmp_path_factory):
     """A model's module, its params and the spec of its features."""
     name, case = request.param
-    cases = importlib.import_module(f"tests.models.case_{name}")
-    return components.load("ser.models", name), *cases.make(case, tmp_path_factory.mktemp(name))
+    made = cases_of(name).make(name, case, tmp_path_factory.mktemp(name))
+    return components.load("ser.models", name), *made
 
 
 @pytest.fixture
@@ -57,8 +64,10 @@ def test_shapes_are_those_of_the_interface(build, batch, head):
     output = model(*batch([9, 4, 1]))
     assert output.embedding.shape == (3, model.embedding_dim)
     assert output.logits.shape == (3, NUM_CLASSES)
+    assert output.ratings is None
+    assert model.num_ratings == 0
     if head == "cosine":
-        assert output.logits.abs().max() <= 1 + 1e-6
+        assert output.logits.abs().max() <= 1 + FORMULA
 
 
 def test_padding_never_changes_the_answer(build, batch):
@@ -67,9 +76,11 @@ def test_padding_never_changes_the_answer(build, batch):
     inputs, lengths = batch([9, 4, 1])
     for row, length in enumerate(lengths.tolist()):
         alone = model(inputs[row : row + 1, :length], lengths[row : row + 1])
-        torch.testing.assert_close(alone.logits[0], together.logits[row], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(
-            alone.embedding[0], together.embedding[row], atol=1e-5, rtol=1e-5
+            alone.logits[0], together.logits[row], atol=NETWORK, rtol=NETWORK
+        )
+        torch.testing.assert_close(
+            alone.embedding[0], together.embedding[row], atol=NETWORK, rtol=NETWORK
         )
 
 
@@ -107,5 +118,8 @@ def test_it_says_what_the_trainer_must_know(build):
     model = build()
     assert isinstance(model.normalises_inputs, bool)
     assert model.origin
+    assert model.prototypes() is None
+    assert build("cosine").prototypes().shape == (NUM_CLASSES, model.embedding_dim)
+    assert sum(model.layer_weights() or [1.0]) == pytest.approx(1.0)
     depths = {name: model.parameter_depth(name) for name, _ in model.named_parameters()}
     assert min(depths.values()) == 0

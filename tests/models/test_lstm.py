@@ -6,6 +6,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ser.batch import FeatureSpec
 from ser.models import lstm
 from ser.models.lstm import BidirectionalLayer, reverse_within_length
+from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 
 def packed_reference(layer, num_bins, hidden_size):
@@ -29,7 +32,7 @@ def test_a_layer_equals_torch_on_packed_sequences():
     states = layer(frames, lengths)
     for row, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(
-            states[row, :length], expected[row, :length], atol=1e-6, rtol=1e-5
+            states[row, :length], expected[row, :length], atol=FORMULA, rtol=FORMULA
         )
 
 

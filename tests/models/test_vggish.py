@@ -6,9 +6,13 @@ from ser.errors import ParamsError, WeightsError
 from ser.models import vggish
 from ser.models.vggish import PatchTrunk
 from ser.pretrained.vggish import Trunk
+from ser.pretrained.vggish_frontend import cut_patches, patch_starts
 from ser.training.fit import parameter_groups
 from ser.training.recipe import Recipe
 from tests.pretrained.weights_files import write_weights
+from tests.rounding import NETWORK
+
+pytestmark = pytest.mark.numeric
 
 LOGMEL = FeatureSpec("logmel", 64)
 FROZEN = FeatureSpec("vggish", 128, params={"width": 1.0}, weights_sha256=64 * "a")
@@ -121,7 +125,7 @@ def test_patches_are_pooled_over_their_own_number():
     inputs = torch.zeros(2, 288, 64)
     inputs[0, :96], inputs[1] = patch, patch.repeat(1, 3, 1)
     once, thrice = model(inputs, torch.tensor([96, 288])).logits
-    torch.testing.assert_close(once, thrice, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(once, thrice, atol=NETWORK, rtol=NETWORK)
 
 
 def test_padding_never_changes_the_answer_of_long_utterances():
@@ -129,7 +133,7 @@ def test_padding_never_changes_the_answer_of_long_utterances():
     inputs, lengths = torch.randn(2, 300, 64), torch.tensor([300, 130])
     together = model(inputs, lengths).logits
     alone = model(inputs[1:, :130], lengths[1:]).logits
-    torch.testing.assert_close(together[1:], alone, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(together[1:], alone, atol=NETWORK, rtol=NETWORK)
 
 
 def test_batch_statistics_are_those_of_real_patches():
@@ -218,3 +222,20 @@ def test_an_embedding_may_be_negative_before_a_cosine_head(final_relu):
     embedding = model(torch.randn(4, 96, 64), torch.full((4,), 96)).embedding
     assert (embedding < 0).any()
     assert (embedding > 0).any()
+
+
+def test_patches_cut_beforehand_are_classified_like_those_cut_inside():
+    torch.manual_seed(0)
+    params = vggish.Params(width=WIDTH, pooling="stats")
+    model = vggish.build(params, feature=LOGMEL, num_classes=4, head="linear").eval()
+    frames = torch.randn(1, 300, 64)
+    starts = patch_starts(300, params.patch_hop)
+    patches, lengths = cut_patches(frames[0], starts).unsqueeze(0), torch.tensor([len(starts)])
+    inside = model(frames, torch.tensor([300]))
+    torch.testing.assert_close(model.classify_patches(patches, lengths).logits, inside.logits)
+
+
+def test_a_model_of_frozen_embeddings_cuts_no_patches():
+    model = vggish.build(vggish.Params(), feature=FROZEN, num_classes=4, head="linear")
+    with pytest.raises(ValueError, match="reads embeddings of patches"):
+        model.classify_patches(torch.zeros(1, 1, 96, 64), torch.tensor([1]))

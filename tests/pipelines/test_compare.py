@@ -11,16 +11,13 @@ from ser.evaluation import tuning_gain
 from ser.figures import intervals
 from ser.grid import tuned
 from ser.grid.tuned import TunedFold
+from ser.project import Project
+from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
-from tests.grid.support import make_runner, write_inputs
+from tests.grid.support import train_and_score, write_inputs
 
-CARD = {
-    "name": "demo", "synthetic": True, "licence": "free", "citation": "None.",
-    "emotions": ["angry", "happy", "neutral", "sad"], "num_utterances": 48, "num_used": 48,
-    "num_rejected": 0, "num_speakers": 6, "num_sessions": 3, "duration_s": 48.0,
-    "params": {"name": "demo"},
-}  # fmt: skip
+pytestmark = pytest.mark.stage
 
 
 @pytest.fixture(scope="module")
@@ -29,26 +26,25 @@ def finished(tmp_path_factory, project):
     root = tmp_path_factory.mktemp("finished")
     (root / "ser").symlink_to(project / "ser")
     paths = write_inputs(root, synthetic.corpus(num_sessions=3))
-    (root / "data" / "corpus.json").write_text(json.dumps(CARD))
-    make_runner(root, paths, MemoryExperiment()).run()
-    read_from = baselines.Paths(paths.manifest, paths.card, paths.splits, paths.features)
-    baselines.run(baselines.Params(baselines=BaselineParams()), read_from, out=root / "reports")
+    train_and_score(root, paths, MemoryExperiment())
+    baselines.run(baselines.Params(baselines=BaselineParams()), paths)
     tuned.write(root / "data" / "tuned.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     return root
 
 
 @pytest.fixture
-def results(finished, workspace):
+def results(finished, workspace, monkeypatch):
+    experiment = MemoryExperiment()
+    monkeypatch.setattr(compare.mlflow_tracker, "open_experiment", lambda *_, **__: experiment)
     for folder in ("data", "runs", "reports"):
-        shutil.copytree(finished / folder, workspace / folder)
+        shutil.copytree(finished / folder, workspace / folder, dirs_exist_ok=True)
+    cells.restore(Project().run("lstm-cross_entropy"), compare.mlflow_tracker.open_experiment)
     return workspace
 
 
 def compared(run):
-    tables = ("--baselines", "reports/baselines.csv", "--shortcut", "reports/shortcut.json")
-    tables += ("--tuning", "reports/tuning.csv", "--tuning-figures", "reports/tuning")
-    return run(compare.main, "--runs", "runs", "--data", "data", *tables, "--out", "reports")
+    return run(compare.main)
 
 
 def test_the_report_is_a_page_a_table_and_figures(results, stage):
@@ -75,6 +71,9 @@ def test_the_report_is_a_page_a_table_and_figures(results, stage):
 def test_the_better_cell_comes_first_and_lends_the_page_its_provenance(results, stage, params):
     better = results / "runs" / "lstm-focal"
     shutil.copytree(results / "runs" / "lstm-cross_entropy", better)
+    shutil.copytree(
+        results / "data/trained/lstm-cross_entropy", results / "data/trained/lstm-focal"
+    )
     frame = pd.read_parquet(better / "predictions.parquet")
     frame.assign(prediction=frame["truth"]).to_parquet(better / "predictions.parquet")
     record = json.loads((better / "run.json").read_text())
@@ -112,7 +111,6 @@ def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails,
         "runs/lstm-cross_entropy/predictions.parquet",
         "runs/lstm-cross_entropy/metrics.json",
         "runs/lstm-cross_entropy/lineage.json",
-        "runs/lstm-cross_entropy/figures",
     ],
 )
 def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
@@ -125,7 +123,7 @@ def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
 
 def test_a_damaged_file_is_named(results, fails):
     (results / "data" / "corpus.json").write_text("{")
-    assert "data/corpus.json: not JSON: " in compared(fails)
+    assert "data/corpus.json: it is not a corpus card " in compared(fails)
 
 
 def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(results, stage):
@@ -164,7 +162,7 @@ def test_wrong_params_are_refused_with_their_path(results, fails, params):
 
 
 def test_wrong_usage_is_exit_status_2(workspace, stage):
-    assert stage(compare.main)[0] == 2
+    assert stage(compare.main, "--runs")[0] == 2
 
 
 def test_a_figure_has_the_line_below_it(results, stage, monkeypatch):

@@ -8,12 +8,12 @@ from ser.features.extractors import mfcc
 from ser.features.store import FeatureStore
 
 
-def extracted(run, out="data/features/mfcc"):
-    return run(extract.main, "--manifest", "data/manifest.jsonl", "--root", "raw", "--out", out)
+def extracted(run, feature="mfcc"):
+    return run(extract.main, feature)
 
 
 def prepared():
-    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
+    assert prepare.main([]) == 0
 
 
 def test_the_store_holds_what_the_extractor_says_of_every_utterance(workspace, stage):
@@ -24,7 +24,7 @@ def test_the_store_holds_what_the_extractor_says_of_every_utterance(workspace, s
     assert len(store) == 24
     assert store.num_bins == 39
     extractor = mfcc.build(mfcc.Params(hop_ms=20.0), sampling_rate=16000)
-    waveform = audio.read(workspace / "raw" / "s2m_happy_0.wav", sampling_rate=16000)
+    waveform = audio.read(workspace / "data/raw/csv" / "s2m_happy_0.wav", sampling_rate=16000)
     np.testing.assert_array_equal(store["s2m_happy_0"], extractor(waveform))
     meta = json.loads((store.folder / "meta.json").read_text())
     assert meta["params"]["hop_ms"] == 20.0
@@ -41,14 +41,14 @@ def test_utterances_outside_the_studys_emotions_are_not_extracted(workspace, sta
 
 def test_a_recording_that_has_gone_since_is_named(workspace, fails):
     prepared()
-    (workspace / "raw" / "s1f_sad_0.wav").unlink()
+    (workspace / "data/raw/csv" / "s1f_sad_0.wav").unlink()
     assert "s1f_sad_0.wav: missing" in extracted(fails)
     assert not (workspace / "data" / "features" / "mfcc").exists()
 
 
 def test_an_unknown_feature_and_one_without_params_are_refused(workspace, fails, params):
     prepared()
-    assert "no ser.features.extractors is named 'mfc'" in extracted(fails, "data/features/mfc")
+    assert "no ser.features.extractors is named 'mfc'" in extracted(fails, "mfc")
     params("features: {mfcc: {hop_ms: 20.0}}", "features: {}")
     assert "the section features has no entry mfcc" in extracted(fails)
 
@@ -60,4 +60,4 @@ def test_wrong_params_of_the_feature_are_refused_with_their_path(workspace, fail
 
 
 def test_wrong_usage_is_exit_status_2(workspace, stage):
-    assert stage(extract.main, "--out", "x")[0] == 2
+    assert stage(extract.main)[0] == 2

@@ -3,17 +3,7 @@ import pytest
 from pipelines import extract, prepare, split, train
 from ser.tracking.memory_tracker import MemoryExperiment
 
-ARGUMENTS = {
-    "--model": "lstm",
-    "--loss": "cross_entropy",
-    "--manifest": "data/manifest.jsonl",
-    "--card": "data/corpus.json",
-    "--splits": "data/splits.csv",
-    "--split-report": "data/split_report.json",
-    "--features": "data/features/mfcc",
-    "--work": "work",
-    "--out": "runs/lstm-cross_entropy",
-}
+CELL = "lstm-cross_entropy"
 
 
 @pytest.fixture
@@ -34,16 +24,13 @@ def experiment(monkeypatch):
 @pytest.fixture
 def upstream(workspace):
     """The outputs of the stages before."""
-    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
-    assert split.main(["--manifest", "data/manifest.jsonl", "--out", "data"]) == 0
-    arguments = ["--manifest", "data/manifest.jsonl", "--root", "raw"]
-    assert extract.main([*arguments, "--out", "data/features/mfcc"]) == 0
+    for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert stage.main(words) == 0
     return workspace
 
 
-def trained(run, **changes):
-    arguments = ARGUMENTS | {f"--{name.replace('_', '-')}": v for name, v in changes.items()}
-    return run(train.main, *(word for pair in arguments.items() for word in pair))
+def trained(run, cell=CELL):
+    return run(train.main, cell, "--untuned")
 
 
 def test_a_cell_is_trained_and_recorded(upstream, stage, experiment):
@@ -56,7 +43,7 @@ def test_a_cell_is_trained_and_recorded(upstream, stage, experiment):
     assert parent.params["recipe.num_epochs"] == "1"
     assert parent.params["feature.hop_ms"] == "20.0"
     assert parent.params["model.pooling"] == "stats"
-    assert (upstream / "runs" / "lstm-cross_entropy" / "predictions.parquet").is_file()
+    assert (upstream / "data" / "trained" / CELL / "predictions.parquet").is_file()
 
 
 def test_features_of_other_params_are_refused(upstream, fails, experiment, params):
@@ -70,18 +57,46 @@ def test_a_model_without_recipe_is_refused_with_the_cure(upstream, fails, experi
     assert "there is no recipes.lstm; `lstm: {}` will do" in trained(fails)
 
 
+def test_a_cell_that_is_not_in_params_is_refused_with_those_that_are(upstream, fails, experiment):
+    assert "there is no cell 'lsmt-focal'; there are: lstm-cross_entropy" in trained(
+        fails, "lsmt-focal"
+    )
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("entry", "message"),
     [
-        ({"model": "lsmt"}, "no ser.models is named 'lsmt'; there are: "),
-        ({"loss": "entropy"}, "no ser.losses is named 'entropy'; there are: "),
-        ({"features": "data/features/gone"}, "no ser.features.extractors is named 'gone'"),
-        ({"manifest": "data/gone.jsonl"}, "gone.jsonl"),
-        ({"card": "data/gone.json"}, "gone.json: cannot be read"),
+        ("model: lsmt", "no ser.models is named 'lsmt'; there are: "),
+        ("loss: entropy", "no ser.losses is named 'entropy'; there are: "),
+        ("feature: gone", "no ser.features.extractors is named 'gone'"),
     ],
 )
-def test_what_is_not_there_is_named(upstream, fails, experiment, changes, message):
-    assert message in trained(fails, **changes)
+def test_a_component_that_is_not_there_is_named(
+    upstream, fails, experiment, params, entry, message
+):
+    section = entry.partition(":")[0]
+    value = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}[section]
+    params(f"{section}: {value}", entry)
+    assert message in trained(fails)
+
+
+@pytest.mark.parametrize("name", ["manifest.jsonl", "corpus.json", "splits.csv", "tuned.json"])
+def test_a_file_that_is_not_there_is_named(upstream, fails, experiment, name):
+    (upstream / "data" / name).unlink(missing_ok=True)
+    assert name in fails(train.main, CELL)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ("data/manifest.jsonl", "data/manifest.jsonl"),
+        ("data/corpus.json", "data/corpus.json: cannot be read"),
+        ("data/features/mfcc", "data/features/mfcc"),
+    ],
+)
+def test_a_file_that_is_gone_is_named(upstream, fails, experiment, gone, message):
+    (upstream / gone).rename(upstream / "aside")
+    assert message in trained(fails)
 
 
 def test_wrong_params_are_refused_with_their_path(upstream, fails, experiment, params):
@@ -93,11 +108,11 @@ def test_a_loss_that_diverges_is_one_message(upstream, fails, experiment, params
     params("num_epochs: 1", "num_epochs: 9, learning_rate: 1.0e+30, gradient_clip: 1.0e+30")
     assert "is not finite in the batch of" in trained(fails)
     assert "FAILED" in {run.status for run in experiment.runs.values()}
-    assert not (upstream / "runs").exists()
+    assert not (upstream / "data" / "trained" / CELL).exists()
 
 
 def test_wrong_usage_is_exit_status_2(workspace, stage):
-    assert stage(train.main, "--model", "lstm")[0] == 2
+    assert stage(train.main)[0] == 2
 
 
 def test_a_helping_process_records_nothing(monkeypatch, experiment):

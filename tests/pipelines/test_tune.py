@@ -11,12 +11,7 @@ tuning:
   num_trials: 2
   cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
 """
-TRAIN = (
-    "--model", "lstm", "--loss", "focal", "--manifest", "data/manifest.jsonl",
-    "--card", "data/corpus.json", "--splits", "data/splits.csv",
-    "--split-report", "data/split_report.json", "--features", "data/features/mfcc",
-    "--work", "work",
-)  # fmt: skip
+TRAIN = ("--model", "lstm", "--loss", "focal", "--feature", "mfcc")
 KEPT = {"params": {}, "study": None, "num_trials": 0, "dev_uar": None}
 
 
@@ -39,10 +34,8 @@ def experiments(monkeypatch):
 def upstream(workspace, monkeypatch):
     """The outputs of the stages before, and params with one tuned cell beside another."""
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
-    assert split.main(["--manifest", "data/manifest.jsonl", "--out", "data"]) == 0
-    arguments = ["--manifest", "data/manifest.jsonl", "--root", "raw"]
-    assert extract.main([*arguments, "--out", "data/features/mfcc"]) == 0
+    for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert stage.main(words) == 0
     path = workspace / "params.yaml"
     text = path.read_text().replace(
         "losses: {cross_entropy: {}}", "losses: {cross_entropy: {}, focal: {}}"
@@ -55,13 +48,13 @@ def upstream(workspace, monkeypatch):
 
 
 def tuned_by(run, *arguments):
-    return run(tune.main, "--data", "data", "--figures", "reports/tuning", *arguments)
+    return run(tune.main, *arguments)
 
 
 def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constants(
     upstream, stage, experiments
 ):
-    status, err = tuned_by(stage, "--out", "data/tuned.json")
+    status, err = tuned_by(stage)
     assert status == 0, err
     entries = json.loads((upstream / "data" / "tuned.json").read_text())["lstm"]
     assert entries["cross_entropy"] == dict.fromkeys("123", KEPT)
@@ -93,10 +86,7 @@ def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constan
     constants = experiments["ser/csv/session/untuned"].runs.values()
     assert {run.params["loss.gamma"] for run in constants} == {"2.0"}
 
-    status, err = stage(
-        gain.main, "--runs", "runs", "--untuned", "data/untuned", "--tuned-file", "data/tuned.json",
-        "--manifest-file", "data/manifest.jsonl", "--out", "reports/tuning.csv",
-    )  # fmt: skip
+    status, err = stage(gain.main)
     assert status == 0, err
     (row,) = pd.read_csv(upstream / "reports" / "tuning.csv").to_dict("records")
     assert (row["model"], row["loss"], row["num_trials"]) == ("lstm", "focal", 2)
@@ -110,7 +100,7 @@ def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constan
 
 def test_without_trials_every_cell_keeps_its_values(upstream, stage, experiments, params):
     params("num_trials: 2", "num_trials: 0")
-    status, err = tuned_by(stage, "--out", "data/tuned.json")
+    status, err = tuned_by(stage)
     assert status == 0, err
     entries = json.loads((upstream / "data" / "tuned.json").read_text())["lstm"]
     assert entries["focal"] == entries["cross_entropy"] == dict.fromkeys("123", KEPT)
@@ -120,14 +110,14 @@ def test_without_trials_every_cell_keeps_its_values(upstream, stage, experiments
 
 
 def test_some_cells_fill_the_storage_only(upstream, stage, experiments):
-    status, err = tuned_by(stage, "lstm-focal")
+    status, err = tuned_by(stage, "lstm-focal", "--trials-only")
     assert status == 0, err
     assert not (upstream / "data" / "tuned.json").exists()
     assert (upstream / "mlruns" / "optuna.db").is_file()
     before = {
         key: dict(run.metrics) for key, run in experiments["ser/csv/session/tuning"].runs.items()
     }
-    assert tuned_by(stage, "--out", "data/tuned.json")[0] == 0
+    assert tuned_by(stage)[0] == 0
     after = {
         key: dict(run.metrics) for key, run in experiments["ser/csv/session/tuning"].runs.items()
     }
@@ -137,7 +127,7 @@ def test_some_cells_fill_the_storage_only(upstream, stage, experiments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("lstm-aam",), "tuning.cells has no lstm-aam; there are: lstm-focal"),
+        (("lstm-aam", "--trials-only"), "tuning.cells has no lstm-aam; there are: lstm-focal"),
         ((), "no tunable param is named 'gama'"),
     ],
 )
@@ -150,9 +140,9 @@ def test_what_cannot_be_tuned_is_one_message(
 
 
 def test_some_cells_cannot_make_the_whole_file(upstream, stage):
-    status, err = tuned_by(stage, "lstm-focal", "--out", "data/tuned.json")
+    status, err = tuned_by(stage, "lstm-focal")
     assert status == 2
-    assert "leave --out away" in err
+    assert "say --trials-only" in err
 
 
 def test_a_cell_without_an_outcome_is_not_trained(upstream, fails, experiments):

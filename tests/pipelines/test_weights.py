@@ -10,7 +10,7 @@ synthetic_weights:
 
 def made(run, folder, name):
     (folder / "params.yaml").write_text(SECTION)
-    return run(weights.main, "--name", name, "--out", f"data/weights/{name}")
+    return run(weights.main, name)
 
 
 def test_the_checkpoint_of_a_name_is_written(workspace, stage):
@@ -33,9 +33,9 @@ def test_writing_twice_gives_the_same_bytes(workspace, stage):
 def test_a_name_that_is_not_there_and_wrong_settings_are_refused(workspace, fails):
     assert "no entry 'gone'; there are: hubert, large" in made(fails, workspace, "gone")
     (workspace / "params.yaml").write_text(SECTION.replace("num_layers: 1", "num_layers: 0"))
-    message = fails(weights.main, "--name", "hubert", "--out", "out")
+    message = fails(weights.main, "hubert")
     assert "synthetic_weights.hubert.num_layers" in message
-    assert not (workspace / "out").exists()
+    assert not (workspace / "data" / "weights").exists()
 
 
 def test_wrong_usage_is_exit_status_2(workspace, stage):

@@ -8,7 +8,7 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from ser.errors import WeightsError
+from ser.errors import FileError, WeightsError
 from ser.pretrained import checkpoints
 from tests.pretrained.support import outputs_of, waveforms, whole_model, write_as_published
 
@@ -265,9 +265,9 @@ def test_damaged_files_are_refused_by_name(copied):
     (copied / "pytorch_model.bin").write_bytes(b"rubbish" * 100)
     with pytest.raises(WeightsError, match=r"pytorch_model\.bin: cannot be loaded"):
         checkpoints.load(copied, "hubert")
-    for text, message in (("{", "not JSON"), ("[]", "expected a JSON object, got list")):
+    for text, rule in (("{", "Expecting property name"), ("[]", "got list")):
         (copied / "config.json").write_text(text)
-        with pytest.raises(WeightsError, match=rf"config\.json: {message}"):
+        with pytest.raises(FileError, match=rf"config\.json: it is not a JSON object \({rule}"):
             checkpoints.load(copied, "hubert")
 
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from ser.pretrained import checkpoints, tiny
-from ser.pretrained.checkpoints import ARCHITECTURES
+from ser.pretrained.architectures import ARCHITECTURES
 from ser.pretrained.tiny import TinyCheckpoint
 from tests.pretrained.support import outputs_of, waveforms, whole_model
 

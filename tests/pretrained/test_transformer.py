@@ -20,6 +20,9 @@ from tests.pretrained.support import (
     whole_model,
     write_checkpoint,
 )
+from tests.rounding import NETWORK
+
+pytestmark = pytest.mark.numeric
 
 #: The shortest that has a frame, and others; 0.025 to 0.5 seconds.
 NUM_SAMPLES = (8000, 400, 5200, 719)
@@ -59,14 +62,14 @@ def test_prefix_and_suffix_together_are_the_whole_model(variant, reference, free
     for row, (_, whole) in enumerate(reference):
         expected = whole.last_hidden_state[0]
         assert len(expected) == lengths[row]
-        torch.testing.assert_close(states[row, : len(expected)], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(states[row, : len(expected)], expected, atol=NETWORK, rtol=0)
 
 
 @pytest.mark.parametrize("freeze", CUTS[1:-1])
 def test_frozen_layers_give_the_hidden_states_of_the_model(variant, reference, freeze):
     samples, whole = reference[0]
     frames = frames_of(variant, freeze, samples)
-    torch.testing.assert_close(frames, whole.hidden_states[freeze][0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(frames, whole.hidden_states[freeze][0], atol=NETWORK, rtol=0)
 
 
 def test_all_layers_give_mean_and_deviation_of_every_hidden_state(variant, reference):
@@ -74,7 +77,7 @@ def test_all_layers_give_mean_and_deviation_of_every_hidden_state(variant, refer
         frames = frames_of(variant, "all", samples)
         assert len(whole.hidden_states) == NUM_LAYERS + 1
         assert frames.shape == (1, num_bins_of("all"))
-        torch.testing.assert_close(frames[0], summary_of(whole), atol=1e-5, rtol=0)
+        torch.testing.assert_close(frames[0], summary_of(whole), atol=NETWORK, rtol=0)
 
 
 @pytest.mark.parametrize("freeze", ["feature_encoder", 1])
@@ -85,7 +88,7 @@ def test_rows_of_equal_length_need_no_mask_and_give_the_same(variant, reference,
         states = suffix_of(variant, freeze)(
             frames.expand(2, -1, -1), torch.tensor([len(frames)] * 2)
         )
-    torch.testing.assert_close(states[1], whole.last_hidden_state[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(states[1], whole.last_hidden_state[0], atol=NETWORK, rtol=0)
 
 
 @pytest.mark.parametrize("freeze", ["feature_encoder", 2])
@@ -112,7 +115,7 @@ def test_gradients_are_those_of_the_whole_model(variant, freeze):
     assert found.keys() == expected.keys()
     assert len(found) > 3
     for shape, total in expected.items():
-        assert found[shape] == pytest.approx(total, rel=1e-3, abs=1e-3)
+        assert found[shape] == pytest.approx(total, rel=NETWORK, abs=NETWORK)
     assert all(p.grad is not None for p in suffix.parameters())
 
 

@@ -7,6 +7,9 @@ from pydantic import ValidationError
 from ser.errors import WeightsError
 from ser.pretrained.vggish import Trunk, TrunkParams, load_published, trunk_name
 from tests.pretrained.weights_files import write_weights
+from tests.rounding import NETWORK
+
+pytestmark = pytest.mark.numeric
 
 #: What torchvggish's file holds.
 PUBLISHED = {
@@ -77,7 +80,7 @@ def test_a_loaded_trunk_is_the_network_of_torchvggish(tmp_path, suffix, final_re
     expected = reference(state, patches, final_relu=final_relu)
     assert expected.min() == 0 if final_relu else expected.min() < 0
     assert expected.shape == (3, 128)
-    torch.testing.assert_close(trunk(patches), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(trunk(patches), expected, atol=NETWORK, rtol=NETWORK)
     assert all(parameter.requires_grad for parameter in trunk.parameters())
 
 

@@ -7,8 +7,13 @@ from ser.promotion import registration
 from ser.registry import versions
 from ser.registry.packing import TrainedCell
 from ser.workflow.preset import Preset
+from tests.rounding import EPS
+from tests.serving.support import ROUNDINGS
 
 NAME = "ser-csv-session"
+
+#: Logits of the cell with AAM: two cosines, from -1 to 1, times 16 are up to 32 apart.
+SERVED_WITHIN = ROUNDINGS * EPS * 32
 
 
 def cell_of(name):

@@ -61,9 +61,21 @@ def test_differences_changes_and_times_are_told_apart():
     ]
     served = asking.compare(asked, answers, tracked("angry", "sad"))
     assert served.num_utterances == 2
-    assert served.difference == pytest.approx(0.001)
+    assert served.difference == pytest.approx(np.log(0.101 / 0.1))
     assert served.stability == {first: 0.5, **dict.fromkeys(others, 1.0)}
     assert served.real_time_factor == pytest.approx(np.median([0.1] * 5 + [0.2] * 5))
+
+
+def test_a_rare_emotion_that_became_rarer_is_a_difference():
+    was = tracked("angry").assign(probability_angry=0.8 - 1e-9, probability_sad=1e-9)
+    (said,) = was.rename(columns=lambda name: name.replace("probability", "uncalibrated")).to_dict(
+        "records"
+    )
+    said |= {"emotion": "angry", "seconds": 0.1, "uncalibrated_sad": 1e-10}
+    changes = [Question("u0", name, "", 1.0) for name in PERTURBATIONS]
+    asked = [Question("u0", "", "", 1.0), *changes]
+    served = asking.compare(asked, [said] * len(asked), was)
+    assert served.difference == pytest.approx(np.log(10))
 
 
 def test_a_model_is_asked_in_a_process_of_its_own(trained):

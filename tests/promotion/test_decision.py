@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ser.registry import versions
 from ser.registry.gates import GateParams
 from ser.registry.versions import BUNDLE, CHAMPION
 from tests.promotion.support import version_of
-from tests.registry.test_gates import FAILING, GOOD
+from tests.registry.support import FAILING, GOOD
 
 PARAMS = GateParams()
 
@@ -23,7 +24,7 @@ def place(trained):
 @pytest.fixture
 def name(place, request):
     """A registered model of this test alone, with two versions."""
-    found = versions.model_name("csv", f"{abs(hash(request.node.name)):x}")
+    found = versions.model_name("csv", hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
     source = version_of("lstm-aam")
     for number in (1, 2):
         place.registry.register(

@@ -8,7 +8,7 @@ from ser.promotion import asking, measuring
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.registry.gates import GateParams, judge
-from tests.promotion.support import cell_of, version_of
+from tests.promotion.support import SERVED_WITHIN, cell_of, version_of
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def place(trained):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, warm):
     """Ask about few utterances."""
     monkeypatch.setattr(asking, "_NUM_ASKED", 4)
     monkeypatch.setattr(asking, "_NUM_CHANGED", 1)
@@ -36,7 +36,7 @@ def test_everything_is_measured_of_a_first_challenger(place, quick):
     assert evidence.audit.manifest_matches
     assert evidence.audit.num_shared_speakers == 0
     assert evidence.lineage_differences == ()
-    assert evidence.served.difference < 1e-6
+    assert evidence.served.difference < SERVED_WITHIN
     assert evidence.synthetic
     assert 0 < evidence.size_mib < 5
 

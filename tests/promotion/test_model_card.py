@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.evaluation import slices
 from ser.params import read
 from ser.promotion import model_card, registration
@@ -21,8 +23,8 @@ def facts(trained):
         packed.source.bundle,
         registration.scores(cell, frame, utterances),
         slices.table(frame, slices.values_of(utterances)),
-        cell.read_json("split_report.json"),
-        cell.read_json("corpus.json"),
+        SplitReport.read(cell.data / "split_report.json"),
+        CorpusCard.read(cell.data / "corpus.json"),
     )
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.errors import BundleError
+from ser.errors import BundleError, FileError
 from ser.registry import bundle as bundles
 from ser.registry import packing
 from ser.registry.bundle import ServingParams
@@ -64,7 +64,7 @@ def test_a_missing_and_an_additional_file_are_refused_by_name(packed):
 
 
 def test_a_folder_without_bundle_json_is_no_bundle(tmp_path):
-    with pytest.raises(BundleError, match="is not a bundle"):
+    with pytest.raises(FileError, match=r"bundle\.json: no such file; download the bundle again"):
         bundles.read(tmp_path)
 
 
@@ -72,7 +72,7 @@ def test_a_folder_without_bundle_json_is_no_bundle(tmp_path):
 def test_another_format_is_refused(packed, change):
     path = packed / bundles.FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(BundleError, match=r"not the description of a bundle"):
+    with pytest.raises(FileError, match=r"it is not the description of a bundle of this format"):
         bundles.read(packed)
 
 

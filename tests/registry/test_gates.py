@@ -3,55 +3,8 @@ import math
 import pytest
 
 from ser.registry import gates
-from ser.registry.gates import Audit, Evidence, GateParams, Served
-
-AUDIT = Audit(
-    split_matches=True,
-    manifest_matches=True,
-    num_shared_speakers=0,
-    protocol="session",
-    speaker_independent=True,
-)
-SERVED = Served(
-    num_utterances=60,
-    difference=1e-7,
-    stability={"quieter": 0.9, "telephone": 0.8},
-    real_time_factor=0.01,
-)
-GOOD = Evidence(
-    uar_low=0.6,
-    champion="version 1 (lstm-focal)",
-    difference_low=0.01,
-    same_test_utterances=True,
-    class_recall={"angry": 0.7, "happy": 0.5},
-    speaker_wa={"s1": 0.6, "s2": 0.7},
-    gender_uar={"female": 0.6, "male": 0.65},
-    ece=0.05,
-    audit=AUDIT,
-    lineage_differences=(),
-    served=SERVED,
-    served_error="",
-    size_mib=100.0,
-    synthetic=False,
-    allow_synthetic=False,
-)
-
-#: Gate -> evidence that it alone does not let through.
-FAILING = {
-    "uar_floor": {"uar_low": 0.3},
-    "non_inferiority": {"difference_low": -0.05},
-    "worst_class": {"class_recall": {"angry": 0.9, "happy": 0.2}},
-    "worst_speaker": {"speaker_wa": {"s1": 0.1, "s2": 0.9}},
-    "gender_gap": {"gender_uar": {"female": 0.4, "male": 0.7}},
-    "calibration": {"ece": 0.3},
-    "stability": {"served": SERVED.model_copy(update={"stability": {"a": 1.0, "b": 0.4}})},
-    "leakage_audit": {"audit": AUDIT.model_copy(update={"split_matches": False})},
-    "lineage": {"lineage_differences": ("ser/losses/focal.py",)},
-    "served_equals_tracked": {"served": SERVED.model_copy(update={"difference": 1e-3})},
-    "latency": {"served": SERVED.model_copy(update={"real_time_factor": 0.9})},
-    "size": {"size_mib": 5000.0},
-    "synthetic": {"synthetic": True},
-}
+from ser.registry.gates import Evidence, GateParams, Served
+from tests.registry.support import AUDIT, FAILING, GOOD, SERVED
 
 
 def failed(params=None, **changes):

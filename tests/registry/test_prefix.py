@@ -8,12 +8,15 @@ from safetensors.torch import save_file
 from transformers import AutoModel
 
 from ser import components
+from ser.components import EXTRACTORS
 from ser.errors import BundleError, WeightsError
-from ser.features.extraction import EXTRACTORS
 from ser.pretrained import checkpoints, tiny
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.pretrained.vggish import Trunk
 from ser.registry import prefix
+from tests.rounding import FORMULA
+
+pytestmark = pytest.mark.numeric
 
 RATE = 16000
 
@@ -81,7 +84,7 @@ def test_a_pickled_checkpoint_is_packed_as_safetensors(checkpoint, tmp_path):
     names = {path.name for path in (folder / "checkpoint").iterdir()}
     assert checkpoints.SAFETENSORS in names
     assert checkpoints.TORCH_FILE not in names
-    assert np.allclose(frames_of(section, folder), before, atol=1e-6)
+    assert np.allclose(frames_of(section, folder), before, atol=FORMULA)
 
 
 def test_another_checkpoint_than_that_of_the_features_is_refused(checkpoint, tmp_path):

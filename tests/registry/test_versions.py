@@ -7,11 +7,13 @@ from mlflow import MlflowClient
 from ser.errors import RegistryError, TrackingError
 from ser.registry import versions
 from ser.registry.versions import BUNDLE, CHALLENGER, CHAMPION
+from tests.tracking.support import copy_database
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
+def registry(tmp_path_factory, template_database):
     root = tmp_path_factory.mktemp("registry")
+    copy_database(template_database, root / "mlruns" / "mlflow.db")
     return versions.open_registry(root, f"sqlite:///{root}/mlruns/mlflow.db")
 
 

@@ -6,105 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser.evaluation import evidence, grid_table, published, summary, tuning_gain
-from ser.evaluation.ranks import Ranking
+from ser.evaluation import grid_table, published
 from ser.figures import style
 from ser.report import page as pages
-from ser.report.page import SYNTHETIC_NOTICE, CellSection, Report
-from ser.report.tuning import Tuning
+from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
-from tests.evaluation.test_summary import cell
-
-PNG = b"\x89PNG not really"
-FOLD = {
-    "fold": 1,
-    "speakers": {"test": ["Ses01F"], "dev": ["Ses02F"], "train": ["Ses03F"]},
-    "num_utterances": {"train": 101, "dev": 102, "test": 103},
-    "shared": {"train-test": {"sentences": {"share_of_second_part": 0.123}}},
-}
-
-BASELINES = pd.DataFrame(
-    [
-        ("majority", "the commonest <emotion>", 5, 0.25, 0.25, 0.25, 0.311, 0.288, 0.344, 0.119),
-        ("mfcc_svm", "linear SVM", 5, 0.301, 0.292, 0.318, 0.326, 0.303, 0.357, 0.307),
-    ],
-    columns=["name", "description", "num_folds", "uar", "uar_low", "uar_high", "wa", "wa_low",
-             "wa_high", "macro_f1"],
-)  # fmt: skip
-SHORTCUT = {
-    "unanswered": None,
-    "num_utterances": {"improvised": 172, "scripted": 149},
-    "detector": {"uar": 0.817, "uar_low": 0.791, "uar_high": None, "wa": 0.823},
-    "knows_kind_only": {"uar": 0.337, "uar_low": 0.309, "uar_high": 0.363},
-    "chance": 0.25,
-    "cramers_v": 0.187,
-    "emotions": [
-        {"emotion": "angry", "improvised": 39, "share_of_improvised": 0.227, "scripted": 58,
-         "share_of_scripted": 0.389, "cramers_v": 0.176, "explained": 0.031},
-    ],
-}  # fmt: skip
-
-
-NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
-
-
-def make_report(tmp_path, *, synthetic=True, speaker_independent=True, num_seeds=2):
-    frames, summaries = {}, {}
-    for seed, loss in enumerate(("cross_entropy", "focal")):
-        frame, speaker_of = cell(seed=seed, num_seeds=num_seeds)
-        frames["lstm", loss] = frame
-        origin = f"nobody/tiny@{seed}abc"
-        summaries["lstm", loss] = summary.summarise(frame, speaker_of, origin=origin)
-    grid = grid_table.table(summaries)
-    picture = tmp_path / "figure.png"
-    picture.write_bytes(PNG)
-    card = {
-        "name": "demo",
-        "synthetic": synthetic,
-        "licence": "Free <of> charge.",
-        "citation": "Nobody & Co.",
-        "emotions": ["angry", "happy", "neutral", "sad"],
-        "num_used": 321,
-        "num_speakers": 10,
-        "num_sessions": 5,
-        "num_rejected": 7,
-        "duration_s": 7200.0,
-    }
-    split = {
-        "protocol": "session",
-        "speaker_independent": speaker_independent,
-        "folds": [FOLD],
-    }
-    sections = [
-        CellSection(
-            "-".join(key),
-            summaries[key],
-            {"recipe": {"num_epochs": 17}, "seed": 0},
-            {"Confusion matrix": picture},
-        )
-        for key in zip(grid["model"], grid["loss"], strict=True)
-    ]
-    provenance = {"commit": "0123abc"}
-    found = evidence_of(frames, summaries, grid, card, split)
-    figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
-    pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
-    sections_and_more = (sections, provenance, NOTHING_TUNED)
-    return Report(card, split, grid, BASELINES, SHORTCUT, found, *pictures, *sections_and_more)
-
-
-def evidence_of(frames, summaries, grid, card, split):
-    """The evidence of three losses would fill the page; two have no ranking, so one is given."""
-    ids = sorted(set(frames["lstm", "focal"]["utterance_id"]))
-    spoken = [u for u in synthetic.corpus(num_sessions=3) if u.emotion is not None]
-    utterances = [synthetic.renamed(spoken[n % len(spoken)], id_) for n, id_ in enumerate(ids)]
-    found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
-    return replace(found, ranking=Ranking({"focal": 1.2, "cross_entropy": 1.8}, 10, 0.043, 0.62))
-
-
-def text_of(page):
-    """The page without tags and style, spaces collapsed."""
-    body = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+from tests.report.support import PNG, make_report, section, text_of
 
 
 def test_every_number_of_the_grid_is_on_the_page(tmp_path):
@@ -114,15 +21,10 @@ def test_every_number_of_the_grid_is_on_the_page(tmp_path):
         for name in ("uar", "uar_low", "uar_high", "wa", "wa_low", "wa_high", "macro_f1", "ece"):
             assert f"{100 * row[name]:.1f}" in page, name
         assert f"{row['mcc']:.3f}" in page
-    for section in made.cells:
-        assert section.name in page
-        for recall in section.summary.recall.values():
+    for shown in made.cells:
+        assert shown.name in page
+        for recall in shown.summary.recall.values():
             assert f"{100 * recall:.1f}" in page
-
-
-def section(page, name):
-    """The text of one section of the page."""
-    return text_of(page[page.index(f'id="{name}"') - 4 :].split("<h2", 2)[1])
 
 
 def test_the_floor_stands_below_the_best_cell_of_each_model(tmp_path):
@@ -209,11 +111,11 @@ def test_the_pictures_are_inside(tmp_path):
 
 
 def test_synthetic_speech_is_named_and_real_speech_is_not_called_so(tmp_path):
-    page = pages.render(make_report(tmp_path, synthetic=True))
+    page = pages.render(make_report(tmp_path, is_synthetic=True))
     assert SYNTHETIC_NOTICE in page
     assert "SYNTHETIC" in page
     assert "demo (synthetic)" in page
-    page = pages.render(make_report(tmp_path, synthetic=False))
+    page = pages.render(make_report(tmp_path, is_synthetic=False))
     assert SYNTHETIC_NOTICE not in page
     assert "ynthetic" not in page.replace("real speech", "")
     assert "eal speech" in page
@@ -251,15 +153,15 @@ def test_texts_of_others_cannot_become_markup(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("synthetic", "independent", "line"),
+    ("is_synthetic", "independent", "line"),
     [
         (True, True, "corpus x (SYNTHETIC speech), protocol superb"),
         (False, False, "corpus x (real speech), protocol superb, SPEAKER-DEPENDENT"),
     ],
 )
-def test_the_line_below_figures_says_what_speech_and_protocol(synthetic, independent, line):
-    card = {"name": "x", "synthetic": synthetic}
-    split = {"protocol": "superb", "speaker_independent": independent}
+def test_the_line_below_figures_says_what_speech_and_protocol(is_synthetic, independent, line):
+    card = synthetic.card(name="x", synthetic=is_synthetic)
+    split = synthetic.split_report(protocol="superb", speaker_independent=independent)
     assert style.footer(card, split) == line
 
 
@@ -334,9 +236,9 @@ def test_published_numbers_are_shown_and_the_invalid_ones_struck_through(tmp_pat
 
 
 def test_published_numbers_of_the_same_task_have_ours_beside_them(tmp_path):
-    made = make_report(tmp_path, synthetic=False)
-    card = {**made.card, "name": "iemocap"}
-    split = {**made.split, "protocol": "random"}
+    made = make_report(tmp_path, is_synthetic=False)
+    card = made.card.model_copy(update={"name": "iemocap"})
+    split = made.split.model_copy(update={"protocol": "random"})
     table = published.table(made.grid, card, split)
     made = replace(made, card=card, split=split, evidence=replace(made.evidence, published=table))
     shown = section(pages.render(made), "published")

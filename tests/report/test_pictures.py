@@ -6,12 +6,12 @@ from safetensors.numpy import save_file
 
 from ser import predictions
 from ser.report import pictures
-from tests.evaluation.test_evidence import gathered
-from tests.evaluation.test_summary import cell
-from tests.report.test_page import BASELINES
+from tests import synthetic
+from tests.evaluation.support import cell, gathered
+from tests.report.support import BASELINES
 
-CARD = {"name": "demo", "synthetic": True, "emotions": ["angry", "happy", "neutral", "sad"]}
-SPLIT = {"protocol": "session", "speaker_independent": True}
+CARD = synthetic.card()
+SPLIT = synthetic.split_report()
 FOOT = "corpus demo (SYNTHETIC speech), protocol session"
 
 

@@ -4,22 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from ser.errors import LineageError
+from ser.errors import FileError, LineageError
 from ser.evaluation import grid_table, summary
 from ser.report import results
 from ser.report.page import SYNTHETIC_NOTICE
-from tests.evaluation.test_grid_table import grid
-from tests.evaluation.test_summary import cell
-from tests.report.test_page import BASELINES
+from tests import synthetic
+from tests.evaluation.support import cell, grid
+from tests.report.support import BASELINES
 
-CARD = {
-    "name": "emodb",
-    "synthetic": False,
-    "emotions": ["angry", "happy", "neutral", "sad"],
-    "num_used": 339,
-    "num_speakers": 10,
-}
-SPLIT = {"protocol": "session", "speaker_independent": True, "folds": [{}] * 5}
+CARD = synthetic.card(name="emodb", synthetic=False, num_used=339, num_speakers=10)
+SPLIT = synthetic.split_report(folds=[synthetic.fold_report(number) for number in range(1, 6)])
 TODAY = datetime.date(2024, 2, 29)
 PAGE = "before\n<!-- results:emodb-4 -->\nformer numbers\n<!-- /results -->\nafter\n"
 
@@ -28,15 +22,15 @@ ORIGINS = {"lstm-cross_entropy": "from scratch", "lstm-focal": "from scratch"}
 
 
 def result(**card):
-    return results.Result(grid(), BASELINES, ORIGINS, {**CARD, **card}, SPLIT)
+    return results.Result(grid(), BASELINES, ORIGINS, CARD.model_copy(update=card), SPLIT)
 
 
 def write_finished(folder):
     grid_table.write(folder, grid())
     BASELINES.to_csv(folder / "baselines.csv", index=False)
     (folder / "origins.json").write_text(json.dumps(ORIGINS))
-    (folder / "corpus.json").write_text(json.dumps(CARD))
-    (folder / "split_report.json").write_text(json.dumps(SPLIT))
+    CARD.write(folder / "corpus.json")
+    SPLIT.write(folder / "split_report.json")
 
 
 @pytest.fixture
@@ -79,7 +73,7 @@ def test_origins_are_read_back_as_they_were_written(tmp_path):
 def test_a_missing_file_is_named_with_the_cure(tmp_path, missing):
     write_finished(tmp_path)
     (tmp_path / missing).unlink()
-    with pytest.raises(LineageError, match=rf"{missing}: no such file; `make repro` makes it"):
+    with pytest.raises(FileError, match=rf"{missing}: no such file; `dvc repro` makes it"):
         results.read(tmp_path, tmp_path)
 
 

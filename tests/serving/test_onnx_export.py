@@ -1,12 +1,22 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
+from ser.batch import FeatureSpec
+from ser.features.dataset import Statistics
+from ser.features.extractors import logmel
+from ser.models import vggish
+from ser.nn.ratings import RatedModel
 from ser.serving import onnx_export
+from tests.rounding import FORMULA, NETWORK
 from tests.serving.support import RATE, speech, write_bundle
 from tests.trained_project import CELLS
+
+pytestmark = pytest.mark.numeric
 
 INPUTS = {
     "lstm-aam": "frames",
@@ -15,13 +25,18 @@ INPUTS = {
     "hubert-label_smoothing": "waveform",
 }
 
+#: Another library's kernels from the waveform on, for logits up to 16 (AAM's scale): a network
+#: in another order. A frame that is stored as float16 may be rounded the other way, by 2^-11 of
+#: one number among hundreds. Measured on three sets of instructions: at most 4e-6.
+LOGITS_WITHIN = 2 * NETWORK
+
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_graph_answers_as_the_bundle_at_every_length(cell, trained, tmp_path):
     folder, _ = write_bundle(cell, tmp_path / "bundle")
     parity = onnx_export.export(folder, tmp_path / "onnx")
     assert parity.input == INPUTS[cell]
-    assert parity.difference < 1e-5
+    assert parity.difference < LOGITS_WITHIN
     described = json.loads((tmp_path / "onnx" / "features.json").read_text())
     assert described["input"] == INPUTS[cell]
     assert described["synthetic"] is True
@@ -36,7 +51,7 @@ def test_parity_is_measured_and_not_taken_for_granted(trained, tmp_path, monkeyp
         return [values[::-1] for values in run(self, *arguments)]
 
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", wrong)
-    assert onnx_export.export(folder, tmp_path / "onnx").difference > 1e-3
+    assert onnx_export.export(folder, tmp_path / "onnx").difference > 100 * LOGITS_WITHIN
 
 
 def test_the_graph_alone_gives_probabilities(trained, tmp_path):
@@ -45,4 +60,26 @@ def test_the_graph_alone_gives_probabilities(trained, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
     (answer,) = session.run(None, {"waveform": speech(1.7, RATE)})
     assert answer.shape == (4,)
-    assert np.sum(answer) == pytest.approx(1.0, abs=1e-5)
+    assert np.sum(answer) == pytest.approx(1.0, abs=FORMULA)
+
+
+def test_a_model_that_rates_is_exported_without_its_ratings():
+    torch.manual_seed(0)
+    params = vggish.Params(width=1 / 16)
+    feature = FeatureSpec("logmel", 64)
+    inner = vggish.build(params, feature=feature, num_classes=4, head="linear")
+    model = RatedModel(inner, 3).eval()
+    predictor = SimpleNamespace(
+        extractor=logmel.build(logmel.Params(), sampling_rate=RATE),
+        network=model,
+        statistics=Statistics.identity(64),
+        logit_scale=2.0,
+        bundle=SimpleNamespace(answering=SimpleNamespace(temperature=1.0)),
+    )
+    samples = speech(2.0, RATE)
+    assert onnx_export._input_of(predictor) == "patches"
+    patches = onnx_export._graph_input(predictor, "patches", samples)
+    found = onnx_export.Chain(predictor, "patches")(torch.from_numpy(patches))
+    frames = torch.from_numpy(predictor.extractor(samples))
+    logits = model(frames.unsqueeze(0), torch.tensor([len(frames)])).logits[0]
+    torch.testing.assert_close(found, (2.0 * logits).softmax(0))

@@ -9,8 +9,17 @@ from ser.registry import bundle as bundles
 from ser.serving import audio_input
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.serving.predictor import Predictor
-from tests.serving.support import RATE, recordings, speech, tracked_by, write_bundle
+from tests.serving.support import (
+    RATE,
+    assert_same_logits,
+    recordings,
+    speech,
+    tracked_by,
+    write_bundle,
+)
 from tests.trained_project import CELLS
+
+pytestmark = pytest.mark.numeric
 
 LIMITS = InputLimits()
 
@@ -34,10 +43,10 @@ def test_what_is_served_is_what_was_tracked(cell, trained, tmp_path):
         for id_ in frame["utterance_id"]
     ]
     served = np.array([[p.uncalibrated[name] for name in emotions] for p in predictions])
-    assert np.abs(served - tracked).max() < 1e-6
+    assert_same_logits(served, tracked)
     scaled = calibration.scale(tracked, predictor.bundle.answering.temperature)
     calibrated = np.array([[p.whole.probabilities[n] for n in emotions] for p in predictions])
-    assert np.abs(calibrated - scaled).max() < 1e-6
+    assert_same_logits(calibrated, scaled)
     assert [p.whole.emotion for p in predictions] == frame["prediction"].tolist()
 
 

@@ -13,6 +13,8 @@ from ser.tracking import store
 from tests.promotion.support import version_of
 from tests.serving.support import RATE, as_base64, encoded, speech
 
+pytestmark = pytest.mark.stage
+
 JSON = {"content-type": "application/json"}
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ser.errors import LineageError
+from ser.errors import FileError, LineageError
+from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.memory_tracker import MemoryExperiment
@@ -45,13 +46,14 @@ CELL = CellRecord(
 
 @pytest.fixture
 def folder(tmp_path):
-    path = tmp_path / "runs" / "lstm-focal"
+    cell = CellFolder(tmp_path / "runs" / "lstm-focal")
+    path = cell.folder
     for fold in (0, 1):
         (path / f"fold-{fold}").mkdir(parents=True)
         (path / f"fold-{fold}" / "model.txt").write_text(f"weights {fold}")
     (path / "history.csv").write_text(HISTORY)
-    cells.write(path, CELL)
-    return path
+    cells.write(cell, CELL)
+    return cell
 
 
 def opener(experiment) -> Callable[..., MemoryExperiment]:
@@ -68,9 +70,9 @@ def test_record_comes_back_as_it_was_written(folder):
 
 def test_record_keeps_a_missing_value_as_null(tmp_path):
     broken = RunRecord(CELL.cell.spec, metrics={"test/ece": float("nan")})
-    cells.write(tmp_path, CellRecord("e", "n", {}, broken, ()))
+    cells.write(CellFolder(tmp_path), CellRecord("e", "n", {}, broken, ()))
     assert json.loads((tmp_path / "run.json").read_text())["cell"]["metrics"] == {"test/ece": None}
-    assert math.isnan(cells.read(tmp_path).cell.metrics["test/ece"])
+    assert math.isnan(cells.read(CellFolder(tmp_path)).cell.metrics["test/ece"])
 
 
 def test_lost_runs_are_restored_with_curves_values_and_artifacts(folder):
@@ -99,7 +101,7 @@ def test_restoring_a_complete_cell_does_nothing(folder):
 def test_only_missing_and_unfinished_runs_are_restored(folder):
     experiment = MemoryExperiment()
     with experiment.run(CELL.cell.spec) as tracker:
-        cells.complete(tracker, CELL.cell, folder)
+        cells.complete(tracker, CELL.cell, folder.folder)
 
     def interrupt():
         with experiment.run(CELL.folds[0].spec) as tracker:
@@ -120,8 +122,8 @@ def test_what_training_logs_live_is_what_restoring_logs(folder):
         with live.run(CELL.folds[0].spec, parent_key="cell") as nested:
             nested.log_metrics({"train/loss": 1.0, "dev/uar": 0.3, "learning_rate": 0.002}, step=1)
             nested.log_metrics({"train/loss": 0.8, "dev/uar": 0.4, "learning_rate": 0.001}, step=2)
-            cells.complete(nested, CELL.folds[0], folder)
-        cells.complete(tracker, CELL.cell, folder)
+            cells.complete(nested, CELL.folds[0], folder.folder)
+        cells.complete(tracker, CELL.cell, folder.folder)
     cells.restore(folder, opener(restored))
     for key in ("cell", "fold-0"):
         for what in ("metrics", "artifacts", "params"):
@@ -141,7 +143,7 @@ def test_runs_come_back_into_mlflow(folder, root):
 
 
 def test_missing_artifact_is_named_before_anything_is_recorded(folder):
-    (folder / "fold-1" / "model.txt").unlink()
+    (folder.folder / "fold-1" / "model.txt").unlink()
     experiment = MemoryExperiment()
     with pytest.raises(LineageError, match=r"fold-1/model\.txt; `dvc checkout`"):
         cells.restore(folder, opener(experiment))
@@ -150,17 +152,17 @@ def test_missing_artifact_is_named_before_anything_is_recorded(folder):
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"experiment": "x"}'])
 def test_damaged_record_is_refused_by_name(folder, content):
-    (folder / "run.json").write_text(content)
-    with pytest.raises(LineageError, match=r"run\.json: not the record of a cell"):
+    (folder.folder / "run.json").write_text(content)
+    with pytest.raises(FileError, match=r"run\.json: it is not the record of a cell"):
         cells.read(folder)
 
 
 def test_missing_record_is_refused_with_its_cure(tmp_path):
-    with pytest.raises(LineageError, match=r"run\.json: no such file; `dvc checkout`"):
-        cells.read(tmp_path)
+    with pytest.raises(FileError, match=r"run\.json: no such file; `dvc checkout`"):
+        cells.read(CellFolder(tmp_path))
 
 
 def test_damaged_history_is_refused_with_its_line(folder):
-    (folder / "history.csv").write_text("fold,seed,epoch,dev/uar\n0,1,1,0.3\n0,1,x,0.4\n")
+    (folder.folder / "history.csv").write_text("fold,seed,epoch,dev/uar\n0,1,1,0.3\n0,1,x,0.4\n")
     with pytest.raises(LineageError, match=r"history\.csv:3: expected whole numbers"):
         cells.restore(folder, opener(MemoryExperiment()))

@@ -232,13 +232,21 @@ def test_deleted_experiment_is_refused_with_the_command_that_brings_it_back(root
         open_experiment("ser/x/y", note="", tags={}, root=root)
 
 
+@pytest.mark.stage
 def test_same_key_in_another_process_is_refused(root):
     view = MlflowView(root)
     with view.experiment.run(SPEC):
-        context = multiprocessing.get_context("spawn")
+        context = fresh_processes()
         with context.Pool(1) as pool:
             message = pool.apply(_try_to_record, (str(root), "cell-key"))
     assert "another process is recording it" in message
+
+
+def fresh_processes():
+    """Processes with nothing of this one's state; MLflow is imported once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ser.tracking.mlflow_tracker"])
+    return context
 
 
 def _try_to_record(root, key):
@@ -252,9 +260,10 @@ def _try_to_record(root, key):
     return "recorded"
 
 
+@pytest.mark.stage
 def test_processes_that_meet_a_fresh_store_together_all_record(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    context = multiprocessing.get_context("spawn")
+    context = fresh_processes()
     with context.Pool(2) as pool:
         keys = ["one", "two"]
         said = pool.starmap(_try_to_record, [(str(tmp_path), key) for key in keys], chunksize=1)

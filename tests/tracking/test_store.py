@@ -27,6 +27,7 @@ def test_file_that_is_no_database_is_refused_at_once(tmp_path):
         store.connect(f"sqlite:///{path}")
 
 
+@pytest.mark.stage
 def test_process_killed_while_it_initialises_leaves_no_half_database(tmp_path):
     path = tmp_path / "mlruns" / "mlflow.db"
     code = (

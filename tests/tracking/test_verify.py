@@ -111,8 +111,15 @@ def test_predictions_that_are_gone_are_named(project, runs):
 
 def test_tampered_file_list_is_named(project, runs):
     (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/lineage.json")
-    kept.write_text('{"sources": {}, "data": {}}')
+    kept.write_text('{"sources": {}, "data": {}, "environment": {}}')
     assert differing(runs[0], project) == {"ser.source_sha256"}
+
+
+def test_a_damaged_file_list_is_refused_with_its_run(project, runs):
+    (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/lineage.json")
+    kept.write_text('{"sources": {')
+    with pytest.raises(TrackingError, match=f"run {runs[0]}: .*lineage.json: it is not"):
+        verify.verify(runs[0], project)
 
 
 def test_commit_unknown_to_the_repository_is_named(project, runs):

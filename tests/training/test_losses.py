@@ -14,7 +14,10 @@ from ser.training import model_selection
 from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
+from tests.rounding import FORMULA
 from tests.training.support import make_context, make_plan
+
+pytestmark = pytest.mark.numeric
 
 COSINE = "train/max_prototype_cosine"
 
@@ -61,7 +64,7 @@ def test_predictions_come_from_the_trained_prototypes_without_a_margin(fold_data
     expected /= expected.sum(axis=1, keepdims=True)
     table = result.predictions[result.predictions["part"] == "test"].set_index("utterance_id")
     columns = [f"probability_{emotion}" for emotion in plan.emotions]
-    np.testing.assert_allclose(table.loc[list(outputs.ids), columns], expected, atol=1e-5)
+    np.testing.assert_allclose(table.loc[list(outputs.ids), columns], expected, atol=FORMULA)
 
 
 def test_the_margin_warms_up_and_its_curves_are_recorded(fold_data):

@@ -8,14 +8,17 @@ import torch
 from safetensors.torch import load_file
 
 from ser import components, concordance, emotion
-from ser.models._ratings import RatedModel
+from ser.nn.ratings import RatedModel
 from ser.training import fold as folds
 from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.fold import FoldData
 from ser.training.predict import predict
 from tests import synthetic
+from tests.rounding import FORMULA
 from tests.training.support import make_context, make_plan
+
+pytestmark = pytest.mark.numeric
 
 PREDICTED = [f"predicted_{dimension}" for dimension in emotion.DIMENSIONS]
 TRUTH = list(emotion.DIMENSIONS)
@@ -67,8 +70,8 @@ def test_the_curves_are_over_the_whole_dev_part_and_no_mean_over_batches(rated_d
     for dimension in emotion.DIMENSIONS:
         rated = dev.dropna(subset=dimension)
         pair = {"truth": rated[dimension], "prediction": rated[f"predicted_{dimension}"]}
-        assert chosen[f"dev/ccc_{dimension}"] == pytest.approx(concordance.ccc(**pair), abs=1e-6)
-        assert chosen[f"dev/mae_{dimension}"] == pytest.approx(concordance.mae(**pair), abs=1e-6)
+        assert chosen[f"dev/ccc_{dimension}"] == pytest.approx(concordance.ccc(**pair), abs=FORMULA)
+        assert chosen[f"dev/mae_{dimension}"] == pytest.approx(concordance.mae(**pair), abs=FORMULA)
     assert dev["dominance"].isna().any()
 
 
@@ -76,7 +79,7 @@ def test_the_dev_loss_is_that_of_the_whole_part(rated_data):
     result = train(rated_data, {"weight": 1.0}, num_epochs=3, batch_size=4)
     chosen = result.fit.history[result.fit.best_epoch - 1]
     mean = np.mean([chosen[f"dev/ccc_{dimension}"] for dimension in emotion.DIMENSIONS])
-    assert chosen["dev/loss"] == pytest.approx(1.0 - mean, abs=1e-5)
+    assert chosen["dev/loss"] == pytest.approx(1.0 - mean, abs=FORMULA)
 
 
 def test_the_table_holds_what_raters_said_in_points_of_the_scale(rated_data):
@@ -138,7 +141,7 @@ def test_the_second_head_is_trained_saved_and_predicts_alike_when_loaded(rated_d
     test = rated_data.part("test", result.statistics)
     outputs = predict(model, test, batch_size=7, max_frames=None, device=torch.device("cpu"))
     table = of_part(result, "test").set_index("utterance_id").loc[list(outputs.ids)]
-    np.testing.assert_allclose(outputs.predicted_ratings(), table[PREDICTED], atol=1e-5)
+    np.testing.assert_allclose(outputs.predicted_ratings(), table[PREDICTED], atol=FORMULA)
 
 
 def test_an_interrupted_fit_ends_with_the_bytes_of_an_uninterrupted_one(

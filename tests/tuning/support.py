@@ -37,7 +37,7 @@ def study_plan(num_trials=3, space=(), key="k" * 32, **changes):
 
 
 def load_inputs(paths):
-    return inputs.load(paths, feature_params={})
+    return inputs.load(paths, "mfcc", feature_params={})
 
 
 def make_job(paths, root, fold=0, num_trials=3, cell=None, data=None, **changes):

@@ -70,15 +70,15 @@ def without_test_labels(paths, fold):
 
 def without_test_features(paths, fold):
     """Every test utterance of a fold loses its frames: those on disk are no numbers."""
-    index = pd.read_parquet(paths.features / "index.parquet")
+    index = pd.read_parquet(paths.features("mfcc") / "index.parquet")
     for shard, rows in index.groupby("shard"):
-        file = paths.features / f"shard-{shard:05}.npy"
+        file = paths.features("mfcc") / f"shard-{shard:05}.npy"
         frames = np.load(file)
         for row in rows[rows["utterance_id"].isin(fold.test)].itertuples():
             frames[row.start : row.start + row.num_frames] = np.nan
         np.save(file, frames)
     index[~index["utterance_id"].isin(fold.test)].to_parquet(
-        paths.features / "index.parquet", index=False
+        paths.features("mfcc") / "index.parquet", index=False
     )
 
 

@@ -11,6 +11,8 @@ from ser.tuning import study as studies
 from ser.tuning.search import Place
 from tests.tuning.support import load_inputs, tiny_cell, tuning_params
 
+pytestmark = pytest.mark.stage
+
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, fresh_database, project):

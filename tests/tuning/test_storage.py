@@ -33,6 +33,7 @@ def test_a_fresh_database_is_made_whole_and_lets_readers_and_a_writer_work(tmp_p
     assert not list(path.parent.glob("*.part"))
 
 
+@pytest.mark.stage
 def test_processes_that_meet_a_fresh_database_together_do_not_break_it(project, tmp_path):
     code = "import sys; from ser.tuning import storage; storage.connect(sys.argv[1])"
     command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'optuna.db'}"]

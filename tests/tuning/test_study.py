@@ -136,6 +136,7 @@ def worker(project, url, count, seconds):
     return subprocess.Popen(arguments, cwd=project)
 
 
+@pytest.mark.stage
 def test_two_workers_share_the_trials_without_duplicates(project, storage, url):
     workers = [worker(project, url, 12, 0.01) for _ in range(2)]
     assert [process.wait(60) for process in workers] == [0, 0]
@@ -147,6 +148,7 @@ def test_two_workers_share_the_trials_without_duplicates(project, storage, url):
     assert pids == {process.pid for process in workers}
 
 
+@pytest.mark.stage
 def test_kill_minus_9_of_a_worker_leaves_a_study_that_goes_on(project, storage, url):
     plan = study_plan(num_trials=6)
     process = worker(project, url, 6, 0.15)

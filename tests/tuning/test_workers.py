@@ -7,6 +7,8 @@ from ser.tuning import study as studies
 from ser.tuning import workers
 from tests.tuning.support import load_inputs, make_job, told
 
+pytestmark = pytest.mark.stage
+
 
 @pytest.fixture
 def jobs(paths, root):

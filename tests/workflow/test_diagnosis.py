@@ -14,17 +14,19 @@ import soundfile
 from ser import runtime
 from ser.errors import ParamsError
 from ser.workflow import diagnosis
+from tests.tracking.support import copy_database
 
 runtime.configure()
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(tmp_path_factory, template_database):
     """A project with an initialised store and one finished run."""
     from ser.tracking.mlflow_tracker import open_experiment
     from ser.tracking.tracker import RunSpec
 
     root = tmp_path_factory.mktemp("template")
+    copy_database(template_database, root / "mlruns" / "mlflow.db")
     experiment = open_experiment(
         "ser/demo/session", note="", tags={}, root=root, tracking_uri=_uri(root)
     )

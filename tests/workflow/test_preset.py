@@ -1,12 +1,10 @@
-import sys
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 
 from ser.errors import ParamsError
-from ser.params import load_mapping, parse
-from ser.workflow.preset import Preset, train_command
+from ser.params import parse
+from ser.workflow.preset import Preset
 
 GOOD = {
     "corpus": {"name": "emodb"},
@@ -70,45 +68,6 @@ def test_all_that_is_missing_for_a_cell_is_said_at_once():
         check(models={}, losses={}, recipes={})
     for section in ("models.lstm", "losses.cross_entropy", "recipes.lstm"):
         assert f"there is no {section}" in str(caught.value)
-
-
-PIPELINE = {
-    "stages": {
-        "train": {
-            "do": {
-                "cmd": "${launcher} pipelines.train --model ${item.model} --loss ${item.loss} "
-                "--features data/features/${item.feature} --out runs/${key}"
-            }
-        }
-    }
-}
-
-
-def test_the_command_of_a_cell_is_the_one_of_the_pipeline():
-    command = train_command(PIPELINE, check(), "lstm-cross_entropy")
-    assert command[0] == sys.executable
-    assert " ".join(command[1:]) == (
-        "-m pipelines.train --model lstm --loss cross_entropy "
-        "--features data/features/mfcc --out runs/lstm-cross_entropy"
-    )
-
-
-def test_another_launcher_stays_as_it_is_said():
-    command = train_command(PIPELINE, check(launcher="accelerate launch -m"), "lstm-cross_entropy")
-    assert command[:4] == ["accelerate", "launch", "-m", "pipelines.train"]
-
-
-def test_a_cell_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(ParamsError, match=r"no cell 'lstm-focal'.*lstm-cross_entropy"):
-        train_command(PIPELINE, check(), "lstm-focal")
-
-
-def test_the_pipelines_own_command_has_no_gap():
-    command = train_command(
-        load_mapping(Path(__file__).parents[2] / "dvc.yaml"), check(), "lstm-cross_entropy"
-    )
-    assert not any("$" in word for word in command)
-    assert command[-1] == "runs/lstm-cross_entropy"
 
 
 TUNED = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}

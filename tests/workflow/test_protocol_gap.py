@@ -9,23 +9,10 @@ from ser.evaluation.comparison import Paired
 from ser.workflow import protocol_gap
 from ser.workflow.protocol_gap import FOLDER, Gap, ProtocolGapError
 
-PIPELINE = """stages:
-  train:
-    foreach: ${cells}
-    do:
-      cmd: >-
-        ${launcher} pipelines.train --model ${item.model} --loss ${item.loss}
-        --manifest data/manifest.jsonl --card data/corpus.json
-        --splits data/splits.csv --split-report data/split_report.json
-        --features data/features/${item.feature} --tuned data/tuned.json --work work
-        --out runs/${key}
-"""
-
 
 @pytest.fixture
 def root(project_with_params):
-    """A project with the whole params.yaml and a pipeline."""
-    (project_with_params / "dvc.yaml").write_text(PIPELINE)
+    """A project with the whole params.yaml."""
     with (project_with_params / "params.yaml").open("a") as file:
         file.write("extracted: {mfcc: {}}\nbaselines: {feature: mfcc}\n")
     return project_with_params
@@ -34,9 +21,8 @@ def root(project_with_params):
 @pytest.fixture
 def extracted(root):
     """The same with a manifest and features, as the working directory."""
-    assert prepare.main(["--root", "raw", "--out", "data"]) == 0
-    files = ("--manifest", "data/manifest.jsonl", "--root", "raw")
-    assert extract.main([*files, "--out", "data/features/mfcc"]) == 0
+    assert prepare.main([]) == 0
+    assert extract.main(["mfcc"]) == 0
     return root
 
 
@@ -45,10 +31,10 @@ def test_commands_write_into_a_folder_of_the_protocol_only(root):
     folder = str(FOLDER / "random")
     assert split[:3] == [sys.executable, "-m", "pipelines.split"]
     for command in (split, train):
-        written = [command[command.index(o) + 1] for o in ("--out", "--params") if o in command]
-        assert all(path.startswith(folder) for path in written)
-    assert train[train.index("--splits") + 1] == f"{folder}/splits.csv"
-    assert train[train.index("--features") + 1] == "data/features/mfcc"
+        assert command[command.index("--params") + 1] == f"{folder}/params.yaml"
+        assert command[command.index("--folds") + 1] == folder
+    assert train[train.index("--out") + 1] == f"{folder}/lstm-cross_entropy"
+    assert train[train.index("--feature") + 1] == "mfcc"
     assert "--tuned" not in train
     with pytest.raises(ParamsError, match="no cell"):
         protocol_gap.commands("lstm-nothing", "random", root)

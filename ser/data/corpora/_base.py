@@ -1,15 +1,9 @@
-"""What every corpus parser takes and returns."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+"""The params that all corpora share."""
 
 from pydantic import Field, field_validator
 
 from ser import emotion
 from ser.params import ComponentParams
-from ser.utterance import Annotation, Rejection, Utterance
 
 
 class CorpusParams(ComponentParams):
@@ -35,39 +29,3 @@ class CorpusParams(ComponentParams):
     @classmethod
     def _canonical(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
         return emotion.in_order(emotions)
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """What a corpus' label files and folder listing say, before audio is opened.
-
-    Args:
-        annotations: One per labelled recording that exists, in any order; `emotion` is
-            the canonical emotion of the whole vocabulary (narrowed to the study's
-            classes by `ser.data.intake`).
-        rejections: Labels without a recording, recordings without a label, lines that
-            cannot be read, names that do not follow the corpus' rule.
-    """
-
-    annotations: tuple[Annotation, ...]
-    rejections: tuple[Rejection, ...]
-
-
-class Corpus(Protocol):
-    """One corpus, as a stage sees it.
-
-    Attributes:
-        synthetic: True where no person spoke; every report then says so.
-        licence: Under which terms the recordings may be used, one sentence.
-        citation: What to cite, one sentence.
-    """
-
-    synthetic: bool
-    licence: str
-    citation: str
-
-    def parse(self, root: Path) -> Parsed:
-        """Read labels and file names below a root; raise CorpusError if it is no such corpus."""
-
-    def check(self, utterances: Sequence[Utterance]) -> None:
-        """Raise CorpusError, listing what differs, unless the known counts are right."""

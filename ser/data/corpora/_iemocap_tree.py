@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ser.data.corpora._base import Parsed
 from ser.data.corpora._iemocap_text import (
     EMOTION_OF,
     Turn,
@@ -17,7 +16,7 @@ from ser.data.corpora._iemocap_text import (
 )
 from ser.data.corpora._recordings import is_junk
 from ser.errors import CorpusError
-from ser.utterance import Annotation, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 _log = logging.getLogger(__name__)
 

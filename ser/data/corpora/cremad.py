@@ -18,10 +18,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from ser.contracts import Corpus
 from ser.data.corpora import _recordings, _sessions, _table
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
-from ser.utterance import Annotation, Gender, Rejection, Utterance
+from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 #: Third field of the file's name -> canonical emotion.
 EMOTIONS: Mapping[str, str] = {

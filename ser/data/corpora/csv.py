@@ -14,12 +14,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from ser.contracts import Corpus
 from ser.data.corpora import _recordings, _sessions, _table
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
+from ser.data.corpora._base import CorpusParams
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
 from ser.params import Section
-from ser.utterance import Annotation, Gender, Rejection, Utterance
+from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ser.data.corpora._base import Corpus, CorpusParams
+from ser.contracts import Corpus
+from ser.data.corpora._base import CorpusParams
 from ser.data.corpora._iemocap_tree import Counts, IemocapCorpus
 from ser.data.demo import plan
 

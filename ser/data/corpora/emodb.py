@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from ser.contracts import Corpus
 from ser.data.corpora import _recordings
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
-from ser.utterance import Annotation, Gender, Rejection, Utterance
+from ser.data.corpora._base import CorpusParams
+from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 #: Letter of the German word in the file's name -> canonical emotion.
 EMOTIONS: Mapping[str, str] = {

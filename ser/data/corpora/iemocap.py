@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from ser.data.corpora._base import Corpus, CorpusParams
+from ser.contracts import Corpus
+from ser.data.corpora._base import CorpusParams
 from ser.data.corpora._iemocap_tree import Counts, IemocapCorpus
 
 _PER_SESSION = {"Ses01": 1819, "Ses02": 1811, "Ses03": 2136, "Ses04": 2103, "Ses05": 2170}

@@ -17,9 +17,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from ser.contracts import Corpus
 from ser.data.corpora import _recordings
-from ser.data.corpora._base import Corpus, CorpusParams, Parsed
-from ser.utterance import Annotation, Rejection, Utterance
+from ser.data.corpora._base import CorpusParams
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 #: Third field of the file's name -> canonical emotion.
 EMOTIONS: Mapping[str, str] = {

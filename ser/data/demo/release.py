@@ -1,8 +1,5 @@
 """Write the demo corpus as an IEMOCAP-shaped tree, with everything that makes that tree hard."""
 
-import json
-import os
-import shutil
 from itertools import groupby
 from pathlib import Path
 
@@ -10,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from ser import files
 from ser.data.corpora.demo import Params
 from ser.data.demo import labels, plan, voice
 from ser.data.demo.delivery import cast_speaker, deliver
@@ -50,14 +48,8 @@ def generate(root: Path, params: Params, progress: Progress | None = None) -> No
         CorpusError: The root holds something that this function did not write.
     """
     _refuse_foreign(root)
-    partial = root.parent / f".{root.name}.partial-{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _write_tree(partial, params, progress)
-        _put_in_place(partial, root)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with files.replacing_folder(root) as part:
+        _write_tree(part, params, progress)
 
 
 def _refuse_foreign(root: Path) -> None:
@@ -69,17 +61,6 @@ def _refuse_foreign(root: Path) -> None:
             f"{root}: holds files that are not a demo corpus (there is no {MARKER}); "
             "name an empty or absent folder"
         )
-
-
-def _put_in_place(partial: Path, root: Path) -> None:
-    """Rename the finished tree to its place; an earlier one leaves first."""
-    if not root.exists():
-        partial.rename(root)
-        return
-    earlier = partial.with_name(f"{partial.name}-earlier")
-    root.rename(earlier)
-    partial.rename(root)
-    shutil.rmtree(earlier)
 
 
 def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
@@ -102,7 +83,7 @@ def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
         nothing = np.zeros((160, 2), dtype=np.int16)  # whole dialogues are not read by anyone
         _write_wav(session / f"dialog/wav/{dialogue}.wav", nothing, params.sampling_rate)
     settings = params.model_dump(include=set(Params.__annotations__))
-    _write_bytes(root / MARKER, json.dumps(settings, indent=2, sort_keys=True).encode() + b"\n")
+    files.write_json(root / MARKER, settings, sort_keys=True)
     _write_bytes(root / "README.txt", _README.encode())
     _write_bytes(root / "Documentation/corpus.dic", b"SYNTHETIC\n")
 

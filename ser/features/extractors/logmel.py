@@ -1,10 +1,9 @@
 """Log-mel frames exactly as AudioSet's VGGish hears them; see `ser.pretrained.vggish_frontend`."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.contracts import Extractor
 from ser.params import ComponentParams
 from ser.pretrained.vggish_frontend import NUM_BINS, LogMel
 
@@ -25,7 +24,7 @@ class LogMelExtractor:
     dtype = "float32"
 
     def __init__(self, front_end: LogMel) -> None:
-        self.provenance: dict[str, Any] = {}
+        self.provenance: dict[str, str | None] = {}
         self._front_end = front_end
 
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -34,6 +33,6 @@ class LogMelExtractor:
         return frames
 
 
-def build(params: Params, *, sampling_rate: int) -> LogMelExtractor:  # noqa: ARG001
+def build(params: Params, *, sampling_rate: int) -> Extractor:  # noqa: ARG001
     """Return the extractor; raise ParamsError unless the sampling rate is 16 kHz."""
     return LogMelExtractor(LogMel(sampling_rate))

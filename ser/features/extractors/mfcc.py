@@ -9,8 +9,6 @@ edges; delta-deltas are deltas of deltas, as in HTK (librosa's `order=2` fits a 
 instead and differs).
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 import torchaudio.functional
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from ser.contracts import Extractor
 from ser.params import ComponentParams
 
 
@@ -76,7 +75,7 @@ class MfccExtractor:
         self.top_db = params.top_db
         self.num_deltas, self.delta_window = params.num_deltas, params.delta_window
         self.num_bins = params.num_coefficients * (1 + params.num_deltas)
-        self.provenance: dict[str, Any] = {}
+        self.provenance: dict[str, str | None] = {}
         self._window = torch.hann_window(self.window_length)
         self._filters = torchaudio.functional.melscale_fbanks(
             self.fft_length // 2 + 1,
@@ -120,6 +119,6 @@ class MfccExtractor:
         return deltas
 
 
-def build(params: Params, *, sampling_rate: int) -> MfccExtractor:
+def build(params: Params, *, sampling_rate: int) -> Extractor:
     """Return the extractor for waveforms of a sampling rate in Hz."""
     return MfccExtractor(params, sampling_rate)

@@ -5,13 +5,13 @@ released AudioSet embeddings are left out, since they serve compatibility only.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ser import lineage
+from ser.contracts import Extractor
 from ser.errors import ParamsError
 from ser.pretrained.vggish import (
     EMBEDDING_DIM,
@@ -45,7 +45,7 @@ class VggishExtractor:
     dtype = "float32"
 
     def __init__(
-        self, front_end: LogMel, trunk: Trunk, *, patch_hop: int, provenance: dict[str, Any]
+        self, front_end: LogMel, trunk: Trunk, *, patch_hop: int, provenance: dict[str, str | None]
     ) -> None:
         self.patch_hop, self.provenance = patch_hop, provenance
         self._front_end, self._trunk = front_end, trunk.eval()
@@ -62,7 +62,7 @@ class VggishExtractor:
         return result
 
 
-def build(params: Params, *, sampling_rate: int) -> VggishExtractor:
+def build(params: Params, *, sampling_rate: int) -> Extractor:
     """Return the extractor.
 
     Raises:

@@ -14,11 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ser.data.corpora import demo
-from ser.data.corpora._base import Parsed
 from ser.data.demo import plan, release
 from ser.emotion import EMOTIONS
 from ser.errors import CorpusError
-from ser.utterance import Utterance
+from ser.utterance import Parsed, Utterance
 
 PARAMS = demo.Params()
 CORPUS = demo.build(PARAMS)

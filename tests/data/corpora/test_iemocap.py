@@ -6,9 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from ser.data.corpora import iemocap
-from ser.data.corpora._base import Parsed
 from ser.errors import CorpusError
-from ser.utterance import Annotation
+from ser.utterance import Annotation, Parsed
 
 PARTIAL = iemocap.build(iemocap.Params(allow_partial=True))
 FULL = iemocap.build(iemocap.Params())

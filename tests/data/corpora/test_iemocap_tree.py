@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from ser.data.corpora import iemocap
-from ser.data.corpora._base import Parsed
 from ser.emotion import EMOTIONS
 from ser.errors import CorpusError
-from ser.utterance import Annotation, Utterance
+from ser.utterance import Annotation, Parsed, Utterance
 
 CORPUS = iemocap.build(iemocap.Params())
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \xff\xfe\xb0"

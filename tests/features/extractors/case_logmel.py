@@ -5,5 +5,5 @@ from ser.features.extractors import logmel
 IDS = ("default",)
 
 
-def make(case, folder):
+def make(name, case, folder):
     return logmel.Params()

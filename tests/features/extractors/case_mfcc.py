@@ -5,5 +5,5 @@ from ser.features.extractors import mfcc
 IDS = ("default",)
 
 
-def make(case, folder):
+def make(name, case, folder):
     return mfcc.Params()

@@ -11,7 +11,7 @@ IDS = ("narrow",)
 WIDTH = 1 / 16
 
 
-def make(case, folder):
+def make(name, case, folder):
     torch.manual_seed(0)
     path, digest = write_weights(folder / "vggish.safetensors", Trunk(width=WIDTH).state_dict())
     return vggish.Params(weights=str(path), sha256=digest, width=WIDTH)

@@ -1,7 +1,7 @@
 """What every extractor promises, run over all of them by discovery.
 
-What an extractor is built with is said in `case_<extractor>.py` beside this file: `IDS`,
-and `make(id, folder)`, which returns its params.
+What an extractor is built with is said in `case_<file>.py` beside this file, named like the
+extractor's own file: `IDS`, and `make(extractor, id, folder)`, which returns its params.
 """
 
 import importlib
@@ -16,7 +16,8 @@ EXTRACTORS = components.names("ser.features.extractors")
 
 
 def cases_of(name):
-    return importlib.import_module(f"tests.features.extractors.case_{name}")
+    stem = components.source("ser.features.extractors", name).stem
+    return importlib.import_module(f"tests.features.extractors.case_{stem}")
 
 
 CASES = [(name, case) for name in EXTRACTORS for case in cases_of(name).IDS]
@@ -25,7 +26,7 @@ CASES = [(name, case) for name in EXTRACTORS for case in cases_of(name).IDS]
 @pytest.fixture(scope="module", params=CASES, ids=lambda item: "-".join(item))
 def build(request, tmp_path_factory):
     name, case = request.param
-    params = cases_of(name).make(case, tmp_path_factory.mktemp(name))
+    params = cases_of(name).make(name, case, tmp_path_factory.mktemp(name))
     return lambda: components.load("ser.features.extractors", name).build(
         params, sampling_rate=RATE
     )

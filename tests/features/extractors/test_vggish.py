@@ -9,6 +9,9 @@ from ser.features.extractors import vggish
 from ser.pretrained.vggish import Trunk
 from ser.pretrained.vggish_frontend import LogMel
 from tests.pretrained.weights_files import write_weights
+from tests.rounding import NETWORK
+
+pytestmark = pytest.mark.numeric
 
 RATE = 16000
 WIDTH = 1 / 16
@@ -44,7 +47,7 @@ def test_a_frame_is_the_trunks_embedding_of_a_patch(weights, trunk):
         expected = trunk(patches).numpy()
     found = build(**weights)(samples)
     assert found.shape == (3, 128)
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(found, expected, atol=NETWORK, rtol=NETWORK)
     assert found.min() < 0
 
 
@@ -61,7 +64,7 @@ def test_a_long_recording_is_embedded_in_several_pieces_without_a_seam(weights, 
     monkeypatch.setattr(vggish, "_PATCHES_AT_ONCE", 3)
     pieces = build(**weights)(samples)
     assert len(whole) == 7
-    np.testing.assert_allclose(pieces, whole, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(pieces, whole, atol=NETWORK, rtol=NETWORK)
 
 
 def test_several_threads_get_what_one_gets(weights):

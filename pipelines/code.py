@@ -1,0 +1,100 @@
+"""Stage code: the source -> data/code/, digests of what each component is made of.
+
+A stage of a `foreach` finds its component by name, which no import shows, and DVC gives all
+items the same list of dependencies. So this stage writes a file per component with the digests
+of all source files that it imports, and a cell depends on those of its model and its loss.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from ser import components, files, lineage, runtime
+from ser.params import StageParams, read
+from ser.project import Project, Words
+
+
+class TunedCell(StageParams):
+    """What is read of an entry of tuning.cells."""
+
+    model: str
+    loss: str
+
+
+class Tuning(StageParams):
+    """What is read of tuning: which cells."""
+
+    cells: Mapping[str, TunedCell]
+
+
+class Params(StageParams):
+    """Sections read: tuning.cells."""
+
+    tuning: Tuning
+
+
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001 (the same for all)
+    """Return the files of all components, and all that they import."""
+    folders = [family.replace(".", "/") for family in components.FAMILIES]
+    imported = {
+        name for family, component in _all() for name in sources(project, family, component)
+    }
+    outside = [
+        name
+        for name in sorted(imported)
+        if not any(PurePosixPath(name).is_relative_to(folder) for folder in folders)
+    ]
+    # It is not only imported here: it says what belongs to a component.
+    return [project.root / path for path in [*folders, *outside, "ser/lineage.py"]]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the folder of the digests."""
+    return [project.all_code]
+
+
+def sources(project: Project, family: str, name: str) -> list[str]:
+    """Return the source files that a component is made of, relative to the root.
+
+    Args:
+        project: Where they are.
+        family: Its package, dotted.
+        name: The component.
+    """
+    start = components.source(family, name).as_posix()
+    return lineage.imported_sources(project.root, [start], skip=lineage.DECIDES_NOTHING)
+
+
+def run(params: Params, project: Project) -> None:
+    """Write the digests of every component, and of those of the tuned cells together."""
+    for family, name in _all():
+        found = sources(project, family, name)
+        files.write_json(
+            project.code(family, name), lineage.file_digests(project.root, found), sort_keys=True
+        )
+    tuned = {
+        source
+        for cell in params.tuning.cells.values()
+        for family, name in ((components.MODELS, cell.model), (components.LOSSES, cell.loss))
+        for source in sources(project, family, name)
+    }
+    digests = lineage.file_digests(project.root, sorted(tuned))
+    files.write_json(project.code_of_tuned, digests, sort_keys=True)
+
+
+def _all() -> Iterator[tuple[str, str]]:
+    for family in components.FAMILIES:
+        for name in components.names(family):
+            yield family, name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    options = parser.parse_args(argv)
+    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,57 @@
+"""Stage score: data/trained -> runs, the cells with their scores; told to the tracker."""
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ser import runtime
+from ser.data import manifest
+from ser.evaluation import scored_cell
+from ser.grid.params import CellParams
+from ser.params import StageParams, read
+from ser.project import Project, Words
+from ser.tracking import mlflow_tracker
+from ser.tuning.params import TuningParams
+
+logger = logging.getLogger("score")
+
+
+class Params(StageParams):
+    """Sections read: cells, tuning."""
+
+    cells: Mapping[str, CellParams]
+    tuning: TuningParams = TuningParams()
+
+
+def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return what training left, and who spoke."""
+    return [project.manifest, project.all_trained, project.untuned]
+
+
+def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
+    """Return the folder of the scored cells."""
+    return [project.runs]
+
+
+def run(params: Params, project: Project) -> None:
+    """Score every cell, and every tuned cell's untuned twin; tell the tracker."""
+    speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
+    variants = [("", params.cells), ("untuned", params.tuning.cells)]
+    for name, variant in [(name, variant) for variant, names in variants for name in names]:
+        trained, scored = project.trained(name, variant), project.scored(name, variant)
+        open_ = mlflow_tracker.open_experiment
+        scores = scored_cell.publish(trained, scored, speaker_of, open_).scores
+        logger.info("%s: test UAR %.1f %%", f"{name} {variant}".strip(), 100 * scores["uar"])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stage from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    options = parser.parse_args(argv)
+    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

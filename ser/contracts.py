@@ -1,0 +1,239 @@
+"""What a model, a loss, an extractor, a corpus and a tracker promise.
+
+The code is annotated with these protocols, and mypy compares every component with its own.
+Nothing is computed here. Torch is named and not imported: a stage that reads label files
+has no need of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from torch.nn import Parameter
+
+    from ser.batch import HeadName, ModelOutput
+    from ser.utterance import Parsed, Utterance
+
+
+class Module(Protocol):
+    """The part of `torch.nn.Module` that the project uses; every model and loss is one.
+
+    Attributes:
+        training: Whether dropout and its like are active.
+    """
+
+    training: bool
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield what is trained."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield what is trained with its name in `state_dict`."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all weights and persistent buffers by name."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> object:
+        """Take weights over; raise RuntimeError where names or shapes differ."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """Move to a device and return itself."""
+
+    def train(self, mode: bool = True, /) -> Self:
+        """Set training mode and return itself."""
+
+    def eval(self) -> Self:
+        """Set evaluation mode and return itself."""
+
+
+class Model(Module, Protocol):
+    """From the features of utterances to their classes; padding never changes its answer.
+
+    `ser.nn.network.Network` is a base class that keeps most of it.
+    """
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of `ModelOutput.embedding`."""
+
+    @property
+    def normalises_inputs(self) -> bool:
+        """Whether each bin shall be normalised by the statistics of the fold's train part.
+
+        False for a network whose published weights expect the features as they are.
+        """
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from before training: `from scratch`, or a checkpoint's name."""
+
+    @property
+    def num_ratings(self) -> int:
+        """Width of `ModelOutput.ratings`; 0 where the model does not rate."""
+
+    def __call__(self, inputs: Tensor, lengths: Tensor, /) -> ModelOutput:
+        """Return what `forward` returns; this is how it is called."""
+
+    def forward(self, inputs: Tensor, lengths: Tensor, /) -> ModelOutput:
+        """Classify a padded batch.
+
+        Args:
+            inputs: Features `(batch, num_frames, num_bins)`, see `normalises_inputs`.
+            lengths: Valid frames per row `(batch,)`, each at least 1.
+
+        Returns:
+            Embedding `(batch, embedding_dim)`, logits `(batch, num_classes)` and, from a
+            model that rates, ratings `(batch, num_ratings)`.
+        """
+
+    def parameter_depth(self, name: str) -> int:
+        """Return how far below the head a pretrained parameter lies.
+
+        Args:
+            name: As in `named_parameters()`.
+
+        Returns:
+            0 for what starts from fresh weights; 1 for the topmost pretrained layer, 2
+            for the one below it, and so on.
+        """
+
+    def prototypes(self) -> Tensor | None:
+        """Return a cosine head's prototypes `(num_classes, embedding_dim)`, without gradient.
+
+        None with another head.
+        """
+
+    def layer_weights(self) -> list[float] | None:
+        """Return what each frozen layer contributes, in sum 1, lowest first.
+
+        None of a model that does not learn it.
+        """
+
+
+class Loss(Module, Protocol):
+    """From a model's output and the truth to what training lowers; it learns nothing itself.
+
+    `ser.losses._base.WeightedLoss` is a base class that keeps most of it.
+    """
+
+    @property
+    def head(self) -> HeadName:
+        """The model head whose logits it is defined on."""
+
+    @property
+    def logit_scale(self) -> float:
+        """Probabilities are softmax(logit_scale * logits); 1 for a linear head."""
+
+    @property
+    def num_ratings(self) -> int:
+        """How many dimensions the loss wants rated, in the order of `ser.emotion.DIMENSIONS`.
+
+        0, or 3 where its params say `targets: vad`. Then the model gets a second head, and
+        `ModelOutput.ratings` and the ratings are there.
+        """
+
+    def __call__(
+        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+    ) -> Tensor:
+        """Return what `forward` returns; this is how it is called."""
+
+    def forward(
+        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+    ) -> Tensor:
+        """Return the mean loss of a batch.
+
+        Args:
+            output: Embedding `(batch, embedding_dim)` and logits `(batch, num_classes)`.
+            labels: Class indices `(batch,)`.
+            ratings: `(batch, 3)`, NaN where there is none. A loss without `num_ratings`
+                never looks at them.
+
+        Returns:
+            A scalar `()`, float32; float64 where the logits are.
+        """
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set what the loss changes over training; called before every epoch.
+
+        It depends on the epoch alone, never on the calls before, so that a fit which
+        resumes sees the same loss as one that was never interrupted.
+
+        Args:
+            epoch: The epoch that begins, from 1.
+        """
+
+    def diagnose(self, output: ModelOutput, labels: Tensor, /) -> dict[str, float]:
+        """Return what else is worth a curve, measured on a whole part; often nothing.
+
+        Args:
+            output: Embedding `(num_utterances, embedding_dim)`, logits
+                `(num_utterances, num_classes)`.
+            labels: Class indices `(num_utterances,)`.
+
+        Returns:
+            Name -> value, finite; the names carry no part.
+        """
+
+
+class Extractor(Protocol):
+    """Turns one waveform into frames; it sees one utterance at a time."""
+
+    @property
+    def num_bins(self) -> int:
+        """Width of a frame."""
+
+    @property
+    def is_thread_safe(self) -> bool:
+        """Whether several threads may call it at once."""
+
+    @property
+    def dtype(self) -> str:
+        """Of the frames on disk: `float32`, or `float16` for half the space."""
+
+    @property
+    def provenance(self) -> Mapping[str, str | None]:
+        """Facts beyond the params that decide the result, e.g. the checkpoint's revision.
+
+        They become part of the store's identity. A pretrained extractor gives `checkpoint`,
+        `revision` and `weights_sha256`.
+        """
+
+    def __call__(self, waveform: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Return the frames of a waveform.
+
+        Args:
+            waveform: Mono samples `(num_samples,)` at the extractor's sampling rate.
+
+        Returns:
+            Frames `(num_frames, num_bins)`, at least one.
+        """
+
+
+class Corpus(Protocol):
+    """One corpus, as a stage sees it."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether no person spoke; every report then says so."""
+
+    @property
+    def licence(self) -> str:
+        """Under which terms the recordings may be used, one sentence."""
+
+    @property
+    def citation(self) -> str:
+        """What to cite, one sentence."""
+
+    def parse(self, root: Path) -> Parsed:
+        """Read labels and file names below a root; raise CorpusError if it is no such corpus."""
+
+    def check(self, utterances: Sequence[Utterance]) -> None:
+        """Raise CorpusError, listing what differs, unless the known counts are right."""

@@ -1,0 +1,116 @@
+"""A trained cell with its scores: what its predictions say, beside what training left."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from ser import files, predictions
+from ser.evaluation import summary
+from ser.evaluation.summary import CellSummary
+from ser.project import CellFolder
+from ser.tracking import cells
+from ser.tracking.cells import CellRecord, RestorableExperiment
+from ser.training.saved_fold import SavedFold
+
+logger = logging.getLogger(__name__)
+
+
+def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSummary, CellRecord]:
+    """Return a cell's scores, and the record of its runs with the scores of each.
+
+    Args:
+        trained: The folder that training left.
+        speaker_of: Utterance id -> speaker.
+
+    Returns:
+        The scores pooled over folds and averaged over seeds; the record, in which each fold
+        under a seed has the scores of its own test part.
+
+    Raises:
+        FileError: The folder lacks a file.
+    """
+    record = cells.read(trained)
+    frame = predictions.read(trained.predictions)
+    first = SavedFold(trained.folds()[0].folder)
+    scores = summary.summarise(frame, speaker_of, origin=first.read_facts().origin)
+    test = frame[frame["part"] == "test"]
+    rows_of = dict(list(test.groupby(["fold", "seed"])))
+    scored = tuple(
+        replace(run, scores=fold_scores(run.spec.name, rows_of[run.fold, run.seed]))
+        for run in record.folds
+    )
+    cell = replace(
+        record.cell,
+        scores=scores.as_metrics(),
+        score_artifacts=((trained.metrics.name, ""),),
+    )
+    return scores, replace(record, cell=cell, folds=scored)
+
+
+def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
+    """Return the tracking keys of one test part under one seed, e.g. `test/uar`.
+
+    Args:
+        name: Of the run, for the log.
+        test: Its predictions.
+
+    Returns:
+        Key -> value; where nobody speaks one of the emotions only what needs no class.
+    """
+    ratings = predictions.rating_scores(test)
+    values = {f"test/{key}": value for key, value in ratings.items()}
+    absent = sorted(set(predictions.emotions_of(test)) - set(test["truth"]))
+    if absent:
+        # Averages over a class that nobody spoke are no numbers; the cell's scores
+        # pool all folds and do not need them.
+        logger.warning(
+            "%s: its test part has no utterance of %s, so it has no scores of its own",
+            name,
+            ", ".join(absent),
+        )
+        return values
+    return values | predictions.score(test).as_metrics("test")
+
+
+def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: CellRecord) -> None:
+    """Write the folder of a scored cell: all that training left, and the scores.
+
+    Args:
+        trained: The folder that training left.
+        scored: `runs/<model>-<loss>`, replaced as a whole.
+        scores: As from `score`.
+        record: As from `score`.
+    """
+    with files.replacing_folder(scored.folder) as part:
+        folder = CellFolder(part)
+        files.link_tree(trained.folder, part)
+        # A second name of training's record must not be written through.
+        folder.record.unlink()
+        cells.write(folder, record)
+        summary.write(folder.metrics, scores)
+
+
+def publish(
+    trained: CellFolder,
+    scored: CellFolder,
+    speaker_of: Mapping[str, str],
+    open_: Callable[..., RestorableExperiment],
+) -> CellSummary:
+    """Score a trained cell, write its folder, and bring the tracker to what that says.
+
+    Args:
+        trained: The folder that training left.
+        scored: The folder of the scored cell, replaced as a whole.
+        speaker_of: Utterance id -> speaker.
+        open_: Opens an experiment, see `ser.tracking.cells.restore`.
+
+    Raises:
+        FileError: The folder lacks a file.
+        TrackingError: The tracking store cannot be used.
+    """
+    scores, record = score(trained, speaker_of)
+    write(trained, scored, scores, record)
+    cells.restore(scored, open_)
+    return scores

@@ -1,0 +1,80 @@
+"""A cell of params.yaml, ready to run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from ser.errors import ParamsError
+from ser.grid import inputs, specs, tuned
+from ser.grid.cell import CellRunner
+from ser.grid.inputs import Inputs
+from ser.grid.params import CellParams
+from ser.grid.plans import CellSections
+from ser.params import read
+from ser.project import Project
+from ser.tracking import memory_tracker, mlflow_tracker
+from ser.tracking.tracker import Experiment
+from ser.training import device
+
+
+class Params(CellSections):
+    """Sections read: cells, training; of features, models, losses and recipes the cell's."""
+
+    cells: Mapping[str, CellParams]
+
+
+def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -> Experiment:
+    """Return where runs are recorded; helping processes record nothing."""
+    if not accelerator.is_main_process:
+        return memory_tracker.MemoryExperiment()
+    return mlflow_tracker.open_experiment(
+        specs.experiment_name(data, variant),
+        note=specs.experiment_note(data),
+        tags={"ser.corpus": data.card.name},
+    )
+
+
+def make(
+    params_file: Path,
+    name: str,
+    project: Project,
+    *,
+    is_tuned: bool = True,
+    variant: str = "",
+    experiment: Experiment | None = None,
+) -> CellRunner:
+    """Return what trains a cell of params.yaml.
+
+    Args:
+        params_file: params.yaml.
+        name: `<model>-<loss>`, one of `cells`.
+        project: The checkout.
+        is_tuned: Take over what tuning chose; else the values of params.yaml hold.
+        variant: Of the experiment, e.g. `untuned`.
+        experiment: Where runs are recorded; None opens the project's own.
+
+    Raises:
+        ParamsError: There is no such cell, or params.yaml is wrong.
+        SerError: One of its inputs is missing or stale.
+    """
+    params, where = read(params_file, Params), str(params_file)
+    if name not in params.cells:
+        known = ", ".join(params.cells)
+        raise ParamsError(f"{where}: there is no cell {name!r}; there are: {known}")
+    cell = params.cells[name]
+    expected = params.feature(cell.feature, where=where).model_dump(mode="json")
+    data = inputs.load(project, cell.feature, feature_params=expected)
+    plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
+    inputs.require_ratings(plan, data)
+    tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
+    accelerator = device.accelerator(plan.training)
+    return CellRunner(
+        plan,
+        data,
+        experiment or open_experiment(data, accelerator, variant),
+        project,
+        accelerator,
+        tuned=tuned_cell,
+        variant=variant,
+    )

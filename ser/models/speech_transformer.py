@@ -1,0 +1,269 @@
+"""The trainable part of a speech transformer, pooled to one embedding per utterance.
+
+This file holds all models of the family, see `ser.pretrained.architectures`. What is frozen
+is the feature of the same name (`ser.features.extractors.speech_transformer`). The model
+learns from the feature's params where the checkpoint was cut, and goes on from there; where
+all of it is frozen, it learns which layers to listen to.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ser.batch import FeatureSpec, HeadName, ModelOutput
+from ser.contracts import Model
+from ser.errors import ParamsError, WeightsError
+from ser.nn.heads import Head, build_head
+from ser.nn.network import Network
+from ser.nn.pooling import MeanPooling, Pooling, PoolingName, build_pooling
+from ser.params import ComponentParams, Tunable
+from ser.pretrained import checkpoints
+from ser.pretrained.architectures import Architecture
+from ser.pretrained.transformer import Suffix
+
+NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm")
+
+
+class Params(ComponentParams):
+    """What is put on top of the checkpoint, and how its own layers are trained.
+
+    Args:
+        pooling: `mean`, `stats` (mean and standard deviation) or `attention`, over the
+            valid frames. Where all layers are frozen, `mean` or `stats` of the layers.
+        embedding_dim: Width of the embedding before the head; null takes the pooled
+            frames themselves.
+        dropout: Before the embedding, in [0, 1).
+        hidden_dropout: Replaces all dropout rates inside the transformer, in [0, 1); null
+            keeps the checkpoint's own.
+        frozen_layers: Transformer layers, counted from the cut upwards, that are not trained,
+            nor is what lies below them. It gives what a feature cut so much higher gives, at
+            the cost of computing them in every step: for trying depths before one is cut.
+        gradient_checkpointing: Compute activations again in the backward pass instead of
+            keeping them: less memory, a third more time.
+    """
+
+    pooling: PoolingName = "mean"
+    embedding_dim: int | None = Field(256, ge=1)
+    dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
+    hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
+    frozen_layers: Annotated[int, Tunable(0, 11, unit="layers")] = Field(0, ge=0, le=48)
+    gradient_checkpointing: bool = False
+
+
+class PooledSuffix(nn.Module):
+    """The layers above the cut, then a pooling over time.
+
+    Args:
+        suffix: The layers.
+        pooling: Frames and lengths to one vector.
+        frozen_layers: The lowest so many layers, and what is below, are not trained.
+    """
+
+    normalises_inputs = False
+
+    def __init__(self, suffix: Suffix, pooling: Pooling, *, frozen_layers: int = 0) -> None:
+        super().__init__()
+        self.suffix, self.pooling = suffix, pooling
+        self.output_dim = pooling.output_dim
+        layers = suffix.layers
+        below = [suffix.stem, layers.relative, *layers.layers[:frozen_layers]]
+        # A plain tuple: these modules are the suffix' own and must not be listed twice.
+        self._frozen = tuple(part for part in below if part is not None) if frozen_layers else ()
+        for part in self._frozen:
+            part.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "PooledSuffix":
+        """Set the mode of what is trained; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return one vector per utterance `(batch, output_dim)`."""
+        pooled: Tensor = self.pooling(self.suffix(inputs, lengths), lengths)
+        return pooled
+
+    def parameter_depth(self, name: str) -> int:
+        """Return 0 for the pooling, else see `Suffix.parameter_depth`."""
+        inner = name.removeprefix("suffix.")
+        return 0 if inner == name else self.suffix.parameter_depth(inner)
+
+
+class LayerMixture(nn.Module):
+    """A learnt softmax weighting of frozen layers, uniform at first.
+
+    Taking means over time first changes nothing: a mean commutes with the weighting and
+    with the linear projection that follows.
+
+    Args:
+        num_states: Hidden states, the input of the first layer included.
+        hidden_size: Their width.
+        pooling: `mean` weights their means over time, `stats` their standard deviations,
+            too.
+
+    Source:
+        Yang et al. (2021), "SUPERB: speech processing universal performance benchmark".
+    """
+
+    normalises_inputs = True
+
+    def __init__(self, num_states: int, hidden_size: int, pooling: PoolingName) -> None:
+        super().__init__()
+        self.num_states = num_states
+        self.output_dim = hidden_size if pooling == "mean" else 2 * hidden_size
+        self.scores = nn.Parameter(torch.zeros(num_states))
+        self._over_time = MeanPooling(2 * num_states * hidden_size)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return one vector per utterance `(batch, output_dim)`.
+
+        Args:
+            inputs: Mean and standard deviation of each state, one state after the other
+                `(batch, num_frames, 2 * num_states * hidden_size)`; several frames, of
+                which the extractor makes one, are averaged.
+            lengths: Valid frames per row `(batch,)`.
+        """
+        summary: Tensor = self._over_time(inputs, lengths)
+        states = summary.view(len(inputs), self.num_states, -1)  # (batch, num_states, 2 * hidden)
+        return torch.einsum("s,bsd->bd", self.scores.softmax(0), states[..., : self.output_dim])
+
+    def parameter_depth(self, name: str) -> int:  # noqa: ARG002 (all of it is fresh)
+        """Return 0: the weights of the layers are not pretrained."""
+        return 0
+
+
+class SpeechTransformerModel(Network):
+    """Frames or summaries of a checkpoint -> body -> embedding -> head.
+
+    Args:
+        body: Features and lengths to one vector per utterance.
+        head: Embedding to logits.
+        embedding_dim: Width of the embedding; None takes the body's vector.
+        dropout: Before the embedding, in [0, 1).
+        origin: Where the checkpoint comes from.
+    """
+
+    def __init__(
+        self,
+        body: PooledSuffix | LayerMixture,
+        head: Head,
+        *,
+        embedding_dim: int | None,
+        dropout: float,
+        origin: str,
+    ) -> None:
+        super().__init__()
+        self.origin = origin
+        self.normalises_inputs = body.normalises_inputs
+        self.body = body
+        self.dropout = nn.Dropout(dropout)
+        self.embedding: nn.Module = nn.Identity()
+        if embedding_dim is not None:
+            # Squashed by tanh, not rectified: an embedding that cannot be negative would
+            # confine a cosine head's angles to one orthant.
+            self.embedding = nn.Sequential(nn.Linear(body.output_dim, embedding_dim), nn.Tanh())
+        self.embedding_dim = body.output_dim if embedding_dim is None else embedding_dim
+        self.head = head
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> ModelOutput:
+        """Classify a batch; see `ser.contracts.Model`."""
+        embedding = self.embedding(self.dropout(self.body(inputs, lengths)))
+        return ModelOutput(embedding, self.head(embedding))
+
+    def parameter_depth(self, name: str) -> int:
+        """Return 0 for fresh weights, else how far down the transformer a parameter is."""
+        inner = name.removeprefix("body.")
+        return 0 if inner == name else self.body.parameter_depth(inner)
+
+    def layer_weights(self) -> list[float] | None:
+        """Return what each frozen hidden state contributes, in sum 1; None with a suffix."""
+        if not isinstance(self.body, LayerMixture):
+            return None
+        weights: list[float] = self.body.scores.detach().softmax(0).tolist()
+        return weights
+
+
+def params_class(architecture: Architecture) -> type[Params]:  # noqa: ARG001 (all are alike)
+    """Return the class of a model's params."""
+    return Params
+
+
+def build(
+    architecture: Architecture,
+    params: Params,
+    *,
+    feature: FeatureSpec,
+    num_classes: int,
+    head: HeadName,
+) -> Model:
+    """Return the model that goes on where a feature of the same architecture ends.
+
+    Args:
+        architecture: Name of the model and of its feature.
+        params: What is put on top.
+        feature: The frozen part, of this architecture.
+        num_classes: Width of the logits.
+        head: What logits are.
+
+    Raises:
+        ParamsError: The feature is of another extractor, or leaves no frames to attend to.
+        WeightsError: The feature's checkpoint is not here, or is not the one that the
+            feature was extracted with.
+    """
+    if feature.extractor != architecture:
+        raise ParamsError(
+            f"models.{architecture} goes on where the feature {architecture} ends, got the "
+            f"feature {feature.extractor!r}; set feature: {architecture} in its cells"
+        )
+    checkpoint, revision = feature.params["checkpoint"], feature.params["revision"]
+    folder = checkpoints.locate(checkpoint, revision)
+    found = checkpoints.digest(folder)
+    if found != feature.weights_sha256:
+        raise WeightsError(
+            f"{folder}: the checkpoint's SHA-256 is {found}, but the feature {architecture} was "
+            f"extracted with {feature.weights_sha256}; run `dvc repro extract`"
+        )
+    body = _build_body(architecture, params, feature, folder)
+    embedding_dim = params.embedding_dim
+    return SpeechTransformerModel(
+        body,
+        build_head(head, embedding_dim=embedding_dim or body.output_dim, num_classes=num_classes),
+        embedding_dim=embedding_dim,
+        dropout=params.dropout,
+        origin=checkpoints.origin(checkpoint, revision),
+    )
+
+
+def _build_body(
+    architecture: Architecture, params: Params, feature: FeatureSpec, folder: Path
+) -> PooledSuffix | LayerMixture:
+    freeze = feature.params["freeze"]
+    if freeze != "all":
+        model = checkpoints.load(folder, architecture, dropout=params.hidden_dropout)
+        suffix = Suffix(model, freeze, gradient_checkpointing=params.gradient_checkpointing)
+        num_layers = len(suffix.layers.layers)
+        if params.frozen_layers > num_layers:
+            raise ParamsError(
+                f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
+                f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
+            )
+        pooling = build_pooling(params.pooling, suffix.output_dim)
+        return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
+    if params.frozen_layers:
+        raise ParamsError(
+            f"models.{architecture}.frozen_layers is {params.frozen_layers}, but "
+            f"features.{architecture}.freeze: all leaves no layer to train; write 0"
+        )
+    if params.pooling == "attention":
+        raise ParamsError(
+            f"models.{architecture}.pooling: attention needs frames, but "
+            f"features.{architecture}.freeze is all, which keeps none; use mean or stats"
+        )
+    # Nothing of the network is needed, so transformers is not imported.
+    config = checkpoints.read_config(folder, architecture)
+    num_states = int(config["num_hidden_layers"]) + 1
+    return LayerMixture(num_states, int(config["hidden_size"]), params.pooling)

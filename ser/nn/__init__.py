@@ -1,0 +1,1 @@
+"""What models are made of: heads, poolings, and the second head that rates."""

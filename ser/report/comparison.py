@@ -1,0 +1,133 @@
+"""The comparison of all cells: from their scores to tables, figures and the page."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser import files, lineage, predictions
+from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
+from ser.errors import LineageError
+from ser.evaluation import evidence, grid_table, scored_cell, summary
+from ser.evaluation.comparison import Cell
+from ser.evaluation.summary import CellSummary
+from ser.figures import style
+from ser.grid.params import CellParams
+from ser.project import CellFolder, Project
+from ser.report import page as pages
+from ser.report import pictures, results
+from ser.report import tuning as tuning_section
+from ser.report.page import CellSection, Report
+from ser.tracking import cells
+from ser.tracking.cells import CellRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCell:
+    """A scored cell, read.
+
+    Args:
+        folder: Where it lies.
+        record: Its runs.
+        frame: Its predictions.
+        summary: Its scores.
+    """
+
+    folder: CellFolder
+    record: CellRecord
+    frame: pd.DataFrame
+    summary: CellSummary
+
+
+def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
+    """Return a scored cell; its scores follow from its predictions."""
+    _require([folder.record, folder.predictions, folder.metrics, folder.lineage])
+    frame = predictions.read(folder.predictions)
+    origin = summary.read_origin(folder.metrics)
+    scores = summary.summarise(frame, speaker_of, origin=origin)
+    return ScoredCell(folder, cells.read(folder), frame, scores)
+
+
+def write(
+    project: Project,
+    named: Mapping[str, CellParams],
+    tuned: Iterable[str],
+    open_: Callable[..., Any],
+) -> None:
+    """Set the scored cells side by side, in tables, figures and on a page.
+
+    Args:
+        project: The checkout; the stages before have run.
+        named: The cells by name.
+        tuned: Names of those that were trained untuned as well.
+        open_: Opens an experiment of the tracker, see `ser.tracking.cells.restore`.
+
+    Raises:
+        FileError, LineageError: Something that is read is missing or damaged.
+        TrackingError: The tracking store cannot be used.
+    """
+    _require([project.baselines, project.tuning_gain])
+    card = CorpusCard.read(project.corpus_card)
+    split = SplitReport.read(project.split_report)
+    shortcut = files.read_object(project.shortcut)
+    tuning = tuning_section.read(project.tuning_gain, project.tuned, project.tuning_figures)
+    utterances = manifest.read(project.manifest)
+    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
+    scored: dict[Cell, ScoredCell] = {
+        (cell.model, cell.loss): read_cell(project.run(name), speaker_of)
+        for name, cell in named.items()
+    }
+    frames = {cell: found.frame for cell, found in scored.items()}
+    summaries = {cell: found.summary for cell, found in scored.items()}
+    folders = {cell: found.folder for cell, found in scored.items()}
+    grid, baselines = grid_table.table(summaries), pd.read_csv(project.baselines)
+    found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
+    project.reports.mkdir(parents=True, exist_ok=True)
+    grid_table.write(project.reports, grid)
+    evidence.write(project.reports, found)
+    results.write_origins(project.reports, summaries)
+    drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
+    variants = [*((name, "") for name in named), *((name, "untuned") for name in tuned)]
+    _draw_cells(project, variants, speaker_of, open_, footer=style.footer(card, split))
+    order = list(zip(grid["model"], grid["loss"], strict=True))
+    sections = [_section(scored[cell], project) for cell in order]
+    best = scored[order[0]]
+    environment = lineage.Record.read(best.folder.lineage).environment
+    provenance = pages.provenance(best.record.cell.spec.tags, environment)
+    page = Report(
+        card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning
+    )
+    project.page.write_text(pages.render(page), encoding="utf-8")
+    results.track(project.reports, best.record, open_)
+
+
+def _draw_cells(
+    project: Project,
+    variants: Iterable[tuple[str, str]],
+    speaker_of: Mapping[str, str],
+    open_: Callable[..., Any],
+    *,
+    footer: str,
+) -> None:
+    """Draw each cell's own figures, and keep them with its runs."""
+    for name, variant in variants:
+        figures, cell = project.cell_figures(name, variant), project.trained(name, variant)
+        scores, _ = scored_cell.score(cell, speaker_of)
+        pictures.draw_cell(figures, cell, scores, footer=footer)
+        cells.add_figures(cell, figures, open_)
+
+
+def _section(cell: ScoredCell, project: Project) -> CellSection:
+    name = cell.folder.folder.name
+    shown = pages.pictures(project.cell_figures(name).folder)
+    return CellSection(name, cell.summary, cell.record.cell.spec.params, shown)
+
+
+def _require(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise LineageError(f"{path}: no such file; `dvc repro` makes it")

@@ -1,0 +1,41 @@
+"""Which finished folds the cells of params.yaml use, trained already or still to be trained."""
+
+from ser.errors import FileError, StaleFeaturesError
+from ser.grid import runners
+from ser.params import read
+from ser.project import Project
+from ser.tracking.memory_tracker import MemoryExperiment
+from ser.workflow.preset import Preset
+
+
+def keys(project: Project) -> set[str]:
+    """Return the run keys of every fold and seed of the cells of params.yaml.
+
+    Args:
+        project: The checkout. A key depends on the data, so manifest, folds and features
+            must be those of params.yaml.
+
+    Raises:
+        ParamsError: params.yaml is wrong.
+        StaleFeaturesError: The data are missing, or not those of params.yaml.
+    """
+    params = read(project.params, Preset)
+    wanted = [(name, "") for name in params.cells]
+    wanted += [(name, "untuned") for name in params.tuning.cells]
+    found: set[str] = set()
+    for name, variant in wanted:
+        try:
+            runner = runners.make(
+                project.params,
+                name,
+                project,
+                is_tuned=not variant,
+                variant=variant,
+                experiment=MemoryExperiment(),
+            )
+        except (FileError, StaleFeaturesError) as error:
+            raise StaleFeaturesError(
+                f"which folds {name} uses follows from its data: {error}"
+            ) from error
+        found |= set(runner.keys().values())
+    return found

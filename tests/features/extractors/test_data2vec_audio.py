@@ -1,6 +1,0 @@
-from ser.features.extractors import data2vec_audio
-from tests.features.extractors.support import assert_it_is_what_transformers_says
-
-
-def test_a_waveform_goes_through_transformers_own_preprocessing_and_model(tmp_path):
-    assert_it_is_what_transformers_says(data2vec_audio, "data2vec_audio", tmp_path)

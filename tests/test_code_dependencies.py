@@ -1,0 +1,192 @@
+"""A bare `dvc repro` notices every code change that decides an output, and no other.
+
+A copy of the project has stubs for outputs. A source file at a time is changed there, and
+DVC is asked which stages are out of date; the digests of components are written anew in
+between, as `dvc repro` does it by the stage `code`.
+"""
+
+import json
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ser.workflow.experiment import Experiment
+
+from pipelines import code
+
+pytestmark = pytest.mark.stage
+
+ROOT = Path(__file__).parents[1]
+MODELS = ("lstm", "vggish", "wav2vec2", "hubert")
+LOSSES = ("cross_entropy", "label_smoothing", "focal", "aam", "ccc")
+TUNED = ("lstm-focal", "lstm-aam")
+SSL = ("wav2vec2", "hubert")
+
+
+def cells(models=MODELS, losses=LOSSES):
+    """Stages that train, of some models with some losses."""
+    chosen = [f"{model}-{loss}" for model in models for loss in losses]
+    return {f"train@{cell}" for cell in chosen} | {f"untuned@{c}" for c in TUNED if c in chosen}
+
+
+def extracts(*features):
+    return {f"extract@{feature}" for feature in features}
+
+
+TRAINING = {*cells(), "tune"}
+
+#: Changed file -> the stages that must run, each because of its own dependencies.
+EXPECTED = {
+    # What computes or chooses.
+    "ser/metrics.py": {*TRAINING, "gain", "baselines", "compare"},
+    "ser/batch.py": {*TRAINING, "code", "baselines", *extracts("mfcc", "logmel", *SSL)},
+    "ser/seeding.py": TRAINING,
+    "ser/training/fit.py": TRAINING,
+    "ser/training/fold.py": cells(),
+    "ser/features/batching.py": TRAINING,
+    "ser/data/splits.py": {*TRAINING, "split", "baselines"},
+    "ser/data/audio.py": {"prepare", *extracts("mfcc", "logmel", *SSL)},
+    "ser/baselines/shortcut.py": {"baselines"},
+    # Components, and what some of them share.
+    "ser/models/lstm.py": {*cells(["lstm"]), "tune", "code"},
+    "ser/models/vggish.py": {*cells(["vggish"]), "code"},
+    "ser/models/_ssl.py": {*cells(SSL), "code"},
+    "ser/models/wavlm.py": {"code"},
+    "ser/losses/focal.py": {*cells(losses=["focal"]), "tune", "code"},
+    "ser/losses/ccc.py": {*cells(losses=["ccc"]), "code"},
+    "ser/pretrained/transformer.py": {*cells(SSL), *extracts(*SSL), "code"},
+    "ser/pretrained/tiny.py": {f"weights@{name}" for name in SSL},
+    "ser/features/extractors/mfcc.py": {*extracts("mfcc"), "code"},
+    "ser/features/extractors/_ssl.py": {*extracts(*SSL), "code"},
+    "ser/data/corpora/demo.py": {"demo@demo", "prepare", "code"},
+    "ser/data/corpora/_iemocap_text.py": {"prepare", "code"},
+    "ser/data/corpora/emodb.py": {"code"},
+    "ser/data/demo/voice.py": {"demo@demo"},
+    # What searches.
+    "ser/tuning/study.py": {"tune"},
+    "ser/tuning/params.py": {"tune", "gain"},
+    # What is written of a cell.
+    "ser/grid/cell.py": cells(),
+    "ser/tracking/cells.py": {*cells(), "compare"},
+    # What compares, draws and tells.
+    "ser/evaluation/comparison.py": {"gain", "compare"},
+    "ser/evaluation/published_cells.csv": {"compare"},
+    "ser/figures/heat_map.py": {"compare"},
+    "ser/figures/ranks.py": {"compare"},
+    "ser/report/page.py": {"compare"},
+    "ser/report/templates/report.html.j2": {"compare"},
+    # What decides no output of the pipeline.
+    "ser/cli/app.py": set(),
+    "ser/errors.py": set(),
+    "ser/promotion/refit.py": set(),
+    "ser/registry/gates.py": set(),
+    "ser/serving/predictor.py": set(),
+    "ser/tracking/mlflow_tracker.py": set(),
+    "ser/workflow/diagnosis.py": set(),
+    "README.md": set(),
+}
+
+
+class Pipeline:
+    """A copy of the project whose stages all seem to have run."""
+
+    def __init__(self, root, repo):
+        self.root, self.repo = root, repo
+
+    def changed(self):
+        """Names of the stages of which DVC finds a file changed.
+
+        `Repo.status` reads params.yaml anew for every stage, which takes most of its time.
+        """
+        return {
+            stage.name
+            for stage in self.repo.index.stages
+            if any(dep.status() for dep in stage.deps if dep.def_path != "params.yaml")
+        }
+
+    def to_run(self):
+        """Names of the stages that `dvc repro` runs because of their own dependencies."""
+        first = self.changed()
+        if "code" not in first:
+            return first
+        digests = self.root / "data" / "code"
+        before = {path: path.read_text() for path in digests.rglob("*.json")}
+        assert code.main([]) == 0
+        found = first | self.changed()
+        for path, text in before.items():
+            path.write_text(text)
+        return found
+
+    @contextmanager
+    def edited(self, name):
+        """Change a file for a while."""
+        path = self.root / name
+        before = path.read_bytes()
+        path.write_bytes(before + (b"\nCHANGED = True\n" if path.suffix == ".py" else b"\n"))
+        try:
+            yield
+        finally:
+            path.write_bytes(before)
+
+
+def pretend(out):
+    """Make something where a stage would have written."""
+    path = Path(out.fs_path)
+    if path.exists():
+        return
+    if path.suffix:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("stub\n")
+    else:
+        path.mkdir(parents=True)
+        (path / "stub").write_text(f"{path.name}\n")
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    """That copy as the working directory, under the preset demo."""
+    from dvc.repo import Repo
+
+    root = tmp_path_factory.mktemp("stubs") / "project"
+    root.mkdir()
+    for folder in ("ser", "pipelines"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".dvcignore", "README.md"):
+        shutil.copy(ROOT / name, root)
+    for folder in ("weights", "untuned"):
+        shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
+    shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
+    (root / "data" / "tuned.json").write_text(
+        json.dumps({model: dict.fromkeys(LOSSES, "values") for model in MODELS})
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("DVC_SITE_CACHE_DIR", str(root.parent / "site-cache"))
+        assert code.main([]) == 0
+        with Repo.init(str(root), no_scm=True) as repo:
+            for out in repo.index.outs:
+                pretend(out)
+            repo.commit(force=True)
+        with Repo(str(root)) as repo:
+            yield Pipeline(root, repo)
+
+
+def test_nothing_is_out_of_date_where_nothing_has_changed(pipeline):
+    assert pipeline.repo.status() == {}
+    assert pipeline.changed() == set()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_changed_file_runs_the_stages_whose_outputs_it_decides_and_no_other(pipeline, name):
+    with pipeline.edited(name):
+        assert pipeline.to_run() == EXPECTED[name]
+
+
+def test_the_expectations_are_about_the_cells_of_the_preset(pipeline):
+    from ser.params import read
+
+    experiment = read(pipeline.root / "params.yaml", Experiment)
+    assert {f"train@{cell}" for cell in experiment.cells} | {
+        f"untuned@{cell}" for cell in experiment.tuning.cells
+    } == cells()

@@ -1,0 +1,188 @@
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pytest
+
+from ser import files
+from ser.errors import FileError
+from ser.files import JsonArtefact
+
+
+class Card(JsonArtefact):
+    what: ClassVar[str] = "a card"
+
+    name: str
+    counts: Mapping[str, int]
+
+
+CARD = Card(name="Ωmega", counts={"b": 1, "a": 2})
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_made_with_its_folder_and_replaced(tmp_path):
+    path = tmp_path / "new" / "folder" / "notes.txt"
+    files.write_text(path, "old\n")
+    files.write_text(path, "näher\n")
+    assert path.read_bytes() == "näher\n".encode()
+    assert names(path.parent) == ["notes.txt"]
+
+
+def test_a_file_may_be_read_by_others_as_the_umask_says(tmp_path):
+    files.write_text(tmp_path / "ours", "")
+    (tmp_path / "plain").write_text("")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def fail_after(part, name=""):
+    (part / name if name else part).write_text("half of the n")
+    raise OSError("disk full")
+
+
+def test_a_writer_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), files.replacing(path) as part:
+        fail_after(part)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["notes.txt"]
+
+
+def test_a_reader_never_sees_half(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("old")
+    with files.replacing(path) as part:
+        with part.open("w") as file:
+            file.write("half of the ")
+            file.flush()
+            assert path.read_text() == "old"
+            file.write("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "half of the new"
+
+
+def test_two_writers_do_not_share_a_place(tmp_path):
+    path = tmp_path / "notes.txt"
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    # The inner block ends first, so the outer one has the last word.
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["notes.txt"]
+
+
+def test_a_writer_that_writes_nothing_is_an_error_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), files.replacing(path):
+        pass
+    assert path.read_text() == "old"
+
+
+def test_a_folder_is_replaced_by_what_was_filled_and_keeps_nothing_of_the_old(tmp_path):
+    path = tmp_path / "parent" / "store"
+    for name in ("one", "two"):
+        with files.replacing_folder(path) as part:
+            (part / name).write_text(name)
+            assert not (path / name).exists()
+    assert names(path) == ["two"]
+    assert names(path.parent) == ["store"]
+
+
+def test_a_folder_whose_filling_raises_stays_as_it_was(tmp_path):
+    path = tmp_path / "store"
+    path.mkdir()
+    (path / "old").write_text("")
+    with pytest.raises(OSError, match="disk full"), files.replacing_folder(path) as part:
+        fail_after(part, "new")
+    assert names(path) == ["old"]
+    assert names(tmp_path) == ["store"]
+
+
+def test_a_removed_folder_is_gone_whole_and_a_missing_one_is_no_error(tmp_path):
+    (tmp_path / "store" / "deep").mkdir(parents=True)
+    files.remove_folder(tmp_path / "store")
+    files.remove_folder(tmp_path / "store")
+    assert names(tmp_path) == []
+
+
+def test_json_is_readable_and_the_same_bytes_each_time(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"b": "Ω", "a": [1, 2.5]}, sort_keys=True)
+    assert path.read_text() == '{\n  "a": [\n    1,\n    2.5\n  ],\n  "b": "Ω"\n}\n'
+    assert files.read_json(path, dict) == {"b": "Ω", "a": [1, 2.5]}
+
+
+def test_json_has_no_nan_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, 1)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(path, {"uar": float("nan")})
+    assert path.read_text() == "1\n"
+
+
+def parse_count(content):
+    return int(content["count"])
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (None, "no such file"),
+        ("{", "it is not a count (Expecting property name"),
+        ("[]", "it is not a count (list indices must be integers"),
+        ("{}", "it is not a count (no key 'count')"),
+        ('{"count": "many"}', "it is not a count (invalid literal for int()"),
+        (b"\xff\xfe", "cannot be read as UTF-8 text ('utf-8' codec can't decode"),
+    ],
+)
+def test_a_damaged_file_is_named_with_rule_and_cure(tmp_path, text, rule):
+    path = tmp_path / "count.json"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(FileError) as caught:
+        files.read_json(path, parse_count, what="a count", cure="count again")
+    assert str(caught.value).startswith(f"{path}: {rule}")
+    assert str(caught.value).endswith("; count again")
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"a"'])
+def test_an_object_is_no_list_and_no_word(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(FileError, match=r"a\.json: it is not a JSON object \(got "):
+        files.read_object(path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(FileError, match=r"cannot be read as UTF-8 text .*; `dvc repro` makes it"):
+        files.read_text(tmp_path)
+
+
+def test_a_typed_file_comes_back_equal_with_its_keys_in_the_order_of_the_fields(tmp_path):
+    path = tmp_path / "card.json"
+    CARD.write(path)
+    assert Card.read(path) == CARD
+    assert path.read_text(encoding="utf-8") == (
+        '{\n  "name": "Ωmega",\n  "counts": {\n    "b": 1,\n    "a": 2\n  }\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"counts": {"a": "x"}}, "counts.a: Input should be a valid integer"),
+        ({"colour": "red"}, "colour: Extra inputs are not permitted, got 'red'"),
+        ({"name": None}, "name: Input should be a valid string, got None"),
+    ],
+)
+def test_a_typed_file_of_another_form_is_named_with_key_value_and_cure(tmp_path, changes, wrong):
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(CARD.model_dump(mode="json") | changes))
+    with pytest.raises(FileError) as caught:
+        Card.read(path)
+    assert str(caught.value).startswith(f"{path}: it is not a card; `dvc repro` makes it. Wrong")
+    assert wrong in str(caught.value)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from ser.project import CellFolder, Project, TrainedFold
+
+CELL = "lstm-focal"
+
+
+def test_paths_are_relative_where_the_root_is():
+    assert Project().corpus_card == Path("data/corpus.json")
+    assert Project(Path("/a")).corpus_card == Path("/a/data/corpus.json")
+
+
+def test_no_two_artefacts_share_a_place():
+    project = Project()
+    places = [
+        getattr(project, name) for name, kind in vars(Project).items() if isinstance(kind, property)
+    ]
+    places += [project.trained(CELL).folder, project.run(CELL).folder, project.raw("demo")]
+    places += [project.features("mfcc"), project.checkpoint("tiny")]
+    assert len(set(places)) == len(places) > 15
+
+
+def test_another_protocol_has_its_own_folds_over_the_same_corpus():
+    project = Project(folds=Path("work/random"))
+    assert project.splits == Path("work/random/splits.csv")
+    assert project.split_report == Path("work/random/split_report.json")
+    assert project.manifest == Project().manifest
+
+
+def test_a_variant_of_a_cell_lies_beside_it():
+    assert Project().trained(CELL).folder == Path("data/trained") / CELL
+    assert Project().trained(CELL, "untuned").folder == Path("data/untuned") / CELL
+
+
+def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
+    cell = CellFolder(tmp_path)
+    made = [cell.fold(fold, seed) for fold, seed in ((2, 0), (1, 1), (1, 0))]
+    for fold in made:
+        fold.folder.mkdir(parents=True)
+    assert cell.folds() == [made[2], made[1], made[0]]
+    assert made[0] == TrainedFold(tmp_path / "fold-2" / "seed-0")
+
+
+@pytest.mark.parametrize("kind", [TrainedFold, CellFolder])
+def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
+    found = [
+        getattr(kind(Path("x")), name)
+        for name, value in vars(kind).items()
+        if isinstance(value, property)
+    ]
+    assert {path.parent for path in found} == {Path("x")}
+    assert len({path.name for path in found}) == len(found)

@@ -1,0 +1,49 @@
+"""Two tiers of tests, and the order in which worker processes take them.
+
+The quick tier (`make test-fast`) is what has no mark `stage`. A test has this mark if it says so
+itself, or if it asks for a fixture that runs whole stages; so no test gets into the quick tier
+because somebody forgot a line.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+#: Fixtures that run whole stages, train cells of a project or start servers.
+STAGE_FIXTURES = frozenset({"trained_root", "trained", "project_with_params", "python"})
+
+#: Files that take longest, longest first. Each runs on one worker: begun last, one of them would
+#: keep a worker busy while the others have nothing left to do.
+LONGEST = (
+    "tests/test_dvc_status.py",
+    "tests/test_presets.py",
+    "tests/serving/test_mlflow_model.py",
+    "tests/promotion/test_measuring.py",
+    "tests/serving/test_server.py",
+    "tests/cli/test_registry.py",
+    "tests/tuning/test_workers.py",
+    "tests/tuning/test_study.py",
+    "tests/training/test_fit.py",
+    "tests/tracking/test_mlflow_tracker.py",
+    "tests/pipelines/test_compare.py",
+    "tests/pretrained/test_transformer.py",
+)
+
+
+def mark(items: Iterable[pytest.Item]) -> None:
+    """Give the mark `stage` to every test that asks for a fixture of whole stages."""
+    for item in items:
+        if STAGE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.stage)
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests file by file as before, the longest files first."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    return sorted(items, key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
+def require_stage(item: pytest.Item) -> None:
+    """Fail a test that runs whole stages without the mark, e.g. by `request.getfixturevalue`."""
+    if item.get_closest_marker("stage") is None:
+        pytest.fail(f"{item.nodeid} runs whole stages: give it the mark `stage`", pytrace=False)

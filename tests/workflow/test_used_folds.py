@@ -1,0 +1,23 @@
+from ser.project import Project
+from ser.workflow import used_folds
+
+
+def test_the_folds_that_are_used_are_those_that_were_trained(trained):
+    project = Project()
+    assert used_folds.keys(project) == {path.name for path in project.kept_folds.iterdir()}
+    assert not (trained / "mlflow.db").exists()
+
+
+def test_other_params_use_other_folds(trained, tmp_path):
+    before = used_folds.keys(Project())
+    params = (trained / "params.yaml").read_text()
+    try:
+        (trained / "params.yaml").write_text(params.replace("seeds: [0]", "seeds: [0, 1]"))
+        more = used_folds.keys(Project())
+        (trained / "params.yaml").write_text(params.replace("num_epochs: 2", "num_epochs: 3"))
+        other = used_folds.keys(Project())
+    finally:
+        (trained / "params.yaml").write_text(params)
+    assert before < more
+    assert len(more) == 2 * len(before)
+    assert len(other & before) == len(before) * 3 // 4
