@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ser.workflow.experiment import Experiment
 
 from pipelines import code
+from ser.workflow.preset import Preset
 
 pytestmark = pytest.mark.stage
 
@@ -39,7 +39,7 @@ TRAINING = {*cells(), "tune"}
 #: Changed file -> the stages that must run, each because of its own dependencies.
 EXPECTED = {
     # What computes or chooses.
-    "ser/metrics.py": {*TRAINING, "gain", "baselines", "compare"},
+    "ser/metrics.py": {*TRAINING, "score", "gain", "baselines", "compare"},
     "ser/batch.py": {*TRAINING, "code", "baselines", *extracts("mfcc", "logmel", *SSL)},
     "ser/seeding.py": TRAINING,
     "ser/training/fit.py": TRAINING,
@@ -51,25 +51,28 @@ EXPECTED = {
     # Components, and what some of them share.
     "ser/models/lstm.py": {*cells(["lstm"]), "tune", "code"},
     "ser/models/vggish.py": {*cells(["vggish"]), "code"},
-    "ser/models/_ssl.py": {*cells(SSL), "code"},
-    "ser/models/wavlm.py": {"code"},
+    "ser/models/speech_transformer.py": {*cells(SSL), "code"},
+    "ser/nn/pooling.py": {*cells(["lstm", *SSL]), "tune", "code"},
     "ser/losses/focal.py": {*cells(losses=["focal"]), "tune", "code"},
     "ser/losses/ccc.py": {*cells(losses=["ccc"]), "code"},
     "ser/pretrained/transformer.py": {*cells(SSL), *extracts(*SSL), "code"},
     "ser/pretrained/tiny.py": {f"weights@{name}" for name in SSL},
     "ser/features/extractors/mfcc.py": {*extracts("mfcc"), "code"},
-    "ser/features/extractors/_ssl.py": {*extracts(*SSL), "code"},
+    "ser/features/extractors/speech_transformer.py": {*extracts(*SSL), "code"},
     "ser/data/corpora/demo.py": {"demo@demo", "prepare", "code"},
     "ser/data/corpora/_iemocap_text.py": {"prepare", "code"},
     "ser/data/corpora/emodb.py": {"code"},
     "ser/data/demo/voice.py": {"demo@demo"},
     # What searches.
     "ser/tuning/study.py": {"tune"},
-    "ser/tuning/params.py": {"tune", "gain"},
+    "ser/tuning/params.py": {"tune", "score", "gain", "compare"},
     # What is written of a cell.
     "ser/grid/cell.py": cells(),
-    "ser/tracking/cells.py": {*cells(), "compare"},
-    # What compares, draws and tells.
+    "ser/tracking/cells.py": {*cells(), "score", "compare"},
+    "ser/grid/kept_folds.py": cells(),
+    # What scores, compares, draws and tells.
+    "ser/evaluation/scored_cell.py": {"score", "compare"},
+    "ser/evaluation/summary.py": {"score", "gain", "compare"},
     "ser/evaluation/comparison.py": {"gain", "compare"},
     "ser/evaluation/published_cells.csv": {"compare"},
     "ser/figures/heat_map.py": {"compare"},
@@ -186,7 +189,7 @@ def test_a_changed_file_runs_the_stages_whose_outputs_it_decides_and_no_other(pi
 def test_the_expectations_are_about_the_cells_of_the_preset(pipeline):
     from ser.params import read
 
-    experiment = read(pipeline.root / "params.yaml", Experiment)
-    assert {f"train@{cell}" for cell in experiment.cells} | {
-        f"untuned@{cell}" for cell in experiment.tuning.cells
+    preset = read(pipeline.root / "params.yaml", Preset)
+    assert {f"train@{cell}" for cell in preset.cells} | {
+        f"untuned@{cell}" for cell in preset.tuning.cells
     } == cells()

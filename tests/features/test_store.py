@@ -26,6 +26,18 @@ def build(tmp_path, ids, extract=frames_of, **changes):
     )
 
 
+def interrupt(tmp_path, ids, *, at):
+    """An extraction that is killed when it comes to an utterance."""
+
+    def interrupted(id_):
+        if id_ == at:
+            raise KeyboardInterrupt
+        return frames_of(id_)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, ids, interrupted)
+
+
 @pytest.fixture
 def small_shards(monkeypatch):
     monkeypatch.setattr(store, "UTTERANCES_PER_SHARD", 4)
@@ -72,16 +84,7 @@ def test_bytes_do_not_depend_on_the_order_of_ids_or_on_threads(tmp_path, small_s
 
 def test_an_interrupted_extraction_goes_on_at_the_next_shard(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(10)]
-    seen = []
-
-    def interrupted(id_):
-        if id_ == "u6":
-            raise KeyboardInterrupt
-        seen.append(id_)
-        return frames_of(id_)
-
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path, ids, interrupted)
+    interrupt(tmp_path, ids, at="u6")
     assert not (tmp_path / "mfcc").exists()
     again = []
 
@@ -110,13 +113,7 @@ def test_half_a_shard_of_a_killed_run_does_not_become_part_of_the_store(tmp_path
 def test_shards_made_under_other_params_are_not_taken_up(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(6)]
 
-    def interrupted(id_):
-        if id_ == "u5":
-            raise KeyboardInterrupt
-        return frames_of(id_)
-
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path, ids, interrupted)
+    interrupt(tmp_path, ids, at="u5")
     seen = []
     other = {**META, "params": {"hop_ms": 20.0}}
     build(tmp_path, ids, lambda id_: (seen.append(id_), frames_of(id_))[1], meta=other)
@@ -126,13 +123,7 @@ def test_shards_made_under_other_params_are_not_taken_up(tmp_path, small_shards)
 def test_a_half_written_shard_is_done_again(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(8)]
 
-    def interrupted(id_):
-        if id_ == "u7":
-            raise KeyboardInterrupt
-        return frames_of(id_)
-
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path, ids, interrupted)
+    interrupt(tmp_path, ids, at="u7")
     np.save(tmp_path / "scratch" / "shard-00000.npy", np.zeros((1, 3), dtype=np.float32))
     built = build(tmp_path, ids)
     np.testing.assert_array_equal(built["u3"], frames_of("u3"))

@@ -1,5 +1,8 @@
 """A tiny cell and its context, for the tests of training."""
 
+from contextlib import contextmanager
+
+import pytest
 from accelerate import Accelerator
 
 from ser import seeding
@@ -30,3 +33,20 @@ def make_context(seed=0, checkpoint=None):
     """A deterministic CPU context that records nothing."""
     seeding.make_deterministic(1, strict=True)
     return FitContext(Accelerator(cpu=True), seed, MemoryTracker(None), EMOTIONS, checkpoint)
+
+
+@contextmanager
+def killed(checkpoint, monkeypatch, *, after=1):
+    """Inside, a fit ends as soon as it has saved its state so often."""
+    save, saved = checkpoint.save, []
+
+    def save_then_die(snapshot):
+        save(snapshot)
+        saved.append(snapshot)
+        if len(saved) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", save_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            yield

@@ -18,7 +18,7 @@ from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitState
 from ser.training.recipe import Recipe, TrainingParams
 from tests.rounding import NETWORK
-from tests.training.support import make_context, make_plan
+from tests.training.support import killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -76,18 +76,8 @@ def test_an_interrupted_fit_ends_with_the_bytes_of_an_uninterrupted_one(
     plan = make_plan(num_epochs=5)
     whole = train(plan, fold_data)
     checkpoint = Checkpoint(tmp_path / "last.safetensors", "key")
-    save, saved = checkpoint.save, []
-
-    def save_then_die(snapshot):
-        save(snapshot)
-        saved.append(snapshot)
-        if len(saved) == stop_after:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
-    with pytest.raises(KeyboardInterrupt):
+    with killed(checkpoint, monkeypatch, after=stop_after):
         train(plan, fold_data, checkpoint=checkpoint)
-    monkeypatch.undo()
     resumed = train(plan, fold_data, checkpoint=checkpoint)
     assert same_weights(whole.fit.weights, resumed.fit.weights)
     assert whole.fit.history == resumed.fit.history

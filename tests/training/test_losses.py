@@ -15,7 +15,7 @@ from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
 from tests.rounding import FORMULA
-from tests.training.support import make_context, make_plan
+from tests.training.support import killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -83,16 +83,8 @@ def test_an_interrupted_warm_up_ends_with_the_bytes_of_an_uninterrupted_one(
     plan = plan_with("aam", {"margin_rad": 0.4, "warmup_epochs": 3}, num_epochs=4, patience=9)
     whole = folds.train_fold(plan, fold_data, make_context())
     checkpoint = Checkpoint(tmp_path / "last.safetensors", "key")
-    save = checkpoint.save
-
-    def save_then_die(snapshot):
-        save(snapshot)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
-    with pytest.raises(KeyboardInterrupt):
+    with killed(checkpoint, monkeypatch):
         folds.train_fold(plan, fold_data, make_context(checkpoint=checkpoint))
-    monkeypatch.undo()
     resumed = folds.train_fold(plan, fold_data, make_context(checkpoint=checkpoint))
     assert whole.fit.history == resumed.fit.history
     assert whole.predictions.equals(resumed.predictions)

@@ -16,7 +16,7 @@ from ser.training.fold import FoldData
 from ser.training.predict import predict
 from tests import synthetic
 from tests.rounding import FORMULA
-from tests.training.support import make_context, make_plan
+from tests.training.support import killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -149,16 +149,8 @@ def test_an_interrupted_fit_ends_with_the_bytes_of_an_uninterrupted_one(
 ):
     whole = train(rated_data, num_epochs=3)
     checkpoint = Checkpoint(tmp_path / "last.safetensors", "key")
-    save = checkpoint.save
-
-    def save_then_die(snapshot):
-        save(snapshot)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
-    with pytest.raises(KeyboardInterrupt):
+    with killed(checkpoint, monkeypatch):
         train(rated_data, checkpoint=checkpoint, num_epochs=3)
-    monkeypatch.undo()
     resumed = train(rated_data, checkpoint=checkpoint, num_epochs=3)
     assert whole.fit.history == resumed.fit.history
     assert whole.predictions.equals(resumed.predictions)

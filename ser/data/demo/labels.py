@@ -1,6 +1,6 @@
 """The demo corpus' label files and transcripts as text, in IEMOCAP's formats."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -76,10 +76,8 @@ def categorical(timed: Sequence[TimedTurn], *, rater: str) -> str:
         One line a turn that this rater saw.
     """
     return "".join(
-        f"{item.turn.id} :{'; :'.join(rating.categories)}; ({rating.comment})\n"
-        for item in timed
-        for rating in item.turn.ratings
-        if rating.rater == rater
+        f"{id_} :{'; :'.join(rating.categories)}; ({rating.comment})\n"
+        for id_, rating in _ratings(timed, rater)
     )
 
 
@@ -94,12 +92,18 @@ def attribute(timed: Sequence[TimedTurn], *, rater: str) -> str:
         One line a turn that this rater saw.
     """
     return "".join(
-        f"{item.turn.id} :act {rating.dimensions[1]}; :val {rating.dimensions[0]}; "
+        f"{id_} :act {rating.dimensions[1]}; :val {rating.dimensions[0]}; "
         f":dom {_known(rating.dimensions[2])}; ()\n"
-        for item in timed
-        for rating in item.turn.ratings
-        if rating.rater == rater
+        for id_, rating in _ratings(timed, rater)
     )
+
+
+def _ratings(timed: Sequence[TimedTurn], rater: str) -> Iterator[tuple[str, Rating]]:
+    """Yield the turns that a rater saw, each with what he or she said of it."""
+    for item in timed:
+        for rating in item.turn.ratings:
+            if rating.rater == rater:
+                yield item.turn.id, rating
 
 
 def self_report(timed: Sequence[TimedTurn]) -> str:

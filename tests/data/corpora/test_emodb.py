@@ -5,15 +5,7 @@ import pytest
 from ser.data import intake
 from ser.data.corpora import emodb
 from ser.errors import CorpusError
-
-
-def write(root, *names):
-    """Write empty files: the parser reads names only."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
+from tests.data.corpora.support import touch
 
 
 def parse(root, **params):
@@ -21,7 +13,7 @@ def parse(root, **params):
 
 
 def test_a_name_says_speaker_sentence_and_emotion(tmp_path):
-    parsed = parse(write(tmp_path, "wav/09a01Fa.wav"))
+    parsed = parse(touch(tmp_path, "wav/09a01Fa.wav"))
     (annotation,) = parsed.annotations
     assert (annotation.id, annotation.audio) == ("09a01Fa", "wav/09a01Fa.wav")
     assert (annotation.speaker, annotation.gender, annotation.session) == ("09", "female", "pair2")
@@ -45,13 +37,13 @@ def test_a_name_says_speaker_sentence_and_emotion(tmp_path):
     ],
 )
 def test_the_letter_is_of_the_german_word(tmp_path, letter, emotion):
-    parsed = parse(write(tmp_path, f"wav/03b10{letter}c.wav"))
+    parsed = parse(touch(tmp_path, f"wav/03b10{letter}c.wav"))
     assert parsed.annotations[0].emotion == emotion
 
 
 def test_sessions_are_pairs_of_a_man_and_a_woman_in_order_of_number(tmp_path):
     speakers = ["03", "08", "09", "10", "11", "12", "13", "14", "15", "16"]
-    parsed = parse(write(tmp_path, *(f"wav/{speaker}a02Na.wav" for speaker in speakers)))
+    parsed = parse(touch(tmp_path, *(f"wav/{speaker}a02Na.wav" for speaker in speakers)))
     members = {}
     for annotation in parsed.annotations:
         members.setdefault(annotation.session, {})[annotation.gender] = annotation.speaker
@@ -65,21 +57,21 @@ def test_sessions_are_pairs_of_a_man_and_a_woman_in_order_of_number(tmp_path):
 
 
 def test_recordings_may_lie_in_the_root(tmp_path):
-    parsed = parse(write(tmp_path, "03a01Fa.wav", "README.md"))
+    parsed = parse(touch(tmp_path, "03a01Fa.wav", "README.md"))
     assert [annotation.audio for annotation in parsed.annotations] == ["03a01Fa.wav"]
 
 
 def test_junk_is_passed_over_and_other_names_are_rejected(tmp_path):
     odd = ["04a01Fa.wav", "03a03Fa.wav", "03a01Xa.wav", "03a01F.wav.wav", "notes.wav"]
     files = ["03a01Fa.wav", "._03a01Fa.wav", ".DS_Store", "erkennung.txt", *odd]
-    parsed = parse(write(tmp_path, *(f"wav/{name}" for name in files)))
+    parsed = parse(touch(tmp_path, *(f"wav/{name}" for name in files)))
     assert [annotation.id for annotation in parsed.annotations] == ["03a01Fa"]
     assert {rejection.id for rejection in parsed.rejections} == set(odd)
     assert all("its name is not" in rejection.reason for rejection in parsed.rejections)
 
 
 def test_a_folder_without_such_names_is_refused_with_the_cure(tmp_path):
-    for root in (tmp_path, write(tmp_path / "other", "wav/a.wav"), tmp_path / "none"):
+    for root in (tmp_path, touch(tmp_path / "other", "wav/a.wav"), tmp_path / "none"):
         with pytest.raises(CorpusError, match="ser link-corpus emodb PATH"):
             parse(root)
 

@@ -5,15 +5,7 @@ import pytest
 
 from ser.data.corpora import ravdess
 from ser.errors import CorpusError
-
-
-def write(root, *names):
-    """Write empty files: the parser reads names only."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
+from tests.data.corpora.support import touch
 
 
 def parse(root, **params):
@@ -31,7 +23,7 @@ def published():
 
 
 def test_a_name_says_emotion_statement_and_actor(tmp_path):
-    parsed = parse(write(tmp_path, "Actor_12/03-01-06-01-02-01-12.wav"))
+    parsed = parse(touch(tmp_path, "Actor_12/03-01-06-01-02-01-12.wav"))
     (annotation,) = parsed.annotations
     assert annotation.id == "03-01-06-01-02-01-12"
     assert annotation.audio == "Actor_12/03-01-06-01-02-01-12.wav"
@@ -43,7 +35,7 @@ def test_a_name_says_emotion_statement_and_actor(tmp_path):
 
 
 def test_the_whole_corpus_is_1440_recordings_of_24_actors_in_six_groups(tmp_path):
-    parsed = parse(write(tmp_path, *published()))
+    parsed = parse(touch(tmp_path, *published()))
     assert len(parsed.annotations) == 1440
     assert parsed.rejections == ()
     assert Counter(item.label for item in parsed.annotations) == ravdess.COUNTS
@@ -77,7 +69,7 @@ def test_the_whole_corpus_is_1440_recordings_of_24_actors_in_six_groups(tmp_path
 )
 def test_what_is_no_speech_of_the_folders_actor_is_rejected_by_name(tmp_path, name, reason):
     good = "Actor_01/03-01-03-01-01-01-01.wav"
-    parsed = parse(write(tmp_path, good, name))
+    parsed = parse(touch(tmp_path, good, name))
     assert [annotation.audio for annotation in parsed.annotations] == [good]
     (rejection,) = parsed.rejections
     assert (rejection.id, rejection.audio) == (name.split("/")[1], name)
@@ -86,13 +78,13 @@ def test_what_is_no_speech_of_the_folders_actor_is_rejected_by_name(tmp_path, na
 
 def test_junk_and_a_second_copy_in_another_folder_are_passed_over(tmp_path):
     good = "Actor_01/03-01-03-01-01-01-01.wav"
-    parsed = parse(write(tmp_path, good, f"copy/{good}", "Actor_01/._03-01-03-01-01-01-01.wav"))
+    parsed = parse(touch(tmp_path, good, f"copy/{good}", "Actor_01/._03-01-03-01-01-01-01.wav"))
     assert [annotation.audio for annotation in parsed.annotations] == [good]
     assert parsed.rejections == ()
 
 
 def test_a_folder_without_actors_is_refused_with_the_cure(tmp_path):
-    for root in (tmp_path, write(tmp_path / "b", "Actor_01/hello.wav"), tmp_path / "none"):
+    for root in (tmp_path, touch(tmp_path / "b", "Actor_01/hello.wav"), tmp_path / "none"):
         with pytest.raises(CorpusError, match="ser link-corpus ravdess PATH"):
             parse(root)
 
