@@ -1,6 +1,7 @@
 """docs/adding.md, pasted into a copy of the project: every file, every test, a training."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import sys
 import pytest
 import yaml
 
+from ser.params import read
+from ser.workflow.preset import Preset
 from tests import recordings
 from tests.docs import markdown
 
@@ -197,3 +200,15 @@ def test_the_new_model_learns_with_the_new_loss_on_the_new_feature(python, copy,
     python("-c", stages, str(copy), cwd=tmp_path)
     assert (tmp_path / "data" / "trained" / "pooled-brier" / "predictions.parquet").is_file()
     assert (tmp_path / "data" / "durations.csv").is_file()
+
+
+def test_the_commands_of_the_last_section_make_a_preset(project, tmp_path):
+    shutil.copytree(project / "configs", tmp_path / "configs")
+    page = project / "docs" / "adding.md"
+    lines = [line for line in markdown.commands(page) if line.startswith(("cp ", "sed "))]
+    for line in lines:
+        subprocess.run(shlex.split(line), cwd=tmp_path, check=True)
+    made = tmp_path / "configs" / "demo-speaker.yaml"
+    assert read(made, Preset).split.protocol == "speaker"
+    assert made.read_text("utf-8").startswith("# Preset demo-speaker: ")
+    assert len(lines) == 3
