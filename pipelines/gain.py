@@ -1,4 +1,4 @@
-"""Stage gain: tuned and untuned predictions -> reports/tuning.csv, what tuning brought on test."""
+"""Stage gain: tuned and untuned predictions -> reports/tuning.csv, compared on the test parts."""
 
 import argparse
 import logging

@@ -283,12 +283,12 @@ class Project:
 
     @property
     def shortcut(self) -> Path:
-        """What scripted speech gives away, JSON."""
+        """How well scripted or improvised speech predicts the emotions, JSON."""
         return self.reports / "shortcut.json"
 
     @property
     def tuning_gain(self) -> Path:
-        """What tuning brought on test, CSV."""
+        """Tuned and untuned cells compared on test, CSV."""
         return self.reports / "tuning.csv"
 
     @property

@@ -17,6 +17,8 @@ STAGE_FIXTURES = frozenset({"trained_root", "trained", "project_with_params", "p
 LONGEST = (
     "tests/test_dvc_status.py",
     "tests/test_presets.py",
+    "tests/test_contracts.py",
+    "tests/test_code_dependencies.py",
     "tests/serving/test_mlflow_model.py",
     "tests/promotion/test_measuring.py",
     "tests/serving/test_server.py",

@@ -49,13 +49,13 @@ def pack(
         it was trained on: proof that the served model is this one, no score.
 
     Raises:
-        BundleError: The folds were tuned apart, so there is no one set of params.
+        BundleError: The folds were tuned apart, so their params differ.
         TrainingError: It diverges.
     """
     records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(
-            f"{cell.folder}: each fold was tuned by itself, so there is no one set of params to "
+            f"{cell.folder}: each fold was tuned by itself, so every fold has other params to "
             f"refit with; register one of its folds, or write the params into params.yaml, take "
             f"the cell out of tuning.cells and run `dvc repro`"
         )

@@ -34,7 +34,9 @@ Every setting of `params.yaml`. `ser params-page` writes this page from the clas
 settings; a test fails when the two differ. So do not edit it: edit the docstring of the class.
 
 A setting that is not written has its default. *required* means that there is no default: write a
-value. Numbers are plain numbers; units stand in the meaning.
+value. Numbers are plain numbers; units stand in the meaning. UAR is unweighted average recall, AAM
+additive angular margin, SVM a support vector machine; other words stand in the
+[glossary](glossary.md).
 
 """
 

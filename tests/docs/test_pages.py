@@ -5,6 +5,7 @@ import importlib
 import itertools
 import re
 import shlex
+import textwrap
 
 import pytest
 import typer
@@ -18,7 +19,7 @@ MAX_WIDTH = 100
 OTHERS = {
     "base64", "cd", "cp", "curl", "dvc", "export", "find", "git", "kill", "mlflow", "optuna",
     "optuna-dashboard", "pip", "python", "sed", "source", "until", ".", "PYTEST", "apt-get",
-    "trainer_speed.py",
+    "ruff", "trainer_speed.py",
 }  # fmt: skip
 
 
@@ -158,7 +159,7 @@ def test_every_python_and_yaml_block_parses(pages):
     for page in pages:
         for block in markdown.blocks(page):
             if block.language == "python":
-                ast.parse(block.text)
+                ast.parse(textwrap.dedent(block.text))
             elif block.language in ("yaml", "json"):
                 assert yaml.safe_load(block.text) is not None, (page.name, block.text)
 
@@ -177,6 +178,7 @@ def test_every_module_and_every_name_of_it_that_a_page_names_is_there(pages):
 
 #: Tags of runs, which look like modules.
 TAGS = {
+    "ser.git_commit", "ser.git_dirty", "ser.upstream_stages", "ser.dvc_lock_sha256",
     "ser.run_key", "ser.tuned", "ser.study", "ser.trial_state", "ser.restored", "ser.decision",
     "ser.failed_gates", "ser.decision_run_id", "ser.previous_champion", "ser.earlier_champions",
     "ser.predictions_sha256",
@@ -233,3 +235,67 @@ def test_prose_is_wrapped_at_one_width(pages):
             if len(line) + 1 + len(after.split()[0]) <= MAX_WIDTH:
                 early.append(f"{page.name}:{number}")
     assert early == []
+
+
+#: Abbreviation -> the words that a page must have too.
+SPELT_OUT = {
+    "UAR": "unweighted average recall",
+    "WA": "weighted accuracy",
+    "AAM": "additive angular margin",
+    "CCC": "concordance correlation coefficient",
+    "ECE": "expected calibration error",
+    "MCC": "matthews' correlation coefficient",
+    "MAE": "mean absolute error",
+    "NLL": "negative log-likelihood",
+    "MFCC": "mel-frequency cepstral coefficient",
+    "SVM": "support vector machine",
+    "LSTM": "long short-term memory",
+    "TPE": "tree-structured parzen estimator",
+    "ONNX": "open neural network exchange",
+}
+
+
+def test_a_page_spells_out_the_abbreviations_that_it_uses(project):
+    unexplained = []
+    for page in [project / "README.md", *(project / "docs").glob("*.md")]:
+        text = re.sub(r"<!-- results:.*?/results -->", "", page.read_text("utf-8"), flags=re.DOTALL)
+        plain = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+        words = " ".join(text.lower().split())
+        unexplained += [
+            f"{page.name}: {short}"
+            for short, long in SPELT_OUT.items()
+            if re.search(rf"\b{short}s?\b", plain) and long not in words
+        ]
+    assert unexplained == []
+
+
+def test_the_glossary_knows_every_abbreviation_and_is_in_order(project):
+    text = (project / "docs" / "glossary.md").read_text("utf-8")
+    words = [row for row in re.findall(r"^\| (.*?) \|", text, re.MULTILINE) if row != "word"]
+    assert words == sorted(words, key=str.lower)
+    assert [short for short in SPELT_OUT if not re.search(rf"\b{short}\b", text)] == []
+
+
+def test_the_words_that_stopped_readers_stand_nowhere(project, pages):
+    sentences = (
+        "Whatever is frozen is a feature",
+        "gives away",
+        "brought on test",
+        "a key said twice",
+        "must be said",
+        "no one set of params",
+        "is in its test part",
+    )
+    sources = [
+        path
+        for folder in ("ser", "pipelines", "configs")
+        for pattern in ("*.py", "*.j2", "*.yaml")
+        for path in (project / folder).rglob(pattern)
+    ]
+    found = {
+        f"{path.name}: {sentence}"
+        for path in [*pages, *sources, project / "dvc.yaml"]
+        for sentence in sentences
+        if sentence in path.read_text("utf-8")
+    }
+    assert found == set()

@@ -3,14 +3,14 @@ from types import ModuleType
 
 import pytest
 
-from ser.errors import PipelineError
+from ser.errors import FileError, PipelineError
 from ser.project import Project
 from ser.workflow import dependencies
 
 PIPELINE = """# Kept.
 stages:
   take:
-    cmd: python -m pipelines.take_{n}
+    cmd: python -m pipelines.take
     deps:
       - ser/gone.py
       # Not kept: the list is computed.
@@ -18,62 +18,53 @@ stages:
     outs:
       - out
   show:
-    foreach: ${{cells}}
+    foreach: ${cells}
     do:
-      cmd: python -m pipelines.take_{n} ${{key}}  # Kept, too.
+      cmd: python -m pipelines.take ${key}  # Kept, too.
       deps:
-        - pipelines/take_{n}.py
+        - pipelines/take.py
       params:
         - data/tuned.json:
-            - ${{item.model}}
+            - ${item.model}
       outs:
-        - shown/${{key}}
+        - shown/${key}
 """
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Two stages of one program that imports a module and reads a component by name."""
-    name = f"take_{tmp_path.name.rpartition('-')[2] or 0}".replace("-", "_")
-    number = name.removeprefix("take_")
+    """Two stages of one program that imports a module and finds a component by name."""
     for folder in ("ser", "pipelines"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "pipelines" / f"{name}.py").write_text("from ser import used\n")
+    (tmp_path / "pipelines" / "take.py").write_text("from ser import used\n")
     (tmp_path / "ser" / "used.py").write_text("import ser.errors\nTABLE = 'table.csv'\n")
     for file in ("table.csv", "other.csv", "errors.py"):
-        (tmp_path / "ser" / file).write_text("")
-    (tmp_path / "dvc.yaml").write_text(PIPELINE.format(n=number))
-    program = ModuleType(name)
+        (tmp_path / "ser" / file).touch()
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    program = ModuleType("take")
     program.COMPONENTS = {"ser.models": "item.model"}
     program.reads = lambda project, words: [
         project.manifest,
         project.features(words["item.feature"]),
         *([project.tuned] if words["stage"] == "show" else []),
     ]
-    monkeypatch.setitem(sys.modules, f"pipelines.{name}", program)
+    monkeypatch.setitem(sys.modules, "pipelines.take", program)
     return Project(tmp_path)
-
-
-def computed(project, stage):
-    (program,) = {found.program for found in dependencies.stages(project)}
-    own = [f"pipelines/{program}.py", "ser/used.py", "ser/table.csv"]
-    assert stage in ("take", "show")
-    return sorted(
-        [
-            *own,
-            "data/code/models/${item.model}.json",
-            "data/features/${item.feature}",
-            "data/manifest.jsonl",
-            "ser/models/${item.model}.py",
-        ]
-    )
 
 
 @pytest.mark.parametrize("name", ["take", "show"])
 def test_a_stage_depends_on_what_its_program_reads_imports_and_finds_by_name(project, name):
     (stage,) = (found for found in dependencies.stages(project) if found.name == name)
     # data/tuned.json is one of the params of `show`, entry by entry, and no dependency beside.
-    assert dependencies.of_stage(stage, project) == computed(project, name)
+    assert dependencies.of_stage(stage, project) == [
+        "data/code/models/${item.model}.json",
+        "data/features/${item.feature}",
+        "data/manifest.jsonl",
+        "pipelines/take.py",
+        "ser/models/${item.model}.py",
+        "ser/table.csv",
+        "ser/used.py",
+    ]
 
 
 def test_words_fill_in_what_dvc_fills_in(project):
@@ -115,4 +106,13 @@ def test_a_stage_that_cannot_be_filled_in_is_refused(project):
     with pytest.raises(
         PipelineError, match="stage other runs no program of pipelines/, got 'echo'"
     ):
+        dependencies.stages(project)
+
+
+def test_a_pipeline_that_cannot_be_read_is_refused_with_its_path(project):
+    project.pipeline.write_text("stages: [")
+    with pytest.raises(PipelineError, match=r"dvc\.yaml: not YAML with a mapping of stages"):
+        dependencies.stages(project)
+    project.pipeline.unlink()
+    with pytest.raises(FileError, match=r"dvc\.yaml: no such file; run it in the project's root"):
         dependencies.stages(project)
