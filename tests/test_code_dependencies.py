@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ser.workflow.experiment import Experiment
 
 from pipelines import code
+from ser.workflow.preset import Preset
 
 pytestmark = pytest.mark.stage
 
@@ -186,7 +186,7 @@ def test_a_changed_file_runs_the_stages_whose_outputs_it_decides_and_no_other(pi
 def test_the_expectations_are_about_the_cells_of_the_preset(pipeline):
     from ser.params import read
 
-    experiment = read(pipeline.root / "params.yaml", Experiment)
+    experiment = read(pipeline.root / "params.yaml", Preset)
     assert {f"train@{cell}" for cell in experiment.cells} | {
         f"untuned@{cell}" for cell in experiment.tuning.cells
     } == cells()
