@@ -28,7 +28,7 @@ def quick_figures(monkeypatch):
         for suffix in (".png", ".svg"):
             stem.with_suffix(suffix).touch()
 
-    monkeypatch.setattr(cells_module.figures, "save", save)
+    monkeypatch.setattr(cells_module.style, "save", save)
 
 
 def runs_by_name(experiment):

@@ -25,13 +25,13 @@ def packed(params, tmp_path, seed=None):
 def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(
     params, tmp_path, monkeypatch
 ):
-    trained, choose = [], refit.choose
+    trained, choose = [], refit.select
 
     def watched(plan, data, context):
         trained.append((data, choose(plan, data, context)))
         return trained[-1][1]
 
-    monkeypatch.setattr(refit, "choose", watched)
+    monkeypatch.setattr(refit, "select", watched)
     result = packed(params, tmp_path)
     training = result.source.bundle.training
     ((data, chosen),) = trained
