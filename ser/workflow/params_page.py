@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ser import components
@@ -68,9 +68,10 @@ def table(params: type[BaseModel]) -> str:
     Raises:
         KeyError: A field is not described.
     """
-    meanings = described(params)
+    meanings, filled = described(params), _without_arguments(params)
     rows = [
-        f"| `{name}` | {_default(field)} | {_allowed(field)} | {meanings[name]}{_search(field)} |"
+        f"| `{name}` | {_default(field, getattr(filled, name, None))} | {_allowed(field)} "
+        f"| {meanings[name]}{_search(field)} |"
         for name, field in params.model_fields.items()
     ]
     return "\n".join(["| key | default | allowed | meaning |", "|---|---|---|---|", *rows])
@@ -130,10 +131,19 @@ def _of_family(section: str, family: str) -> Iterator[str]:
         yield f"{', '.join(where_all)}\n\n{content}"
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _without_arguments(params: type[BaseModel]) -> BaseModel | None:
+    """Return an empty section as it is read, or None where something must be written."""
+    try:
+        return params()
+    except ValidationError:
+        return None
+
+
+def _default(field: FieldInfo, filled: object) -> str:
+    """Return a default; `filled` is the value in an empty section, which may know better."""
+    if filled is None and field.is_required():
         return "*required*"
-    value = field.get_default(call_default_factory=True)
+    value = field.get_default(call_default_factory=True) if filled is None else filled
     if isinstance(value, BaseModel):
         return "as below"
     return f"`{_yaml(value)}`"

@@ -62,6 +62,7 @@ def copy(project, examples, presets, tmp_path_factory):
             shutil.copytree(source, root / name, ignore=ignored)
         else:
             shutil.copy(source, root / name)
+    (root / "data" / "weights" / "none").mkdir(parents=True)
     preset = yaml.safe_load((root / PRESET).read_text("utf-8"))
     for addition in presets:
         if "corpus" not in addition:
@@ -154,6 +155,17 @@ def test_the_new_files_pass_the_style_that_lint_asks_for(python, examples):
     paths = [title for title in examples if title.endswith(".py")]
     python("-m", "ruff", "check", "--no-cache", *paths)
     python("-m", "ruff", "format", "--check", "--no-cache", *paths)
+
+
+def test_the_new_files_keep_their_contracts_and_the_layers(python, project, copy, examples):
+    cache = project / ".cache" / "mypy"
+    if cache.is_dir():  # what has been checked before need not be checked again
+        shutil.copytree(cache, copy / ".cache" / "mypy")
+    sources = [t for t in examples if t.endswith(".py") and t.startswith(("ser/", "pipelines/"))]
+    assert len(sources) == 5
+    assert "no issues found in 5 source files" in python("-m", "mypy", *sources)
+    lint = "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])"
+    assert " 0 broken" in python("-c", lint)
 
 
 def test_a_preset_with_the_new_corpus_is_valid(python, copy, presets):

@@ -6,6 +6,9 @@ import tomllib
 import pytest
 import yaml
 
+from ser.registry.gates import GateParams
+from ser.serving.audio_input import InputLimits
+
 
 @pytest.fixture(scope="module")
 def page(project):
@@ -47,3 +50,14 @@ def test_the_stages_are_those_of_the_pipeline_with_their_params(page, project):
         params = [p for p in stage.get("do", stage).get("params", ()) if isinstance(p, str)]
         for param in params if name != "untuned" else ():
             assert f"`{param.partition('.')[0]}" in row, (name, param)
+
+
+def test_the_limits_on_the_pages_of_registry_and_serving_are_the_defaults(project):
+    for name, params in (("registry.md", GateParams), ("serving.md", InputLimits)):
+        text = (project / "docs" / name).read_text("utf-8")
+        defaults = params().model_dump()
+        told = re.findall(r"`(\w+): ([\w.]+)`", text) if params is GateParams else []
+        told += re.findall(r"^\| `(\w+)` \| (-?[\d.]+) \|", text, re.MULTILINE)
+        told = [(key, yaml.safe_load(value)) for key, value in told if key in defaults]
+        assert len(told) > 3
+        assert {key: defaults[key] for key, _ in told} == dict(told)
