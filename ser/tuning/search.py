@@ -11,6 +11,7 @@ from ser import tables
 from ser.data.splits import Fold
 from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
+from ser.grid.params import Cell
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.tracking.tracker import Experiment
 from ser.training import device
@@ -22,8 +23,6 @@ from ser.tuning import workers
 from ser.tuning.jobs import Job
 from ser.tuning.params import TuningParams
 from ser.tuning.recording import Recorder
-
-Cell = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
