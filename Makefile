@@ -44,6 +44,9 @@ endif
 # A file's tests share fixtures, so they stay on one worker; the longest files go first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
+# As many workers as cores: a worker that starts more threads only gets in the way of the others.
+test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
+
 test: $(STAMP)  ## Run all tests, with coverage
 	$(PYTEST) --cov --cov-report=term
 
@@ -51,8 +54,8 @@ test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between t
 	$(PYTEST) -m "not stage"
 
 test-numeric: $(STAMP)  ## Run the tests that compare float32 computations as processors without AVX-512 do
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -n auto --dist loadfile -m numeric
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n auto --dist loadfile -m numeric
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .
@@ -73,5 +76,5 @@ bench: $(STAMP)  ## Measure speed as ratios against named alternatives
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the pipeline and the tools made, keeping the DVC cache and MLflow
-	rm -rf data/features data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports work .cache .coverage* *.egg-info
+	rm -rf data/code data/features data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports work .cache .coverage* *.egg-info
 	find ser pipelines tests -name __pycache__ -type d -prune -exec rm -rf {} +

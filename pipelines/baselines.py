@@ -35,7 +35,7 @@ def reads(project: Project, words: Words) -> list[Path]:
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
-    """Return the rows and what scripted speech gives away."""
+    """Return the rows, and how well scripted speech predicts the emotions."""
     return [project.baselines, project.shortcut]
 
 

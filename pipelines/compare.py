@@ -39,9 +39,17 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return tables, figures and the page."""
-    tables = ("calibration.csv", "grid.csv", "pairs.csv", "published.csv", "slices.csv")
-    others = ("figures", "index.html", "metrics.json", "origins.json")
-    return [project.reports / name for name in (*tables, *others)]
+    return [
+        project.calibration,
+        project.grid,
+        project.pairs,
+        project.published,
+        project.slices,
+        project.figures,
+        project.page,
+        project.grid_metrics,
+        project.origins,
+    ]
 
 
 def run(params: Params, project: Project) -> None:

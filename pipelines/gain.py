@@ -1,11 +1,11 @@
-"""Stage gain: tuned and untuned predictions -> reports/tuning.csv, what tuning brought on test."""
+"""Stage gain: tuned and untuned predictions -> reports/tuning.csv, compared on the test parts."""
 
 import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import predictions, runtime
+from ser import predictions, runtime, tables
 from ser.data import manifest
 from ser.evaluation import tuning_gain
 from ser.evaluation.tuning_gain import TunedAndUntuned
@@ -44,8 +44,7 @@ def run(params: Params, project: Project) -> None:
         cells.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))
     speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
     gains = tuning_gain.table(cells, speaker_of)
-    project.reports.mkdir(parents=True, exist_ok=True)
-    gains.to_csv(project.tuning_gain, index=False, float_format="%.6f", lineterminator="\n")
+    tables.write_csv(project.tuning_gain, gains)
     for sentence in tuning_gain.sentences(gains):
         logger.info("%s", sentence)
 

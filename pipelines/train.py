@@ -20,8 +20,7 @@ Params = runners.Params
 def reads(project: Project, words: Words) -> list[Path]:
     """Return folds and feature, and what tuning chose where that is used.
 
-    Not a checkpoint that the model goes on with: the feature's folder names it by digest and
-    the model refuses any other, so the feature changes whenever the checkpoint does.
+    A checkpoint that the model goes on with is pinned by the feature's folder, by its digest.
     """
     tuned_values = [] if words["stage"] == "untuned" else [project.tuned]
     return [

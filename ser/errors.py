@@ -9,11 +9,11 @@ SerError
 ├── ManifestError           data/manifest.jsonl breaks its own rules
 ├── SplitError              a protocol cannot be applied to this corpus
 │   └── LeakageError        two parts of a fold share what they must not share
-├── StaleFeaturesError      a feature store was made with other params, or is damaged
+├── StaleFeaturesError      features or folds were made from other params or data, or are damaged
 ├── WeightsError            a file of weights is missing, of another digest, or of another shape
 ├── CheckpointError         a training checkpoint belongs to another run or is damaged
 ├── TrainingError           training cannot go on (no utterances, loss not finite)
-├── TuningError             a study cannot go on, or its outcome is not there
+├── TuningError             a study cannot go on, or its outcome is of other folds
 ├── AudioInputError         a request's audio cannot be used
 ├── BundleError             what is to be served is incomplete, changed, or of another version
 ├── RegistryError           a version cannot be registered, promoted or rolled back

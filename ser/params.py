@@ -154,7 +154,7 @@ def _known_class(package: str, name: str) -> type[ComponentParams]:
 
 
 def _refuse_duplicates(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    """Build a mapping, refusing a key said twice (PyYAML would keep the last in silence)."""
+    """Build a mapping, refusing a key that stands twice (PyYAML would silently keep the last)."""
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
@@ -184,7 +184,7 @@ def load_mapping(path: Path) -> dict[str, Any]:
         Its content.
 
     Raises:
-        ParamsError: Missing, not YAML, a key said twice, or not a mapping.
+        ParamsError: Missing, not YAML, a key that stands twice, or not a mapping.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506

@@ -252,18 +252,43 @@ class Project:
         return self.reports / "metrics.json"
 
     @property
+    def pairs(self) -> Path:
+        """Paired comparisons of cells, CSV."""
+        return self.reports / "pairs.csv"
+
+    @property
+    def calibration(self) -> Path:
+        """Calibration of every cell before and after, CSV."""
+        return self.reports / "calibration.csv"
+
+    @property
+    def slices(self) -> Path:
+        """Scores of every cell by speaker, gender and the like, CSV."""
+        return self.reports / "slices.csv"
+
+    @property
+    def published(self) -> Path:
+        """Published numbers beside ours, CSV."""
+        return self.reports / "published.csv"
+
+    @property
+    def protocol_gap(self) -> Path:
+        """A cell under two protocols, CSV."""
+        return self.reports / "protocol_gap.csv"
+
+    @property
     def baselines(self) -> Path:
         """The rows outside the grid, CSV."""
         return self.reports / "baselines.csv"
 
     @property
     def shortcut(self) -> Path:
-        """What scripted speech gives away, JSON."""
+        """How well scripted or improvised speech predicts the emotions, JSON."""
         return self.reports / "shortcut.json"
 
     @property
     def tuning_gain(self) -> Path:
-        """What tuning brought on test, CSV."""
+        """Tuned and untuned cells compared on test, CSV."""
         return self.reports / "tuning.csv"
 
     @property
@@ -294,6 +319,11 @@ class Project:
     def work(self) -> Path:
         """Scratch that survives an interruption, outside what DVC manages."""
         return self.root / "work"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of locks between processes."""
+        return self.work / "locks"
 
     @property
     def kept_folds(self) -> Path:

@@ -17,7 +17,7 @@ from ser.utterance import Utterance
 
 
 def utterance(id_: str, **changes: object) -> Utterance:
-    """An utterance with plausible values for all that is not said."""
+    """An utterance with plausible values for all that is not given."""
     values: dict[str, object] = {
         "id": id_,
         "corpus": "demo",
@@ -140,7 +140,7 @@ def renamed(utterance, id_):
 
 
 def card(**changes: object) -> CorpusCard:
-    """A corpus card with plausible values for all that is not said."""
+    """A corpus card with plausible values for all that is not given."""
     values: dict[str, object] = {
         "name": "demo",
         "synthetic": True,
@@ -161,7 +161,7 @@ def card(**changes: object) -> CorpusCard:
 
 
 def fold_report(number: int = 1, **changes: object) -> FoldReport:
-    """The record of an audited fold, with plausible values for all that is not said."""
+    """The record of an audited fold, with plausible values for all that is not given."""
     shared = {"speaker": [], "dialogue": [], "session": [], "audio": []}
     sentences = {"num_shared": 0, "share_of_second_part": 0.0}
     pairs = ("train-dev", "train-test", "dev-test")
@@ -178,7 +178,7 @@ def fold_report(number: int = 1, **changes: object) -> FoldReport:
 
 
 def split_report(**changes: object) -> SplitReport:
-    """A split report with plausible values for all that is not said."""
+    """A split report with plausible values for all that is not given."""
     values: dict[str, object] = {
         "protocol": "session",
         "speaker_independent": True,

@@ -1,3 +1,4 @@
+import ast
 import json
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,6 +16,14 @@ class Card(JsonArtefact):
     name: str
     counts: Mapping[str, int]
 
+
+#: Method that writes into its place -> files that may call it, and why.
+WRITERS = {
+    "write_text": {"ser/files.py"},
+    # The history of a cell goes into a folder that is put in place as a whole.
+    "to_csv": {"ser/tables.py", "ser/grid/cell.py"},
+    "mkstemp": set(),
+}
 
 CARD = Card(name="Ωmega", counts={"b": 1, "a": 2})
 
@@ -160,6 +169,30 @@ def test_an_object_is_no_list_and_no_word(tmp_path, text):
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
     with pytest.raises(FileError, match=r"cannot be read as UTF-8 text .*; `dvc repro` makes it"):
         files.read_text(tmp_path)
+
+
+def calls(path, method):
+    """Lines of a file that call a method of anything but modules that write nothing in place."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == method
+        and getattr(node.func.value, "id", None) not in {"files", "tables", "splits"}
+    ]
+
+
+@pytest.mark.parametrize("method", WRITERS)
+def test_only_files_and_tables_write_into_a_place(project, method):
+    found = {
+        path.relative_to(project).as_posix()
+        for folder in ("ser", "pipelines")
+        for path in (project / folder).rglob("*.py")
+        if calls(path, method)
+    }
+    assert found == WRITERS[method]
 
 
 def test_a_typed_file_comes_back_equal_with_its_keys_in_the_order_of_the_fields(tmp_path):

@@ -27,7 +27,6 @@ TESTED_ELSEWHERE = {
     "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
-    "ser/tracking/tracker.py": "a protocol; tests/tracking/test_memory_tracker.py",
     "ser/progress.py": "a protocol; tests/features/test_store.py",
     "ser/training/fold.py": "tests/training/test_fit.py",
     "ser/training/predict.py": "tests/training/test_fit.py",

@@ -145,3 +145,15 @@ def test_imported_sources_follow_imports_wherever_they_stand(tmp_path):
     assert found == ["a.py", "b.py", "d.py", "pack/c.py"]
     assert lineage.imported_sources(tmp_path, ["a.py"], skip=["pack/*"]) == ["a.py", "b.py"]
     assert lineage.imported_sources(tmp_path, ["gone.py"]) == ["gone.py"]
+
+
+def test_data_beside_a_source_file_that_it_names_count_with_it(tmp_path):
+    (tmp_path / "pack" / "inner").mkdir(parents=True)
+    (tmp_path / "pack" / "pages").mkdir()
+    (tmp_path / "pack" / "inner" / "__init__.py").touch()
+    for name in ("table.csv", "other.csv", "pages/page.j2"):
+        (tmp_path / "pack" / name).touch()
+    (tmp_path / "pack" / "a.py").write_text("X = 'table.csv', 'inner', 'pages', 'b.py'\n")
+    (tmp_path / "pack" / "b.py").touch()
+    found = lineage.imported_sources(tmp_path, ["pack/a.py"])
+    assert found == ["pack/a.py", "pack/pages", "pack/table.csv"]

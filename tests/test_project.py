@@ -1,3 +1,4 @@
+import ast
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,61 @@ def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
     ]
     assert {path.parent for path in found} == {Path("x")}
     assert len({path.name for path in found}) == len(found)
+
+
+#: Written by people, and named on the command lines of stages: no artefact.
+BY_HAND = {"params.yaml"}
+
+#: File -> names that it may spell, and why: they are not the project's artefacts there.
+SPELT_ELSEWHERE = {
+    # Files of a bundle, which is no folder of the checkout.
+    "ser/registry/bundle.py": {"model.safetensors", "statistics.safetensors"},
+    # Hugging Face's names for the files of a checkpoint.
+    "ser/pretrained/checkpoints.py": {"model.safetensors"},
+}
+
+
+def artefacts():
+    """The names of all files that ser/project.py gives a place."""
+    found = set()
+    for kind in (Project, CellFolder, TrainedFold):
+        paths = (
+            getattr(kind(Path("x")), name)
+            for name, value in vars(kind).items()
+            if isinstance(value, property)
+        )
+        found |= {path.name for path in paths if isinstance(path, Path) and path.suffix}
+    return found - BY_HAND
+
+
+def literals(path):
+    """The texts of a file, without docstrings and the help of options."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    helps = [
+        word.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+        if word.arg == "help"
+    ]
+    left_out = {id(part) for text in helps for part in ast.walk(text)}
+    left_out |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in left_out
+    }
+
+
+def test_names_of_artefacts_are_spelt_in_one_file_only(project):
+    names = artefacts()
+    assert {"predictions.parquet", "split_report.json", "grid.csv", "facts.json"} <= names
+    spelt = {}
+    for folder in ("ser", "pipelines"):
+        for path in sorted((project / folder).rglob("*.py")):
+            found = {text.rpartition("/")[2] for text in literals(path)} & names
+            if found:
+                spelt[path.relative_to(project).as_posix()] = found
+    assert spelt.pop("ser/project.py") == names
+    assert spelt == SPELT_ELSEWHERE

@@ -53,12 +53,13 @@ def test_the_trained_project_refuses_a_test_without_the_mark(request):
         request.getfixturevalue("trained")
 
 
-def test_files_stay_together_and_the_longest_come_first():
+def test_files_stay_together_the_longest_first_and_then_those_with_whole_stages():
     first, second = tiers.LONGEST[:2]
-    names = ["x.py::a", f"{second}::b", "w.py::c", f"{first}::d", f"{second}::a", f"{first}::e"]
-    found = [item.nodeid for item in tiers.in_order([Item(name) for name in names])]
-    expected = [f"{first}::d", f"{first}::e", f"{second}::b", f"{second}::a", "x.py::a", "w.py::c"]
-    assert found == expected
+    names = ["x::a", f"{second}::b", "w::c", "y::a", f"{first}::d", f"{second}::a", "y::b", "x::b"]
+    items = [Item(name, marks=["stage"] if name == "y::b" else []) for name in names]
+    found = [item.nodeid for item in tiers.in_order(items)]
+    expected = [f"{first}::d", f"{second}::b", f"{second}::a", "y::a", "y::b", "x::a", "w::c"]
+    assert found == [*expected, "x::b"]
 
 
 def test_the_longest_files_are_there():

@@ -17,6 +17,8 @@ STAGE_FIXTURES = frozenset({"trained_root", "trained", "project_with_params", "p
 LONGEST = (
     "tests/test_dvc_status.py",
     "tests/test_presets.py",
+    "tests/test_contracts.py",
+    "tests/test_code_dependencies.py",
     "tests/serving/test_mlflow_model.py",
     "tests/promotion/test_measuring.py",
     "tests/serving/test_server.py",
@@ -38,9 +40,20 @@ def mark(items: Iterable[pytest.Item]) -> None:
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests file by file as before, the longest files first."""
+    """Return the tests file by file: the longest files, then those with whole stages, the rest."""
+    with_stages = {file_of(item) for item in items if item.get_closest_marker("stage")}
     rank = {name: number for number, name in enumerate(LONGEST)}
-    return sorted(items, key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:
+        name = file_of(item)
+        return rank.get(name, len(rank)), name not in with_stages
+
+    return sorted(items, key=turn)
+
+
+def file_of(item: pytest.Item) -> str:
+    """Return the file of a test, from the root."""
+    return item.nodeid.partition("::")[0]
 
 
 def require_stage(item: pytest.Item) -> None:

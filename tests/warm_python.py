@@ -127,7 +127,7 @@ def serve(folder: Path, environment: Mapping[str, str]) -> Iterator[WarmPython]:
     # The server ends when its stdin does, so it outlives no test session.
     with subprocess.Popen(command, stdin=subprocess.PIPE, env=dict(environment)) as server:
         try:
-            limit = time.monotonic() + 120
+            limit = time.monotonic() + 600
             while not Path(address).exists():
                 assert server.poll() is None, "the server of warm processes has ended"
                 assert time.monotonic() < limit

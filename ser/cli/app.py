@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from ser import runtime
-from ser.cli import checks, corpora, dependencies, folds, registry, runs, serving, tune
+from ser.cli import checks, corpora, dependencies, folds, pages, registry, runs, serving, tune
 
 app = typer.Typer(
     name="ser",
@@ -38,7 +38,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         serving.serve,
         serving.export,
     ),
-    "Checks": (checks.verify, checks.doctor, dependencies.dependencies),
+    "Checks": (checks.verify, checks.doctor, dependencies.dependencies, pages.params_page),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ser.errors import CorpusError
+from ser.project import Project
 
 
 def demo_corpus(
@@ -56,11 +57,11 @@ def link_corpus(
 
     if not path.is_dir():
         raise CorpusError(f"{path}: no such folder; give the one that holds {name}")
-    section = _corpus_section(Path("params.yaml"), name)
+    section = _corpus_section(Project().params, name)
     count = diagnosis.num_utterances(name, path, section)
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
-    link = Path("data/raw") / name
+    link = Project().raw(name)
     if link.is_symlink():
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
         link.unlink()
@@ -71,7 +72,7 @@ def link_corpus(
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(path.resolve(), target_is_directory=True)
     typer.echo(f"{link} -> {path.resolve()}: {count} utterances")
-    if (Path("configs") / f"{name}.yaml").is_file():
+    if (Project().presets / f"{name}.yaml").is_file():
         typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
     else:
         typer.echo(

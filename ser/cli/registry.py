@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ser.errors import RegistryError
+from ser.project import Project
 
 _MODEL = typer.Option(help="Registered model; default: that of params.yaml's corpus and protocol.")
 
@@ -31,10 +32,11 @@ def register(
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
 
-    params = read(Path("params.yaml"), AnswerParams)
-    trained = TrainedCell(Path("runs") / cell, Path("data"))
+    params = read(Project().params, AnswerParams)
+    project = Project()
+    trained = TrainedCell(project, cell)
     if not trained.folder.is_dir():
-        known = ", ".join(path.name for path in sorted(Path("runs").glob("*-*"))) or "none"
+        known = ", ".join(path.name for path in sorted(project.runs.glob("*-*"))) or "none"
         raise RegistryError(f"{trained.folder}: no such trained cell; there are: {known}")
     if refit and fold is not None:
         raise RegistryError("--refit trains on all parts, --fold serves one: say one of them")
@@ -74,7 +76,7 @@ def promote(
     from ser.registry import gates, versions
     from ser.workflow.preset import Preset
 
-    params = read(Path("params.yaml"), Preset)
+    params = read(Project().params, Preset)
     place = Workplace(versions.open_registry(Path()), Path(), allow_synthetic)
     name = model or default_model()
     reference = versions.CHALLENGER if version is None else version
@@ -106,5 +108,5 @@ def default_model() -> str:
     from ser.registry import versions
     from ser.workflow.preset import Preset
 
-    params = read(Path("params.yaml"), Preset)
+    params = read(Project().params, Preset)
     return versions.model_name(params.corpus.name, params.split.protocol)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ser.project import Project
+
 
 def train(
     cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
@@ -25,7 +27,7 @@ def train(
     from ser.workflow import commands
     from ser.workflow.preset import Preset
 
-    command = commands.train(read(Path("params.yaml"), Preset), cell)
+    command = commands.train(read(Project().params, Preset), cell)
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
@@ -46,7 +48,7 @@ def protocol_gap(
     from ser.workflow import protocol_gap
 
     gap = protocol_gap.measure(cell, root=Path())
-    tables.write_csv(Path("reports") / "protocol_gap.csv", gap.table)
+    tables.write_csv(Project().protocol_gap, gap.table)
     typer.echo(protocol_gap.as_text(gap))
 
 
@@ -62,7 +64,6 @@ def restore_runs(
     """
     from ser.data import manifest
     from ser.evaluation import scored_cell
-    from ser.project import Project
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
@@ -100,12 +101,12 @@ def results(
     """
     from ser.report import results as tables
 
-    reports = Path("reports")
-    found = tables.read(reports, Path("data"))
+    project = Project()
+    found = tables.read(project)
     typer.echo(tables.as_text(found))
-    typer.echo(f"report: {(reports / 'index.html').resolve()}")
+    typer.echo(f"report: {project.page.resolve()}")
     if into is not None:
-        tables.write_into(into, found)
+        tables.write_into(into, found, project)
         typer.echo(f"{into}: the table {found.name} is up to date")
 
 

@@ -1,10 +1,11 @@
 """The command that searches params of cells."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ser.project import Project
 
 
 def tune(
@@ -31,7 +32,7 @@ def tune(
     from ser.workflow import commands
     from ser.workflow.preset import Preset
 
-    preset = read(Path("params.yaml"), Preset)
+    preset = read(Project().params, Preset)
     command = commands.tune(preset, cells or [], workers)
     typer.echo(shlex.join(command))
     sys.stdout.flush()

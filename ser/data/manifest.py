@@ -132,7 +132,7 @@ def _parse(line: bytes, *, where: str) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object, refusing a key said twice (json would keep the last in silence)."""
+    """Build an object, refusing a key that stands twice (json would silently keep the last)."""
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
         raise ValueError(f"a key stands twice among {keys}")

@@ -1,1 +1,1 @@
-"""From predictions to tables, figures and the report."""
+"""Numbers that follow from predictions: summaries, intervals, comparisons, calibration, slices."""

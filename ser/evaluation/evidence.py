@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ser.evaluation import calibration, comparison, published, ranks, slices
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
 from ser.grid.params import Cell
+from ser.project import Project
 from ser.utterance import Utterance
 
 
@@ -62,7 +62,7 @@ def gather(
         grid: See `grid_table.table`.
         utterances: The manifest.
         card: The corpus card.
-        split: The split report.
+        split: The split project.
     """
     counts_of = {cell: summary.by_speaker for cell, summary in summaries.items()}
     pairs = comparison.pairs_table(counts_of)
@@ -145,8 +145,9 @@ def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]
     return found
 
 
-def write(folder: Path, evidence: Findings) -> None:
+def write(project: Project, evidence: Findings) -> None:
     """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
-    for name in ("pairs", "calibration", "slices", "published"):
-        table: pd.DataFrame = getattr(evidence, name)
-        tables.write_csv(folder / f"{name}.csv", table)
+    tables.write_csv(project.pairs, evidence.pairs)
+    tables.write_csv(project.calibration, evidence.calibration)
+    tables.write_csv(project.slices, evidence.slices)
+    tables.write_csv(project.published, evidence.published)

@@ -1,13 +1,13 @@
 """The comparison as a table: one row per cell, in the columns of `reports/grid.csv`."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
 from ser import files, tables
 from ser.evaluation import comparison
 from ser.evaluation.summary import CellSummary
+from ser.project import Project
 
 COLUMNS = (
     "model",
@@ -66,16 +66,16 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
     return ordered[list(COLUMNS)]
 
 
-def write(folder: Path, grid: pd.DataFrame) -> None:
+def write(project: Project, grid: pd.DataFrame) -> None:
     """Write grid.csv, and the same as metrics.json for `dvc metrics`."""
-    tables.write_csv(folder / "grid.csv", grid)
+    tables.write_csv(project.grid, grid)
     records = {
         f"{row['model']}-{row['loss']}": {
             name: round(float(row[name]), 6) for name in COLUMNS[4:-1] if pd.notna(row[name])
         }
         for row in grid.to_dict("records")
     }
-    files.write_json(folder / "metrics.json", records)
+    files.write_json(project.grid_metrics, records)
 
 
 def as_text(grid: pd.DataFrame) -> str:

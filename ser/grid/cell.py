@@ -14,6 +14,7 @@ import pandas as pd
 from accelerate import Accelerator
 
 from ser import files, lineage, predictions
+from ser.contracts import Experiment, Tracker
 from ser.data.splits import Fold
 from ser.grid import inputs as cell_inputs
 from ser.grid import kept_folds, specs
@@ -23,7 +24,6 @@ from ser.progress import Progress
 from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.tracking.tracker import Experiment, Tracker
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext

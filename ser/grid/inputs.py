@@ -29,6 +29,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/grid/kept_folds.py": "where finished folds are found again",
     "ser/grid/specs.py": "names, keys and tags of runs",
     "ser/grid/tuned.py": "the values it reads are in the key",
+    "ser/tables.py": "how tables are written, not what is in them",
     "ser/tracking/*.py": "where runs are recorded",
     "ser/utterance.py": "the manifest is pinned by digest",
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from ser.contracts import Experiment
 from ser.errors import ParamsError
 from ser.grid import inputs, specs, tuned
 from ser.grid.cell import CellRunner
@@ -14,7 +15,6 @@ from ser.grid.plans import CellSections
 from ser.params import read
 from ser.project import Project
 from ser.tracking import memory_tracker, mlflow_tracker
-from ser.tracking.tracker import Experiment
 from ser.training import device
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ser import lineage
+from ser.contracts import DatasetReference, RunSpec
 from ser.emotion import DIMENSIONS
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
-from ser.tracking.tracker import DatasetReference, RunSpec
 from ser.training.plan import CellPlan
 
 #: Versions that change the bytes of a result.

@@ -10,11 +10,12 @@ Source:
 """
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ser.pretrained._published import RelativeAttention
 
 
 class RelativePositions(nn.Module):
@@ -27,7 +28,7 @@ class RelativePositions(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, attention: Any, *, is_trainable: bool) -> None:
+    def __init__(self, attention: RelativeAttention, *, is_trainable: bool) -> None:
         super().__init__()
         weight = attention.rel_attn_embed.weight  # (num_buckets, num_heads)
         if is_trainable:
@@ -63,7 +64,7 @@ class GatedRelativeAttention(nn.Module):
             names.
     """
 
-    def __init__(self, attention: Any) -> None:
+    def __init__(self, attention: RelativeAttention) -> None:
         super().__init__()
         self.num_heads, self.dropout = attention.num_heads, attention.dropout
         self.q_proj, self.k_proj = attention.q_proj, attention.k_proj
@@ -76,7 +77,7 @@ class GatedRelativeAttention(nn.Module):
         hidden_states: Tensor,
         attention_mask: Tensor | None,
         position_bias: Tensor,
-        **_: Any,
+        **_: object,
     ) -> tuple[Tensor, None, Tensor]:
         """Attend; the arguments and the tuple are those of transformers' layers.
 

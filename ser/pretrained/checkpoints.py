@@ -16,6 +16,7 @@ from typing import Any
 
 from ser import files, lineage
 from ser.errors import WeightsError
+from ser.pretrained._published import SpeechNetwork
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 CONFIG, PREPROCESSING = "config.json", "preprocessor_config.json"
@@ -194,7 +195,9 @@ def _read_object(path: Path) -> dict[str, Any]:
     return files.read_object(path, cure="put the checkpoint there again")
 
 
-def load(folder: Path, architecture: Architecture, *, dropout: float | None = None) -> Any:
+def load(
+    folder: Path, architecture: Architecture, *, dropout: float | None = None
+) -> SpeechNetwork:
     """Load a speech transformer in float32, in evaluation mode.
 
     Args:
@@ -242,7 +245,8 @@ def load(folder: Path, architecture: Architecture, *, dropout: float | None = No
             f"{folder / _weights_name(folder)}: {len(missing)} tensors are missing, which would "
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
-    return model.eval()
+    network: SpeechNetwork = model.eval()
+    return network
 
 
 def _cached(checkpoint: str, revision: str) -> Path | None:

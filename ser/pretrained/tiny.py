@@ -5,7 +5,7 @@ through the same loading. Their config.json says that they were drawn and not le
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,9 @@ from ser import files
 from ser.params import Section
 from ser.pretrained import checkpoints
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class TinyCheckpoint(Section):
@@ -106,7 +109,7 @@ def _settings(params: TinyCheckpoint) -> dict[str, Any]:
     }
 
 
-def _spread(model: Any) -> None:
+def _spread(model: "nn.Module") -> None:
     """Draw matrices at the scale that keeps a signal's size, in place of 0.02."""
     from torch import nn
 

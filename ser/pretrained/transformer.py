@@ -13,8 +13,8 @@ several processes relies on.
 """
 
 import itertools
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from ser.batch import valid_frames
 from ser.errors import ParamsError, WeightsError
+from ser.pretrained._published import Config, RelativeAttention, SpeechNetwork
 from ser.pretrained._relative_attention import GatedRelativeAttention, RelativePositions
 
 Freeze = Literal["feature_encoder", "all"] | int
@@ -34,7 +35,7 @@ class Stem(nn.Module):
         model: A model of transformers.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: SpeechNetwork) -> None:
         super().__init__()
         self.projection = model.feature_projection
         self.positions = model.encoder.pos_conv_embed
@@ -59,11 +60,12 @@ class Stem(nn.Module):
         return state
 
     def _positions_of(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
-        if not hasattr(self.positions, "layers"):
+        stacked = getattr(self.positions, "layers", None)
+        if stacked is None:
             position: Tensor = self.positions(hidden)
             return position
         # data2vec stacks convolutions: what one writes into the padding, the next reads.
-        for layer in self.positions.layers:
+        for layer in stacked:
             hidden = layer(_silenced(hidden, valid).transpose(1, 2)).transpose(1, 2)
         return hidden
 
@@ -79,17 +81,18 @@ class Layers(nn.Module):
     """
 
     def __init__(
-        self, model: Any, first: int, last: int, *, gradient_checkpointing: bool = False
+        self, model: SpeechNetwork, first: int, last: int, *, gradient_checkpointing: bool = False
     ) -> None:
         super().__init__()
         self.gradient_checkpointing = gradient_checkpointing
         self.relative: RelativePositions | None = None
         lowest = model.encoder.layers[0].attention
         if hasattr(lowest, "rel_attn_embed"):
-            self.relative = RelativePositions(lowest, is_trainable=first == 0)
+            shared = cast(RelativeAttention, lowest)
+            self.relative = RelativePositions(shared, is_trainable=first == 0)
         self.layers = model.encoder.layers[first:last]
         for layer in self.layers if self.relative is not None else ():
-            layer.attention = GatedRelativeAttention(layer.attention)
+            layer.attention = GatedRelativeAttention(cast(RelativeAttention, layer.attention))
 
     def forward(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
         """Return the output of the last layer; see `Stem.forward` for the arguments."""
@@ -134,7 +137,7 @@ class Prefix(nn.Module):
         ParamsError: The model has fewer layers than shall be frozen.
     """
 
-    def __init__(self, model: Any, freeze: Freeze) -> None:
+    def __init__(self, model: SpeechNetwork, freeze: Freeze) -> None:
         super().__init__()
         num_layers = _num_frozen_layers(model, freeze)
         self.freeze = freeze
@@ -183,7 +186,9 @@ class Suffix(nn.Module):
         WeightsError: Its positions are normalised over the batch, padding included.
     """
 
-    def __init__(self, model: Any, freeze: Freeze, *, gradient_checkpointing: bool = False) -> None:
+    def __init__(
+        self, model: SpeechNetwork, freeze: Freeze, *, gradient_checkpointing: bool = False
+    ) -> None:
         super().__init__()
         self.output_dim = int(model.config.hidden_size)
         self.stem = Stem(model) if freeze == "feature_encoder" else None
@@ -235,7 +240,7 @@ class Suffix(nn.Module):
         return 1
 
 
-def receptive_field(kernels: list[int], strides: list[int]) -> int:
+def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
     """Return how many samples one frame of a stack of convolutions sees.
 
     Example:
@@ -248,12 +253,12 @@ def receptive_field(kernels: list[int], strides: list[int]) -> int:
     return size
 
 
-def _has_final_norm(model: Any) -> bool:
+def _has_final_norm(model: SpeechNetwork) -> bool:
     """Whether layers normalise their input and the last output is normalised once more."""
     return bool(getattr(model.config, "do_stable_layer_norm", False))
 
 
-def _num_frozen_layers(model: Any, freeze: Freeze) -> int:
+def _num_frozen_layers(model: SpeechNetwork, freeze: Freeze) -> int:
     num_layers = int(model.config.num_hidden_layers)
     if freeze == "feature_encoder":
         return 0
@@ -266,7 +271,7 @@ def _num_frozen_layers(model: Any, freeze: Freeze) -> int:
     return freeze
 
 
-def _num_bins(config: Any, freeze: Freeze) -> int:
+def _num_bins(config: Config, freeze: Freeze) -> int:
     if freeze == "feature_encoder":
         return int(config.conv_dim[-1])
     if freeze == "all":

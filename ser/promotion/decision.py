@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ser import files, lineage
+from ser.contracts import RunSpec
 from ser.promotion import measuring, records
 from ser.promotion.measuring import Workplace
 from ser.registry import gates
 from ser.registry.gates import Evidence, GateParams, Verdict
 from ser.registry.versions import CHAMPION, Version
-from ser.tracking.tracker import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

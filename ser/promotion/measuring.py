@@ -13,6 +13,7 @@ from ser.data.split_report import SplitReport
 from ser.errors import RegistryError
 from ser.evaluation import calibration, comparison, slices, summary
 from ser.evaluation.summary import CellSummary
+from ser.project import CellFolder, Project
 from ser.promotion import asking
 from ser.registry import bundle as bundles
 from ser.registry.gates import Audit, Evidence, Served
@@ -20,6 +21,9 @@ from ser.registry.versions import Registry, Version
 from ser.serving import mlflow_model
 from ser.tracking import verify
 from ser.utterance import Utterance
+
+#: Name of the artifact.
+_PREDICTIONS = CellFolder(Path()).predictions.name
 
 TRACKED = "tracked.parquet"
 """What a served model must answer; an artifact of the run that registered it."""
@@ -39,9 +43,14 @@ class Workplace:
     root: Path
     allow_synthetic: bool
 
+    @property
+    def project(self) -> Project:
+        """Where its files are."""
+        return Project(self.root)
+
     def utterances(self) -> list[Utterance]:
         """Return the manifest."""
-        return manifest.read(self.root / "data" / "manifest.jsonl")
+        return manifest.read(self.project.manifest)
 
 
 def measure(challenger: Version, champion: Version | None, place: Workplace) -> Evidence:
@@ -76,7 +85,7 @@ def measure(challenger: Version, champion: Version | None, place: Workplace) -> 
         speaker_wa=_by_value(sliced, "speaker", "wa"),
         gender_uar=_by_value(sliced, "gender", "uar"),
         ece=summary.summarise(calibrated, speaker_of).scores["ece"],
-        audit=_audit(challenger, place.root),
+        audit=_audit(challenger, place.project),
         lineage_differences=_differences(challenger, place.root),
         served=served,
         served_error=error,
@@ -92,7 +101,7 @@ def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:
     Raises:
         RegistryError: They are no longer in the store.
     """
-    return _artifact(version, registry, version.tags["ser.cell_run_id"], "predictions.parquet")
+    return _artifact(version, registry, version.tags["ser.cell_run_id"], _PREDICTIONS)
 
 
 def _artifact(version: Version, registry: Registry, run_id: str, name: str) -> pd.DataFrame:
@@ -128,7 +137,7 @@ def _served(
 ) -> tuple[Served | None, str]:
     """Return what the served model answers, or why it does not."""
     tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
-    root = place.root / "data" / "raw" / challenger.tags["ser.corpus"]
+    root = place.project.raw(challenger.tags["ser.corpus"])
     recording_of = {utterance.id: root / utterance.audio for utterance in utterances}
     asked = asking.questions(list(tracked["utterance_id"]), recording_of)
     uri = f"models:/{challenger.name}/{challenger.number}"
@@ -144,19 +153,17 @@ def _by_value(table: pd.DataFrame, slice_: str, score: str) -> dict[str, float]:
     return {str(k): float(v) for k, v in zip(rows["value"], rows[score], strict=True)}
 
 
-def _audit(version: Version, root: Path) -> Audit | None:
+def _audit(version: Version, project: Project) -> Audit | None:
     """Return what the split report says, matched with the files and the version's tags."""
-    path = root / "data" / "split_report.json"
-    if not path.is_file():
+    if not project.split_report.is_file():
         return None
-    report = SplitReport.read(path)
+    report = SplitReport.read(project.split_report)
     matches = {}
-    for name, file, said in (
-        ("split", "splits.csv", report.split_sha256),
-        ("manifest", "manifest.jsonl", report.manifest_sha256),
+    for name, path, said in (
+        ("split", project.splits, report.split_sha256),
+        ("manifest", project.manifest, report.manifest_sha256),
     ):
-        found = root / "data" / file
-        digest = lineage.sha256_file(found) if found.is_file() else lineage.NONE
+        digest = lineage.sha256_file(path) if path.is_file() else lineage.NONE
         matches[name] = {said, version.tags.get(f"ser.{name}_sha256")} == {digest}
     shared = {
         speaker

@@ -17,7 +17,6 @@ from ser.errors import BundleError
 from ser.features.dataset import FeatureDataset
 from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import Inputs
-from ser.project import Project
 from ser.promotion.params import AnswerParams
 from ser.promotion.registration import Packed
 from ser.registry import bundle as bundles
@@ -50,13 +49,13 @@ def pack(
         it was trained on: proof that the served model is this one, no score.
 
     Raises:
-        BundleError: The folds were tuned apart, so there is no one set of params.
+        BundleError: The folds were tuned apart, so their params differ.
         TrainingError: It diverges.
     """
-    records = cell.record().folds
+    records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(
-            f"{cell.folder}: each fold was tuned by itself, so there is no one set of params to "
+            f"{cell.folder}: each fold was tuned by itself, so every fold has other params to "
             f"refit with; register one of its folds, or write the params into params.yaml, take "
             f"the cell out of tuning.cells and run `dvc repro`"
         )
@@ -66,24 +65,23 @@ def pack(
     data = _inputs(cell, first)
     plan = bundles.plan_of(first.spec.params, data.emotions)
     chosen = _train(plan, data, seed=chosen_seed, num_epochs=num_epochs)
-    saved = SavedFold(scratch / cell.folder.name)
+    saved = SavedFold(scratch / cell.name)
     saved.folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in chosen.fit.weights.items()}
     save_file(weights, saved.weights)
     chosen.statistics.save(saved.statistics)
-    frame = cell.frame()
     answers = packing.answering(
         cell,
-        [frame[frame["part"] == "dev"]],
+        [cell.frame[cell.frame["part"] == "dev"]],
         params=params.serving,
         limits=params.input_limits.model_dump(mode="json"),
     )
     training = Training(
-        cell=cell.folder.name,
+        cell=cell.name,
         fold=None,
         seed=chosen_seed,
         num_epochs=num_epochs,
-        run_key=cell.record().cell.spec.run_key,
+        run_key=cell.record.cell.spec.run_key,
         origin=str(chosen.model.origin),
     )
     return Packed(
@@ -99,7 +97,7 @@ def _inputs(cell: TrainedCell, record: RunRecord) -> Inputs:
     section = dict(record.spec.params["feature"])
     name = str(section.pop("name"))
     section.pop("sampling_rate")
-    return cell_inputs.load(Project(cell.data.parent), name, feature_params=section)
+    return cell_inputs.load(cell.project, name, feature_params=section)
 
 
 def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:

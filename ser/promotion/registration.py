@@ -1,19 +1,18 @@
 """Register a trained cell: pack it, log it as a model, make it the challenger."""
 
-import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ser.data import manifest
-from ser.data.card import CorpusCard
-from ser.data.split_report import SplitReport
+from ser.contracts import RunSpec
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
+from ser.files import remove_folder
+from ser.project import Project
 from ser.promotion import model_card, records
 from ser.promotion.measuring import TRACKED
 from ser.promotion.params import AnswerParams
@@ -24,8 +23,6 @@ from ser.registry.packing import TrainedCell
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
-from ser.tracking.tracker import RunSpec
-from ser.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ def pack_fold(
     source = packing.source_of_fold(
         cell, record, params=params.serving, limits=params.input_limits.model_dump(mode="json")
     )
-    frame = cell.frame()
+    frame = cell.frame
     is_its_own = (frame["fold"] == record.fold) & (frame["seed"] == record.seed)
     return Packed(source, frame[is_its_own & (frame["part"] == "test")])
 
@@ -91,9 +88,8 @@ def register(
         BundleError, WeightsError: It cannot be packed; see `ser.registry.bundle.write`.
         TrackingError: The store cannot be used.
     """
-    record = cell.record()
-    folder = root / "work" / "bundles" / cell.folder.name
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    record = cell.record
+    folder = Project(root).work / "bundles" / cell.name
     bundle = bundles.write(packed.source, folder, embed_checkpoint=embed_checkpoint)
     trained = mlflow_tracker.open_experiment(
         record.experiment, note=record.note, tags=record.experiment_tags, root=root
@@ -114,7 +110,7 @@ def register(
     uri = _log(
         experiment, folder, bundle, packed.tracked, description=description, tags=tags, root=root
     )
-    name = versions.model_name(bundle.corpus["name"], bundle.corpus["protocol"])
+    name = versions.model_name(bundle.corpus.name, bundle.corpus.protocol)
     registry = versions.open_registry(root)
     registered = registry.register(
         name,
@@ -123,7 +119,7 @@ def register(
         tags=tags,
         description=description,
     )
-    shutil.rmtree(folder)
+    remove_folder(folder)
     weights = bundle.training.described
     return Registered(name, registered.version, registered.is_new, weights)
 
@@ -184,19 +180,12 @@ def _log(
 
 
 def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:
-    utterances = manifest.read(cell.data / "manifest.jsonl")
-    frame = cell.frame()
-    return model_card.Facts(
-        bundle,
-        scores(cell, frame, utterances),
-        slices.table(frame, slices.values_of(utterances)),
-        SplitReport.read(cell.data / "split_report.json"),
-        CorpusCard.read(cell.data / "corpus.json"),
-    )
+    sliced = slices.table(cell.frame, slices.values_of(cell.utterances))
+    return model_card.Facts(bundle, scores(cell), sliced, cell.split, cell.card)
 
 
-def scores(cell: TrainedCell, frame: pd.DataFrame, utterances: Iterable[Utterance]) -> CellSummary:
+def scores(cell: TrainedCell) -> CellSummary:
     """Return a cell's cross-validated test scores."""
-    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
-    origin = summary.read_origin(cell.folder / "metrics.json")
-    return summary.summarise(frame, speaker_of, origin=origin)
+    speaker_of = {utterance.id: utterance.speaker for utterance in cell.utterances}
+    origin = summary.read_origin(cell.files.metrics)
+    return summary.summarise(cell.frame, speaker_of, origin=origin)

@@ -90,6 +90,25 @@ class Training(Section):
         return f"fold {self.fold}, seed {self.seed}, epoch {self.num_epochs}"
 
 
+class TrainedOn(Section):
+    """The corpus that the weights were trained on, and how it was split.
+
+    Args:
+        name: Of the corpus.
+        licence, citation: See `ser.data.card.CorpusCard`.
+        synthetic: Whether no person spoke.
+        protocol: By which the folds were made.
+        speaker_independent: Whether no test speaker was heard in training or in choosing.
+    """
+
+    name: str
+    licence: str
+    citation: str
+    synthetic: bool
+    protocol: str
+    speaker_independent: bool
+
+
 class Bundle(JsonArtefact):
     """The content of bundle.json.
 
@@ -101,7 +120,7 @@ class Bundle(JsonArtefact):
             weights are relative to it.
         answering: Calibration, abstention, windows, limits.
         training: What the weights are.
-        corpus: `name`, `protocol`, `licence`, `citation`, `synthetic`, `speaker_independent`.
+        corpus: What it was trained on.
         tags: Lineage of the run that trained it.
         environment: Machine and versions of the training.
         files: Path in the folder -> SHA-256.
@@ -120,7 +139,7 @@ class Bundle(JsonArtefact):
     served: Mapping[str, Any]
     answering: Answering
     training: Training
-    corpus: Mapping[str, Any]
+    corpus: TrainedOn
     tags: Mapping[str, str]
     environment: Mapping[str, Any]
     files: Mapping[str, str]
@@ -128,7 +147,7 @@ class Bundle(JsonArtefact):
     @property
     def is_synthetic(self) -> bool:
         """Whether the model was trained on synthetic speech."""
-        return bool(self.corpus["synthetic"])
+        return self.corpus.synthetic
 
     @property
     def sha256(self) -> str:

@@ -179,7 +179,7 @@ def _passed(gate: str, measured: str, limit: str, reason: str) -> Verdict:
 
 
 def _uar_floor(evidence: Evidence, params: GateParams) -> Verdict:
-    reason = "the lower end of the UAR's interval over speakers, above a floor"
+    reason = "the lower end of the UAR's interval over speakers, above the limit"
     return _at_least("uar_floor", evidence.uar_low, params.min_uar_low, reason)
 
 

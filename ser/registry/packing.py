@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +15,67 @@ from ser.data.split_report import SplitReport
 from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features import store
-from ser.project import CellFolder
-from ser.registry.bundle import Answering, Bundle, ServingParams, Source, Training
+from ser.project import CellFolder, Project
+from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.training.saved_fold import SavedFold
+from ser.utterance import Utterance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainedCell:
-    """A cell's folder and the data that it was made from.
+    """A trained cell and the data that it was made from; each file is read once.
+
+    A file that is missing or damaged raises FileError, one that breaks its own rules the
+    error of its room, when it is first asked for.
 
     Args:
-        folder: `runs/<model>-<loss>`.
-        data: The folder of manifest, card, split report and features.
+        project: Where they are.
+        name: `<model>-<loss>`.
     """
 
-    folder: Path
-    data: Path
+    project: Project
+    name: str
 
+    @property
+    def folder(self) -> Path:
+        """The folder of its results."""
+        return self.files.folder
+
+    @property
+    def files(self) -> CellFolder:
+        """What is in that folder."""
+        return self.project.run(self.name)
+
+    @cached_property
     def record(self) -> CellRecord:
-        """Return its runs as recorded; raise LineageError if they are not there."""
-        return cells.read(CellFolder(self.folder))
+        """Its runs as recorded."""
+        return cells.read(self.files)
 
+    @cached_property
     def frame(self) -> pd.DataFrame:
-        """Return its predictions, all folds and seeds, dev and test."""
-        return predictions.read(CellFolder(self.folder).predictions)
+        """Its predictions, all folds and seeds, dev and test."""
+        return predictions.read(self.files.predictions)
+
+    @cached_property
+    def utterances(self) -> list[Utterance]:
+        """The manifest."""
+        return manifest.read(self.project.manifest)
+
+    @cached_property
+    def card(self) -> CorpusCard:
+        """The corpus card."""
+        return CorpusCard.read(self.project.corpus_card)
+
+    @cached_property
+    def split(self) -> SplitReport:
+        """The split report."""
+        return SplitReport.read(self.project.split_report)
 
     def saved(self, fold: int, seed: int) -> SavedFold:
         """Return one fold under one seed."""
-        return SavedFold(CellFolder(self.folder).fold(fold, seed).folder)
+        return SavedFold(self.files.fold(fold, seed).folder)
 
 
 def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = None) -> RunRecord:
@@ -56,9 +88,9 @@ def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = Non
 
     Raises:
         BundleError: There is no such fold or seed.
-        LineageError: The cell has not been trained.
+        FileError: The cell has not been trained.
     """
-    records = cell.record().folds
+    records = cell.record.folds
     chosen = [
         record
         for record in records
@@ -89,11 +121,11 @@ def source_of_fold(
     """
     fold, seed = int(record.fold or 0), int(record.seed or 0)
     saved = cell.saved(fold, seed)
-    frame = cell.frame()
+    frame = cell.frame
     dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
     facts = saved.read_facts()
     training = Training(
-        cell=cell.folder.name,
+        cell=cell.name,
         fold=fold,
         seed=seed,
         num_epochs=facts.best_epoch,
@@ -127,8 +159,7 @@ def answering(
         truth=predictions.label_ids(dev["truth"], emotions), probabilities=probabilities
     )
     scaled = calibration.scale(probabilities, temperature)
-    utterances = manifest.read(cell.data / "manifest.jsonl")
-    longest = max(item.duration_s for item in utterances if item.emotion is not None)
+    longest = max(item.duration_s for item in cell.utterances if item.emotion is not None)
     return Answering(
         temperature=temperature,
         min_confidence=calibration.threshold_for(scaled, coverage=params.coverage),
@@ -154,8 +185,7 @@ def source(
         training: What the weights are.
         answers: How the bundle answers.
     """
-    card = CorpusCard.read(cell.data / "corpus.json")
-    split = SplitReport.read(cell.data / "split_report.json")
+    card = cell.card
     feature = str(record.spec.params["feature"]["name"])
     sections = ("model", "loss", "recipe", "training", "feature")
     bundle = Bundle(
@@ -164,17 +194,17 @@ def source(
         served={},
         answering=answers,
         training=training,
-        corpus={
-            "name": card.name,
-            "licence": card.licence,
-            "citation": card.citation,
-            "synthetic": card.synthetic,
-            "protocol": split.protocol,
-            "speaker_independent": split.speaker_independent,
-        },
+        corpus=TrainedOn(
+            name=card.name,
+            licence=card.licence,
+            citation=card.citation,
+            synthetic=card.synthetic,
+            protocol=cell.split.protocol,
+            speaker_independent=cell.split.speaker_independent,
+        ),
         tags=dict(record.spec.tags),
-        environment=lineage.Record.read(cell.folder / lineage.RECORD).environment,
+        environment=lineage.Record.read(cell.files.lineage).environment,
         files={},
     )
-    meta = store.read_meta(cell.data / "features" / feature)
+    meta = store.read_meta(cell.project.features(feature))
     return Source(saved.weights, saved.statistics, meta, bundle)

@@ -16,6 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ser.errors import RegistryError
+from ser.project import Project
 from ser.tracking import store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -234,7 +235,7 @@ class Registry:
         those who work in this folder, since a server offers no lock.
         """
         database = store.database_path(self.uri)
-        folder = self.root / "work" / "locks" if database is None else database.parent
+        folder = Project(self.root).locks if database is None else database.parent
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".registry.lock")
         try:

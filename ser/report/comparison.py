@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser import files, lineage, predictions
+from ser import files, lineage, predictions, tables
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -83,12 +83,12 @@ def write(
     frames = {cell: found.frame for cell, found in scored.items()}
     summaries = {cell: found.summary for cell, found in scored.items()}
     folders = {cell: found.folder for cell, found in scored.items()}
-    grid, baselines = grid_table.table(summaries), pd.read_csv(project.baselines)
+    grid, baselines = grid_table.table(summaries), tables.read_csv(project.baselines)
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     project.reports.mkdir(parents=True, exist_ok=True)
-    grid_table.write(project.reports, grid)
-    evidence.write(project.reports, found)
-    results.write_origins(project.reports, summaries)
+    grid_table.write(project, grid)
+    evidence.write(project, found)
+    results.write_origins(project, summaries)
     drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     variants = [*((name, "") for name in named), *((name, "untuned") for name in tuned)]
     _draw_cells(project, variants, speaker_of, open_, footer=style.footer(card, split))
@@ -100,8 +100,8 @@ def write(
     page = Report(
         card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning
     )
-    project.page.write_text(pages.render(page), encoding="utf-8")
-    results.track(project.reports, best.record, open_)
+    files.write_text(project.page, pages.render(page))
+    results.track(project, best.record, open_)
 
 
 def _draw_cells(

@@ -49,7 +49,7 @@ class Report:
         split: The split report, `data/split_report.json`.
         grid: One row per cell, best first.
         baselines: One row per baseline outside the grid, `reports/baselines.csv`.
-        shortcut: What scripted speech gives away, `reports/shortcut.json`.
+        shortcut: How well scripted speech predicts the emotions, `reports/shortcut.json`.
         evidence: What predictions say beyond the grid.
         figures: `heat_map`, `grid`, and where they are known `ranks` and `layers` -> PNG.
         calibration_figures: Name of a cell -> PNG.

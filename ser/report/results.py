@@ -9,15 +9,16 @@ from typing import Any
 import pandas as pd
 
 from ser import files, lineage, tables
+from ser.contracts import Experiment, RunSpec
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import grid_table
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
+from ser.project import Project
 from ser.report.page import SYNTHETIC_NOTICE
 from ser.tracking.cells import CellRecord
-from ser.tracking.tracker import Experiment, RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +55,47 @@ class Result:
         return "; ".join(f"{model}: {', '.join(origins)}" for model, origins in of_model.items())
 
 
-def read(reports: Path, data: Path) -> Result:
+def read(project: Project) -> Result:
     """Read a finished comparison.
 
     Args:
-        reports: Folder of grid.csv, baselines.csv and origins.json.
-        data: Folder of corpus.json and split_report.json.
+        project: Where it is.
 
     Raises:
         FileError: A file is missing or damaged.
     """
     return Result(
-        tables.read_csv(reports / "grid.csv"),
-        tables.read_csv(reports / "baselines.csv"),
-        files.read_object(reports / "origins.json"),
-        CorpusCard.read(data / "corpus.json"),
-        SplitReport.read(data / "split_report.json"),
+        tables.read_csv(project.grid),
+        tables.read_csv(project.baselines),
+        files.read_object(project.origins),
+        CorpusCard.read(project.corpus_card),
+        SplitReport.read(project.split_report),
     )
 
 
-def write_origins(reports: Path, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
+def write_origins(project: Project, summaries: Mapping[tuple[str, str], CellSummary]) -> None:
     """Write origins.json: where the weights of each cell came from, which no table says.
 
     Args:
-        reports: Folder of the comparison, which exists.
+        project: Where the comparison is.
         summaries: (model, loss) -> scores.
     """
     origins = {"-".join(cell): scores.origin for cell, scores in summaries.items()}
-    files.write_json(reports / "origins.json", origins)
+    files.write_json(project.origins, origins)
 
 
-def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> None:
+def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) -> None:
     """Record the comparison as a run of its own, with the page and the tables as artifacts.
 
     Args:
-        reports: Folder of the finished comparison.
+        project: Where the finished comparison is.
         best: The best cell, whose experiment and lineage the run takes over.
         open_: Opens an experiment, as `ser.tracking.mlflow_tracker.open_experiment`.
 
     Raises:
         TrackingError: The tracking store cannot be used.
     """
-    page = reports / "index.html"
+    page = project.page
     digest = lineage.sha256_file(page)
     kept = ("ser.corpus", "ser.protocol", "ser.synthetic", "ser.manifest_sha256")
     shared = best.cell.spec.tags
@@ -113,7 +113,7 @@ def track(reports: Path, best: CellRecord, open_: Callable[..., Experiment]) -> 
     )
     with experiment.run(spec) as tracker:
         tracker.log_metrics({"test/uar": best.cell.scores["test/uar"]})
-        for path in (page, *sorted(reports.glob("*.csv"))):
+        for path in (page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
 
 
@@ -177,13 +177,13 @@ def _scores(row: Mapping[Any, Any]) -> str:
     return f"{uar} | {wa} | {100 * row['macro_f1']:.1f}"
 
 
-def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -> None:
+def write_into(page: Path, result: Result, project: Project) -> None:
     """Replace a table between its markers in a Markdown page.
 
     Args:
         page: The page; holds `<!-- results:<name> -->` and `<!-- /results -->`.
         result: The comparison.
-        configs: Folder of presets: the one equal to params.yaml is named as the command.
+        project: Its preset that is equal to its params.yaml is named in the command.
 
     Raises:
         LineageError: The page or the marker is missing.
@@ -194,18 +194,18 @@ def write_into(page: Path, result: Result, *, configs: Path = Path("configs")) -
     _, closing, after = rest.partition(end)
     if not marker or not closing:
         raise LineageError(f"{page}: no place for the table; it needs the lines {start} and {end}")
-    preset = _preset(configs)
+    preset = _preset(project)
     table = as_markdown(result, today=datetime.datetime.now().astimezone().date(), preset=preset)
     files.write_text(page, f"{before}{start}\n{table}\n{end}{after}")
 
 
-def _preset(configs: Path) -> str:
+def _preset(project: Project) -> str:
     """Return the name of the preset that params.yaml is a copy of."""
-    params = configs.parent / "params.yaml"
-    for preset in sorted(configs.glob("*.yaml")):
+    params = project.params
+    for preset in sorted(project.presets.glob("*.yaml")):
         if params.is_file() and preset.read_bytes() == params.read_bytes():
             return preset.stem
     raise LineageError(
-        f"{params}: is no preset of {configs}, so no command can be named that makes this table "
-        f"again; save it there as a preset, or `make use PRESET=<name>` and `make repro`"
+        f"{params}: is no preset of {project.presets}, so no command can be named that makes this "
+        f"table again; save it there as a preset, or `make use PRESET=<name>` and `make repro`"
     )

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ser import files, lineage
+from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import LineageError
 from ser.project import CellFolder
-from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
 
 #: The columns of history.csv before those of the metrics.
 HISTORY_KEYS = ("fold", "seed", "epoch")
 
 
 class RestorableExperiment(Protocol):
-    """An experiment that can say which runs it has; see `ser.tracking.tracker.Experiment`."""
+    """An experiment that can say which runs it has; see `ser.contracts.Experiment`."""
 
     def run(
         self, spec: RunSpec, *, parent_key: str | None = None

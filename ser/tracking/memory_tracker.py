@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ser.contracts import RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.tracking.recording import MetricSteps, check_run_key, flatten
-from ser.tracking.tracker import RunSpec, Tracker
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class MemoryRun:
 
 
 class MemoryTracker:
-    """One open run in memory; see `ser.tracking.tracker.Tracker`.
+    """One open run in memory; see `ser.contracts.Tracker`.
 
     Args:
         run: Where to record; None records nothing, as for a finished run.
@@ -73,7 +73,7 @@ class MemoryTracker:
 
 
 class MemoryExperiment:
-    """An experiment in memory; see `ser.tracking.tracker.Experiment`.
+    """An experiment in memory; see `ser.contracts.Experiment`.
 
     Attributes:
         runs: Run key -> what was recorded.

@@ -17,11 +17,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.processes import this_process
+from ser.project import Project
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
-from ser.tracking.tracker import DatasetReference, RunSpec, Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def _create(client: MlflowClient, uri: str, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class MlflowExperiment:
-    """An experiment in MLflow; see `ser.tracking.tracker.Experiment`.
+    """An experiment in MLflow; see `ser.contracts.Experiment`.
 
     Args:
         client: Speaks to the store.
@@ -170,7 +171,7 @@ class MlflowExperiment:
     @contextmanager
     def _only_one(self, name: str, run_key: str) -> Iterator[None]:
         """Hold the key's lock; two processes must not record one run."""
-        folder = self.root / "work" / "locks"
+        folder = Project(self.root).locks
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f"{check_run_key(run_key)}.lock")
         try:
@@ -248,7 +249,7 @@ class SilentTracker:
 
 
 class MlflowRun:
-    """One open run in MLflow; see `ser.tracking.tracker.Tracker`.
+    """One open run in MLflow; see `ser.contracts.Tracker`.
 
     Args:
         client: Speaks to the store.

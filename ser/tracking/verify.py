@@ -10,10 +10,11 @@ from mlflow.entities import Run
 
 from ser import lineage
 from ser.errors import FileError, LineageError, TrackingError
+from ser.project import CellFolder, Project
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY
 
-_PREDICTIONS = "predictions.parquet"
+_PREDICTIONS = CellFolder(Path()).predictions.name
 _MISSING = "missing"
 _PARENT = "mlflow.parentRunId"
 
@@ -71,9 +72,10 @@ def verify(run_id: str, root: Path) -> list[Check]:
 
 
 def _check_tags(tags: Mapping[str, str], root: Path) -> Iterator[Check]:
-    features = Path("data/features") / tags.get("ser.feature", _MISSING)
-    yield _compare(tags, "ser.manifest_sha256", root, Path("data/manifest.jsonl"))
-    yield _compare(tags, "ser.split_sha256", root, Path("data/splits.csv"))
+    project = Project()
+    features = project.features(tags.get("ser.feature", _MISSING))
+    yield _compare(tags, "ser.manifest_sha256", root, project.manifest)
+    yield _compare(tags, "ser.split_sha256", root, project.splits)
     yield _compare(tags, "ser.features_sha256", root, features)
     stages = [name for name in tags.get("ser.upstream_stages", "").split(",") if name]
     now = lineage.upstream_lock_sha256(root, stages)

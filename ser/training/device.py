@@ -14,7 +14,7 @@ def on_cpu(training: TrainingParams) -> bool:
 
 def accelerator(training: TrainingParams) -> Accelerator:
     """Return device and precision as training has them, its threads and determinism set."""
-    # Without a GPU this must be said: Accelerate would not join the processes of a launcher.
+    # Without a GPU, `cpu` must be passed: Accelerate would not join the processes of a launcher.
     found = Accelerator(
         cpu=on_cpu(training), mixed_precision=ACCELERATE_PRECISION[training.precision]
     )

@@ -19,12 +19,11 @@ from torch.utils.data import DataLoader
 
 from ser import metrics, seeding
 from ser.batch import Batch
-from ser.contracts import Loss, Model
+from ser.contracts import Loss, Model, Tracker
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
 from ser.nn.heads import cosines
-from ser.tracking.tracker import Tracker
 from ser.training.augment import augment
 from ser.training.checkpoint import (
     Checkpoint,

@@ -12,11 +12,11 @@ from typing import Any
 from accelerate import Accelerator
 
 from ser import lineage
+from ser.contracts import Tracker
 from ser.data.splits import Fold
 from ser.features.store import FeatureStore
 from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import Inputs
-from ser.tracking.tracker import Tracker
 from ser.training import model_selection
 from ser.training.fit import FitContext
 from ser.training.model_selection import DevelopmentData

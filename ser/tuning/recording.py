@@ -15,10 +15,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ser import lineage
+from ser.contracts import Experiment, RunSpec, Tracker
 from ser.figures import style
 from ser.grid import specs
 from ser.grid.inputs import Inputs
-from ser.tracking.tracker import Experiment, RunSpec, Tracker
 from ser.tuning import figures
 from ser.tuning import study as studies
 from ser.tuning.jobs import Job

@@ -8,12 +8,12 @@ import optuna
 import pandas as pd
 
 from ser import tables
+from ser.contracts import Experiment
 from ser.data.splits import Fold
 from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
 from ser.grid.params import Cell
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
-from ser.tracking.tracker import Experiment
 from ser.training import device
 from ser.training.plan import CellPlan
 from ser.tuning import jobs as job_making

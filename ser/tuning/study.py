@@ -24,10 +24,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ser import seeding
+from ser.contracts import Tracker
 from ser.errors import TrainingError, TuningError
 from ser.grid.tuned import TunedFold
 from ser.processes import Process, this_process
-from ser.tracking.tracker import Tracker
 from ser.training.plan import CellPlan
 from ser.tuning import storage as storages
 from ser.tuning.heartbeat import beating

@@ -7,7 +7,7 @@ from optuna import Trial, TrialPruned
 
 
 class TrialTracker:
-    """Stands for a run while a trial trains; see `ser.tracking.tracker.Tracker`.
+    """Stands for a run while a trial trains; see `ser.contracts.Tracker`.
 
     Args:
         trial: Gets the dev UAR of every epoch.

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import yaml
+
 from ser import files, lineage
 from ser.errors import PipelineError
-from ser.params import load_mapping
 from ser.project import Project, Words
 
 #: Imported by one program, and yet no reason to run it again: program -> pattern -> why not.
@@ -77,14 +78,23 @@ def stages(project: Project) -> list[Stage]:
     """Return the stages of dvc.yaml that run a program of this project, in their order.
 
     Raises:
-        PipelineError: A stage runs none.
-        ParamsError: dvc.yaml is missing or not YAML.
+        FileError: dvc.yaml is missing.
+        PipelineError: It is not of its form, or a stage runs no program of this project.
     """
-    definitions: Mapping[str, Mapping[str, Any]] = load_mapping(project.pipeline)["stages"]
-    return [
-        _stage(name, definition.get("do", definition), project)
-        for name, definition in definitions.items()
-    ]
+    return [_stage(name, body, project) for name, body in _bodies(project).items()]
+
+
+def _bodies(project: Project) -> dict[str, Mapping[str, Any]]:
+    """Return what dvc.yaml says of each stage, or of the template of its items."""
+    text = files.read_text(project.pipeline, cure="run it in the project's root")
+    try:
+        definitions = yaml.safe_load(text)["stages"].items()
+        return {name: definition.get("do", definition) for name, definition in definitions}
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise PipelineError(
+            f"{project.pipeline}: not YAML with a mapping of stages: {error!r}; "
+            f"`git checkout {project.pipeline}` brings the last one back"
+        ) from error
 
 
 def _stage(name: str, body: Mapping[str, Any], project: Project) -> Stage:
@@ -168,11 +178,10 @@ def differences(project: Project) -> list[str]:
     Returns:
         `<stage>: - <path>` for one too many, `<stage>: + <path>` for one that is missing.
     """
-    definitions = load_mapping(project.pipeline)["stages"]
+    bodies = _bodies(project)
     lines = []
     for stage in stages(project):
-        definition = definitions[stage.name]
-        said = set(definition.get("do", definition).get("deps", ()))
+        said = set(bodies[stage.name].get("deps", ()))
         computed = set(of_stage(stage, project))
         lines += [f"{stage.name}: - {path}" for path in sorted(said - computed)]
         lines += [f"{stage.name}: + {path}" for path in sorted(computed - said)]

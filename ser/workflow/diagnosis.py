@@ -13,6 +13,7 @@ from ser import components, lineage
 from ser.contracts import Corpus
 from ser.errors import SerError
 from ser.params import load_mapping, params_class_of, parse, read
+from ser.project import Project
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -144,7 +145,7 @@ def _dvc(root: Path) -> Finding:
 
 def _params(root: Path) -> Iterator[Finding]:
     """Look at params.yaml and at what it names on disk."""
-    path = root / "params.yaml"
+    path = Project(root).params
     try:
         content = load_mapping(path)
         _validate(path)
@@ -170,7 +171,7 @@ def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
     name = section.get("name") if isinstance(section, Mapping) else None
     if not isinstance(name, str):
         return Finding("fail", what, "params.yaml names no corpus", "set corpus.name")
-    link = root / "data" / "raw" / name
+    link = Project(root).raw(name)
     shown = f"data/raw/{name}"
     cure = f"`ser link-corpus {name} /where/it/is`"
     if link.is_symlink() and not link.exists():

@@ -26,7 +26,7 @@ from ser.workflow import commands as stage_commands
 from ser.workflow.preset import Preset
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
-FOLDER = Path("work") / "protocol-gap"
+FOLDER = Project().work / "protocol-gap"
 COLUMNS = ("protocol", "num_folds", "num_seeds", "uar", "uar_low", "uar_high", "wa")
 
 
@@ -64,11 +64,12 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
         the features and the utterances are the same.
 
     Raises:
+        FileError: There is no corpus card.
         ParamsError: There is no such cell.
         ProtocolGapError: A stage failed; it has said why.
     """
     scores = [_train(cell, protocol, root) for protocol in protocols]
-    card = CorpusCard.read(root / "data" / "corpus.json")
+    card = CorpusCard.read(Project(root).corpus_card)
     rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
     first, second = (found.by_speaker for found in scores)
     return Gap(
@@ -111,8 +112,8 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
         ParamsError: There is no such cell.
     """
     folder = FOLDER / protocol
-    params = folder / "params.yaml"
-    preset = read(root / "params.yaml", Preset)
+    params = Project(folder).params
+    preset = read(Project(root).params, Preset)
     return (
         stage_commands.stage("split", params=params, folds=folder),
         stage_commands.train(preset, cell, params=params, folds=folder),
@@ -121,14 +122,14 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     folder = root / FOLDER / protocol
-    params: dict[str, Any] = load_mapping(root / "params.yaml")
+    params: dict[str, Any] = load_mapping(Project(root).params)
     params["split"] = {**params["split"], "protocol": protocol}
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
-    files.write_text(folder / "params.yaml", text)
+    files.write_text(Project(folder).params, text)
     for command in commands(cell, protocol, root):
         _run(command, root)
     frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
-    utterances = manifest.read(root / "data" / "manifest.jsonl")
+    utterances = manifest.read(Project(root).manifest)
     return summary.summarise(frame, {u.id: u.speaker for u in utterances})
 
 

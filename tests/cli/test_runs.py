@@ -2,10 +2,10 @@
 
 import sys
 
+from ser.contracts import RunSpec
 from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from ser.tracking.tracker import RunSpec
 from tests import synthetic
 
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from ser.evaluation import comparison, evidence
+from ser.project import Project
 from tests.evaluation.support import gathered
 
 
@@ -15,9 +16,9 @@ def test_everything_is_gathered_for_every_cell(tmp_path):
     assert set(found.ranking.mean_ranks) == {"cross_entropy", "focal", "aam"}
     errors = found.pairs[found.pairs["family"].str.startswith("losses of")]["standard_error"]
     assert found.detectable == pytest.approx(comparison.detectable_difference(errors.median()))
-    evidence.write(tmp_path, found)
+    evidence.write(Project(tmp_path), found)
     for name in ("pairs", "calibration", "slices", "published"):
-        table = pd.read_csv(tmp_path / f"{name}.csv")
+        table = pd.read_csv(tmp_path / "reports" / f"{name}.csv")
         assert len(table) == len(getattr(found, name))
     assert found.gaps("lstm", "focal")["worst_speaker_uar"] <= 1
 

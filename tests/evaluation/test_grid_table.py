@@ -3,6 +3,7 @@ import json
 import pandas as pd
 
 from ser.evaluation import grid_table, summary
+from ser.project import Project
 from tests.evaluation.support import cell, grid
 
 
@@ -34,10 +35,11 @@ def test_a_cell_that_a_paired_test_tells_from_the_best_is_not_tied(tmp_path):
     )
     assert table["loss"].tolist() == ["cross_entropy", "focal"]
     assert table["tied_with_best"].tolist() == [True, False]
-    grid_table.write(tmp_path, table)
-    back = pd.read_csv(tmp_path / "grid.csv")
+    project = Project(tmp_path)
+    grid_table.write(project, table)
+    back = pd.read_csv(project.grid)
     assert back["uar"].tolist()[0] == 1.0
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = json.loads(project.grid_metrics.read_text())
     assert metrics["lstm-cross_entropy"]["uar"] == 1.0
     text = grid_table.as_text(table)
     assert "100.0" in text

@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from ser import predictions
 from ser.evaluation import grid_table, summary
+from ser.project import Project
 from tests.evaluation.support import cell
 
 NUM_BINS = 15
@@ -34,8 +35,8 @@ def test_grid_is_recomputed_from_the_files(tmp_path):
         files[loss] = tmp_path / f"{loss}.parquet"
         predictions.write(files[loss], frame)
         summaries["lstm", loss] = summary.summarise(frame, speaker_of)
-    grid_table.write(tmp_path, grid_table.table(summaries))
-    grid = pd.read_csv(tmp_path / "grid.csv")
+    grid_table.write(Project(tmp_path), grid_table.table(summaries))
+    grid = pd.read_csv(Project(tmp_path).grid)
     for row in grid.to_dict("records"):
         test = pd.read_parquet(files[row["loss"]]).query("part == 'test'")
         emotions = [c.removeprefix("probability_") for c in test if c.startswith("probability_")]

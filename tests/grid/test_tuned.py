@@ -60,6 +60,7 @@ def tuned_runner(root, paths, experiment, changes, **settings):
     return make_runner(root, paths, experiment, tuned=cell, **settings)
 
 
+@pytest.mark.stage
 def test_a_fold_is_trained_with_its_own_values_and_the_runs_show_them(root, paths):
     plain, experiment = MemoryExperiment(), MemoryExperiment()
     make_runner(root, paths, plain).run()
@@ -80,6 +81,7 @@ def test_a_fold_is_trained_with_its_own_values_and_the_runs_show_them(root, path
     assert recorded.cell.spec.params["tuned"]["fold-1"] == {"recipe.learning_rate": 0.02}
 
 
+@pytest.mark.stage
 def test_values_that_change_nothing_give_the_same_keys(root, paths):
     keys = []
     for changes in ({}, {"recipe.num_epochs": 2}):
@@ -89,6 +91,7 @@ def test_values_that_change_nothing_give_the_same_keys(root, paths):
     assert keys[0] == keys[1]
 
 
+@pytest.mark.stage
 def test_a_variant_has_keys_and_scratch_of_its_own(root, paths):
     plain, other = MemoryExperiment(), MemoryExperiment()
     make_runner(root, paths, plain).run()

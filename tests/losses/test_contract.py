@@ -139,6 +139,9 @@ def test_a_loss_says_whether_it_wants_ratings_and_else_never_looks_at_them(name)
 def test_a_loss_owns_no_learnable_weights_and_names_its_head(name):
     loss = build(name)
     assert list(loss.parameters()) == []
+    weighted = build(name, torch.ones(NUM_CLASSES))
+    assert weighted.state_dict() == {}
+    assert weighted.to(torch.float64).class_weights.dtype == torch.float64
     assert loss.head in ("linear", "cosine")
     assert loss.logit_scale > 0
 
@@ -162,15 +165,23 @@ def test_a_space_lies_within_the_params_bounds_and_holds_its_first_trials(name):
             assert getattr(build_params, field) == value
 
 
-def test_every_loss_with_params_declares_a_space():
-    spaces = {
-        name: set(tunables(components.load("ser.losses", name).Params))
-        for name in components.names("ser.losses")
-    }
-    assert spaces == {
-        "aam": {"margin_rad", "scale", "warmup_epochs"},
-        "ccc": {"weight"},
-        "cross_entropy": set(),
-        "focal": {"gamma", "alpha"},
-        "label_smoothing": {"epsilon"},
-    }
+@pytest.mark.parametrize(
+    ("name", "searched"),
+    [
+        ("aam", {"margin_rad", "scale", "warmup_epochs"}),
+        ("ccc", {"weight"}),
+        ("cross_entropy", set()),
+        ("focal", {"gamma", "alpha"}),
+        ("label_smoothing", {"epsilon"}),
+    ],
+)
+def test_the_losses_of_the_study_say_what_may_be_searched(name, searched):
+    assert set(tunables(components.load("ser.losses", name).Params)) == searched
+
+
+@pytest.mark.parametrize("name", components.names("ser.losses"))
+def test_every_number_among_the_params_declares_where_it_may_be_searched(name):
+    params_class = components.load("ser.losses", name).Params
+    fields = params_class.model_fields.items()
+    numbers = {field for field, info in fields if info.annotation in (int, float)}
+    assert set(tunables(params_class)) == numbers

@@ -1,11 +1,12 @@
 """What every model promises, run over all of them by discovery.
 
-What a model is built with is said in `case_<file>.py` beside this file, named like the
-model's own file: `IDS`, and `make(model, id, folder)`, which returns its params and the spec
-of the features that it reads.
+A model is built with `Params()` on MFCC frames (`default_case.py`). One that needs other
+material has a `case_<file>.py` beside this file, named like the model's own file: `IDS`, and
+`make(model, id, folder)`, which returns its params and the spec of the features that it reads.
 """
 
 import importlib
+import importlib.util
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ MODELS = components.names("ser.models")
 
 def cases_of(name):
     stem = components.source("ser.models", name).stem
-    return importlib.import_module(f"tests.models.case_{stem}")
+    own = f"tests.models.case_{stem}"
+    has_own = importlib.util.find_spec(own) is not None
+    return importlib.import_module(own if has_own else "tests.models.default_case")
 
 
 CASES = [(name, case) for name in MODELS for case in cases_of(name).IDS]

@@ -1,4 +1,64 @@
+"""Stages run in this process; whatever one of them reads must be what it says it reads."""
+
+import fnmatch
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
+
+from ser.project import Project
+
+#: Sets that are told of every file that is opened for reading.
+LISTENERS = []
+
+
+def listen(event, arguments):
+    if event == "open" and LISTENERS and arguments[1] in ("r", "rb"):
+        path = arguments[0]
+        if isinstance(path, str | os.PathLike):
+            for listener in LISTENERS:
+                listener.add(os.path.realpath(path))
+
+
+sys.addaudithook(listen)
+
+
+class Anything(dict):
+    """Words of dvc.yaml that stand for any."""
+
+    def __missing__(self, word):
+        return "*"
+
+
+#: Read by every stage, and no dependency of its own: params, source, scratch, the store.
+FREE = ("params*.yaml", "ser/*", "work/*", "mlruns/*", "data/features/*.partial/*", "dvc.lock")
+
+
+def undeclared(main, arguments, read):
+    """Files below the working directory that a program has read without saying so."""
+    program, project = sys.modules[main.__module__], Project()
+    said = [*program.reads(project, Anything()), *program.writes(project, Anything())]
+    patterns = [path.as_posix() for path in said] + [str(argument) for argument in arguments]
+    root = Path(os.path.realpath(Path.cwd()))
+    below = {Path(path).relative_to(root).as_posix() for path in read if root in Path(path).parents}
+    return {
+        path
+        for path in below
+        if not any(fnmatch.fnmatch(path, p) or fnmatch.fnmatch(path, f"{p}/*") for p in patterns)
+        and not any(fnmatch.fnmatch(path, pattern) for pattern in FREE)
+    }
+
+
+@contextmanager
+def listened():
+    read = set()
+    LISTENERS.append(read)
+    try:
+        yield read
+    finally:
+        LISTENERS.remove(read)
 
 
 @pytest.fixture
@@ -25,10 +85,12 @@ def stage(capsys):
     """Run a stage's main; give its exit status and what it wrote to stderr."""
 
     def run(main, *arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as ended:  # argparse
-            status = ended.code
+        with listened() as read:
+            try:
+                status = main([str(argument) for argument in arguments])
+            except SystemExit as ended:  # argparse
+                status = ended.code
+        assert undeclared(main, arguments, read) == set()
         return status, capsys.readouterr().err
 
     return run

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ser.params import read
+from ser.project import Project
 from ser.promotion import registration
 from ser.registry import versions
 from ser.registry.packing import TrainedCell
@@ -17,7 +18,7 @@ SERVED_WITHIN = ROUNDINGS * EPS * 32
 
 
 def cell_of(name):
-    return TrainedCell(Path("runs") / name, Path("data"))
+    return TrainedCell(Project(), name)
 
 
 def register(name, **chosen):

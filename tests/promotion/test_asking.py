@@ -89,7 +89,7 @@ def test_a_model_is_asked_in_a_process_of_its_own(trained):
     assert all(found["seconds"] > 0 for found in answers)
 
 
-def test_a_model_that_cannot_be_loaded_says_why(trained):
+def test_a_model_that_cannot_be_loaded_says_why(trained, warm):
     with pytest.raises(RegistryError, match=r"none/9 cannot be served: .*none"):
         asking.ask("models:/none/9", [], tracking_uri=store.default_uri(Path()))
 

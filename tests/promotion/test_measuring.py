@@ -118,4 +118,4 @@ def test_predictions_that_are_gone_are_named(place, trained):
 
 def test_the_tracked_cell_is_all_of_its_predictions(place):
     frame = measuring.tracked_cell(version_of("lstm-aam"), place.registry)
-    assert frame.equals(cell_of("lstm-aam").frame())
+    assert frame.equals(cell_of("lstm-aam").frame)

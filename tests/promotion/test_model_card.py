@@ -1,10 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ser.data import manifest
-from ser.data.card import CorpusCard
-from ser.data.split_report import SplitReport
 from ser.evaluation import slices
 from ser.params import read
 from ser.promotion import model_card, registration
@@ -17,14 +15,9 @@ def facts(trained):
     cell = cell_of("lstm-aam")
     params = read(Path("params.yaml"), Preset)
     packed = registration.pack_fold(cell, params, fold=None, seed=None)
-    frame = cell.frame()
-    utterances = manifest.read(Path("data/manifest.jsonl"))
+    sliced = slices.table(cell.frame, slices.values_of(cell.utterances))
     return model_card.Facts(
-        packed.source.bundle,
-        registration.scores(cell, frame, utterances),
-        slices.table(frame, slices.values_of(utterances)),
-        SplitReport.read(cell.data / "split_report.json"),
-        CorpusCard.read(cell.data / "corpus.json"),
+        packed.source.bundle, registration.scores(cell), sliced, cell.split, cell.card
     )
 
 
@@ -44,17 +37,13 @@ def test_the_card_says_what_was_measured(facts):
 def test_synthetic_speech_is_said_first(facts):
     text = model_card.render(facts)
     assert "**Synthetic speech.**" in text.partition("##")[0]
-    real = model_card.Facts(
-        facts.bundle, facts.scores, facts.slices, facts.split, {**facts.card, "synthetic": False}
-    )
+    real = replace(facts, card=facts.card.model_copy(update={"synthetic": False}))
     assert "Synthetic" not in model_card.render(real)
 
 
 def test_a_speaker_dependent_protocol_is_said(facts):
-    split = {**facts.split, "speaker_independent": False}
-    text = model_card.render(
-        model_card.Facts(facts.bundle, facts.scores, facts.slices, split, facts.card)
-    )
+    split = facts.split.model_copy(update={"speaker_independent": False})
+    text = model_card.render(replace(facts, split=split))
     assert "**speaker-dependent**" in text
 
 

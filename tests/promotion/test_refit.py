@@ -25,20 +25,20 @@ def packed(params, tmp_path, seed=None):
 def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(
     params, tmp_path, monkeypatch
 ):
-    trained, choose = [], refit.choose
+    trained, select = [], refit.select
 
     def watched(plan, data, context):
-        trained.append((data, choose(plan, data, context)))
+        trained.append((data, select(plan, data, context)))
         return trained[-1][1]
 
-    monkeypatch.setattr(refit, "choose", watched)
+    monkeypatch.setattr(refit, "select", watched)
     result = packed(params, tmp_path)
     training = result.source.bundle.training
     ((data, chosen),) = trained
     assert len(data.train) == 48
     assert data.dev == ()
     assert len(chosen.fit.history) == training.num_epochs
-    epochs = [r.metrics["best_epoch"] for r in cell_of("lstm-aam").record().folds]
+    epochs = [r.metrics["best_epoch"] for r in cell_of("lstm-aam").record.folds]
     assert training.num_epochs == np.sort(epochs)[1]
     assert training.described.startswith("refit on all parts, seed 0")
     assert len(result.tracked) == 48
@@ -67,7 +67,7 @@ def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, monkey
 
 def test_folds_that_were_tuned_apart_are_refused(params, tmp_path, monkeypatch):
     cell = cell_of("lstm-aam")
-    record = cell.record()
+    record = cell.record
     record.folds[1].spec.params["loss"]["margin_rad"] = 0.4
     monkeypatch.setattr(type(cell), "record", lambda _: record)
     with pytest.raises(BundleError, match="each fold was tuned by itself"):

@@ -3,7 +3,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser.data import manifest
 from ser.errors import BundleError, RegistryError
 from ser.promotion import registration
 from ser.promotion.measuring import TRACKED
@@ -42,11 +41,11 @@ def test_what_must_be_answered_is_kept_with_the_registration(trained, tmp_path):
     version = version_of("lstm-aam", fold=1)
     client = versions.open_registry(Path()).client
     tracked = pd.read_parquet(client.download_artifacts(version.run_id, TRACKED, str(tmp_path)))
-    frame = cell_of("lstm-aam").frame()
+    frame = cell_of("lstm-aam").frame
     expected = frame[(frame["fold"] == 1) & (frame["part"] == "test")]
     assert tracked["utterance_id"].tolist() == expected["utterance_id"].tolist()
-    card = client.download_artifacts(version.run_id, "model_card.md", str(tmp_path))
-    assert "# lstm-aam" in Path(card).read_text()
+    model_card = client.download_artifacts(version.run_id, "model_card.md", str(tmp_path))
+    assert "# lstm-aam" in Path(model_card).read_text()
 
 
 def test_no_scratch_is_left_behind(trained):
@@ -67,7 +66,6 @@ def test_a_fold_that_was_not_trained_is_refused(trained):
 
 def test_scores_are_those_of_the_cell(trained):
     cell = cell_of("lstm-aam")
-    utterances = manifest.read(cell.data / "manifest.jsonl")
-    found = registration.scores(cell, cell.frame(), utterances)
+    found = registration.scores(cell)
     assert found.num_folds == 3
     assert found.origin == "from scratch"

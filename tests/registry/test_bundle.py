@@ -1,9 +1,9 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from ser.errors import BundleError, FileError
+from ser.project import Project
 from ser.registry import bundle as bundles
 from ser.registry import packing
 from ser.registry.bundle import ServingParams
@@ -12,7 +12,7 @@ from ser.registry.packing import TrainedCell
 
 @pytest.fixture
 def source(trained):
-    cell = TrainedCell(Path("runs/lstm-aam"), Path("data"))
+    cell = TrainedCell(Project(), "lstm-aam")
     record = packing.choose(cell)
     return packing.source_of_fold(cell, record, params=ServingParams(), limits={})
 
@@ -32,8 +32,8 @@ def test_what_is_written_is_read(source, tmp_path):
 def test_the_same_source_gives_the_same_digest_and_another_fold_another(source, tmp_path):
     first = bundles.write(source, tmp_path / "a")
     assert bundles.write(source, tmp_path / "b").sha256 == first.sha256
-    cell = TrainedCell(Path("runs/lstm-aam"), Path("data"))
-    other = next(r for r in cell.record().folds if r.fold != first.training.fold)
+    cell = TrainedCell(Project(), "lstm-aam")
+    other = next(r for r in cell.record.folds if r.fold != first.training.fold)
     again = packing.source_of_fold(cell, other, params=ServingParams(), limits={})
     assert bundles.write(again, tmp_path / "c").sha256 != first.sha256
 

@@ -1,11 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ser import predictions
-from ser.errors import BundleError, LineageError
+from ser.errors import BundleError, FileError
 from ser.evaluation import calibration
+from ser.project import Project
 from ser.registry import packing
 from ser.registry.bundle import ServingParams
 from ser.registry.packing import TrainedCell
@@ -13,7 +12,7 @@ from ser.registry.packing import TrainedCell
 
 @pytest.fixture
 def cell(trained):
-    return TrainedCell(Path("runs/lstm-aam"), Path("data"))
+    return TrainedCell(Project(), "lstm-aam")
 
 
 def source_of(cell, record, **params):
@@ -21,7 +20,7 @@ def source_of(cell, record, **params):
 
 
 def test_the_fold_of_the_highest_dev_uar_is_chosen(cell):
-    uars = {r.fold: r.metrics["dev/best_uar"] for r in cell.record().folds}
+    uars = {r.fold: r.metrics["dev/best_uar"] for r in cell.record.folds}
     chosen = packing.choose(cell)
     assert uars[chosen.fold] == max(uars.values())
     assert chosen.fold == min(fold for fold, uar in uars.items() if uar == max(uars.values()))
@@ -38,14 +37,14 @@ def test_what_was_not_trained_is_refused_with_what_was(cell, named):
 
 
 def test_a_cell_that_was_not_trained_is_refused(trained):
-    with pytest.raises(LineageError, match=r"run\.json"):
-        packing.choose(TrainedCell(Path("runs/none"), Path("data")))
+    with pytest.raises(FileError, match=r"none/run\.json: no such file"):
+        packing.choose(TrainedCell(Project(), "none"))
 
 
 def test_temperature_and_threshold_come_from_the_dev_part_of_that_fold(cell):
     record = packing.choose(cell, fold=2)
     answers = source_of(cell, record, coverage=0.75).bundle.answering
-    frame = cell.frame()
+    frame = cell.frame
     dev = frame[(frame["fold"] == 2) & (frame["part"] == "dev")]
     probabilities = predictions.probabilities_of(dev)
     truth = predictions.label_ids(dev["truth"], predictions.emotions_of(dev))
@@ -59,7 +58,7 @@ def test_temperature_and_threshold_come_from_the_dev_part_of_that_fold(cell):
 def test_test_labels_have_no_part_in_the_answers(cell, monkeypatch):
     record = packing.choose(cell, fold=2)
     before = source_of(cell, record).bundle.answering
-    frame = cell.frame()
+    frame = cell.frame
     frame.loc[frame["part"] == "test", "truth"] = "sad"
     monkeypatch.setattr(TrainedCell, "frame", lambda _: frame)
     assert source_of(cell, record).bundle.answering == before
@@ -77,6 +76,6 @@ def test_the_bundle_says_what_it_is(cell):
     assert bundle.training.described.startswith("fold 1, seed 0, epoch ")
     assert bundle.training.run_key == record.spec.run_key
     assert bundle.is_synthetic
-    assert bundle.corpus["protocol"] == "session"
+    assert bundle.corpus.protocol == "session"
     assert bundle.params["loss"]["name"] == "aam"
     assert bundle.tags["ser.split_sha256"] == record.spec.tags["ser.split_sha256"]

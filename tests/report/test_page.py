@@ -8,6 +8,7 @@ import pytest
 
 from ser.evaluation import grid_table, published
 from ser.figures import style
+from ser.project import Project
 from ser.report import page as pages
 from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
@@ -190,8 +191,8 @@ def test_pictures_are_found_by_name_in_a_fixed_order():
 
 def test_a_grid_may_come_back_from_its_file(tmp_path):
     made = make_report(tmp_path)
-    grid_table.write(tmp_path, made.grid)
-    back = pd.read_csv(tmp_path / "grid.csv")
+    grid_table.write(Project(tmp_path), made.grid)
+    back = pd.read_csv(Project(tmp_path).grid)
     again = replace(made, grid=back)
     assert text_of(pages.render(again)) == text_of(pages.render(made))
 

@@ -1,11 +1,14 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from ser import predictions
+from ser.project import Project
 from ser.report import pictures
+from ser.training.saved_fold import FoldFacts
 from tests import synthetic
 from tests.evaluation.support import cell, gathered
 from tests.report.support import BASELINES
@@ -20,10 +23,10 @@ def cells(tmp_path):
     """Folders of two cells; one has a cosine head and learns layer weights."""
     folders = {}
     for number, loss in enumerate(("cross_entropy", "aam")):
-        folder = tmp_path / "runs" / f"lstm-{loss}"
+        folder = Project(tmp_path).run(f"lstm-{loss}")
         for fold in (1, 2):
-            run = folder / f"fold-{fold}" / "seed-0"
-            run.mkdir(parents=True)
+            run = folder.fold(fold, seed=0)
+            run.folder.mkdir(parents=True)
             rng = np.random.default_rng(number)
             arrays = {
                 "embeddings": rng.normal(size=(40, 8)).astype(np.float32),
@@ -31,10 +34,11 @@ def cells(tmp_path):
             }
             if loss == "aam":
                 arrays["prototypes"] = rng.normal(size=(4, 8)).astype(np.float32)
-            save_file(arrays, run / "embeddings.safetensors")
+            save_file(arrays, run.embeddings)
             weights = [0.5, 0.5] if loss == "aam" else None
-            (run / "facts.json").write_text(json.dumps({"layer_weights": weights}))
-        predictions.write(folder / "predictions.parquet", cell(seed=number)[0])
+            facts = FoldFacts(1, 0.5, 8, "from scratch", weights)
+            run.facts.write_text(json.dumps(asdict(facts)))
+        predictions.write(folder.predictions, cell(seed=number)[0])
         folders["lstm", loss] = folder
     return folders
 
@@ -55,7 +59,7 @@ def test_all_figures_are_drawn_as_png_and_svg(cells, tmp_path):
 
 def test_layer_weights_are_those_of_the_cells_that_learn_them(cells):
     assert pictures.layer_weights(cells) == {"lstm-aam": [[0.5, 0.5], [0.5, 0.5]]}
-    assert pictures.draw_layer_weights(cells["lstm", "aam"], {}, footer=FOOT) == {}
+    assert pictures.draw_layer_weights(cells["lstm", "aam"].folder, {}, footer=FOOT) == {}
 
 
 def test_ranks_are_drawn_where_there_is_a_ranking(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from ser.errors import FileError, LineageError
 from ser.evaluation import grid_table, summary
+from ser.project import Project
 from ser.report import results
 from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
@@ -26,11 +27,12 @@ def result(**card):
 
 
 def write_finished(folder):
-    grid_table.write(folder, grid())
-    BASELINES.to_csv(folder / "baselines.csv", index=False)
-    (folder / "origins.json").write_text(json.dumps(ORIGINS))
-    CARD.write(folder / "corpus.json")
-    SPLIT.write(folder / "split_report.json")
+    project = Project(folder)
+    grid_table.write(project, grid())
+    BASELINES.to_csv(project.baselines, index=False)
+    project.origins.write_text(json.dumps(ORIGINS))
+    CARD.write(project.corpus_card)
+    SPLIT.write(project.split_report)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def preset(tmp_path):
 
 def test_a_finished_comparison_is_read_back(tmp_path):
     write_finished(tmp_path)
-    found = results.read(tmp_path, tmp_path)
+    found = results.read(Project(tmp_path))
     assert found.name == "emodb-4"
     assert found.grid["uar"].tolist() == pytest.approx(grid()["uar"].tolist(), abs=1e-6)
     assert found.baselines["name"].tolist() == ["majority", "mfcc_svm"]
@@ -60,8 +62,8 @@ def test_origins_are_read_back_as_they_were_written(tmp_path):
         ("hubert", loss): summary.summarise(frame, speaker_of, origin=f"nobody/tiny@{loss}")
         for loss in ("aam", "ccc")
     }
-    results.write_origins(tmp_path, summaries)
-    assert results.read(tmp_path, tmp_path).origins == {
+    results.write_origins(Project(tmp_path), summaries)
+    assert results.read(Project(tmp_path)).origins == {
         "hubert-aam": "nobody/tiny@aam",
         "hubert-ccc": "nobody/tiny@ccc",
     }
@@ -72,9 +74,10 @@ def test_origins_are_read_back_as_they_were_written(tmp_path):
 )
 def test_a_missing_file_is_named_with_the_cure(tmp_path, missing):
     write_finished(tmp_path)
-    (tmp_path / missing).unlink()
+    (found,) = tmp_path.glob(f"*/{missing}")
+    found.unlink()
     with pytest.raises(FileError, match=rf"{missing}: no such file; `dvc repro` makes it"):
-        results.read(tmp_path, tmp_path)
+        results.read(Project(tmp_path))
 
 
 def test_the_terminal_shows_corpus_protocol_and_every_cell():
@@ -137,13 +140,13 @@ def test_the_table_replaces_what_stands_between_its_markers_and_nothing_else(tmp
     page = tmp_path / "README.md"
     other = "<!-- results:demo-4 -->\nkept\n<!-- /results -->\n"
     page.write_text(PAGE + other)
-    results.write_into(page, result(), configs=preset)
+    results.write_into(page, result(), Project(preset.parent))
     text = page.read_text()
     assert text.startswith("before\n<!-- results:emodb-4 -->\ncorpus emodb")
     assert text.endswith(f"<!-- /results -->\nafter\n{other}")
     assert "former numbers" not in text
     assert "PRESET=emodb" in text
-    results.write_into(page, result(), configs=preset)
+    results.write_into(page, result(), Project(preset.parent))
     assert page.read_text() == text
 
 
@@ -158,7 +161,7 @@ def test_a_page_without_the_place_for_the_table_is_refused_and_left_alone(
     if content is not None:
         page.write_text(content)
     with pytest.raises(LineageError, match="it needs the lines <!-- results:emodb-4 -->"):
-        results.write_into(page, result(), configs=preset)
+        results.write_into(page, result(), Project(preset.parent))
     assert (page.read_text() if page.exists() else None) == content
 
 
@@ -167,5 +170,5 @@ def test_params_that_are_no_preset_have_no_command_to_name(tmp_path, preset):
     page = tmp_path / "README.md"
     page.write_text(PAGE)
     with pytest.raises(LineageError, match="save it there as a preset"):
-        results.write_into(page, result(), configs=preset)
+        results.write_into(page, result(), Project(preset.parent))
     assert page.read_text() == PAGE

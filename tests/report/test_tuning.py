@@ -164,10 +164,8 @@ def test_one_speaker_allows_no_interval_and_no_verdict(places, untuned):
 )
 def test_what_was_chosen_must_fit_the_table(places, content):
     places[1].write_text(json.dumps(content))
-    refused = pytest.raises(
-        (FileError, LineageError), match=r"tuned\.json.*lstm\.aam.*`dvc repro tune"
-    )
-    with refused:
+    cure = r"tuned\.json.*lstm\.aam.*`dvc repro tune"
+    with pytest.raises((FileError, LineageError), match=cure):
         tuning_section.read(*places)
 
 

@@ -2,13 +2,13 @@
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from ser.data import manifest
 from ser.evaluation import calibration
+from ser.project import Project
 from ser.registry import bundle as bundles
 from ser.registry import packing
 from ser.registry.bundle import ServingParams
@@ -50,7 +50,7 @@ def assert_same_logits(probabilities, expected):
 
 def write_bundle(cell, folder, *, fold=None, limits=None):
     """Pack a cell of the trained project; give the folder and the run that it is from."""
-    trained = TrainedCell(Path("runs") / cell, Path("data"))
+    trained = TrainedCell(Project(), cell)
     record = packing.choose(trained, fold=fold)
     source = packing.source_of_fold(
         trained,
@@ -64,7 +64,7 @@ def write_bundle(cell, folder, *, fold=None, limits=None):
 
 def tracked_by(cell, record):
     """The test rows of predictions.parquet that a run is answerable for."""
-    frame = TrainedCell(Path("runs") / cell, Path("data")).frame()
+    frame = TrainedCell(Project(), cell).frame
     is_its_own = (frame["fold"] == record.fold) & (frame["seed"] == record.seed)
     return frame[is_its_own & (frame["part"] == "test")]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from ser.contracts import DatasetReference, RunSpec
 from ser.errors import FileError, LineageError
 from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.mlflow_tracker import open_experiment
-from ser.tracking.tracker import DatasetReference, RunSpec
 
 DATASET = DatasetReference("manifest", "d" * 64, "data/manifest.jsonl", "training")
 HISTORY = """\

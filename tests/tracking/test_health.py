@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ser.contracts import RunSpec
 from ser.errors import TrackingError
 from ser.tracking import health
 from ser.tracking.mlflow_tracker import open_experiment
-from ser.tracking.tracker import RunSpec
 
 
 def test_sound_database_has_nothing_to_report(root):

@@ -2,9 +2,9 @@
 
 import pytest
 
+from ser.contracts import RunSpec
 from ser.errors import TrackingError
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.tracking.tracker import RunSpec
 
 
 def test_memory_experiment_shows_what_was_recorded(tmp_path):

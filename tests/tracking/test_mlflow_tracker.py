@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
+from ser.contracts import DatasetReference, RunSpec
 from ser.errors import TrackingError
 from ser.tracking import store
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.mlflow_tracker import open_experiment
-from ser.tracking.tracker import DatasetReference, RunSpec
 
 SPEC = RunSpec(
     "lstm-focal",

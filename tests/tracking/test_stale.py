@@ -7,9 +7,9 @@ import sys
 import psutil
 import pytest
 
+from ser.contracts import RunSpec
 from ser.tracking import stale
 from ser.tracking.mlflow_tracker import open_experiment
-from ser.tracking.tracker import RunSpec
 
 
 @pytest.fixture

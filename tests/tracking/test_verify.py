@@ -3,10 +3,10 @@
 import pytest
 
 from ser import lineage
+from ser.contracts import RunSpec
 from ser.errors import LineageError, TrackingError
 from ser.tracking import verify
 from ser.tracking.mlflow_tracker import open_experiment
-from ser.tracking.tracker import RunSpec
 
 LOCK = "schema: '2.0'\nstages:\n  split:\n    cmd: python -m pipelines.split\n"
 SOURCES = ["ser/metrics.py"]

@@ -9,9 +9,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from ser.contracts import RunSpec
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.tracking.tracker import RunSpec
 from ser.training import fold as folds
 from ser.training import model_selection
 from ser.training.checkpoint import Checkpoint

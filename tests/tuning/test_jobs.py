@@ -82,6 +82,7 @@ def without_test_features(paths, fold):
     )
 
 
+@pytest.mark.stage
 def test_without_test_labels_and_test_features_the_outcome_is_the_same_to_the_byte(
     paths, root, url, storage, tmp_path
 ):
@@ -97,6 +98,7 @@ def test_without_test_labels_and_test_features_the_outcome_is_the_same_to_the_by
     assert len({trial.value for trial in expected[1]}) > 1
 
 
+@pytest.mark.stage
 def test_dev_labels_do_change_the_outcome(paths, root, url, storage, tmp_path):
     """The proof above could not fail if no labels were read at all."""
     job = learning_job(paths, root)

@@ -5,7 +5,7 @@ import pytest
 
 from ser.errors import ParamsError
 from ser.workflow import commands
-from tests.workflow.test_preset import check
+from tests.workflow.support import check
 
 CELL = "lstm-cross_entropy"
 TUNED = {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}}

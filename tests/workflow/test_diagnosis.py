@@ -22,8 +22,8 @@ runtime.configure()
 @pytest.fixture(scope="module")
 def template(tmp_path_factory, template_database):
     """A project with an initialised store and one finished run."""
+    from ser.contracts import RunSpec
     from ser.tracking.mlflow_tracker import open_experiment
-    from ser.tracking.tracker import RunSpec
 
     root = tmp_path_factory.mktemp("template")
     copy_database(template_database, root / "mlruns" / "mlflow.db")

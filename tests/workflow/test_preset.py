@@ -1,31 +1,7 @@
-from copy import deepcopy
-
 import pytest
 
 from ser.errors import ParamsError
-from ser.params import parse
-from ser.workflow.preset import Preset
-
-GOOD = {
-    "corpus": {"name": "emodb"},
-    "split": {},
-    "audio": {},
-    "features": {"mfcc": {}},
-    "models": {"lstm": {}},
-    "losses": {"cross_entropy": {}},
-    "recipes": {"lstm": {}},
-    "training": {},
-    "extracted": {"mfcc": {}},
-    "baselines": {},
-    "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
-}
-
-
-def check(**changes):
-    content = deepcopy(GOOD)
-    for key, value in changes.items():
-        content[key] = value
-    return parse(content, Preset, where="params.yaml")
+from tests.workflow.support import GOOD, check
 
 
 def test_sections_may_be_empty_and_then_have_their_defaults():

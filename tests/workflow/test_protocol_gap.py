@@ -6,6 +6,7 @@ import pytest
 from pipelines import extract, prepare
 from ser.errors import ParamsError
 from ser.evaluation.comparison import Paired
+from ser.project import Project
 from ser.workflow import protocol_gap
 from ser.workflow.protocol_gap import FOLDER, Gap, ProtocolGapError
 
@@ -33,7 +34,6 @@ def test_commands_write_into_a_folder_of_the_protocol_only(root):
     for command in (split, train):
         assert command[command.index("--params") + 1] == f"{folder}/params.yaml"
         assert command[command.index("--folds") + 1] == folder
-    assert train[train.index("--out") + 1] == f"{folder}/lstm-cross_entropy"
     assert train[train.index("--feature") + 1] == "mfcc"
     assert "--tuned" not in train
     with pytest.raises(ParamsError, match="no cell"):
@@ -47,7 +47,9 @@ def test_same_cell_is_trained_under_both_protocols_on_the_same_utterances(extrac
     assert gap.difference.difference == pytest.approx(uars["random"] - uars["session"])
     frames = {
         protocol: pd.read_parquet(
-            extracted / FOLDER / protocol / "lstm-cross_entropy" / "predictions.parquet"
+            Project(extracted, folds=extracted / FOLDER / protocol)
+            .trained("lstm-cross_entropy")
+            .predictions
         ).query("part == 'test'")
         for protocol in uars
     }

@@ -150,7 +150,7 @@ class CremaD:
 
         Raises:
             CorpusError: More than the ten known faulty recordings are missing, or
-                there are more than published, and `allow_partial` is not said.
+                there are more than published, and `allow_partial` is false.
         """
         if not self.allow_partial:
             found = Counter(utterance.label for utterance in utterances)

@@ -135,7 +135,7 @@ class EmoDB:
             utterances: All that the intake accepted.
 
         Raises:
-            CorpusError: A count differs and `allow_partial` is not said.
+            CorpusError: A count differs and `allow_partial` is false.
         """
         if not self.allow_partial:
             found = Counter(utterance.label for utterance in utterances)

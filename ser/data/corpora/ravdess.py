@@ -123,7 +123,7 @@ class Ravdess:
 
         Raises:
             CorpusError: More than the one known faulty recording is missing, or there
-                are more than published, and `allow_partial` is not said.
+                are more than published, and `allow_partial` is false.
         """
         if not self.allow_partial:
             found = Counter(utterance.label for utterance in utterances)

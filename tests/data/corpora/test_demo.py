@@ -40,6 +40,7 @@ def as_utterances(parsed: Parsed) -> list[Utterance]:
     return [Utterance(**asdict(item), **recording) for item in parsed.annotations]
 
 
+@pytest.mark.stage
 def test_what_is_parsed_is_what_was_planned(parsed: Parsed) -> None:
     turns = plan.build(seed=0, utterances_per_session=84)
     assert parsed.rejections == ()
@@ -61,10 +62,12 @@ def test_it_is_marked_synthetic() -> None:
     assert "Synthetic" in CORPUS.licence
 
 
+@pytest.mark.stage
 def test_the_counts_of_the_plan_pass_the_gate(parsed: Parsed) -> None:
     CORPUS.check(as_utterances(parsed))
 
 
+@pytest.mark.stage
 def test_a_corpus_of_other_params_is_refused_with_the_cure(parsed: Parsed) -> None:
     other = demo.build(demo.Params(utterances_per_session=90))
     with pytest.raises(CorpusError) as error:
@@ -73,6 +76,7 @@ def test_a_corpus_of_other_params_is_refused_with_the_cure(parsed: Parsed) -> No
     assert "`ser demo-corpus`" in str(error.value)
 
 
+@pytest.mark.stage
 def test_one_mislabelled_utterance_is_refused(parsed: Parsed) -> None:
     utterances = as_utterances(parsed)
     victim = next(index for index, item in enumerate(utterances) if item.label == "fru")
@@ -97,6 +101,7 @@ def mfcc_statistics(path: Path) -> np.ndarray:
     return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
 
 
+@pytest.mark.stage
 def test_a_linear_classifier_does_well_on_unseen_sessions_but_not_perfectly(
     root: Path, parsed: Parsed
 ) -> None:

@@ -1,10 +1,12 @@
 """What every extractor promises, run over all of them by discovery.
 
-What an extractor is built with is said in `case_<file>.py` beside this file, named like the
-extractor's own file: `IDS`, and `make(extractor, id, folder)`, which returns its params.
+An extractor is built with `Params()` (`default_case.py`). One that needs other material has a
+`case_<file>.py` beside this file, named like the extractor's own file: `IDS`, and
+`make(extractor, id, folder)`, which returns its params.
 """
 
 import importlib
+import importlib.util
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ EXTRACTORS = components.names("ser.features.extractors")
 
 def cases_of(name):
     stem = components.source("ser.features.extractors", name).stem
-    return importlib.import_module(f"tests.features.extractors.case_{stem}")
+    own = f"tests.features.extractors.case_{stem}"
+    has_own = importlib.util.find_spec(own) is not None
+    return importlib.import_module(own if has_own else "tests.features.extractors.default_case")
 
 
 CASES = [(name, case) for name in EXTRACTORS for case in cases_of(name).IDS]

@@ -1,0 +1,46 @@
+import json
+
+from pipelines import code
+from ser import components, lineage
+
+TUNED = "tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}\n"
+
+
+def digests(workspace, name):
+    return json.loads((workspace / "data" / "code" / name).read_text())
+
+
+def test_every_component_has_the_digests_of_what_it_imports(workspace, stage):
+    (workspace / "params.yaml").write_text(TUNED)
+    status, err = stage(code.main)
+    assert (status, err) == (0, "")
+    folder = workspace / "data" / "code"
+    for family in components.FAMILIES:
+        names = {path.stem for path in (folder / family.rpartition(".")[2]).glob("*.json")}
+        assert names == set(components.names(family))
+    hubert, lstm = (digests(workspace, f"models/{name}.json") for name in ("hubert", "lstm"))
+    assert {"ser/models/hubert.py", "ser/models/_ssl.py", "ser/pretrained/transformer.py"} <= (
+        hubert.keys()
+    )
+    assert not {"ser/models/_ssl.py", "ser/pretrained/transformer.py"} & lstm.keys()
+    assert not set(lineage.DECIDES_NOTHING) & hubert.keys()
+    assert lstm["ser/models/lstm.py"] == lineage.sha256_file(workspace / "ser/models/lstm.py")
+
+
+def test_tuned_cells_have_the_digests_of_their_models_and_losses(workspace, stage):
+    (workspace / "params.yaml").write_text(TUNED)
+    assert stage(code.main)[0] == 0
+    focal = digests(workspace, "losses/focal.json")
+    assert digests(workspace, "tuned.json") == focal | digests(workspace, "models/lstm.json")
+    (workspace / "params.yaml").write_text("tuning: {cells: {}}\n")
+    assert stage(code.main)[0] == 0
+    assert digests(workspace, "tuned.json") == {}
+
+
+def test_wrong_params_are_refused_with_their_path(workspace, fails):
+    (workspace / "params.yaml").write_text("tuning: {cells: {lstm-focal: {model: lstm}}}\n")
+    assert "tuning.cells.lstm-focal.loss: Field required" in fails(code.main)
+
+
+def test_wrong_usage_is_exit_status_2(workspace, stage):
+    assert stage(code.main, "lstm")[0] == 2

@@ -1,0 +1,22 @@
+import torch
+
+from ser.training import device
+from ser.training.recipe import TrainingParams
+
+
+def test_a_cell_that_shall_train_on_the_cpu_does():
+    training = TrainingParams(device="cpu", precision="bfloat16", num_threads=1)
+    assert device.on_cpu(training)
+    found = device.accelerator(training)
+    assert found.device.type == "cpu"
+    assert found.mixed_precision == "bf16"
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_without_a_gpu_it_trains_on_the_cpu_whatever_is_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert device.on_cpu(TrainingParams(device="auto"))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    assert not device.on_cpu(TrainingParams(device="auto"))
+    assert device.on_cpu(TrainingParams(device="cpu"))

@@ -1,0 +1,28 @@
+"""A preset with one cell, and what is changed in it."""
+
+from copy import deepcopy
+
+from ser.params import parse
+from ser.workflow.preset import Preset
+
+GOOD = {
+    "corpus": {"name": "emodb"},
+    "split": {},
+    "audio": {},
+    "features": {"mfcc": {}},
+    "models": {"lstm": {}},
+    "losses": {"cross_entropy": {}},
+    "recipes": {"lstm": {}},
+    "training": {},
+    "extracted": {"mfcc": {}},
+    "baselines": {},
+    "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
+}
+
+
+def check(**changes):
+    """The preset with other sections, validated."""
+    content = deepcopy(GOOD)
+    for key, value in changes.items():
+        content[key] = value
+    return parse(content, Preset, where="params.yaml")
