@@ -6,6 +6,7 @@ import tomllib
 import pytest
 import yaml
 
+from ser.data.corpora import demo
 from ser.registry.gates import GateParams
 from ser.serving.audio_input import InputLimits
 
@@ -52,8 +53,13 @@ def test_the_stages_are_those_of_the_pipeline_with_their_params(page, project):
             assert f"`{param.partition('.')[0]}" in row, (name, param)
 
 
-def test_the_limits_on_the_pages_of_registry_and_serving_are_the_defaults(project):
-    for name, params in (("registry.md", GateParams), ("serving.md", InputLimits)):
+def test_the_defaults_that_other_pages_repeat_are_those_of_the_classes(project):
+    pages = {
+        "registry.md": GateParams,
+        "serving.md": InputLimits,
+        "corpora/demo.md": demo.Params,
+    }
+    for name, params in pages.items():
         text = (project / "docs" / name).read_text("utf-8")
         defaults = params().model_dump()
         told = re.findall(r"`(\w+): ([\w.]+)`", text) if params is GateParams else []
