@@ -12,7 +12,8 @@ from torch import nn
 from benchmarks.recordings import Recordings
 from ser.batch import FeatureSpec
 from ser.data import splits
-from ser.data.splits import Fold, SplitParams
+from ser.data.protocols import Part, SplitParams
+from ser.data.splits import Fold
 from ser.emotion import EMOTIONS
 from ser.features import extraction
 from ser.features.batching import LengthBucketedBatches
@@ -52,7 +53,7 @@ class TrainingSetup:
     model: nn.Module
     loss: nn.Module
 
-    def dataset(self, store: FeatureStore, part: splits.Part) -> FeatureDataset:
+    def dataset(self, store: FeatureStore, part: Part) -> FeatureDataset:
         """Return a part of the fold, normalised by its train part."""
         statistics = fit_statistics(store, self.fold.train)
         return FeatureDataset(store, self.fold.part(part), self.label_of, statistics)

@@ -12,7 +12,8 @@ from ser.baselines.reference_rows import BaselineParams
 from ser.baselines.shortcut import Material
 from ser.data import manifest, splits
 from ser.data.card import CorpusCard
-from ser.data.splits import PARTS, Fold
+from ser.data.protocols import PARTS
+from ser.data.splits import Fold
 from ser.errors import SplitError
 from ser.features.store import FeatureStore
 from ser.params import StageParams, read

@@ -14,23 +14,23 @@ from ser.params import StageParams, read
 from ser.project import Project, Words
 
 
-class TunedCell(StageParams):
+class TunedNames(StageParams):
     """What is read of an entry of tuning.cells."""
 
     model: str
     loss: str
 
 
-class Tuning(StageParams):
+class TuningSection(StageParams):
     """What is read of tuning: which cells."""
 
-    cells: Mapping[str, TunedCell]
+    cells: Mapping[str, TunedNames]
 
 
 class Params(StageParams):
     """Sections read: tuning.cells."""
 
-    tuning: Tuning
+    tuning: TuningSection
 
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001 (the same for all)

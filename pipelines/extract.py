@@ -19,7 +19,7 @@ from ser.project import Project, Words
 logger = logging.getLogger("extract")
 
 
-class Corpus(StageParams):
+class CorpusSection(StageParams):
     """What is read of corpus: where its recordings are."""
 
     name: str
@@ -29,7 +29,7 @@ class Params(StageParams):
     """Sections read: audio, corpus.name, and features.<feature>."""
 
     audio: AudioParams
-    corpus: Corpus
+    corpus: CorpusSection
 
 
 #: What is found by name: the family -> the word of dvc.yaml that names the component.

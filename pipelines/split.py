@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ser import files, lineage, runtime
 from ser.data import leakage, manifest, splits
+from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
-from ser.data.splits import SplitParams
 from ser.params import StageParams, read
 from ser.project import Project, Words
 

@@ -9,7 +9,7 @@ from ser import runtime
 from ser.data import splits
 from ser.grid import inputs, specs, tuned
 from ser.grid.inputs import Inputs
-from ser.grid.params import CellParams
+from ser.grid.params import Cell, CellParams
 from ser.grid.plans import CellSections
 from ser.params import read
 from ser.project import Project, Words
@@ -17,7 +17,7 @@ from ser.tracking import mlflow_tracker
 from ser.training.plan import CellPlan
 from ser.tuning import recording, search, storage
 from ser.tuning.params import TuningParams
-from ser.tuning.search import Cell, Place
+from ser.tuning.search import Place
 
 
 class Params(CellSections):

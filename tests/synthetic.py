@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ser.data.card import CorpusCard
+from ser.data.protocols import PARTS
 from ser.data.split_report import FoldReport, SplitReport
-from ser.data.splits import PARTS, Fold
+from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS, EMOTIONS
 from ser.features import store
 from ser.features.store import FeatureStore

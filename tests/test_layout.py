@@ -2,6 +2,7 @@
 
 import ast
 import math
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,27 @@ def test_an_init_file_holds_a_docstring_and_nothing_else():
 
 def test_no_module_has_a_name_that_says_nothing():
     assert [name_of(path) for path in SOURCES if path.stem in VAGUE] == []
+
+
+def names_of_types(tree):
+    """Classes, and aliases of types, that a module defines."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name[0].isupper() and not name.isupper():
+                yield name
+
+
+def test_a_type_s_name_means_one_thing():
+    homes = defaultdict(list)
+    for path in SOURCES:
+        for name in names_of_types(ast.parse(path.read_text(encoding="utf-8"))):
+            homes[name].append(name_of(path))
+    # Every component and every stage has its own.
+    assert len(homes.pop("Params")) > 20
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 
 def test_every_public_module_has_a_test_file_of_its_own():

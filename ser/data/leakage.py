@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
+from ser.data.protocols import PARTS, Part, Protocol
 from ser.data.split_report import FoldReport, Overlap, SharedSentences
-from ser.data.splits import PARTS, Fold, Part, Protocol
+from ser.data.splits import Fold
 from ser.errors import LeakageError
 from ser.utterance import Utterance
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ser.data.splits import Part, Protocol, SplitParams
+from ser.data.protocols import Part, Protocol, SplitParams
 from ser.files import JsonArtefact
 from ser.params import Section
 

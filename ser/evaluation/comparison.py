@@ -17,8 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 from ser import metrics
 from ser.evaluation.statistics import LEVEL, percentiles, speaker_draws
-
-Cell = tuple[str, str]
+from ser.grid.params import Cell
 
 COLUMNS = (
     "family",

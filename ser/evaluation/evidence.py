@@ -11,9 +11,9 @@ from ser import metrics, tables
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration, comparison, published, ranks, slices
-from ser.evaluation.comparison import Cell
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
+from ser.grid.params import Cell
 from ser.project import Project
 from ser.utterance import Utterance
 

@@ -2,6 +2,9 @@
 
 from ser.params import Section
 
+#: A cell by the names of its model and its loss.
+Cell = tuple[str, str]
+
 
 class CellParams(Section):
     """One cell that `dvc repro` trains and compares.

@@ -13,10 +13,9 @@ from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import evidence, grid_table, scored_cell, summary
-from ser.evaluation.comparison import Cell
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
-from ser.grid.params import CellParams
+from ser.grid.params import Cell, CellParams
 from ser.project import CellFolder, Project
 from ser.report import page as pages
 from ser.report import pictures, results

@@ -11,7 +11,6 @@ from ser import predictions
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration
-from ser.evaluation.comparison import Cell
 from ser.evaluation.evidence import Findings
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
@@ -27,6 +26,7 @@ from ser.figures import (
 )
 from ser.figures import embeddings as embedding_figure
 from ser.figures.embeddings import Embeddings
+from ser.grid.params import Cell
 from ser.project import CellFolder
 from ser.training.saved_fold import SavedFold
 

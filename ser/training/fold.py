@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ser import files, predictions
-from ser.data.splits import Fold, Part
+from ser.data.protocols import Part
+from ser.data.splits import Fold
 from ser.features.dataset import FeatureDataset, Statistics
 from ser.features.store import FeatureStore
 from ser.training.fit import FitContext, FitResult

@@ -12,6 +12,7 @@ from ser.contracts import Experiment
 from ser.data.splits import Fold
 from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
+from ser.grid.params import Cell
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.training import device
 from ser.training.plan import CellPlan
@@ -22,8 +23,6 @@ from ser.tuning import workers
 from ser.tuning.jobs import Job
 from ser.tuning.params import TuningParams
 from ser.tuning.recording import Recorder
-
-Cell = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

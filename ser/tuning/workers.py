@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 #: How often the waiting process looks whether its workers are done, in seconds.
 _POLL_S = 1.0
 
-Report = Callable[[], None]
+Reporter = Callable[[], None]
 
 
-def run(jobs: Sequence[Job], url: str, *, num_workers: int, report: Report) -> None:
+def run(jobs: Sequence[Job], url: str, *, num_workers: int, report: Reporter) -> None:
     """Run the trials of studies until each has as many as it shall have.
 
     Args:
@@ -47,7 +47,7 @@ def run(jobs: Sequence[Job], url: str, *, num_workers: int, report: Report) -> N
     report()
 
 
-def work(jobs: Sequence[Job], url: str, report: Report = lambda: None) -> None:
+def work(jobs: Sequence[Job], url: str, report: Reporter = lambda: None) -> None:
     """Fill waiting slots until there are none.
 
     Args:
@@ -68,7 +68,7 @@ def _training(jobs: Sequence[Job]) -> TrainingParams:
 
 
 def _fill(
-    job: Job, storage: RDBStorage, url: str, accelerator: Accelerator, report: Report
+    job: Job, storage: RDBStorage, url: str, accelerator: Accelerator, report: Reporter
 ) -> None:
     plan = job.study
     study = studies.load(plan, storage)
@@ -92,7 +92,7 @@ def _open_slots(job: Job, storage: RDBStorage, url: str) -> bool:
         return len(studies.finished(job.study, study)) < job.study.num_trials
 
 
-def _run_processes(jobs: Sequence[Job], url: str, num_workers: int, report: Report) -> None:
+def _run_processes(jobs: Sequence[Job], url: str, num_workers: int, report: Reporter) -> None:
     """Start workers; start others for the slots of those that died, as often as it helps."""
     storage = storages.connect(url)
     for _ in range(num_workers + 1):
@@ -108,7 +108,7 @@ def _run_processes(jobs: Sequence[Job], url: str, num_workers: int, report: Repo
     )
 
 
-def _one_round(jobs: Sequence[Job], url: str, num_workers: int, report: Report) -> bool:
+def _one_round(jobs: Sequence[Job], url: str, num_workers: int, report: Reporter) -> bool:
     """Let workers run to their end; return whether any of them failed."""
     context = multiprocessing.get_context("spawn")
     processes: list[SpawnProcess] = [

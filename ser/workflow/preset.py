@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import Field, model_validator
 
 from ser.baselines.reference_rows import BaselineParams
-from ser.data.splits import SplitParams
+from ser.data.protocols import SplitParams
 from ser.features.extraction import AudioParams
 from ser.grid.params import CellParams
 from ser.params import Section, component, component_map

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-SERVED_BY = {"git": {"lfs", "init"}}
+GIT = {"lfs", "init", "checkout"}
 
 #: What an f-string fills in.
 FILLED = "FILLED"
@@ -116,7 +116,7 @@ CHECKS = {
     "dvc": is_dvc,
     "pip": is_pip,
     "mlflow": is_mlflow,
-    "git": lambda words: words[0] in SERVED_BY["git"],
+    "git": lambda words: words[0] in GIT,
     "hf": lambda _: False,  # `ser download-weights` pins the revision
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ser.baselines.cross_validation import Task
 from ser.data import splits
-from ser.data.splits import SplitParams
+from ser.data.protocols import SplitParams
 from ser.emotion import EMOTIONS
 from tests import synthetic
 

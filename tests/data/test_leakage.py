@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from ser.data import leakage, splits
-from ser.data.splits import Fold, SplitParams
+from ser.data.protocols import SplitParams
+from ser.data.splits import Fold
 from ser.errors import LeakageError
 from tests import synthetic
 

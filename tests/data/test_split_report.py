@@ -3,8 +3,8 @@ import json
 import pytest
 
 from ser.data import leakage, splits
+from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
-from ser.data.splits import SplitParams
 from tests import synthetic
 
 

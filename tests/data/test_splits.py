@@ -4,14 +4,15 @@ import random
 import pytest
 
 from ser.data import splits
-from ser.data.splits import Fold, SplitParams
+from ser.data.protocols import PARTS, SplitParams
+from ser.data.splits import Fold
 from ser.errors import SplitError
 from tests import synthetic
 
 
 def by_part(folds, utterances, key):
     value = {u.id: getattr(u, key) for u in utterances}
-    return [{p: {value[i] for i in fold.part(p)} for p in splits.PARTS} for fold in folds]
+    return [{p: {value[i] for i in fold.part(p)} for p in PARTS} for fold in folds]
 
 
 def test_session_protocol_tests_each_session_and_chooses_on_the_next():
@@ -90,7 +91,7 @@ def test_random_choices_follow_the_seed(protocol):
 def test_utterances_without_an_emotion_of_the_study_take_no_part():
     other = synthetic.utterance("frustrated", emotion=None)
     folds = splits.split([*synthetic.corpus(), other], SplitParams())
-    assert all("frustrated" not in fold.part(part) for fold in folds for part in splits.PARTS)
+    assert all("frustrated" not in fold.part(part) for fold in folds for part in PARTS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from pipelines import split as split_stage
 from ser import seeding
 from ser.data import manifest
-from ser.data.splits import SplitParams
+from ser.data.protocols import SplitParams
 from ser.evaluation import scored_cell
 from ser.grid import inputs
 from ser.grid.cell import CellRunner

@@ -32,8 +32,12 @@ class Anything(dict):
         return "*"
 
 
-#: Read by every stage, and no dependency of its own: params, source, scratch, the store.
-FREE = ("params*.yaml", "ser/*", "work/*", "mlruns/*", "data/features/*.partial/*", "dvc.lock")
+#: Read by every stage, and no dependency of its own: params, source, scratch, the store, and
+#: what Python opens on its path to import an editable package.
+FREE = (
+    *("params*.yaml", "ser/*", "work/*", "mlruns/*", "data/features/*.partial/*", "dvc.lock"),
+    "__editable__*",
+)
 
 
 def undeclared(main, arguments, read):

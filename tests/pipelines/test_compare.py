@@ -103,7 +103,6 @@ def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails,
         "data/manifest.jsonl",
         "data/corpus.json",
         "data/split_report.json",
-        "data/tuned.json",
         "reports/baselines.csv",
         "reports/shortcut.json",
         "reports/tuning.csv",
@@ -119,6 +118,14 @@ def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
     assert f"{missing}: no such file" in message
     assert "dvc" in message
     assert not (results / "reports" / "grid.csv").exists()
+
+
+def test_what_tuning_chose_is_named_where_it_is_missing_and_a_cell_was_tuned(results, fails):
+    row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
+    gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
+    gains.to_csv(results / "reports" / "tuning.csv", index=False)
+    (results / "data" / "tuned.json").unlink()
+    assert "data/tuned.json: no such file; `dvc repro tune` makes it" in compared(fails)
 
 
 def test_a_damaged_file_is_named(results, fails):

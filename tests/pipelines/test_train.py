@@ -1,6 +1,7 @@
 import pytest
 
 from pipelines import extract, prepare, split, train
+from ser.grid import runners
 from ser.tracking.memory_tracker import MemoryExperiment
 
 CELL = "lstm-cross_entropy"
@@ -16,7 +17,7 @@ def experiment(monkeypatch):
         opened.append((name, tags))
         return found
 
-    monkeypatch.setattr(train.mlflow_tracker, "open_experiment", open_experiment)
+    monkeypatch.setattr(runners.mlflow_tracker, "open_experiment", open_experiment)
     found.opened = opened
     return found
 
@@ -119,7 +120,7 @@ def test_a_helping_process_records_nothing(monkeypatch, experiment):
     from types import SimpleNamespace
 
     helper = SimpleNamespace(is_main_process=False)
-    found = train.open_experiment(None, helper)
+    found = runners.open_experiment(None, helper)
     assert isinstance(found, MemoryExperiment)
     assert found is not experiment
     assert experiment.opened == []

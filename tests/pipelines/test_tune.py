@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from pipelines import extract, gain, prepare, split, train, tune
+from ser.grid import runners
 from ser.tracking.memory_tracker import MemoryExperiment
 
 TUNING = """
@@ -25,7 +26,7 @@ def experiments(monkeypatch):
         assert tags == {"ser.corpus": "csv"}
         return found.setdefault(name, MemoryExperiment())
 
-    for module in (tune, train):
+    for module in (tune, runners):
         monkeypatch.setattr(module.mlflow_tracker, "open_experiment", open_experiment)
     return found
 
