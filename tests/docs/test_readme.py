@@ -16,7 +16,7 @@ def blocks(project):
 
 
 def test_the_map_names_what_is_there_or_made(blocks, project):
-    (tree,) = (text for text in blocks if text.startswith("params.yaml "))
+    (tree,) = (text for text in blocks if text.startswith("params.yaml  "))
     entries = dict(re.findall(r"^(\S+) +(.*)$", tree, re.MULTILINE))
     there = {name for name in entries if (project / name).exists()}
     made = {name for name, comment in entries.items() if comment.startswith("made: ")}
@@ -30,7 +30,7 @@ def test_the_presets_are_all_named(project):
     section = (project / "README.md").read_text("utf-8").partition("## Presets")[2]
     table = section.partition("| preset |")[2].partition("\n\n")[0]
     presets = {path.stem for path in (project / "configs").glob("*.yaml")}
-    assert {name for name in re.findall(r"`([\w-]+)`", table)} == presets
+    assert set(re.findall(r"`([\w-]+)`", table)) == presets
 
 
 def test_wrong_settings_are_refused_with_the_words_of_the_page(blocks, project):
