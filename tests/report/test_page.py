@@ -28,7 +28,7 @@ def test_every_number_of_the_grid_is_on_the_page(tmp_path):
             assert f"{100 * recall:.1f}" in page
 
 
-def test_the_floor_stands_below_the_best_cell_of_each_model(tmp_path):
+def test_the_baselines_stand_below_the_best_cell_of_each_model(tmp_path):
     made = make_report(tmp_path)
     page = pages.render(made)
     shown = section(page, "baselines")

@@ -87,7 +87,7 @@ def test_the_terminal_shows_corpus_protocol_and_every_cell():
     assert SYNTHETIC_NOTICE not in lines
 
 
-def test_the_terminal_shows_the_floor_under_the_grid_in_its_columns():
+def test_the_terminal_shows_the_baselines_under_the_grid_in_its_columns():
     lines = results.as_text(result()).splitlines()
     first, second = (i for i, line in enumerate(lines) if line.startswith("baseline"))
     assert first > max(i for i, line in enumerate(lines) if line.startswith("lstm"))
@@ -107,7 +107,7 @@ def test_the_origin_of_weights_is_said_once_per_model():
     assert f"Weights before training: {several.weights}." in markdown
 
 
-def test_the_floor_is_part_of_the_table_of_a_page():
+def test_the_baselines_are_part_of_the_table_of_a_page():
     lines = results.as_markdown(result(), today=TODAY, preset="emodb").splitlines()
     (row,) = (line for line in lines if "*mfcc_svm* |" in line)
     assert row == "| *baseline* | *mfcc_svm* | 30.1 (29.2 to 31.8) | 32.6 (30.3 to 35.7) | 30.7 | |"
