@@ -52,7 +52,7 @@ EXPECTED = {
     "ser/models/lstm.py": {*cells(["lstm"]), "tune", "code"},
     "ser/models/vggish.py": {*cells(["vggish"]), "code"},
     "ser/models/speech_transformer.py": {*cells(SSL), "code"},
-    "ser/nn/pooling.py": {*cells(["lstm", *SSL]), "tune", "code"},
+    "ser/nn/pooling.py": {*TRAINING, "code"},
     "ser/losses/focal.py": {*cells(losses=["focal"]), "tune", "code"},
     "ser/losses/ccc.py": {*cells(losses=["ccc"]), "code"},
     "ser/pretrained/transformer.py": {*cells(SSL), *extracts(*SSL), "code"},

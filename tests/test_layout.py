@@ -25,6 +25,9 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 TESTED_ELSEWHERE = {
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/report/comparison.py": "tests/pipelines/test_compare.py",
+    "ser/grid/runners.py": "tests/pipelines/test_train.py",
+    "ser/training/saved_fold.py": "tests/grid/test_kept_folds.py",
+    "ser/data/protocols.py": "tests/data/test_splits.py",
     "ser/promotion/params.py": "tests/cli/test_registry.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
     "ser/progress.py": "a protocol; tests/features/test_store.py",

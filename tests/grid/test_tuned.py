@@ -5,6 +5,7 @@ import pytest
 from ser.errors import FileError, ParamsError, TuningError
 from ser.grid import tuned
 from ser.grid.tuned import UNTUNED, TunedFold
+from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests.grid.support import make_runner
@@ -77,7 +78,7 @@ def test_a_fold_is_trained_with_its_own_values_and_the_runs_show_them(root, path
     ]
     assert "ser/demo/session/tuning" in parent.spec.note
     assert {run.tags["ser.tuned"] for run in plain.runs.values()} == {"false"}
-    recorded = cells.read(root / "runs" / "lstm-cross_entropy")
+    recorded = cells.read(Project(root).trained("lstm-cross_entropy"))
     assert recorded.cell.spec.params["tuned"]["fold-1"] == {"recipe.learning_rate": 0.02}
 
 
@@ -96,10 +97,11 @@ def test_a_variant_has_keys_and_scratch_of_its_own(root, paths):
     plain, other = MemoryExperiment(), MemoryExperiment()
     make_runner(root, paths, plain).run()
     runner = make_runner(root, paths, other, variant="untuned")
-    assert runner.staging == root / "work" / "cells" / "untuned" / "lstm-cross_entropy"
+    assert runner.staging.folder == root / "work" / "cells" / "untuned" / "lstm-cross_entropy"
     runner.run()
     assert plain.runs.keys().isdisjoint(other.runs)
-    assert cells.read(root / "runs" / "lstm-cross_entropy").experiment == "ser/demo/session/untuned"
+    recorded = cells.read(Project(root).trained("lstm-cross_entropy", "untuned"))
+    assert recorded.experiment == "ser/demo/session/untuned"
 
 
 def test_folds_that_tuning_does_not_know_are_refused_with_the_cure(root, paths):

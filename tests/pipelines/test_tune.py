@@ -12,7 +12,7 @@ tuning:
   num_trials: 2
   cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
 """
-TRAIN = ("--model", "lstm", "--loss", "focal", "--feature", "mfcc")
+CELL = "lstm-focal"
 KEPT = {"params": {}, "study": None, "num_trials": 0, "dev_uar": None}
 
 
@@ -68,13 +68,9 @@ def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constan
     assert len(experiments["ser/csv/session/tuning"].runs) == 3 + 6
     assert (upstream / "mlruns" / "optuna.db").is_file()
 
-    status, err = stage(
-        train.main, *TRAIN, "--out", "runs/lstm-focal", "--tuned", "data/tuned.json"
-    )
+    status, err = stage(train.main, CELL)
     assert status == 0, err
-    status, err = stage(
-        train.main, *TRAIN, "--out", "data/untuned/lstm-focal", "--variant", "untuned"
-    )
+    status, err = stage(train.main, CELL, "--variant", "untuned")
     assert status == 0, err
     parent, *nested = experiments["ser/csv/session"].runs.values()
     assert parent.tags["ser.tuned"] == "true"
@@ -147,7 +143,7 @@ def test_some_cells_cannot_make_the_whole_file(upstream, stage):
 
 
 def test_a_cell_without_an_outcome_is_not_trained(upstream, fails, experiments):
-    message = fails(train.main, *TRAIN, "--out", "runs/x", "--tuned", "data/tuned.json")
+    message = fails(train.main, CELL)
     assert "tuned.json: cannot be read" in message
     assert "run `dvc repro tune`" in message
     assert experiments == {}

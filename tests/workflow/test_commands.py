@@ -20,19 +20,15 @@ def test_a_stage_is_a_program_with_its_words():
     ]
 
 
-def test_a_cell_is_trained_with_what_was_tuned_into_its_folder():
+def test_a_cell_is_trained_by_its_name():
     command = commands.train(check(), CELL)
     assert command[:3] == [sys.executable, "-m", "pipelines.train"]
-    assert " ".join(command[3:]) == (
-        "--model lstm --loss cross_entropy --feature mfcc --tuned data/tuned.json "
-        "--out runs/lstm-cross_entropy"
-    )
+    assert command[3:] == [CELL]
 
 
-def test_elsewhere_it_is_trained_with_its_own_values():
-    command = commands.train(check(), CELL, out=Path("there"), folds=Path("folds"))
-    assert "--tuned" not in command
-    assert command[-4:] == ["--out", "there", "--folds", "folds"]
+def test_on_other_folds_it_is_trained_with_its_own_values():
+    command = commands.train(check(), CELL, folds=Path("folds"))
+    assert command[3:] == [CELL, "--untuned", "--folds", "folds"]
 
 
 def test_another_launcher_stays_as_it_is_said():

@@ -34,7 +34,7 @@ def test_commands_write_into_a_folder_of_the_protocol_only(root):
     for command in (split, train):
         assert command[command.index("--params") + 1] == f"{folder}/params.yaml"
         assert command[command.index("--folds") + 1] == folder
-    assert "--tuned" not in train
+    assert "--untuned" in train
     with pytest.raises(ParamsError, match="no cell"):
         protocol_gap.commands("lstm-nothing", "random", root)
 
