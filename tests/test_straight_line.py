@@ -1,6 +1,7 @@
 """The way of a handful of recordings, from wav files to the report, in one test process."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,14 +14,15 @@ from pipelines import baselines, compare, extract, prepare, split, train
 from ser.batch import FeatureSpec
 from ser.data import audio, manifest
 from ser.emotion import EMOTIONS
-from ser.evaluation import tuning_gain
+from ser.evaluation import scored_cell, tuning_gain
 from ser.features.dataset import Statistics
 from ser.features.extractors import mfcc
 from ser.grid import inputs, tuned
-from ser.grid.cell import CellRunner, Workspace
+from ser.grid.cell import CellRunner
 from ser.losses import cross_entropy
 from ser.params import read
 from ser.project import Project
+from ser.tracking import mlflow_tracker
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.training import plan as plans
 from tests.recordings import PARAMS, SAMPLING_RATE, write_corpus
@@ -46,12 +48,14 @@ def walked(tmp_path_factory, project):
         experiment = MemoryExperiment()
         plan, scores = train_cell(root, experiment)
         assert baselines.main([]) == 0
-        tables = ["--baselines", "reports/baselines.csv", "--shortcut", "reports/shortcut.json"]
-        tables += ["--tuning", "reports/tuning.csv", "--tuning-figures", "reports/tuning"]
         tuned.write(root / "data" / "tuned.json", {})
         tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
-        places = ["--runs", "runs", "--data", "data", "--out", "reports"]
-        assert compare.main([*places, *tables]) == 0
+
+        def opened(name, **_):
+            return MemoryExperiment() if name.endswith("/report") else experiment
+
+        patch.setattr(mlflow_tracker, "open_experiment", opened)
+        assert compare.main([]) == 0
         yield root, experiment, plan, scores
 
 
@@ -60,9 +64,11 @@ def train_cell(root, experiment):
     feature_params = mfcc.Params(hop_ms=20.0).model_dump(mode="json")
     loaded = inputs.load(Project(root), "mfcc", feature_params=feature_params)
     plan = params.plan("lstm", "cross_entropy", emotions=loaded.emotions, where="params.yaml")
-    workspace = Workspace(root, root / "work", root / "runs" / CELL)
-    runner = CellRunner(plan, loaded, experiment, workspace, Accelerator(cpu=True))
-    return plan, runner.run()
+    project = Project(root)
+    CellRunner(plan, loaded, experiment, project, Accelerator(cpu=True)).run()
+    trained, scored = project.trained(CELL), project.run(CELL)
+    open_ = partial(lambda found, *_, **__: found, experiment)
+    return plan, scored_cell.publish(trained, scored, loaded.speaker_of, open_)
 
 
 def test_every_recording_is_tested_once_and_scored(walked):
