@@ -336,7 +336,7 @@ class Project:
 
     def checkpoint_file(self, key: str) -> Path:
         """Return where the fit of a run key goes on after an interruption."""
-        return self.work / "checkpoints" / key / "last.safetensors"
+        return self.work / "checkpoints" / f"{key}.safetensors"
 
 
 def _cells(folder: Path) -> list[CellFolder]:

@@ -151,6 +151,8 @@ class CellRunner:
                 saved = self._train(fold, seed, key, tracker)
             if not self.accelerator.is_main_process:
                 return RunRecord(spec, fold.number, seed)
+            # Only now: had this process been killed before, the fit would have gone on from it.
+            self.project.checkpoint_file(key).unlink(missing_ok=True)
             staged = self.staging.fold(fold.number, seed)
             files.link_tree(saved.folder, staged.folder)
             record = self._fold_record(RunRecord(spec, fold.number, seed), saved, staged.folder)
@@ -176,7 +178,6 @@ class CellRunner:
         saved = SavedFold(self.project.kept_fold(key).folder)
         if self.accelerator.is_main_process:
             folds.save(result, saved.folder, fold=fold.number, seed=seed)
-            files.remove_folder(checkpoint.path.parent)
         return saved
 
     def _fold_record(self, record: RunRecord, saved: SavedFold, place: Path) -> RunRecord:

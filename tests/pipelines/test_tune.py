@@ -145,5 +145,5 @@ def test_some_cells_cannot_make_the_whole_file(upstream, stage):
 def test_a_cell_without_an_outcome_is_not_trained(upstream, fails, experiments):
     message = fails(train.main, CELL)
     assert "tuned.json: no such file" in message
-    assert "run `dvc repro tune`" in message
+    assert "`dvc repro tune` makes it" in message
     assert experiments == {}

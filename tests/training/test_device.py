@@ -1,10 +1,20 @@
+import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from ser.training import device
 from ser.training.recipe import TrainingParams
 
 
-def test_a_cell_that_shall_train_on_the_cpu_does():
+@pytest.fixture
+def fresh_state():
+    """Accelerate keeps one precision for the process; other tests have chosen theirs."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_cell_that_shall_train_on_the_cpu_does(fresh_state):
     training = TrainingParams(device="cpu", precision="bfloat16", num_threads=1)
     assert device.on_cpu(training)
     found = device.accelerator(training)
