@@ -76,5 +76,5 @@ bench: $(STAMP)  ## Measure speed as ratios against named alternatives
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the pipeline and the tools made, keeping the DVC cache and MLflow
-	rm -rf data/code data/features data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports work .cache .coverage* *.egg-info
+	rm -rf data/code data/features data/trained data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports work .cache .coverage* *.egg-info
 	find ser pipelines tests -name __pycache__ -type d -prune -exec rm -rf {} +
