@@ -1,9 +1,9 @@
 """Tables on disk: CSV for people, Parquet for numbers; read with one error, replaced whole."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from pyarrow import ArrowInvalid
 
 from ser.errors import FileError
 from ser.files import REPRO, replacing
@@ -19,12 +19,7 @@ def read_csv(path: Path, *, cure: str = REPRO) -> pd.DataFrame:
     Raises:
         FileError: It is missing, or is no CSV.
     """
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: no such file; {cure}") from error
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: it is no CSV ({error}); {cure}") from error
+    return _read(path, pd.read_csv, "CSV", cure)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -49,9 +44,13 @@ def read_parquet(path: Path, *, cure: str = REPRO) -> pd.DataFrame:
     Raises:
         FileError: It is missing, or is no Parquet.
     """
+    return _read(path, pd.read_parquet, "Parquet", cure)
+
+
+def _read(path: Path, reader: Callable[[Path], pd.DataFrame], kind: str, cure: str) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        return reader(path)
     except FileNotFoundError as error:
         raise FileError(f"{path}: no such file; {cure}") from error
-    except (OSError, ArrowInvalid) as error:
-        raise FileError(f"{path}: it is no Parquet ({error}); {cure}") from error
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        raise FileError(f"{path}: it is no {kind} ({error}); {cure}") from error

@@ -71,7 +71,7 @@ EXPECTED = {
     "ser/tracking/cells.py": {*cells(), "score", "compare"},
     "ser/grid/kept_folds.py": cells(),
     # What scores, compares, draws and tells.
-    "ser/evaluation/scored_cell.py": {"score", "compare"},
+    "ser/evaluation/scored_cell.py": {"score"},
     "ser/evaluation/summary.py": {"score", "gain", "compare"},
     "ser/evaluation/comparison.py": {"gain", "compare"},
     "ser/evaluation/published_cells.csv": {"compare"},

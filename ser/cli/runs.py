@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ser.project import Project
+from ser.project import CellFolder, Project
 
 
 def train(
@@ -62,8 +62,6 @@ def restore_runs(
 
     Example: dvc checkout && ser restore-runs
     """
-    from ser.data import manifest
-    from ser.evaluation import scored_cell
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
@@ -77,14 +75,27 @@ def restore_runs(
             said = f"{count} runs restored" if count else "complete"
             typer.echo(f"{cell.folder}: {said}")
         total += count
-    untuned = project.trained_cells("untuned")
-    speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)} if untuned else {}
-    for cell in untuned:
-        name = cell.folder.name
-        scored_cell.publish(cell, project.scored(name, "untuned"), speaker_of, open_experiment)
-        cells.add_figures(cell, project.cell_figures(name, "untuned"), open_experiment)
+    for cell in project.trained_cells("untuned"):
+        _restore_untuned(cell, project)
     if not quiet:
         typer.echo(f"{total} runs restored from {len(scored)} cells")
+
+
+def _restore_untuned(cell: CellFolder, project: Project) -> None:
+    """Bring the runs of an untuned cell back; it is scored only where it was not before."""
+    from ser.data import manifest
+    from ser.evaluation import scored_cell
+    from ser.tracking import cells
+    from ser.tracking.mlflow_tracker import open_experiment
+
+    name = cell.folder.name
+    scored = project.scored(name, "untuned")
+    if cells.is_of(scored, cell):
+        cells.restore(scored, open_experiment)
+    else:
+        speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
+        scored_cell.publish(cell, scored, speaker_of, open_experiment)
+    cells.add_figures(cell, project.cell_figures(name, "untuned"), open_experiment)
 
 
 def results(

@@ -12,7 +12,7 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError
-from ser.evaluation import evidence, grid_table, scored_cell, summary
+from ser.evaluation import evidence, grid_table, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid.params import Cell, CellParams
@@ -91,7 +91,7 @@ def write(
     results.write_origins(project, summaries)
     drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     variants = [*((name, "") for name in named), *((name, "untuned") for name in tuned)]
-    _draw_cells(project, variants, speaker_of, open_, footer=style.footer(card, split))
+    _draw_cells(project, variants, open_, footer=style.footer(card, split))
     order = list(zip(grid["model"], grid["loss"], strict=True))
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
@@ -107,7 +107,6 @@ def write(
 def _draw_cells(
     project: Project,
     variants: Iterable[tuple[str, str]],
-    speaker_of: Mapping[str, str],
     open_: Callable[..., Any],
     *,
     footer: str,
@@ -115,8 +114,7 @@ def _draw_cells(
     """Draw each cell's own figures, and keep them with its runs."""
     for name, variant in variants:
         figures, cell = project.cell_figures(name, variant), project.trained(name, variant)
-        scores, _ = scored_cell.score(cell, speaker_of)
-        pictures.draw_cell(figures, cell, scores, footer=footer)
+        pictures.draw_cell(figures, cell, footer=footer)
         cells.add_figures(cell, figures, open_)
 
 

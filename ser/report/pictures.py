@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ser import predictions
+from ser import predictions, tables
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import calibration
 from ser.evaluation.evidence import Findings
 from ser.evaluation.ranks import Ranking
-from ser.evaluation.summary import CellSummary
 from ser.figures import calibration as calibration_figure
 from ser.figures import (
     confusion,
@@ -76,34 +75,30 @@ def draw(
     )
 
 
-def draw_cell(folder: CellFolder, cell: CellFolder, summary: CellSummary, *, footer: str) -> None:
+def draw_cell(folder: CellFolder, cell: CellFolder, *, footer: str) -> None:
     """Draw a cell's own figures, and a confusion matrix for every fold under every seed.
 
     Args:
         folder: Where they go; those of a fold below `fold-<k>/seed-<s>`, PNG only.
-        cell: The scored cell.
-        summary: Its scores.
+        cell: The trained cell.
         footer: Below every figure.
     """
     name = cell.folder.name
     title = name.replace("-", " × ", 1)  # noqa: RUF001
-    matrix = confusion.confusion_matrix(
-        summary.confusion, summary.emotions, title=title, footer=footer
-    )
+    test = predictions.read(cell.predictions).query("part == 'test'")
+    emotions, counts = predictions.emotions_of(test), predictions.score(test).confusion
+    matrix = confusion.confusion_matrix(counts, emotions, title=title, footer=footer)
     style.save(matrix, folder.folder / "confusion")
-    history = pd.read_csv(cell.history)
+    history = tables.read_csv(cell.history)
     curves = learning_curves.learning_curves(history, title=title, footer=footer)
     style.save(curves, folder.folder / "learning_curves")
-    test = predictions.read(cell.predictions).query("part == 'test'")
     for key, rows in test.groupby(["fold", "seed"]):
         fold, seed = (int(part) for part in np.array(key))
-        if set(summary.emotions) - set(rows["truth"]):
+        if set(emotions) - set(rows["truth"]):
             continue  # shares of a class that nobody spoke are no numbers
-        scores, of_fold = predictions.score(rows), folder.fold(fold, seed)
+        counts, of_fold = predictions.score(rows).confusion, folder.fold(fold, seed)
         title = f"{name}/fold-{fold}/seed-{seed}"
-        matrix = confusion.confusion_matrix(
-            scores.confusion, summary.emotions, title=title, footer=footer
-        )
+        matrix = confusion.confusion_matrix(counts, emotions, title=title, footer=footer)
         style.save(matrix, of_fold.folder / "confusion", formats=("png",))
 
 

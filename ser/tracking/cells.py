@@ -207,6 +207,13 @@ def _add_scores(experiment: RestorableExperiment, run: RunRecord, folder: Path) 
             tracker.log_artifact(folder / path, folder=destination)
 
 
+def is_of(scored: CellFolder, trained: CellFolder) -> bool:
+    """Return whether a scored cell's folder is there and holds the runs of a trained cell."""
+    if not scored.record.is_file():
+        return False
+    return read(scored).cell.spec.run_key == read(trained).cell.spec.run_key
+
+
 def add_figures(
     cell: CellFolder, figures: CellFolder, open_: Callable[..., RestorableExperiment]
 ) -> None:

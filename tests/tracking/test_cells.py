@@ -166,3 +166,14 @@ def test_damaged_history_is_refused_with_its_line(folder):
     (folder.folder / "history.csv").write_text("fold,seed,epoch,dev/uar\n0,1,1,0.3\n0,1,x,0.4\n")
     with pytest.raises(LineageError, match=r"history\.csv:3: expected whole numbers"):
         cells.restore(folder, opener(MemoryExperiment()))
+
+
+def test_a_scored_folder_is_that_of_a_trained_cell_or_of_another(folder, tmp_path):
+    scored = CellFolder(tmp_path / "scored")
+    assert not cells.is_of(scored, folder)
+    scored.folder.mkdir()
+    cells.write(scored, CELL)
+    assert cells.is_of(scored, folder)
+    other = RunRecord(RunSpec("lstm-focal", "another", {}, {}))
+    cells.write(scored, CellRecord("e", "n", {}, other, ()))
+    assert not cells.is_of(scored, folder)
