@@ -7,8 +7,9 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
@@ -178,33 +179,49 @@ def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] =
         found.add(name)
         if not (root / name).is_file():
             continue
-        tree = ast.parse((root / name).read_text(encoding="utf-8"))
-        files = (f"{module.replace('.', '/')}.py" for module in _imported_modules(tree))
+        named = _named_in((root / name).read_text(encoding="utf-8"))
+        files = (f"{module.replace('.', '/')}.py" for module in named.modules)
         waiting += [file for file in files if (root / file).is_file()]
-        found.update(f"{Path(name).parent.as_posix()}/{data}" for data in _data(root / name, tree))
+        beside = named.strings & _data_beside(root / name)
+        found.update(f"{Path(name).parent.as_posix()}/{data}" for data in beside)
     return sorted(found)
 
 
-def _data(source: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield the names of data files, and of folders of such, that a source file names."""
-    beside = {
+def _data_beside(source: Path) -> set[str]:
+    """Return the names of data files, and of folders of such, in the folder of a source file."""
+    return {
         path.name
         for path in source.parent.iterdir()
         if path.suffix != ".py" and path.name != "__pycache__" and not (path / _PACKAGE).exists()
     }
-    if beside:
-        strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-        yield from beside & strings
 
 
-def _imported_modules(tree: ast.Module) -> Iterator[str]:
-    """Yield the dotted names that may be modules in any import of a file."""
-    for node in ast.walk(tree):
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the text of a source file names.
+
+    Args:
+        modules: Dotted names that may be modules, of any import.
+        strings: Texts that may be names of files.
+    """
+
+    modules: tuple[str, ...]
+    strings: frozenset[str]
+
+
+@cache
+def _named_in(text: str) -> _Named:
+    """Return what a source file names; the same text is parsed once a process."""
+    modules: list[str] = []
+    strings = set()
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            modules += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            strings.add(node.value)
+    return _Named(tuple(modules), frozenset(strings))
 
 
 def source_sha256(root: Path, paths: Sequence[str | Path]) -> str:
@@ -318,10 +335,13 @@ def environment() -> dict[str, Any]:
 
 def package_versions(names: Sequence[str]) -> Mapping[str, str]:
     """Return the installed version of each distribution, `none` where there is none."""
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = NONE
-    return versions
+    return {name: _version(name) for name in names}
+
+
+@cache
+def _version(name: str) -> str:
+    """Return a version; what a process has imported does not change under it."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return NONE

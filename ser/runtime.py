@@ -1,5 +1,6 @@
 """How a process of this project behaves: its environment, its signals, its exit status."""
 
+import gc
 import logging
 import os
 import signal
@@ -96,6 +97,9 @@ def run_main(function: Callable[[], int | None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What is imported by now stays. To look at it again costs every collection of garbage, of
+    # which Accelerate asks for one after each fold, a tenth of a second and more.
+    gc.freeze()
     try:
         with sigterm_as_interrupt():
             return function() or 0

@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,11 @@ def pytest_collection_modifyitems(items):
     """Give every test its tier and its turn."""
     tiers.mark(items)
     items[:] = tiers.in_order(items)
+
+
+def pytest_collection_finish():
+    """Leave what is imported out of every collection of garbage, as programs do."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def overridden(name):
     for model in content["synthetic_weights"]:
         content["features"][model] |= {"checkpoint": f"data/weights/{model}", "revision": None}
     content["models"]["vggish"]["width"] = WIDTH
+    content["models"]["lstm"] |= {"hidden_size": 16, "embedding_dim": 16}
     if "vggish" in content["features"]:
         content["features"]["vggish"] |= {"width": WIDTH, **vggish_weights()}
     for recipe in content["recipes"].values():

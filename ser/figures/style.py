@@ -55,9 +55,18 @@ def save(figure: Figure, stem: Path, *, formats: Sequence[str] = ("png", "svg"))
     metadata = {"png": {"Software": None}, "svg": {"Date": None}}
     paths = [stem.with_suffix(f".{name}") for name in formats]
     with mpl.rc_context(STYLE):
+        _lay_out(figure)
         for name, path in zip(formats, paths, strict=True):
             figure.savefig(path, dpi=150, metadata=metadata[name])
     return paths[0]
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything once and for all; every format would draw the whole figure for it again."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def label(figure: Figure, title: str, footer: str) -> None:
