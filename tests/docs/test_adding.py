@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
@@ -17,6 +16,8 @@ from tests.docs import markdown
 pytestmark = pytest.mark.stage
 
 COPIED = ("ser", "pipelines", "tests", "configs", "docs", "pyproject.toml", "dvc.yaml", "README.md")
+#: In a process that has the large packages already, pytest's own plugins among them.
+PYTEST = ("-m", "pytest", "-n", "0", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 END, INSIDE = " (at its end)", " (in class Project)"
 PRESET = "configs/demo.yaml"
 
@@ -88,7 +89,7 @@ def copy(project, examples, presets, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def python(copy):
+def run(copy, python):
     """Run Python in the copy, whose code it imports; give what it printed."""
     environment = os.environ | {
         "PYTHONPATH": str(copy),
@@ -100,7 +101,7 @@ def python(copy):
 
     def run(*words, cwd=copy):
         done = subprocess.run(
-            [sys.executable, *words],
+            [python.executable, *words],
             cwd=cwd,
             env=environment,
             text=True,
@@ -122,9 +123,9 @@ def test_a_component_is_a_source_a_test_and_an_entry_in_a_preset(examples, prese
     assert len([entry for entry in presets if name in yaml.safe_dump(entry)]) == 1
 
 
-def test_the_new_tests_and_the_contract_tests_pass_on_the_new_components(python):
-    printed = python(
-        *("-m", "pytest", "-n", "0", "-q", "--doctest-modules"),
+def test_the_new_tests_and_the_contract_tests_pass_on_the_new_components(run):
+    printed = run(
+        *(*PYTEST, "--doctest-modules"),
         *("-k", " or ".join((*COMPONENTS, "kappa", "durations", "under_contract"))),
         *("tests/losses", "tests/models", "tests/features/extractors", "tests/data/corpora"),
         *("tests/test_metrics.py", "tests/pipelines/test_durations.py"),
@@ -138,15 +139,15 @@ def test_the_new_tests_and_the_contract_tests_pass_on_the_new_components(python)
     assert int(printed.split(" passed")[0].split()[-1]) > 50
 
 
-def test_presets_layout_and_dependencies_are_as_they_must_be(python):
+def test_presets_layout_and_dependencies_are_as_they_must_be(run):
     update = (
         "from ser.project import Project; from ser.workflow import dependencies as d; "
         "d.update(Project()); assert d.differences(Project()) == []"
     )
-    python("-c", update)
-    quick = ("-m", "pytest", "-n", "0", "-q", "-m", "not stage")
+    run("-c", update)
+    quick = (*PYTEST, "-m", "not stage")
     # Stages have one list of names, to which the page tells the reader to add a new one.
-    python(
+    run(
         *quick,
         *("tests/test_layout.py", "tests/test_presets.py", "tests/workflow/test_params_page.py"),
         *("tests/test_dvc.py", "--deselect"),
@@ -154,34 +155,34 @@ def test_presets_layout_and_dependencies_are_as_they_must_be(python):
     )
 
 
-def test_the_new_files_pass_the_style_that_lint_asks_for(python, examples):
+def test_the_new_files_pass_the_style_that_lint_asks_for(run, examples):
     paths = [title for title in examples if title.endswith(".py")]
-    python("-m", "ruff", "check", "--no-cache", *paths)
-    python("-m", "ruff", "format", "--check", "--no-cache", *paths)
+    run("-m", "ruff", "check", "--no-cache", *paths)
+    run("-m", "ruff", "format", "--check", "--no-cache", *paths)
 
 
-def test_the_new_files_keep_their_contracts_and_the_layers(python, project, copy, examples):
+def test_the_new_files_keep_their_contracts_and_the_layers(run, project, copy, examples):
     cache = project / ".cache" / "mypy"
     if cache.is_dir():  # what has been checked before need not be checked again
         shutil.copytree(cache, copy / ".cache" / "mypy")
     sources = [t for t in examples if t.endswith(".py") and t.startswith(("ser/", "pipelines/"))]
     assert len(sources) == 5
-    assert "no issues found in 5 source files" in python("-m", "mypy", *sources)
+    assert "no issues found in 5 source files" in run("-m", "mypy", *sources)
     lint = "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])"
-    assert " 0 broken" in python("-c", lint)
+    assert " 0 broken" in run("-c", lint)
 
 
-def test_a_preset_with_the_new_corpus_is_valid(python, copy, presets):
+def test_a_preset_with_the_new_corpus_is_valid(run, copy, presets):
     (addition,) = (entry for entry in presets if "corpus" in entry)
     preset = yaml.safe_load((copy / PRESET).read_text("utf-8"))
     merge(preset, addition)
     (copy / "savee.yaml").write_text(yaml.safe_dump(preset))
-    python("-c", "from pathlib import Path; from ser.params import read; "
+    run("-c", "from pathlib import Path; from ser.params import read; "
            "from ser.workflow.preset import Preset; "
            "assert read(Path('savee.yaml'), Preset).corpus.name == 'savee'")  # fmt: skip
 
 
-def test_the_new_model_learns_with_the_new_loss_on_the_new_feature(python, copy, tmp_path):
+def test_the_new_model_learns_with_the_new_loss_on_the_new_feature(run, copy, tmp_path):
     params = yaml.safe_load(recordings.PARAMS)
     params["features"] = {"mel_db": {"num_mels": 8, "hop_ms": 20.0}}
     params["models"], params["losses"] = {"pooled": {}}, {"brier": {}}
@@ -197,7 +198,7 @@ def test_the_new_model_learns_with_the_new_loss_on_the_new_feature(python, copy,
         "                    (train.main, ['pooled-brier', '--untuned']), (durations.main, [])):\n"
         "    assert main(words) == 0, main\n"
     )
-    python("-c", stages, str(copy), cwd=tmp_path)
+    run("-c", stages, str(copy), cwd=tmp_path)
     assert (tmp_path / "data" / "trained" / "pooled-brier" / "predictions.parquet").is_file()
     assert (tmp_path / "data" / "durations.csv").is_file()
 

@@ -39,7 +39,7 @@ def test_commands_write_into_a_folder_of_the_protocol_only(root):
         protocol_gap.commands("lstm-nothing", "random", root)
 
 
-def test_same_cell_is_trained_under_both_protocols_on_the_same_utterances(extracted):
+def test_same_cell_is_trained_under_both_protocols_on_the_same_utterances(extracted, warm):
     gap = protocol_gap.measure("lstm-cross_entropy", root=extracted)
     assert gap.table["protocol"].tolist() == ["session", "random"]
     uars = dict(zip(gap.table["protocol"], gap.table["uar"], strict=True))
