@@ -87,8 +87,8 @@ def draw_cell(folder: CellFolder, cell: CellFolder, *, footer: str) -> None:
     title = name.replace("-", " × ", 1)  # noqa: RUF001
     test = predictions.read(cell.predictions).query("part == 'test'")
     emotions, counts = predictions.emotions_of(test), predictions.score(test).confusion
-    matrix = confusion.confusion_matrix(counts, emotions, title=title, footer=footer)
-    style.save(matrix, folder.folder / "confusion")
+    matrices = confusion.ConfusionFigure(emotions, footer=footer)
+    style.save(matrices.show(counts, title=title), folder.folder / "confusion")
     history = tables.read_csv(cell.history)
     curves = learning_curves.learning_curves(history, title=title, footer=footer)
     style.save(curves, folder.folder / "learning_curves")
@@ -97,9 +97,8 @@ def draw_cell(folder: CellFolder, cell: CellFolder, *, footer: str) -> None:
         if set(emotions) - set(rows["truth"]):
             continue  # shares of a class that nobody spoke are no numbers
         counts, of_fold = predictions.score(rows).confusion, folder.fold(fold, seed)
-        title = f"{name}/fold-{fold}/seed-{seed}"
-        matrix = confusion.confusion_matrix(counts, emotions, title=title, footer=footer)
-        style.save(matrix, of_fold.folder / "confusion", formats=("png",))
+        shown = matrices.show(counts, title=f"{name}/fold-{fold}/seed-{seed}")
+        style.save(shown, of_fold.folder / "confusion", formats=("png",))
 
 
 def layer_weights(cells: Mapping[Cell, CellFolder]) -> dict[str, list[list[float]]]:
