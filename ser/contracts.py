@@ -106,6 +106,13 @@ class Model(Module, Protocol):
             for the one below it, and so on.
         """
 
+    def weighs_layers(self, name: str) -> bool:
+        """Return whether a parameter says how much each frozen layer contributes.
+
+        Args:
+            name: As in `named_parameters()`.
+        """
+
     def prototypes(self) -> Tensor | None:
         """Return a cosine head's prototypes `(num_classes, embedding_dim)`, without gradient.
 

@@ -139,6 +139,7 @@ BROKEN = {
         "class Zeros(nn.Module):\n"
         '    normalises_inputs = True\n    origin = ""\n    num_ratings = 0\n\n'
         "    def parameter_depth(self, name: str) -> int:\n        return 0\n\n"
+        "    def weighs_layers(self, name: str) -> bool:\n        return False\n\n"
         "    def layer_weights(self) -> None:\n        return None\n\n",
         r'prototypes: expected "Callable\[\[\], Tensor \| None\]"',
     ),

@@ -24,7 +24,7 @@ from ser.pretrained import checkpoints
 from ser.pretrained.architectures import Architecture
 from ser.pretrained.transformer import Suffix
 
-NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm")
+NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm", "whisper")
 
 
 class Params(ComponentParams):
@@ -33,6 +33,8 @@ class Params(ComponentParams):
     Args:
         pooling: `mean`, `stats` (mean and standard deviation) or `attention`, over the
             valid frames. Where all layers are frozen, `mean` or `stats` of the layers.
+        attention_heads: Of the pooling `attention`: so many weightings over time, each of its
+            own share of the frame's width, which they must divide.
         embedding_dim: Width of the embedding before the head; null takes the pooled
             frames themselves.
         dropout: Before the embedding, in [0, 1).
@@ -46,6 +48,7 @@ class Params(ComponentParams):
     """
 
     pooling: PoolingName = "mean"
+    attention_heads: int = Field(1, ge=1, le=64)
     embedding_dim: int | None = Field(256, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
@@ -179,6 +182,10 @@ class SpeechTransformerModel(Network):
         inner = name.removeprefix("body.")
         return 0 if inner == name else self.body.parameter_depth(inner)
 
+    def weighs_layers(self, name: str) -> bool:
+        """Return True of the scores of a `LayerMixture`."""
+        return isinstance(self.body, LayerMixture) and name == "body.scores"
+
     def layer_weights(self) -> list[float] | None:
         """Return what each frozen hidden state contributes, in sum 1; None with a suffix."""
         if not isinstance(self.body, LayerMixture):
@@ -251,7 +258,14 @@ def _build_body(
                 f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
                 f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
             )
-        pooling = build_pooling(params.pooling, suffix.output_dim)
+        if suffix.output_dim % params.attention_heads:
+            raise ParamsError(
+                f"models.{architecture}.attention_heads is {params.attention_heads}, which does "
+                f"not divide the width of the checkpoint's frames, {suffix.output_dim}"
+            )
+        pooling = build_pooling(
+            params.pooling, suffix.output_dim, attention_heads=params.attention_heads
+        )
         return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
     if params.frozen_layers:
         raise ParamsError(
@@ -264,6 +278,5 @@ def _build_body(
             f"features.{architecture}.freeze is all, which keeps none; use mean or stats"
         )
     # Nothing of the network is needed, so transformers is not imported.
-    config = checkpoints.read_config(folder, architecture)
-    num_states = int(config["num_hidden_layers"]) + 1
-    return LayerMixture(num_states, int(config["hidden_size"]), params.pooling)
+    sizes = checkpoints.read_sizes(folder, architecture)
+    return LayerMixture(sizes.num_layers + 1, sizes.hidden_size, params.pooling)

@@ -29,6 +29,10 @@ class Network(nn.Module, ABC):
         """Return 0: every weight is fresh."""
         return 0
 
+    def weighs_layers(self, name: str) -> bool:  # noqa: ARG002 (no layer is frozen)
+        """Return False: no weighting of frozen layers is learnt."""
+        return False
+
     def prototypes(self) -> Tensor | None:
         """Return a cosine head's prototypes `(num_classes, embedding_dim)`, else None."""
         return self.head.prototypes.detach() if isinstance(self.head, CosineHead) else None

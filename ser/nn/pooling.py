@@ -53,34 +53,38 @@ class StatisticsPooling(nn.Module):
 class AttentionPooling(nn.Module):
     """Weighted mean over valid frames; the weights are a learnt softmax over time.
 
+    Args:
+        dim: Width of a frame.
+        num_heads: Several weightings, each of its own share of the frame's width; a divisor
+            of `dim`.
+
     Source:
         Mirsamadi et al. (2017), "Automatic speech emotion recognition using recurrent
-        neural networks with local attention", equation 7.
+        neural networks with local attention", equation 7; for several heads India et al.
+        (2019), "Self multi-head attention for speaker recognition", section 3.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, num_heads: int = 1) -> None:
         super().__init__()
-        self.output_dim = dim
-        # No bias: it would move all scores alike, which a softmax does not see.
-        self.score = nn.Linear(dim, 1, bias=False)
+        self.output_dim, self.num_heads = dim, num_heads
+        # No bias: it would move all scores alike, which a softmax does not see. A head scores
+        # its own share of a frame.
+        self.score = nn.Linear(dim // num_heads, num_heads, bias=False)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Return the weighted mean `(batch, dim)`."""
-        mask = valid_frames(lengths, frames.shape[1])
-        scores = self.score(frames).squeeze(-1).masked_fill(~mask, float("-inf"))
-        weights: Tensor = scores.softmax(dim=1).unsqueeze(-1)
-        return (frames.masked_fill(~mask.unsqueeze(-1), 0.0) * weights).sum(dim=1)
+        mask = valid_frames(lengths, frames.shape[1]).unsqueeze(-1)
+        shares = frames.masked_fill(~mask, 0.0).unflatten(-1, (self.num_heads, -1))
+        scores = (shares * self.score.weight).sum(dim=-1).masked_fill(~mask, float("-inf"))
+        weights = scores.softmax(dim=1).unsqueeze(-1)  # (batch, num_frames, num_heads, 1)
+        return (shares * weights).sum(dim=1).flatten(1)
 
 
 Pooling = MeanPooling | StatisticsPooling | AttentionPooling
 
-_POOLINGS: dict[PoolingName, type[Pooling]] = {
-    "mean": MeanPooling,
-    "stats": StatisticsPooling,
-    "attention": AttentionPooling,
-}
 
-
-def build_pooling(pooling: PoolingName, dim: int) -> Pooling:
+def build_pooling(pooling: PoolingName, dim: int, *, attention_heads: int = 1) -> Pooling:
     """Return a pooling over frames of a width; its `output_dim` is the result's width."""
-    return _POOLINGS[pooling](dim)
+    if pooling == "attention":
+        return AttentionPooling(dim, attention_heads)
+    return MeanPooling(dim) if pooling == "mean" else StatisticsPooling(dim)

@@ -45,6 +45,10 @@ class RatedModel(nn.Module):
             return 0
         return self.model.parameter_depth(name.removeprefix(prefix))
 
+    def weighs_layers(self, name: str) -> bool:
+        """Return what the model says of its own parameter; the head for ratings does not."""
+        return self.model.weighs_layers(name.removeprefix("model."))
+
     def prototypes(self) -> Tensor | None:
         """Return the model's own prototypes."""
         return self.model.prototypes()

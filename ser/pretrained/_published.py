@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,8 +43,21 @@ class Encoder(Protocol):
     layers: nn.ModuleList
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much a network hears at once that has learnt one position per frame.
+
+    Args:
+        num_samples: Of a waveform.
+        num_frames: Of the transformer, for so many samples.
+    """
+
+    num_samples: int
+    num_frames: int
+
+
 class SpeechNetwork(Protocol):
-    """A network without any head.
+    """A network without any head; one that hears a `Window` at a time has it as `window`.
 
     Attributes:
         config: Its sizes.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Architecture = Literal["data2vec_audio", "hubert", "wav2vec2", "wavlm"]
+Architecture = Literal["data2vec_audio", "hubert", "wav2vec2", "wavlm", "whisper"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class SpeechTransformer:
         published: Checkpoint and revision where params name none; None: they must.
         attention: The implementation that transformers has for all its checkpoints and that
             is the fastest of them.
+        sizes: What its config.json calls its number of transformer layers, and their width.
+        is_normalised: Whether a waveform is normalised where the checkpoint does not say.
     """
 
     title: str
@@ -29,6 +31,8 @@ class SpeechTransformer:
     model_type: str
     published: tuple[str, str] | None
     attention: Literal["sdpa", "eager"] = "sdpa"
+    sizes: tuple[str, str] = ("num_hidden_layers", "hidden_size")
+    is_normalised: bool = True
 
 
 ARCHITECTURES: Mapping[Architecture, SpeechTransformer] = {
@@ -70,5 +74,16 @@ ARCHITECTURES: Mapping[Architecture, SpeechTransformer] = {
         published=("microsoft/wavlm-base-plus", "4c66d4806a428f2e922ccfa1a962776e232d487b"),
         # It has no other; ser.pretrained.transformer replaces it.
         attention="eager",
+    ),
+    "whisper": SpeechTransformer(
+        title="Whisper's encoder",
+        source=(
+            "Radford et al. (2023), 'Robust speech recognition via large-scale weak supervision'"
+        ),
+        model_type="whisper",
+        # No revision is pinned here: openai/whisper-base shows its own under "Files".
+        published=None,
+        sizes=("encoder_layers", "d_model"),
+        is_normalised=False,
     ),
 }

@@ -161,12 +161,32 @@ class Preprocessing:
     is_normalised: bool
 
 
-def read_preprocessing(folder: Path) -> Preprocessing:
+def read_preprocessing(folder: Path, architecture: Architecture) -> Preprocessing:
     """Return what preprocessor_config.json says, or transformers' defaults without one."""
     content = _read_object(folder / PREPROCESSING) if _has(folder, PREPROCESSING) else {}
+    is_normalised = ARCHITECTURES[architecture].is_normalised
     return Preprocessing(
-        int(content.get("sampling_rate", 16000)), bool(content.get("do_normalize", True))
+        int(content.get("sampling_rate", 16000)), bool(content.get("do_normalize", is_normalised))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The size of a transformer.
+
+    Args:
+        num_layers: Transformer layers.
+        hidden_size: Their width.
+    """
+
+    num_layers: int
+    hidden_size: int
+
+
+def read_sizes(folder: Path, architecture: Architecture) -> Sizes:
+    """Return what config.json says of the transformer; see `read_config` for what is raised."""
+    config = read_config(folder, architecture)
+    return Sizes(*(int(config[key]) for key in ARCHITECTURES[architecture].sizes))
 
 
 def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
@@ -217,6 +237,9 @@ def load(
     import torch
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    from ser.pretrained import whisper
 
     config = AutoConfig.from_pretrained(folder)
     # SpecAugment inside the model draws from NumPy's global generator; features are masked
@@ -225,15 +248,18 @@ def load(
     if dropout is not None:
         for name in ("hidden", "attention", "activation", "feat_proj"):
             setattr(config, f"{name}_dropout", dropout)
+        config.dropout = dropout  # what Whisper calls that of its hidden states
+    encoder_alone = {"key_mapping": whisper.KEY_MAPPING} if architecture == "whisper" else {}
     try:
         with without_progress_bars():
-            model, report = AutoModel.from_pretrained(
+            model, report = (WhisperEncoder if encoder_alone else AutoModel).from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,
                 attn_implementation=ARCHITECTURES[architecture].attention,
                 use_safetensors=_weights_name(folder) == SAFETENSORS,
                 output_loading_info=True,
+                **encoder_alone,
             )
     except (SafetensorError, *_DAMAGED) as error:
         raise WeightsError(
@@ -246,7 +272,7 @@ def load(
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
     network: SpeechNetwork = model.eval()
-    return network
+    return whisper.WhisperNetwork(model) if encoder_alone else network
 
 
 def _cached(checkpoint: str, revision: str) -> Path | None:

@@ -32,7 +32,8 @@ class TinyCheckpoint(Section):
         norm: `group` as in the base checkpoints (the first convolution is normalised over
             time, layers normalise their output), or `layer` as in the large ones (every
             convolution is normalised over its channels, layers normalise their input).
-            data2vec audio always has the former's layers and the latter's convolutions.
+            data2vec audio always has the former's layers and the latter's convolutions;
+            Whisper has a log-mel front end and looks at neither this nor `conv_dim`.
     """
 
     architecture: Architecture
@@ -74,21 +75,40 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
     with checkpoints.without_progress_bars(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)
         model = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        model = model.encoder if params.architecture == "whisper" else model
         _spread(model)
         model.save_pretrained(folder)
-    preprocessing = {
+    files.write_json(folder / checkpoints.PREPROCESSING, _preprocessing(params))
+
+
+def _preprocessing(params: TinyCheckpoint) -> dict[str, Any]:
+    common = {"padding_value": 0.0, "sampling_rate": 16000}
+    if params.architecture == "whisper":
+        return {**common, "feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
+    return {
+        **common,
         "do_normalize": True,
         "feature_extractor_type": "Wav2Vec2FeatureExtractor",
         "feature_size": 1,
-        "padding_value": 0.0,
         "return_attention_mask": params.norm == "layer",
-        "sampling_rate": 16000,
     }
-    files.write_json(folder / checkpoints.PREPROCESSING, preprocessing)
 
 
 def _settings(params: TinyCheckpoint) -> dict[str, Any]:
     """Return what differs from the defaults of transformers' config."""
+    if params.architecture == "whisper":
+        return {
+            "d_model": params.hidden_size,
+            "encoder_layers": params.num_layers,
+            "encoder_attention_heads": params.num_heads,
+            "encoder_ffn_dim": 2 * params.hidden_size,
+            "decoder_layers": 1,  # made and not written
+            "decoder_ffn_dim": 2 * params.hidden_size,
+            "decoder_attention_heads": params.num_heads,
+            "vocab_size": 8,
+            **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0),
+            "decoder_start_token_id": 0,
+        }
     settings = {
         "hidden_size": params.hidden_size,
         "num_hidden_layers": params.num_layers,

@@ -5,8 +5,11 @@ its own order. The cut (`freeze`) is `feature_encoder` (above the convolutions),
 of transformer layers (above these), or `all` (nothing is left but a choice of layers).
 
 Hidden state 0 is the input of the first transformer layer, hidden state i the output of
-layer i, before the final normalisation that some checkpoints have; transformers returns
-the same under `output_hidden_states`.
+layer i, before the final normalisation that some checkpoints have. Of all layers frozen,
+Whisper's last state is normalised. So transformers returns it under `output_hidden_states`.
+
+A network that hears a window at a time (Whisper: 30 s) gets longer recordings in pieces,
+each on its own; their frames stand one after the other.
 
 LayerDrop is left out: every parameter gets a gradient in every step, which training in
 several processes relies on.
@@ -22,10 +25,11 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from ser.batch import valid_frames
 from ser.errors import ParamsError, WeightsError
-from ser.pretrained._published import Config, RelativeAttention, SpeechNetwork
+from ser.pretrained._published import Config, RelativeAttention, SpeechNetwork, Window
 from ser.pretrained._relative_attention import GatedRelativeAttention, RelativePositions
 
 Freeze = Literal["feature_encoder", "all"] | int
+Context = Literal["own", "30s"]
 
 
 class Stem(nn.Module):
@@ -86,7 +90,7 @@ class Layers(nn.Module):
         super().__init__()
         self.gradient_checkpointing = gradient_checkpointing
         self.relative: RelativePositions | None = None
-        lowest = model.encoder.layers[0].attention
+        lowest = getattr(model.encoder.layers[0], "attention", None)
         if hasattr(lowest, "rel_attn_embed"):
             shared = cast(RelativeAttention, lowest)
             self.relative = RelativePositions(shared, is_trainable=first == 0)
@@ -132,19 +136,25 @@ class Prefix(nn.Module):
     Args:
         model: A model of transformers; it must not be used otherwise any more.
         freeze: Where it is cut.
+        context: `30s` fills a recording up with silence to the window of a network that has
+            one, as in its training; `own` gives it the recording alone.
 
     Raises:
         ParamsError: The model has fewer layers than shall be frozen.
     """
 
-    def __init__(self, model: SpeechNetwork, freeze: Freeze) -> None:
+    def __init__(self, model: SpeechNetwork, freeze: Freeze, context: Context = "own") -> None:
         super().__init__()
         num_layers = _num_frozen_layers(model, freeze)
-        self.freeze = freeze
+        self.freeze, self.context = freeze, context
         self.convolutions = model.feature_extractor
         has_layers = freeze != "feature_encoder"
         self.stem = Stem(model) if has_layers else None
         self.layers = Layers(model, 0, num_layers) if has_layers else None
+        self.window = _window_of(model)
+        # Whisper's last state is handed out normalised, that of the others is not.
+        is_normalised = freeze == "all" and self.window is not None
+        self.final_norm = model.encoder.layer_norm if is_normalised else nn.Identity()
         self.num_bins = _num_bins(model.config, freeze)
         self.receptive_field = receptive_field(model.config.conv_kernel, model.config.conv_stride)
         self.eval().requires_grad_(False)
@@ -158,19 +168,42 @@ class Prefix(nn.Module):
 
         Returns:
             `(num_frames, num_bins)`; for `all` one frame, which holds mean and biased
-            standard deviation over time of hidden states 0, 1, ..., one after the other.
+            standard deviation over time of hidden states 0, 1, ..., one after the other,
+            the silence that it was filled up with left out.
         """
-        missing = max(0, self.receptive_field - len(waveform))
-        padded = nn.functional.pad(waveform, (0, missing))
+        pieces = [self._states(piece) for piece in self._pieces(waveform)]
+        if self.freeze != "all":
+            return torch.cat([states[-1] for states in pieces], dim=1)[0]
+        states = (torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))
+        return torch.cat([_mean_and_deviation(state) for state in states], dim=-1)
+
+    def _pieces(self, waveform: Tensor) -> Sequence[Tensor]:
+        """Return what the network hears at once."""
+        if self.window is None or len(waveform) <= self.window.num_samples:
+            return (waveform,)
+        return waveform.split(self.window.num_samples)
+
+    def _states(self, waveform: Tensor) -> list[Tensor]:
+        """Return the hidden states `(1, num_frames, dim)` that the cut asks for, lowest first."""
+        least = self.receptive_field
+        if self.window is not None and self.context == "30s":
+            least = self.window.num_samples
+        padded = nn.functional.pad(waveform, (0, max(0, least - len(waveform))))
         frames: Tensor = self.convolutions(padded.unsqueeze(0)).transpose(1, 2)
         if self.stem is None or self.layers is None:
-            return frames[0]
+            return [frames]
         hidden = self.stem(frames, None)
         if self.freeze != "all":
-            last: Tensor = self.layers(hidden, None)
-            return last[0]
-        states = itertools.chain([hidden], self.layers.states(hidden))
-        return torch.cat([_mean_and_deviation(state) for state in states], dim=-1)
+            return [self.layers(hidden, None)]
+        *lower, last = itertools.chain([hidden], self.layers.states(hidden))
+        return [self._own(state, len(waveform)) for state in (*lower, self.final_norm(last))]
+
+    def _own(self, state: Tensor, num_samples: int) -> Tensor:
+        """Return the frames of the recording, without those of the silence behind it."""
+        if self.window is None or self.context == "own":
+            return state
+        samples_per_frame = self.window.num_samples // self.window.num_frames
+        return state[:, : max(1, (num_samples + samples_per_frame // 2) // samples_per_frame)]
 
 
 class Suffix(nn.Module):
@@ -205,6 +238,7 @@ class Suffix(nn.Module):
             gradient_checkpointing=gradient_checkpointing,
         )
         self.final_norm = model.encoder.layer_norm if _has_final_norm(model) else nn.Identity()
+        self.window = _window_of(model)
         self.train()  # as every module is when it is made; the checkpoint was loaded to evaluate
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
@@ -215,6 +249,20 @@ class Suffix(nn.Module):
             lengths: Valid frames per row `(batch,)`; what lies beyond them in the result
                 has no meaning.
         """
+        if self.window is None or frames.shape[1] <= self.window.num_frames:
+            return self._of_pieces(frames, lengths)
+        num_frames, piece = frames.shape[1], self.window.num_frames
+        padded = nn.functional.pad(frames, (0, 0, 0, -num_frames % piece))
+        pieces = padded.unflatten(1, (-1, piece))
+        starts = torch.arange(pieces.shape[1], device=lengths.device) * piece
+        left = (lengths.unsqueeze(1) - starts).clamp(0, piece)
+        heard = left > 0
+        states = frames.new_zeros(*pieces.shape[:3], self.output_dim)
+        states[heard] = self._of_pieces(pieces[heard], left[heard]).to(states.dtype)
+        return states.flatten(1, 2)[:, :num_frames]
+
+    def _of_pieces(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Return the last hidden states of what is heard at once."""
         valid = None
         if bool((lengths < frames.shape[1]).any()):
             valid = valid_frames(lengths, frames.shape[1])
@@ -256,6 +304,11 @@ def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
 def _has_final_norm(model: SpeechNetwork) -> bool:
     """Whether layers normalise their input and the last output is normalised once more."""
     return bool(getattr(model.config, "do_stable_layer_norm", False))
+
+
+def _window_of(model: SpeechNetwork) -> Window | None:
+    found: Window | None = getattr(model, "window", None)
+    return found
 
 
 def _num_frozen_layers(model: SpeechNetwork, freeze: Freeze) -> int:

@@ -176,25 +176,29 @@ def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
     """Return a model's trainable parameters in groups that are optimised alike.
 
     Args:
-        model: Its parameters, and how deep each lies.
-        recipe: `weight_decay`, which only matrices get, and the rates of pretrained layers.
+        model: Its parameters, how deep each lies, and which of them weigh frozen layers.
+        recipe: `weight_decay`, which only matrices get, and the rates of pretrained layers
+            and of the weights of frozen ones.
 
     Returns:
         Groups for an optimiser, the fresh weights first; `rate` is a group's share of the
         learning rate.
     """
-    groups: dict[tuple[int, bool], list[Tensor]] = {}
+    groups: dict[tuple[int, bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            key = (model.parameter_depth(name), parameter.ndim < 2)
+            depth, is_vector = model.parameter_depth(name), parameter.ndim < 2
+            key = (depth, is_vector, model.weighs_layers(name))
             groups.setdefault(key, []).append(parameter)
     return [
         {
             "params": members,
             "weight_decay": 0.0 if is_vector else recipe.weight_decay,
-            "rate": depth_factor(depth, recipe),
+            "rate": recipe.layer_weights_rate if weighs_layers else depth_factor(depth, recipe),
         }
-        for (depth, is_vector), members in sorted(groups.items(), key=lambda item: item[0])
+        for (depth, is_vector, weighs_layers), members in sorted(
+            groups.items(), key=lambda item: item[0]
+        )
     ]
 
 

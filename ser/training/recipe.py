@@ -41,6 +41,9 @@ class Recipe(Section):
         pretrained_rate: Learning rate of pretrained weights, as a share of
             `learning_rate`, which is that of fresh ones.
         layer_decay: Each pretrained layer learns this many times as fast as the one above.
+        layer_weights_rate: Learning rate of the weights of frozen layers, as a multiple of
+            `learning_rate`. They are a handful of numbers, which the small rate that suits a
+            head of thousands would leave where they began.
     """
 
     num_epochs: int = Field(20, ge=1)
@@ -59,6 +62,7 @@ class Recipe(Section):
     bin_mask_share: float = Field(0.1, gt=0.0, le=1.0)
     pretrained_rate: float = Field(1.0, gt=0.0, le=1.0)
     layer_decay: float = Field(1.0, gt=0.0, le=1.0)
+    layer_weights_rate: float = Field(1.0, gt=0.0, le=1000.0)
 
 
 class TrainingParams(Section):

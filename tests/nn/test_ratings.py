@@ -29,6 +29,9 @@ class MeanModel(Network):
     def parameter_depth(self, name):
         return {"head.weight": 2, "head.bias": 1}[name]
 
+    def weighs_layers(self, name):
+        return name == "head.bias"
+
     def layer_weights(self):
         return [0.25, 0.75]
 

@@ -22,9 +22,9 @@ from ser.params import ComponentParams
 from ser.pretrained import checkpoints
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 from ser.pretrained.checkpoints import Preprocessing
-from ser.pretrained.transformer import Prefix
+from ser.pretrained.transformer import Context, Prefix
 
-NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm")
+NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm", "whisper")
 
 
 class Params(ComponentParams):
@@ -76,6 +76,18 @@ class Params(ComponentParams):
         return self
 
 
+class WhisperParams(Params):
+    """Params of Whisper, which hears thirty seconds at a time.
+
+    Args:
+        context: `own` encodes each recording at its own length, `30s` fills it up with
+            silence as in Whisper's training: ten times the arithmetic for a recording of
+            three seconds. Longer ones are encoded in pieces of 30 s either way.
+    """
+
+    context: Context = "own"
+
+
 class SpeechTransformerExtractor:
     """Waveform -> frames of a frozen prefix.
 
@@ -124,8 +136,10 @@ def normalised(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 def params_class(architecture: Architecture) -> type[Params]:
     """Return the params of one feature, whose published checkpoint is their default."""
 
-    class FamilyParams(Params):
-        __doc__ = Params.__doc__
+    base = WhisperParams if architecture == "whisper" else Params
+
+    class FamilyParams(base):  # type: ignore[valid-type, misc]
+        __doc__ = base.__doc__
         published: ClassVar[tuple[str, str] | None] = ARCHITECTURES[architecture].published
 
     return FamilyParams
@@ -144,7 +158,7 @@ def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> 
         ParamsError: It was trained at another sampling rate, or has too few layers.
     """
     folder = checkpoints.locate(params.checkpoint, params.revision)
-    preprocessing = checkpoints.read_preprocessing(folder)
+    preprocessing = checkpoints.read_preprocessing(folder, architecture)
     if sampling_rate != preprocessing.sampling_rate:
         raise ParamsError(
             f"audio.sampling_rate is {sampling_rate}, but features.{architecture} needs "
@@ -152,7 +166,11 @@ def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> 
         )
     use_gpu = params.device == "auto" and torch.cuda.is_available()
     return SpeechTransformerExtractor(
-        Prefix(checkpoints.load(folder, architecture), params.freeze),
+        Prefix(
+            checkpoints.load(folder, architecture),
+            params.freeze,
+            params.context if isinstance(params, WhisperParams) else "own",
+        ),
         preprocessing,
         device=torch.device("cuda" if use_gpu else "cpu"),
         dtype=params.dtype,
