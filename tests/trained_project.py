@@ -1,4 +1,4 @@
-"""A small project that has run: four cells, a model each, tracked in a store of its own."""
+"""A small project that has run: five cells, a model each, tracked in a store of its own."""
 
 import shutil
 from pathlib import Path
@@ -15,6 +15,7 @@ PARAMS = """
 synthetic_weights:
   wav2vec2: {architecture: wav2vec2, hidden_size: 16, num_layers: 2, conv_dim: 8}
   hubert: {architecture: hubert, hidden_size: 16, num_layers: 2, conv_dim: 8, norm: layer, seed: 1}
+  whisper: {architecture: whisper, hidden_size: 16, num_layers: 2}
 corpus: {name: csv, synthetic: true, max_rejected: 0}
 split: {protocol: session}
 audio: {sampling_rate: 16000}
@@ -23,37 +24,45 @@ features:
   logmel: {}
   wav2vec2: {checkpoint: data/weights/wav2vec2, freeze: 1, dtype: float16}
   hubert: {checkpoint: data/weights/hubert, freeze: all}
+  whisper: {checkpoint: data/weights/whisper, freeze: 1}
 models:
   lstm: {hidden_size: 8, num_layers: 1, embedding_dim: 8}
   vggish: {width: 0.03125, batch_norm: true, embedding_dim: 8}
   wav2vec2: {embedding_dim: 8, hidden_dropout: 0.0}
   hubert: {embedding_dim: 8}
+  whisper: {embedding_dim: 8, pooling: attention, attention_heads: 2}
 losses:
   cross_entropy: {}
   label_smoothing: {}
   focal: {}
   aam: {warmup_epochs: 1}
+  ccc: {}
 recipes:
   lstm: {num_epochs: 2, batch_size: 8, learning_rate: 0.01}
   vggish: {num_epochs: 1, batch_size: 8}
   wav2vec2: {num_epochs: 1, batch_size: 8}
   hubert: {num_epochs: 1, batch_size: 8}
+  whisper: {num_epochs: 1, batch_size: 8}
 training: {seeds: [0], device: cpu}
-extracted: {mfcc: {}, logmel: {}, wav2vec2: {weights: wav2vec2}, hubert: {weights: hubert}}
+extracted:
+  {mfcc: {}, logmel: {}, wav2vec2: {weights: wav2vec2}, hubert: {weights: hubert},
+   whisper: {weights: whisper}}
 baselines: {feature: mfcc}
 cells:
   lstm-aam: {model: lstm, loss: aam, feature: mfcc}
   vggish-cross_entropy: {model: vggish, loss: cross_entropy, feature: logmel}
   wav2vec2-focal: {model: wav2vec2, loss: focal, feature: wav2vec2}
   hubert-label_smoothing: {model: hubert, loss: label_smoothing, feature: hubert}
+  whisper-ccc: {model: whisper, loss: ccc, feature: whisper}
 """
 
-WEIGHTS = ("wav2vec2", "hubert")
+WEIGHTS = ("wav2vec2", "hubert", "whisper")
 CELLS = {
     "lstm-aam": "mfcc",
     "vggish-cross_entropy": "logmel",
     "wav2vec2-focal": "wav2vec2",
     "hubert-label_smoothing": "hubert",
+    "whisper-ccc": "whisper",
 }
 
 

@@ -5,8 +5,8 @@ its own order. The cut (`freeze`) is `feature_encoder` (above the convolutions),
 of transformer layers (above these), or `all` (nothing is left but a choice of layers).
 
 Hidden state 0 is the input of the first transformer layer, hidden state i the output of
-layer i, before the final normalisation that some checkpoints have. Of all layers frozen,
-Whisper's last state is normalised. So transformers returns it under `output_hidden_states`.
+layer i, before the final normalisation that some checkpoints have; Whisper's last one is
+normalised. transformers returns the same under `output_hidden_states`.
 
 A network that hears a window at a time (Whisper: 30 s) gets longer recordings in pieces,
 each on its own; their frames stand one after the other.
@@ -152,8 +152,7 @@ class Prefix(nn.Module):
         self.stem = Stem(model) if has_layers else None
         self.layers = Layers(model, 0, num_layers) if has_layers else None
         self.window = _window_of(model)
-        # Whisper's last state is handed out normalised, that of the others is not.
-        is_normalised = freeze == "all" and self.window is not None
+        is_normalised = has_layers and _hands_out_normalised(model, num_layers)
         self.final_norm = model.encoder.layer_norm if is_normalised else nn.Identity()
         self.num_bins = _num_bins(model.config, freeze)
         self.receptive_field = receptive_field(model.config.conv_kernel, model.config.conv_stride)
@@ -194,7 +193,7 @@ class Prefix(nn.Module):
             return [frames]
         hidden = self.stem(frames, None)
         if self.freeze != "all":
-            return [self.layers(hidden, None)]
+            return [self.final_norm(self.layers(hidden, None))]
         *lower, last = itertools.chain([hidden], self.layers.states(hidden))
         return [self._own(state, len(waveform)) for state in (*lower, self.final_norm(last))]
 
@@ -237,7 +236,8 @@ class Suffix(nn.Module):
             model.config.num_hidden_layers,
             gradient_checkpointing=gradient_checkpointing,
         )
-        self.final_norm = model.encoder.layer_norm if _has_final_norm(model) else nn.Identity()
+        is_left = _has_final_norm(model) and not _hands_out_normalised(model, first)
+        self.final_norm = model.encoder.layer_norm if is_left else nn.Identity()
         self.window = _window_of(model)
         self.train()  # as every module is when it is made; the checkpoint was loaded to evaluate
 
@@ -304,6 +304,11 @@ def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
 def _has_final_norm(model: SpeechNetwork) -> bool:
     """Whether layers normalise their input and the last output is normalised once more."""
     return bool(getattr(model.config, "do_stable_layer_norm", False))
+
+
+def _hands_out_normalised(model: SpeechNetwork, num_layers: int) -> bool:
+    """Whether the state after so many layers is normalised: Whisper's last, no other's."""
+    return _window_of(model) is not None and num_layers == model.config.num_hidden_layers
 
 
 def _window_of(model: SpeechNetwork) -> Window | None:

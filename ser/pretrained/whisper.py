@@ -27,7 +27,7 @@ WINDOW, HOP, CHUNK_S = 400, 160, 30
 SAMPLING_RATE = 16000
 
 #: Encoder's tensors in a published checkpoint, which holds the decoder, too -> in the encoder.
-KEY_MAPPING = {r"^(model\.)?encoder\.": ""}
+KEY_MAPPING = {r"^model\.encoder\.": "", r"^encoder\.": ""}
 
 
 class LogMel(nn.Module):
@@ -63,11 +63,8 @@ class LogMel(nn.Module):
         spectrum = torch.stft(
             waveforms[0], WINDOW, HOP, window=self.window, return_complex=is_complex
         )
-        if is_complex:
-            power = spectrum[:, :-1].abs() ** 2
-        else:
-            power = spectrum[:, :-1].square().sum(-1)
-        levels = torch.clamp(self.filters @ power.contiguous(), min=1e-10).log10()
+        lengths = spectrum[:, :-1].abs() if is_complex else spectrum[:, :-1].norm(dim=-1)
+        levels = torch.clamp(self.filters @ (lengths**2).contiguous(), min=1e-10).log10()
         levels = torch.maximum(levels, levels.max() - 8.0)
         return ((levels + 4.0) / 4.0).unsqueeze(0)
 
@@ -86,7 +83,10 @@ class FrontEnd(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Return `(1, hidden_size, num_frames)` of `(1, num_samples)`, a frame every 20 ms."""
-        hidden = nn.functional.gelu(self.conv1(self.log_mel(waveforms)))
+        mels = self.log_mel(waveforms)
+        # The published encoder sees an even number of mel frames, of which it makes half as many.
+        mels = nn.functional.pad(mels, (0, mels.shape[2] % 2))
+        hidden = nn.functional.gelu(self.conv1(mels))
         return nn.functional.gelu(self.conv2(hidden))
 
 
@@ -124,17 +124,22 @@ class Sizes:
         self.do_stable_layer_norm = True
 
 
-class Transformer:
-    """The transformer of an encoder, above its convolutions; see `ser.pretrained._published`."""
+class Transformer(nn.Module):
+    """The transformer of an encoder, above its convolutions; see `ser.pretrained._published`.
+
+    Args:
+        encoder: A model of transformers.
+    """
 
     def __init__(self, encoder: WhisperEncoder) -> None:
+        super().__init__()
         self.pos_conv_embed: nn.Module = Positions(encoder.embed_positions)
         self.layer_norm: nn.Module = encoder.layer_norm
         self.dropout: nn.Module = nn.Dropout(float(encoder.config.dropout))
         self.layers: nn.ModuleList = encoder.layers
 
 
-class WhisperNetwork:
+class WhisperNetwork(nn.Module):
     """An encoder as a `ser.pretrained._published.SpeechNetwork`.
 
     Args:
@@ -142,7 +147,7 @@ class WhisperNetwork:
     """
 
     def __init__(self, encoder: WhisperEncoder) -> None:
-        self._encoder = encoder
+        super().__init__()
         self.config = Sizes(encoder.config)
         self.name_or_path = str(encoder.name_or_path)
         self.feature_extractor: nn.Module = FrontEnd(encoder)
@@ -150,7 +155,10 @@ class WhisperNetwork:
         self.encoder = Transformer(encoder)
         num_frames = int(encoder.config.max_source_positions)
         self.window = Window(num_samples=2 * HOP * num_frames, num_frames=num_frames)
+        # A plain tuple: its modules are this one's own and must not be listed twice.
+        self._published = (encoder,)
+        self.eval()
 
     def save_pretrained(self, save_directory: Path, /) -> object:
         """Write config.json and model.safetensors of the encoder into a folder."""
-        return self._encoder.save_pretrained(save_directory)
+        return self._published[0].save_pretrained(save_directory)

@@ -106,7 +106,8 @@ def export(bundle: Path, out: Path) -> Parity:
         How well they agree, on seeded noise of several lengths.
 
     Raises:
-        BundleError: The package `onnx` or `onnxruntime` is missing.
+        BundleError: The package `onnx` or `onnxruntime` is missing, or the bundle answers for
+            longer windows than its network hears at once.
     """
     try:
         import onnx  # noqa: F401 (torch writes by it)
@@ -117,6 +118,7 @@ def export(bundle: Path, out: Path) -> Parity:
             f"`pip install -c constraints.txt {error.name}`"
         ) from error
     predictor = Predictor.load(bundle)
+    _require_one_piece(predictor)
     kind = _input_of(predictor)
     signals = _signals(predictor.sampling_rate)
     inputs = [_graph_input(predictor, kind, signal) for signal in signals]
@@ -147,6 +149,21 @@ def _difference(found: NDArray[np.float32], expected: NDArray[np.float64]) -> fl
     least = np.finfo(np.float32).tiny
     pair = (np.log(np.maximum(values, least)) for values in (found, expected))
     return float(np.abs(np.subtract(*pair)).max())
+
+
+def _require_one_piece(predictor: Predictor) -> None:
+    """Raise BundleError where a window would be cut in pieces: a graph cannot do that."""
+    if not isinstance(predictor.extractor, SpeechTransformerExtractor):
+        return
+    heard = predictor.extractor.prefix.window
+    longest = predictor.bundle.answering.window_s
+    if heard is not None and longest * predictor.sampling_rate > heard.num_samples:
+        raise BundleError(
+            f"the bundle answers for windows of {longest:g} s, but its network hears "
+            f"{heard.num_samples / predictor.sampling_rate:g} s at once, and a graph cannot cut; "
+            f"register it again with serving.window_s: "
+            f"{heard.num_samples / predictor.sampling_rate:g} or less"
+        )
 
 
 def _input_of(predictor: Predictor) -> Input:

@@ -14,4 +14,4 @@ def make(name, case, folder):
     freeze = FREEZE.get(case, case)
     pooling = {"first_layer": "stats", "all_but_the_pooling": "attention"}.get(case, "mean")
     params = Params(pooling=pooling, gradient_checkpointing=case == "first_layer")
-    return params, feature_of(name, checkpoint, freeze, num_bins_of(freeze))
+    return params, feature_of(name, checkpoint, freeze, num_bins_of(freeze, name))

@@ -11,6 +11,7 @@ from ser import components
 from ser.batch import FeatureSpec
 from ser.errors import ParamsError, WeightsError
 from ser.models.speech_transformer import LayerMixture
+from ser.nn.ratings import RatedModel
 from ser.pretrained.architectures import ARCHITECTURES
 from ser.training.fit import parameter_groups
 from ser.training.recipe import Recipe
@@ -68,9 +69,8 @@ def test_the_untrained_embedding_is_the_mean_of_the_whole_model(architecture, tm
     module = components.load("ser.models", architecture)
     samples = waveforms(6000, 3000, 400)
     whole = whole_model(tmp_path)
-    expected = torch.stack(
-        [outputs_of(whole, normalised(s)).last_hidden_state[0].mean(dim=0) for s in samples]
-    )
+    heard = [normalised(s) if ARCHITECTURES[architecture].is_normalised else s for s in samples]
+    expected = torch.stack([outputs_of(whole, s).last_hidden_state[0].mean(dim=0) for s in heard])
     for freeze in CUTS[:-1]:
         batch, lengths, feature = extracted(architecture, tmp_path, freeze, samples)
         params = module.Params(pooling="mean", embedding_dim=None)
@@ -187,7 +187,27 @@ def test_deeper_layers_learn_more_slowly(checkpoint, large, norm):
     fresh = {n for n, _ in model.named_parameters() if model.parameter_depth(n) == 0}
     assert {name.split(".")[0] for name in fresh} == {"embedding", "head"}
     mixture = build(checkpoint if norm == "group" else large, "all")
+    assert {model.weighs_layers(name) for name, _ in model.named_parameters()} == {False}
     assert {mixture.parameter_depth(name) for name, _ in mixture.named_parameters()} == {0}
+
+
+def test_the_weights_of_layers_learn_at_a_rate_of_their_own(checkpoint):
+    mixture = build(checkpoint, "all")
+    recipe = Recipe(layer_weights_rate=50.0, pretrained_rate=0.1, weight_decay=0.3)
+    (group,) = (g for g in parameter_groups(mixture, recipe) if g["rate"] == 50.0)
+    assert [p is mixture.body.scores for p in group["params"]] == [True]
+    assert group["weight_decay"] == 0.0
+    others = [g["rate"] for g in parameter_groups(mixture, recipe) if g is not group]
+    assert set(others) == {1.0, 50.0}
+    rated = RatedModel(mixture, 3)
+    assert [name for name, _ in rated.named_parameters() if rated.weighs_layers(name)] == [
+        "model.body.scores"
+    ]
+
+
+def test_heads_that_do_not_divide_the_width_are_refused(checkpoint):
+    with pytest.raises(ParamsError, match=r"attention_heads is 5, which does not divide .* 32"):
+        build(checkpoint, 1, pooling="attention", attention_heads=5)
 
 
 def test_pooling_by_attention_is_fresh(checkpoint):

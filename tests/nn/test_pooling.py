@@ -36,6 +36,19 @@ def test_pooling_equals_a_loop_over_valid_frames(name):
     )
 
 
+def test_every_head_pools_its_own_share_of_a_frame():
+    torch.manual_seed(0)
+    frames, lengths = torch.randn(3, 10, 6), torch.tensor([10, 4, 1])
+    pooling = build_pooling("attention", 6, attention_heads=2)
+    pooled = pooling(frames, lengths)
+    for head, share in enumerate((slice(0, 3), slice(3, 6))):
+        alone = build_pooling("attention", 3)
+        with torch.no_grad():
+            alone.score.weight.copy_(pooling.score.weight[head : head + 1])
+        expected = loops("attention", frames[..., share], lengths, alone)
+        torch.testing.assert_close(pooled[:, share], expected, atol=FORMULA, rtol=FORMULA)
+
+
 def test_a_single_frame_has_a_finite_gradient():
     frames = torch.randn(1, 1, 3, requires_grad=True)
     build_pooling("stats", 3)(frames, torch.tensor([1])).sum().backward()

@@ -68,6 +68,9 @@ def test_it_keeps_the_promises_of_the_model(model):
     assert model.origin == "a checkpoint"
     assert model.num_ratings == 3
     assert model.layer_weights() == [0.25, 0.75]
+    assert [name for name, _ in model.named_parameters() if model.weighs_layers(name)] == [
+        "model.head.bias"
+    ]
     assert model.prototypes() is None
     depths = {name: model.parameter_depth(name) for name, _ in model.named_parameters()}
     assert depths == {

@@ -17,6 +17,7 @@ VARIANTS = (
     ("wavlm", "group"),
     ("wavlm", "layer"),
     ("data2vec_audio", "layer"),
+    ("whisper", "layer"),
 )
 NUM_LAYERS = 3
 CUTS = ("feature_encoder", *range(1, NUM_LAYERS + 1), "all")
@@ -62,11 +63,56 @@ def waveforms(*num_samples, seed=0):
     return [(0.1 + 0.3 * rng.normal(size=size)).astype(np.float32) for size in num_samples]
 
 
+class WholeWhisper:
+    """Whisper's encoder as transformers runs it: published features, then as many positions.
+
+    Transformers' encoder takes thirty seconds only, unless its table of positions is shorter.
+    """
+
+    def __init__(self, folder):
+        from transformers import WhisperFeatureExtractor
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        self.prepare = WhisperFeatureExtractor.from_pretrained(folder)
+        self.encoder = WhisperEncoder.from_pretrained(folder).eval()
+
+    def named_parameters(self):
+        return [(f"encoder.{name}", value) for name, value in self.encoder.named_parameters()]
+
+    def mels(self, waveform, padding="do_not_pad"):
+        features = self.prepare(
+            waveform, sampling_rate=16000, padding=padding, return_tensors="pt"
+        ).input_features
+        # The second convolution has its stride of two: it pads an odd number by a zero itself.
+        return torch.nn.functional.pad(features, (0, features.shape[2] % 2))
+
+    def __call__(self, waveforms, *, padding="do_not_pad", **options):
+        mels = self.mels(waveforms[0].numpy(), padding)
+        encoder, num_frames = self.encoder, mels.shape[2] // 2
+        table, encoder.embed_positions.weight = (
+            encoder.embed_positions.weight,
+            torch.nn.Parameter(encoder.embed_positions.weight[:num_frames], requires_grad=False),
+        )
+        encoder.embed_positions.num_embeddings = num_frames
+        encoder.config.max_source_positions = num_frames
+        try:
+            return encoder(mels, **options)
+        finally:
+            encoder.embed_positions.weight = table
+
+    def feature_extractor(self, waveforms):
+        """The output of the convolutions `(1, hidden_size, num_frames)`."""
+        hidden = self.encoder.conv1(self.mels(waveforms[0].numpy()))
+        return torch.nn.functional.gelu(self.encoder.conv2(torch.nn.functional.gelu(hidden)))
+
+
 def whole_model(folder):
     """The checkpoint as transformers itself loads it."""
-    from transformers import AutoModel
+    from transformers import AutoConfig, AutoModel
 
     with checkpoints.without_progress_bars():
+        if AutoConfig.from_pretrained(folder).model_type == "whisper":
+            return WholeWhisper(folder)
         return AutoModel.from_pretrained(folder).eval()
 
 
@@ -102,7 +148,8 @@ def feature_of(architecture, folder, freeze, num_bins):
     return FeatureSpec(architecture, num_bins, params, checkpoints.digest(folder))
 
 
-def num_bins_of(freeze):
+def num_bins_of(freeze, architecture="hubert"):
     """Width of the frames of a checkpoint of `write_checkpoint`."""
-    widths = {"feature_encoder": 16, "all": 2 * (NUM_LAYERS + 1) * 32}
+    convolved = 32 if architecture == "whisper" else 16
+    widths = {"feature_encoder": convolved, "all": 2 * (NUM_LAYERS + 1) * 32}
     return widths.get(freeze, 32)

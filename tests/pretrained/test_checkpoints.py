@@ -211,13 +211,19 @@ def test_the_origin_names_what_the_weights_are(copied, hubert, monkeypatch):
 def test_preprocessing_is_read_from_the_checkpoint(copied):
     path = copied / "preprocessor_config.json"
     path.write_text('{"do_normalize": false, "sampling_rate": 8000}')
-    assert checkpoints.read_preprocessing(copied) == checkpoints.Preprocessing(8000, False)
+    assert checkpoints.read_preprocessing(copied, "hubert") == checkpoints.Preprocessing(
+        8000, False
+    )
     path.unlink()
-    assert checkpoints.read_preprocessing(copied) == checkpoints.Preprocessing(16000, True)
+    assert checkpoints.read_preprocessing(copied, "hubert") == checkpoints.Preprocessing(
+        16000, True
+    )
 
 
 def test_a_pickle_as_the_base_checkpoints_are_published_loads_to_the_same_model(variant, tmp_path):
     architecture, folder = variant
+    if architecture == "whisper":
+        return  # it is published with a decoder: tests/pretrained/test_whisper.py
     published = write_as_published(tmp_path / "published", folder, architecture)
     (samples,) = waveforms(4000)
     loaded = checkpoints.load(published, architecture)
@@ -306,7 +312,10 @@ def test_dropouts_can_be_set(variant):
     ]
     assert set(rates[1]) == {0.25}
     assert set(rates[0]) != {0.25}
-    assert changed.encoder.layers[0].attention.dropout == 0.25
+    layer = changed.encoder.layers[0]
+    assert (layer.self_attn if architecture == "whisper" else layer.attention).dropout == 0.25
+    if architecture == "whisper":
+        assert (layer.dropout, layer.activation_dropout) == (0.25, 0.25)
 
 
 def test_loading_shows_no_progress_and_leaves_the_setting_alone(hubert, capsys):

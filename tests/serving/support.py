@@ -48,14 +48,14 @@ def assert_same_logits(probabilities, expected):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=ROUNDINGS * EPS * size)
 
 
-def write_bundle(cell, folder, *, fold=None, limits=None):
+def write_bundle(cell, folder, *, fold=None, limits=None, params=None):
     """Pack a cell of the trained project; give the folder and the run that it is from."""
     trained = TrainedCell(Project(), cell)
     record = packing.choose(trained, fold=fold)
     source = packing.source_of_fold(
         trained,
         record,
-        params=ServingParams(),
+        params=params or ServingParams(),
         limits=(limits or InputLimits()).model_dump(mode="json"),
     )
     bundles.write(source, folder)

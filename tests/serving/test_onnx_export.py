@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from ser.batch import FeatureSpec
+from ser.errors import BundleError
 from ser.features.dataset import Statistics
 from ser.features.extractors import logmel
 from ser.models import vggish
 from ser.nn.ratings import RatedModel
+from ser.registry.bundle import ServingParams
 from ser.serving import onnx_export
 from tests.rounding import FORMULA, NETWORK
 from tests.serving.support import RATE, speech, write_bundle
@@ -22,6 +24,7 @@ INPUTS = {
     "lstm-aam": "frames",
     "vggish-cross_entropy": "patches",
     "wav2vec2-focal": "waveform",
+    "whisper-ccc": "waveform",
     "hubert-label_smoothing": "waveform",
 }
 
@@ -52,6 +55,14 @@ def test_parity_is_measured_and_not_taken_for_granted(trained, tmp_path, monkeyp
 
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", wrong)
     assert onnx_export.export(folder, tmp_path / "onnx").difference > 100 * LOGITS_WITHIN
+
+
+def test_windows_longer_than_the_network_hears_at_once_are_refused(trained, tmp_path):
+    params = ServingParams(window_s=31.0)
+    folder, _ = write_bundle("whisper-ccc", tmp_path / "bundle", params=params)
+    with pytest.raises(BundleError, match=r"windows of 31 s, but its network hears 30 s at once"):
+        onnx_export.export(folder, tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
 
 
 def test_the_graph_alone_gives_probabilities(trained, tmp_path):

@@ -135,7 +135,6 @@ def normalised(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 @cache
 def params_class(architecture: Architecture) -> type[Params]:
     """Return the params of one feature, whose published checkpoint is their default."""
-
     base = WhisperParams if architecture == "whisper" else Params
 
     class FamilyParams(base):  # type: ignore[valid-type, misc]
