@@ -74,9 +74,10 @@ class AttentionPooling(nn.Module):
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Return the weighted mean `(batch, dim)`."""
         mask = valid_frames(lengths, frames.shape[1]).unsqueeze(-1)
-        shares = frames.masked_fill(~mask, 0.0).unflatten(-1, (self.num_heads, -1))
+        shares = frames.masked_fill(~mask, 0.0).view(*frames.shape[:2], self.num_heads, -1)
         scores = (shares * self.score.weight).sum(dim=-1).masked_fill(~mask, float("-inf"))
-        weights = scores.softmax(dim=1).unsqueeze(-1)  # (batch, num_frames, num_heads, 1)
+        # Over time, for each head: `(batch, num_frames, num_heads, 1)`.
+        weights: Tensor = scores.softmax(dim=1).unsqueeze(-1)
         return (shares * weights).sum(dim=1).flatten(1)
 
 

@@ -249,17 +249,18 @@ def load(
         for name in ("hidden", "attention", "activation", "feat_proj"):
             setattr(config, f"{name}_dropout", dropout)
         config.dropout = dropout  # what Whisper calls that of its hidden states
-    encoder_alone = {"key_mapping": whisper.KEY_MAPPING} if architecture == "whisper" else {}
+    is_whisper = architecture == "whisper"
+    kind: Any = WhisperEncoder if is_whisper else AutoModel
     try:
         with without_progress_bars():
-            model, report = (WhisperEncoder if encoder_alone else AutoModel).from_pretrained(
+            model, report = kind.from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,
                 attn_implementation=ARCHITECTURES[architecture].attention,
                 use_safetensors=_weights_name(folder) == SAFETENSORS,
                 output_loading_info=True,
-                **encoder_alone,
+                key_mapping=whisper.KEY_MAPPING if is_whisper else None,
             )
     except (SafetensorError, *_DAMAGED) as error:
         raise WeightsError(
@@ -271,8 +272,8 @@ def load(
             f"{folder / _weights_name(folder)}: {len(missing)} tensors are missing, which would "
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
-    network: SpeechNetwork = model.eval()
-    return whisper.WhisperNetwork(model) if encoder_alone else network
+    network: SpeechNetwork = whisper.WhisperNetwork(model) if is_whisper else model.eval()
+    return network
 
 
 def _cached(checkpoint: str, revision: str) -> Path | None:

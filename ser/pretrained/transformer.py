@@ -180,7 +180,7 @@ class Prefix(nn.Module):
         """Return what the network hears at once."""
         if self.window is None or len(waveform) <= self.window.num_samples:
             return (waveform,)
-        return waveform.split(self.window.num_samples)
+        return torch.split(waveform, self.window.num_samples)
 
     def _states(self, waveform: Tensor) -> list[Tensor]:
         """Return the hidden states `(1, num_frames, dim)` that the cut asks for, lowest first."""
@@ -253,7 +253,7 @@ class Suffix(nn.Module):
             return self._of_pieces(frames, lengths)
         num_frames, piece = frames.shape[1], self.window.num_frames
         padded = nn.functional.pad(frames, (0, 0, 0, -num_frames % piece))
-        pieces = padded.unflatten(1, (-1, piece))
+        pieces = padded.view(len(padded), -1, piece, padded.shape[2])
         starts = torch.arange(pieces.shape[1], device=lengths.device) * piece
         left = (lengths.unsqueeze(1) - starts).clamp(0, piece)
         heard = left > 0

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ser.pretrained._published import Window
+from ser.pretrained._published import Config, Encoder, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 #: Of the published feature extractor: samples of a window, samples between two, seconds heard.
@@ -39,6 +41,9 @@ class LogMel(nn.Module):
     Args:
         num_mels: 80, or 128 in the newest checkpoints.
     """
+
+    filters: Tensor
+    window: Tensor
 
     def __init__(self, num_mels: int) -> None:
         super().__init__()
@@ -119,8 +124,9 @@ class Sizes:
     def __init__(self, config: Any) -> None:
         self.hidden_size = int(config.d_model)
         self.num_hidden_layers = int(config.encoder_layers)
-        self.conv_dim = (self.hidden_size,)
-        self.conv_kernel, self.conv_stride = (WINDOW,), (HOP,)
+        self.conv_dim: Sequence[int] = (self.hidden_size,)
+        self.conv_kernel: Sequence[int] = (WINDOW,)
+        self.conv_stride: Sequence[int] = (HOP,)
         self.do_stable_layer_norm = True
 
 
@@ -148,11 +154,11 @@ class WhisperNetwork(nn.Module):
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
-        self.config = Sizes(encoder.config)
+        self.config: Config = Sizes(encoder.config)
         self.name_or_path = str(encoder.name_or_path)
         self.feature_extractor: nn.Module = FrontEnd(encoder)
         self.feature_projection: nn.Module = nn.Identity()
-        self.encoder = Transformer(encoder)
+        self.encoder: Encoder = Transformer(encoder)
         num_frames = int(encoder.config.max_source_positions)
         self.window = Window(num_samples=2 * HOP * num_frames, num_frames=num_frames)
         # A plain tuple: its modules are this one's own and must not be listed twice.

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from ser.batch import FeatureSpec
 from ser.pretrained import checkpoints, tiny
 from ser.pretrained.tiny import TinyCheckpoint
+from ser.pretrained.whisper import KEY_MAPPING
 
 #: Architecture and normalisation: all that a published checkpoint can be.
 VARIANTS = (
@@ -74,7 +75,9 @@ class WholeWhisper:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
         self.prepare = WhisperFeatureExtractor.from_pretrained(folder)
-        self.encoder = WhisperEncoder.from_pretrained(folder).eval()
+        self.encoder = WhisperEncoder.from_pretrained(
+            folder, dtype=torch.float32, key_mapping=KEY_MAPPING
+        ).eval()
 
     def named_parameters(self):
         return [(f"encoder.{name}", value) for name, value in self.encoder.named_parameters()]
