@@ -246,44 +246,6 @@ def test_what_opens_recordings_depends_on_the_corpus(tmp_path):
     assert opening == {"prepare", *(name for name in stages if name.startswith("extract@"))}
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of DVC, of its own library
-def test_a_linked_corpus_is_hashed_where_it_is_and_never_copied(tmp_path, monkeypatch):
-    """With the link and the .dvcignore of this checkout, and a stage that takes a moment."""
-    from dvc.repo import Repo
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site-cache"))
-    shipped = Project().shipped("emodb")
-    shipped.recordings.mkdir(parents=True)
-    for name in ("03a01Fa", "08a01Wb"):
-        (shipped.recordings / f"{name}.flac").write_text(name)
-    link = Project().raw("emodb")
-    link.parent.mkdir()
-    link.symlink_to((ROOT / link).readlink())
-    stage = {"cmd": "echo ran >> runs.txt", "deps": [link.as_posix()]}
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"prepare": stage}}), encoding="utf-8")
-    Repo.init(no_scm=True).close()
-    shutil.copy(ROOT / ".dvcignore", ".dvcignore")
-
-    def num_runs():
-        with Repo() as repo:
-            repo.reproduce()
-        return len(Path("runs.txt").read_text(encoding="utf-8").splitlines())
-
-    assert [num_runs(), num_runs()] == [1, 1]
-    (dependency,) = yaml.safe_load(Path("dvc.lock").read_text())["stages"]["prepare"]["deps"]
-    assert (dependency["nfiles"], dependency["size"]) == (2, 14)
-    shipped.readme.write_text("another word")
-    shipped.digests.write_text("")
-    assert num_runs() == 1
-    (shipped.recordings / "08a01Wb.flac").write_text("another sound")
-    assert [num_runs(), num_runs()] == [2, 2]
-    (shipped.recordings / "08a01Wb.flac").unlink()
-    assert num_runs() == 3
-    kept = [path for path in Path(".dvc/cache/files").rglob("*") if path.is_file()]
-    assert kept == []
-
-
 def test_every_program_says_what_it_writes(stages):
     for name, stage in stages.items():
         family, _, key = name.partition("@")

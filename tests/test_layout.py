@@ -2,8 +2,6 @@
 
 import ast
 import math
-import shutil
-import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -191,55 +189,6 @@ def test_only_the_demo_corpus_is_made_by_the_pipeline():
         content = yaml.safe_load(preset.read_text(encoding="utf-8"))
         made = ["demo"] if content["corpus"]["name"] == "demo" else []
         assert content["synthetic_corpora"] == made, preset.stem
-
-
-#: What is committed below `data/`, and some of what the pipeline and people put there.
-COMMITTED = {
-    "data/raw/emodb",
-    "data/shipped/emodb/README.md",
-    "data/shipped/emodb/flac/03a01Fa.flac",
-    "data/shipped/emodb/samples.sha256",
-    "data/untuned/none/README.md",
-    "data/weights/none/README.md",
-}
-MADE = {
-    "data/features/mfcc/meta.json",
-    "data/manifest.jsonl",
-    "data/raw/demo/a.wav",
-    "data/raw/iemocap/a.wav",
-    "data/shipped/.emodb.0123.part/a.flac",
-    "data/shipped/mine/a.flac",
-    "data/trained/lstm-focal/run.json",
-    "data/weights/tiny/config.json",
-}
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A folder with files of both kinds, and folders that `make clean` looks through."""
-    for name in (*COMMITTED - {"data/raw/emodb"}, *MADE):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "data/raw/emodb").symlink_to("../shipped/emodb")
-    for name in ("ser", "pipelines", "tests"):
-        (tmp_path / name).mkdir()
-    for name in ("Makefile", ".gitignore"):
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
-
-
-def test_git_keeps_what_ships_and_nothing_that_is_made(checkout):
-    subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
-    command = ["git", "ls-files", "--others", "--exclude-standard", "data"]
-    seen = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True)
-    assert set(seen.stdout.splitlines()) == COMMITTED
-
-
-def test_make_clean_keeps_what_ships(checkout):
-    subprocess.run(["make", "clean"], cwd=checkout, check=True, capture_output=True)
-    assert {name for name in COMMITTED if not (checkout / name).exists()} == set()
-    assert (checkout / "data/raw/emodb").readlink().as_posix() == "../shipped/emodb"
-    assert not (checkout / "data/features").exists()
 
 
 def test_tests_share_through_support_modules_and_never_through_test_modules():

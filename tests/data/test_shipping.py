@@ -70,6 +70,20 @@ def test_the_copy_has_the_same_bytes_every_time_and_takes_the_place_of_an_old_on
     assert content() == first
 
 
+def test_an_encoding_that_loses_something_is_refused_and_the_old_copy_stays(
+    published, copy, monkeypatch
+):
+    shipping.make(published, copy, params=PARTIAL)
+    write = soundfile.write
+    monkeypatch.setattr(
+        soundfile, "write", lambda path, data, *a, **k: write(path, data & ~1, *a, **k)
+    )
+    with pytest.raises(CorpusError, match="3 recordings .*03a01Fa, 08a01Wb, 14a07Na"):
+        shipping.make(published, copy, params=PARTIAL)
+    shipping.check(copy)
+    assert [path.name for path in copy.folder.parent.glob(".*")] == []
+
+
 def test_other_than_all_published_recordings_are_refused(published, copy):
     with pytest.raises(CorpusError, match="3 utterances, expected 535"):
         shipping.make(published, copy, params=emodb.Params())
