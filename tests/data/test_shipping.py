@@ -78,7 +78,7 @@ def test_an_encoding_that_loses_something_is_refused_and_the_old_copy_stays(
     monkeypatch.setattr(
         soundfile, "write", lambda path, data, *a, **k: write(path, data & ~1, *a, **k)
     )
-    with pytest.raises(CorpusError, match="3 recordings .*03a01Fa, 08a01Wb, 14a07Na"):
+    with pytest.raises(CorpusError, match=r"3 recordings .*03a01Fa, 08a01Wb, 14a07Na"):
         shipping.make(published, copy, params=PARTIAL)
     shipping.check(copy)
     assert [path.name for path in copy.folder.parent.glob(".*")] == []
