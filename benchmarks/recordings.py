@@ -1,4 +1,4 @@
-"""The recordings that benchmarks run on: EmoDB where it is, else the generated demo corpus."""
+"""The recordings that benchmarks run on: EmoDB, or the generated demo corpus where asked for."""
 
 import atexit
 import os
@@ -14,6 +14,7 @@ from ser.data.corpora import demo, emodb
 from ser.data.corpora._base import CorpusParams
 from ser.data.demo import plan, release
 from ser.errors import CorpusError
+from ser.project import Project
 from ser.utterance import Parsed, Utterance
 
 _PER_CELL_QUICK = 2
@@ -46,7 +47,7 @@ class Recordings:
 
 
 def load(*, quick: bool) -> Recordings:
-    """Return EmoDB if it is in `SER_EMODB` or beside the project, else the demo corpus.
+    """Return EmoDB, the copy that ships with the project unless `SER_EMODB` names another.
 
     Args:
         quick: A few utterances of each session and emotion instead of all. An empty
@@ -59,7 +60,7 @@ def load(*, quick: bool) -> Recordings:
     params: CorpusParams
     if root is not None:
         params = emodb.Params()
-        parsed = emodb.build(params).parse(root)
+        parsed = _parse_emodb(params, root)
     else:
         params = _demo_params(quick=quick)
         root = _demo_root(params.utterances_per_session)
@@ -70,21 +71,20 @@ def load(*, quick: bool) -> Recordings:
 
 
 def emodb_root() -> Path | None:
-    """Return EmoDB's folder, or None where the demo corpus is to be used.
-
-    Raises:
-        CorpusError: `SER_EMODB` names a folder that is not EmoDB.
-    """
-    said = os.environ.get("SER_EMODB")
-    if said is None:
-        beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "emodb"
-        return beside if (beside / "wav").is_dir() else None
-    if said and not (Path(said) / "wav").is_dir():
-        raise CorpusError(
-            f"SER_EMODB is {said!r}, where there is no wav/; name EmoDB's folder, or nothing "
-            f"(SER_EMODB=) for the demo corpus"
-        )
+    """Return EmoDB's folder, or None where the demo corpus is to be used."""
+    shipped = Project(Path(__file__).resolve().parents[1]).shipped("emodb").folder
+    said = os.environ.get("SER_EMODB", str(shipped))
     return Path(said) if said else None
+
+
+def _parse_emodb(params: emodb.Params, root: Path) -> Parsed:
+    try:
+        return emodb.build(params).parse(root)
+    except CorpusError as error:
+        raise CorpusError(
+            f"{error}. SER_EMODB names EmoDB's folder; an empty one (SER_EMODB=) asks for the "
+            f"demo corpus"
+        ) from error
 
 
 def _few(utterances: tuple[Utterance, ...]) -> tuple[Utterance, ...]:

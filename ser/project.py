@@ -95,6 +95,32 @@ class CellFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippedCorpus:
+    """A copy of a corpus that is part of the repository.
+
+    Args:
+        folder: Its folder.
+    """
+
+    folder: Path
+
+    @property
+    def recordings(self) -> Path:
+        """Folder of the recordings, FLAC, each named by its utterance."""
+        return self.folder / "flac"
+
+    @property
+    def digests(self) -> Path:
+        """SHA-256 of the samples of every recording, as text."""
+        return self.folder / "samples.sha256"
+
+    @property
+    def readme(self) -> Path:
+        """Where it comes from and under which terms, for people."""
+        return self.folder / "README.md"
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """The artefacts of a checkout.
 
@@ -135,6 +161,10 @@ class Project:
     def raw(self, corpus: str) -> Path:
         """Return the folder, or the link to the folder, of a corpus."""
         return self.data / "raw" / corpus
+
+    def shipped(self, corpus: str) -> ShippedCorpus:
+        """Return the copy of a corpus that is part of the repository."""
+        return ShippedCorpus(self.data / "shipped" / corpus)
 
     def checkpoint(self, name: str) -> Path:
         """Return the folder of a checkpoint that DVC watches."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ser import runtime
+from ser.project import Project
 from tests import once, tiers, warm_python
 from tests.recordings import PARAMS, write_corpus
 
@@ -33,11 +34,19 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def emodb_root(project: Path) -> Path:
-    """The real EmoDB recordings, where this machine has them."""
-    root = Path(os.environ.get("SER_EMODB", project.parent / "shared" / "data" / "emodb"))
-    if not (root / "wav").is_dir():
-        pytest.skip(f"no EmoDB at {root}; set SER_EMODB to its folder to run this test")
-    return root
+    """The recordings of EmoDB: the published WAV files where there are any, else the copy."""
+    beside = project.parent / "shared" / "data" / "emodb"
+    said = os.environ.get("SER_EMODB") or (beside if (beside / "wav").is_dir() else None)
+    return Path(said) if said else Project(project).shipped("emodb").folder
+
+
+@pytest.fixture(scope="session")
+def emodb_recordings(emodb_root: Path) -> list[Path]:
+    """Paths of all recordings of EmoDB, sorted by name, whatever their format."""
+    from ser.data.corpora import emodb
+
+    parsed = emodb.build(emodb.Params()).parse(emodb_root)
+    return sorted((emodb_root / item.audio for item in parsed.annotations), key=lambda p: p.stem)
 
 
 @pytest.fixture

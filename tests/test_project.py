@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.project import CellFolder, Project, TrainedFold
+from ser.project import CellFolder, Project, ShippedCorpus, TrainedFold
 
 CELL = "lstm-focal"
 
@@ -20,6 +20,7 @@ def test_no_two_artefacts_share_a_place():
     ]
     places += [project.trained(CELL).folder, project.run(CELL).folder, project.raw("demo")]
     places += [project.features("mfcc"), project.checkpoint("tiny")]
+    places += [project.shipped("demo").folder]
     assert len(set(places)) == len(places) > 15
 
 
@@ -44,7 +45,7 @@ def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
     assert made[0] == TrainedFold(tmp_path / "fold-2" / "seed-0")
 
 
-@pytest.mark.parametrize("kind", [TrainedFold, CellFolder])
+@pytest.mark.parametrize("kind", [TrainedFold, CellFolder, ShippedCorpus])
 def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
     found = [
         getattr(kind(Path("x")), name)
@@ -70,7 +71,7 @@ SPELT_ELSEWHERE = {
 def artefacts():
     """The names of all files that ser/project.py gives a place."""
     found = set()
-    for kind in (Project, CellFolder, TrainedFold):
+    for kind in (Project, CellFolder, TrainedFold, ShippedCorpus):
         paths = (
             getattr(kind(Path("x")), name)
             for name, value in vars(kind).items()

@@ -1,5 +1,6 @@
 """Commands that bring recordings and weights to where the stages look for them."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,10 +50,12 @@ def link_corpus(
 ) -> None:
     """Check that a folder is a corpus and make data/raw/NAME a link to it.
 
-    The recordings stay where they are; nothing is copied.
+    The recordings stay where they are; nothing is copied. A link to a folder inside the
+    project is relative, so that the project can be moved.
 
-    Example: ser link-corpus emodb ../shared/data/emodb
+    Example: ser link-corpus emodb ~/corpora/emodb
     """
+    from ser import files
     from ser.workflow import diagnosis
 
     if not path.is_dir():
@@ -64,14 +67,19 @@ def link_corpus(
     link = Project().raw(name)
     if link.is_symlink():
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
-        link.unlink()
     elif link.exists():
         raise CorpusError(
             f"{link}: is a real folder, which a link must not replace; move it away first"
         )
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(path.resolve(), target_is_directory=True)
-    typer.echo(f"{link} -> {path.resolve()}: {count} utterances")
+    target = _target(link, path.resolve())
+    with files.replacing(link) as part:
+        part.symlink_to(target, target_is_directory=True)
+    typer.echo(f"{link} -> {target}: {count} utterances")
+    shipped = Project().shipped(name).folder
+    if shipped.is_dir() and not shipped.samefile(link):
+        typer.echo(
+            f"back to the copy that ships with the project: `ser link-corpus {name} {shipped}`"
+        )
     if (Project().presets / f"{name}.yaml").is_file():
         typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
     else:
@@ -79,6 +87,14 @@ def link_corpus(
             f"next: in params.yaml set corpus to {{name: {name}}} and synthetic_corpora to [], "
             "then `make repro`"
         )
+
+
+def _target(link: Path, folder: Path) -> Path:
+    """Return what a link to a folder shall say: relative if both lie in the project."""
+    root, place = Path().resolve(), link.parent.resolve()
+    if folder.is_relative_to(root) and place.is_relative_to(root):
+        return Path(os.path.relpath(folder, place))
+    return folder
 
 
 def download_weights(

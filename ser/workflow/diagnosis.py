@@ -173,7 +173,9 @@ def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
         return Finding("fail", what, "params.yaml names no corpus", "set corpus.name")
     link = Project(root).raw(name)
     shown = f"data/raw/{name}"
-    cure = f"`ser link-corpus {name} /where/it/is`"
+    shipped = Project().shipped(name).folder
+    place = shipped if (root / shipped).is_dir() else "/where/it/is"
+    cure = f"`ser link-corpus {name} {place}`"
     if link.is_symlink() and not link.exists():
         return Finding("fail", what, f"{shown} points to {link.readlink()}, which is gone", cure)
     if not link.exists():

@@ -30,7 +30,7 @@ CONTRACT = ["name", "value", "unit", "alternative", "alternative_value", "ratio"
 
 @pytest.fixture(autouse=True)
 def demo_corpus(monkeypatch):
-    """Everywhere the same, whether or not the machine has EmoDB."""
+    """The small corpus, made in a moment."""
     monkeypatch.setenv("SER_EMODB", "")
     # The program sets it for its own process; this brings the test's back.
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
@@ -274,9 +274,12 @@ def test_folder_that_is_not_emodb_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.emodb
-def test_real_recordings_are_preferred(emodb_root, monkeypatch):
+def test_real_recordings_are_those_that_ship_unless_others_are_named(emodb_root, monkeypatch):
     monkeypatch.setenv("SER_EMODB", str(emodb_root))
+    assert recordings.emodb_root() == emodb_root
+    monkeypatch.delenv("SER_EMODB")
     found = recordings.load(quick=True)
+    assert found.root == ROOT / "data" / "shipped" / "emodb"
     assert found.name == "emodb"
     assert "real speech" in found.description
     cells = {(u.session, u.emotion) for u in found.utterances}

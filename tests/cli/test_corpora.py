@@ -1,5 +1,7 @@
 """Commands that bring recordings to the stages."""
 
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -43,6 +45,58 @@ def test_link_corpus_replaces_an_old_link_and_says_so(ser, project, emodb):
     assert status == 0
     assert "pointed to /gone until now" in out
     assert (project / "data/raw/emodb").readlink() == emodb
+
+
+@pytest.fixture
+def shipped(project, emodb):
+    """The project with a copy of the corpus that ships, and the link that comes with it."""
+    folder = project / "data/shipped/emodb"
+    shutil.copytree(emodb, folder)
+    (project / "data/raw").mkdir()
+    (project / "data/raw/emodb").symlink_to("../shipped/emodb")
+    return folder
+
+
+def test_link_corpus_goes_to_one_s_own_copy_and_back(ser, project, emodb, shipped):
+    link = project / "data/raw/emodb"
+    status, out, _ = ser("link-corpus", "emodb", emodb)
+    assert status == 0
+    assert link.readlink() == emodb
+    assert "pointed to ../shipped/emodb until now" in out
+    back = "ser link-corpus emodb data/shipped/emodb"
+    assert f"ships with the project: `{back}`" in out
+    status, out, _ = ser(*back.split()[1:])
+    assert status == 0
+    assert link.readlink().as_posix() == "../shipped/emodb"
+    assert "ships with the project" not in out
+    assert sorted(path.name for path in link.parent.iterdir()) == ["emodb"]
+
+
+@pytest.mark.parametrize("said", ["data/shipped/emodb", "data/raw/emodb", "{root}/data/raw/emodb"])
+def test_a_link_inside_the_project_survives_a_move(ser, project, shipped, said, monkeypatch):
+    assert ser("link-corpus", "emodb", said.format(root=project))[0] == 0
+    monkeypatch.chdir(project.parent)
+    moved = project.rename(project.with_name("moved"))
+    assert (moved / "data/raw/emodb/wav/03a01Fa.wav").is_file()
+
+
+def test_a_link_is_absolute_where_data_lies_outside_the_project(ser, project, tmp_path, shipped):
+    (project / "data/raw/emodb").unlink()
+    (project / "data/raw").rmdir()
+    (tmp_path / "disk").mkdir()
+    (project / "data/raw").symlink_to(tmp_path / "disk")
+    assert ser("link-corpus", "emodb", "data/shipped/emodb")[0] == 0
+    assert (tmp_path / "disk/emodb").readlink() == shipped
+
+
+def test_link_corpus_refuses_a_folder_that_has_recordings_twice(ser, project, shipped):
+    (shipped / "flac").mkdir()
+    (shipped / "flac/03a01Fa.flac").touch()
+    status, _, err = ser("link-corpus", "emodb", shipped)
+    assert status == 1
+    assert "1 recordings are there more than once" in err
+    assert ser("link-corpus", "emodb", shipped / "wav")[0] == 0
+    assert (project / "data/raw/emodb").readlink().as_posix() == "../shipped/emodb/wav"
 
 
 def test_link_corpus_never_replaces_a_real_folder(ser, project, emodb):

@@ -171,6 +171,20 @@ def test_corpus_that_is_not_linked_dangling_or_wrong_is_told_apart(root):
         assert "ser link-corpus emodb" in finding.cure
 
 
+def test_the_cure_is_the_copy_that_ships_where_there_is_one(root):
+    (root / "params.yaml").write_text("corpus: {name: emodb}\n")
+    (root / "data" / "shipped" / "emodb").mkdir(parents=True)
+    assert only(root, "corpus link").cure == "`ser link-corpus emodb data/shipped/emodb`"
+
+
+@pytest.mark.emodb
+def test_the_shipped_corpus_is_well_from_the_start(root, project):
+    (root / "params.yaml").write_text("corpus: {name: emodb}\n")
+    (root / "data").symlink_to(project / "data")
+    finding = only(root, "corpus link")
+    assert (finding.level, finding.detail) == ("ok", "data/raw/emodb: 535 utterances")
+
+
 def test_linked_corpus_is_counted(root):
     (root / "params.yaml").write_text("corpus: {name: emodb}\n")
     wav = root / "data" / "raw" / "emodb" / "wav" / "03a01Fa.wav"

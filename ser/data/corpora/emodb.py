@@ -1,16 +1,16 @@
 """EmoDB, the Berlin Database of Emotional Speech: acted German speech.
 
 535 recordings (16 kHz, mono, 16 bit) of ten actors, five women and five men, who speak
-ten sentences in seven emotions. Published as CC0-1.0 by audEERING; another catalogue
-says CC BY 4.0. Listeners' recognition rates (`erkennung.txt`) are percentages, not
-votes, and are not read.
+ten sentences in seven emotions: WAV as published, or FLAC as they ship with the project.
+Published as CC0-1.0 by audEERING; another catalogue says CC BY 4.0. Listeners'
+recognition rates (`erkennung.txt`) are percentages, not votes, and are not read.
 
 Source: Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: "A Database of German Emotional
 Speech", Interspeech 2005.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -18,6 +18,7 @@ from typing import Literal
 from ser.contracts import Corpus
 from ser.data.corpora import _recordings
 from ser.data.corpora._base import CorpusParams
+from ser.errors import CorpusError
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 #: Letter of the German word in the file's name -> canonical emotion.
@@ -68,7 +69,13 @@ _NAME = re.compile(
     f"(?P<sentence>{'|'.join(SENTENCES)})"
     f"(?P<letter>[{''.join(EMOTIONS)}])[a-z]?"
 )
-_RULE = "<speaker 03|08..16><sentence a01..b10><emotion W|L|E|A|F|T|N><take>.wav, e.g. 03a01Fa.wav"
+_RULE = (
+    "<speaker 03|08..16><sentence a01..b10><emotion W|L|E|A|F|T|N><take>.wav (or .flac), "
+    "e.g. 03a01Fa.wav"
+)
+#: Sub-folders of recordings: as published, and as they ship with the project.
+_FOLDERS = ("wav", "flac")
+_SUFFIXES = (".wav", ".flac")
 
 
 class Params(CorpusParams):
@@ -100,7 +107,7 @@ class EmoDB:
         self.allow_partial = allow_partial
 
     def parse(self, root: Path) -> Parsed:
-        """Read the names of the recordings in `wav/`, or in the root where there is no `wav/`.
+        """Read the names of the recordings in `wav/` and `flac/`, or in the root without these.
 
         Args:
             root: The corpus' folder.
@@ -109,12 +116,11 @@ class EmoDB:
             One annotation per recording; names that break the rule are rejections.
 
         Raises:
-            CorpusError: No recording is named by the corpus' rule.
+            CorpusError: No recording is named by the corpus' rule, or one is there twice.
         """
-        folder = root / "wav" if (root / "wav").is_dir() else root
         annotations: list[Annotation] = []
         rejections: list[Rejection] = []
-        for path in _recordings.below(folder, root=root) if folder.is_dir() else ():
+        for path in _paths(root):
             name = PurePosixPath(path)
             if match := _NAME.fullmatch(name.stem):
                 annotations.append(_annotation(path, match))
@@ -124,8 +130,11 @@ class EmoDB:
                 )
         if not annotations:
             raise _recordings.not_the_corpus(
-                "emodb", root, expected=f"recordings named {_RULE}, in wav/ or directly in it"
+                "emodb",
+                root,
+                expected=f"recordings named {_RULE}, in wav/, in flac/ or directly in it",
             )
+        _refuse_doubles(annotations, root)
         return Parsed(tuple(annotations), tuple(rejections))
 
     def check(self, utterances: Sequence[Utterance]) -> None:
@@ -149,6 +158,31 @@ def build(params: Params) -> Corpus:
         params: See `Params`.
     """
     return EmoDB(allow_partial=params.allow_partial)
+
+
+def _paths(root: Path) -> list[str]:
+    """Return the paths of the recordings relative to the root, sorted; none without a folder."""
+    folders = [root / name for name in _FOLDERS if (root / name).is_dir()] or [root]
+    return sorted(
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in _recordings.below(folder, root=root, suffixes=_SUFFIXES)
+    )
+
+
+def _refuse_doubles(annotations: Sequence[Annotation], root: Path) -> None:
+    """Refuse two files of one recording: nothing says which of them is meant."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for annotation in annotations:
+        paths[annotation.id].append(annotation.audio)
+    doubles = [found for _, found in sorted(paths.items()) if len(found) > 1]
+    if doubles:
+        raise CorpusError(
+            f"{root}: {len(doubles)} recordings are there more than once, "
+            f"e.g. as {' and '.join(doubles[0])}; a recording has one file: keep one of each, "
+            f"or link the folder of one kind alone with `ser link-corpus emodb PATH`"
+        )
 
 
 def _annotation(path: str, match: re.Match[str]) -> Annotation:

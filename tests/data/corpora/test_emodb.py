@@ -1,10 +1,13 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from ser.data import intake
 from ser.data.corpora import emodb
 from ser.errors import CorpusError
+from ser.project import Project
+from tests.data.corpora.contract import write_wav
 from tests.data.corpora.support import touch
 
 
@@ -70,6 +73,51 @@ def test_junk_is_passed_over_and_other_names_are_rejected(tmp_path):
     assert all("its name is not" in rejection.reason for rejection in parsed.rejections)
 
 
+NAMES = ("03a01Fa", "08a01Wb", "16b10Nc", "03a02Tb")
+
+
+def test_flac_is_read_as_wav_is(tmp_path):
+    """Recordings of the same samples differ in path and digest, and in nothing else."""
+    params = emodb.Params()
+    taken = {}
+    for kind in ("wav", "flac"):
+        for name in NAMES:
+            write_wav(tmp_path / kind / kind / f"{name}.{kind}")
+        root = tmp_path / kind
+        taken[kind] = intake.take_in(parse(root), root=root, params=params)
+    wav, flac = (taken[kind].utterances for kind in ("wav", "flac"))
+    assert [item.audio for item in flac] == [f"flac/{name}.flac" for name in sorted(NAMES)]
+    assert all(a.sha256 != b.sha256 for a, b in zip(wav, flac, strict=True))
+    assert without_files(wav) == without_files(flac)
+    assert taken["flac"].rejections == ()
+
+
+def test_a_mixture_without_doubles_is_one_corpus(tmp_path):
+    root = touch(tmp_path, "wav/03a01Fa.wav", "flac/08a01Wb.flac", "flac/03a02Tb.FLAC")
+    found = {(item.id, item.audio) for item in parse(root).annotations}
+    assert found == {
+        ("03a01Fa", "wav/03a01Fa.wav"),
+        ("08a01Wb", "flac/08a01Wb.flac"),
+        ("03a02Tb", "flac/03a02Tb.FLAC"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (("wav/03a01Fa.wav", "flac/03a01Fa.flac"), "flac/03a01Fa.flac and wav/03a01Fa.wav"),
+        (("03a01Fa.wav", "03a01Fa.flac", "08a01Wb.wav"), "03a01Fa.flac and 03a01Fa.wav"),
+        (("wav/03a01Fa.wav", "wav/again/03a01Fa.wav"), "wav/03a01Fa.wav and wav/again/03a01Fa.wav"),
+    ],
+)
+def test_a_recording_that_is_there_twice_is_refused_with_both_its_files(tmp_path, files, named):
+    with pytest.raises(CorpusError) as refused:
+        parse(touch(tmp_path, *files))
+    message = str(refused.value)
+    assert message.startswith(f"{tmp_path}: 1 recordings are there more than once, e.g. as {named}")
+    assert "`ser link-corpus emodb PATH`" in message
+
+
 def test_a_folder_without_such_names_is_refused_with_the_cure(tmp_path):
     for root in (tmp_path, touch(tmp_path / "other", "wav/a.wav"), tmp_path / "none"):
         with pytest.raises(CorpusError, match="ser link-corpus emodb PATH"):
@@ -99,15 +147,24 @@ def test_other_counts_are_refused_and_named_unless_partial_is_allowed(change):
     emodb.build(emodb.Params(allow_partial=True)).check(utterances)
 
 
+def without_files(utterances):
+    return [replace(utterance, audio="", sha256="") for utterance in utterances]
+
+
 @pytest.mark.emodb
-def test_all_535_real_recordings_are_usable(emodb_root):
+def test_all_535_real_recordings_are_usable(project, emodb_root):
     params = emodb.Params()
     corpus = emodb.build(params)
-    taken = intake.take_in(corpus.parse(emodb_root), root=emodb_root, params=params)
+    shipped = Project(project).shipped("emodb").folder
+    taken, published = (
+        intake.take_in(corpus.parse(root), root=root, params=params)
+        for root in (shipped, emodb_root)
+    )
 
     assert len(taken.utterances) == 535
-    assert taken.rejections == ()
+    assert taken.rejections == published.rejections == ()
     corpus.check(taken.utterances)
+    assert without_files(taken.utterances) == without_files(published.utterances)
     assert Counter(utterance.emotion for utterance in taken.utterances) == {
         "angry": 127,
         "happy": 71,
