@@ -95,6 +95,49 @@ class CellFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadFolder:
+    """Where a corpus is fetched to and unpacked.
+
+    Args:
+        folder: Its folder.
+        archive_name: The archive's file name.
+    """
+
+    folder: Path
+    archive_name: str
+
+    @property
+    def archive(self) -> Path:
+        """The whole archive; nothing unverified has this name."""
+        return self.folder / self.archive_name
+
+    @property
+    def part(self) -> Path:
+        """The bytes that have come so far."""
+        return self.folder / f"{self.archive_name}.part"
+
+    @property
+    def part_record(self) -> Path:
+        """What they are the beginning of, JSON."""
+        return self.folder / f"{self.archive_name}.part.json"
+
+    @property
+    def sha256(self) -> Path:
+        """SHA-256 of the archive, as `sha256sum` writes it."""
+        return self.folder / f"{self.archive_name}.sha256"
+
+    @property
+    def unpacked(self) -> Path:
+        """Folder of the unpacked recordings."""
+        return self.folder / "unpacked"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that may write here."""
+        return self.folder / ".download.lock"
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """The artefacts of a checkout.
 
@@ -135,6 +178,10 @@ class Project:
     def raw(self, corpus: str) -> Path:
         """Return the folder, or the link to the folder, of a corpus."""
         return self.data / "raw" / corpus
+
+    def download(self, corpus: str) -> Path:
+        """Return the folder that a corpus is fetched to."""
+        return self.data / "downloads" / corpus
 
     def checkpoint(self, name: str) -> Path:
         """Return the folder of a checkpoint that DVC watches."""

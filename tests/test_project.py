@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.project import CellFolder, Project, TrainedFold
+from ser.project import CellFolder, DownloadFolder, Project, TrainedFold
 
 CELL = "lstm-focal"
 
@@ -19,7 +19,7 @@ def test_no_two_artefacts_share_a_place():
         getattr(project, name) for name, kind in vars(Project).items() if isinstance(kind, property)
     ]
     places += [project.trained(CELL).folder, project.run(CELL).folder, project.raw("demo")]
-    places += [project.features("mfcc"), project.checkpoint("tiny")]
+    places += [project.features("mfcc"), project.checkpoint("tiny"), project.download("demo")]
     assert len(set(places)) == len(places) > 15
 
 
@@ -44,11 +44,13 @@ def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
     assert made[0] == TrainedFold(tmp_path / "fold-2" / "seed-0")
 
 
-@pytest.mark.parametrize("kind", [TrainedFold, CellFolder])
-def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(kind):
+@pytest.mark.parametrize(
+    "folder", [TrainedFold(Path("x")), CellFolder(Path("x")), DownloadFolder(Path("x"), "a.zip")]
+)
+def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(folder):
     found = [
-        getattr(kind(Path("x")), name)
-        for name, value in vars(kind).items()
+        getattr(folder, name)
+        for name, value in vars(type(folder)).items()
         if isinstance(value, property)
     ]
     assert {path.parent for path in found} == {Path("x")}
