@@ -128,7 +128,7 @@ def _fault(path: Path, demands: tuple[Demand, ...], *, is_fresh: bool = False) -
 
 def _record(path: Path, order: _Order) -> None:
     """Record the digest of an accepted archive, and say so where it is taken on trust."""
-    value = verification.record(path, order.place)
+    value = verification.record(path, order.demands, order.place)
     if not order.demands:
         order.announce(
             f"no digest is published for {order.corpus}: this first download is trusted. Its "

@@ -99,10 +99,14 @@ def archive_of(corpus: str) -> PublishedArchive:
         return ARCHIVES[corpus]
     if corpus in BY_HAND:
         raise DownloadError(f"{corpus}: this command cannot fetch it: {BY_HAND[corpus]}")
-    others = ", ".join(sorted(set(components.names(components.CORPORA)) - set(ARCHIVES)))
+    if corpus in components.names(components.CORPORA):
+        raise DownloadError(
+            f"{corpus}: this command does not know where it is published; "
+            f"`ser link-corpus {corpus} PATH` links a folder that you have"
+        )
     raise DownloadError(
         f"{corpus}: no corpus of this name can be downloaded; there are: {', '.join(ARCHIVES)}. "
-        f"Of {others} the command says how to get them"
+        f"Of {', '.join(BY_HAND)} the command says how to get them"
     )
 
 

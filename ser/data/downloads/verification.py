@@ -77,17 +77,19 @@ def fault(path: Path, wanted: Sequence[Demand], *, is_fresh: bool) -> str | None
     return None
 
 
-def record(path: Path, place: DownloadFolder) -> str:
+def record(path: Path, met: Sequence[Demand], place: DownloadFolder) -> str:
     """Write down the SHA-256 of an accepted archive, so that a later one must be the same.
 
     Args:
         path: The archive, or the part that will be it.
+        met: The demands that it meets.
         place: Where the record belongs.
 
     Returns:
         The digest, hexadecimal.
     """
-    value = _digests(path, ["sha256"])["sha256"]
+    known = [demand.digest.value for demand in met if demand.digest.algorithm == "sha256"]
+    value = known[0] if known else _digests(path, ["sha256"])["sha256"]
     if _recorded(place) != value:
         files.write_text(place.sha256, f"{value}  {place.archive_name}\n")
     return value

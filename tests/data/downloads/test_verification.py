@@ -47,14 +47,15 @@ def test_published_and_given_digests_must_both_be_met(path, place):
 
 
 def test_a_recorded_digest_is_demanded_ever_after_until_another_is_given(path, place):
-    assert verification.record(path, place) == SHA256
+    assert verification.record(path, (), place) == SHA256
     assert place.sha256.read_text() == f"{SHA256}  archive.zip\n"
     assert fault(path, place) is None
     path.write_bytes(b"PK, changed")
     assert f"recorded in {place.sha256} at an earlier download" in fault(path, place)
     changed = hashlib.sha256(b"PK, changed").hexdigest()
     assert fault(path, place, given=changed) is None
-    verification.record(path, place)
+    met = verification.demands(published(Digest("md5", MD5)), place, changed)
+    assert verification.record(path, met, place) == changed
     assert fault(path, place) is None
 
 
@@ -71,9 +72,9 @@ def test_a_fresh_file_is_refused_with_a_cure(path, place, demand, cure):
 
 
 def test_a_record_that_is_already_right_is_left_alone(path, place):
-    verification.record(path, place)
+    verification.record(path, (), place)
     before = place.sha256.stat().st_mtime_ns, place.sha256.stat().st_ino
-    verification.record(path, place)
+    verification.record(path, (), place)
     assert (place.sha256.stat().st_mtime_ns, place.sha256.stat().st_ino) == before
 
 
