@@ -69,7 +69,8 @@ def _link(name: str, path: Path) -> None:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
     link = _place_of_link(name)
     if link.is_symlink():
-        typer.echo(f"{link}: pointed to {link.readlink()} until now")
+        if link.readlink() != path.resolve():
+            typer.echo(f"{link}: pointed to {link.readlink()} until now")
         link.unlink()
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(path.resolve(), target_is_directory=True)

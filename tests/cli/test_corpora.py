@@ -50,6 +50,13 @@ def test_link_corpus_replaces_an_old_link_and_says_so(ser, project, emodb):
     assert (project / "data/raw/emodb").readlink() == emodb
 
 
+def test_link_corpus_has_nothing_to_say_of_a_link_that_is_right_already(ser, project, emodb):
+    ser("link-corpus", "emodb", emodb)
+    status, out, _ = ser("link-corpus", "emodb", emodb)
+    assert status == 0
+    assert "until now" not in out
+
+
 def test_link_corpus_never_replaces_a_real_folder(ser, project, emodb):
     kept = project / "data/raw/emodb/mine.txt"
     kept.parent.mkdir(parents=True)
