@@ -5,6 +5,7 @@ SerError
 │   └── UnknownComponentError   ... it names a component that has no file
 ├── FileError               a file of the project is missing, damaged or not of its form
 ├── CorpusError             a folder is not the corpus it should be, or too much of it is unusable
+│   └── DownloadError       ... it cannot be fetched, or what came is not its archive
 ├── AudioError              one wav cannot be used
 ├── ManifestError           data/manifest.jsonl breaks its own rules
 ├── SplitError              a protocol cannot be applied to this corpus
@@ -40,6 +41,10 @@ class FileError(SerError):
 
 class CorpusError(SerError):
     """A folder is not the corpus it should be, or too much of it is unusable."""
+
+
+class DownloadError(CorpusError):
+    """A corpus cannot be fetched, or what came is not its archive."""
 
 
 class AudioError(SerError):

@@ -7,6 +7,7 @@ killed writer leaves there begins with a dot and ends in `.part`.
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -189,6 +190,20 @@ def remove_folder(path: Path) -> None:
     old = _beside(path)
     path.replace(old)
     shutil.rmtree(old)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of a file or folder left beside it.
+
+    Args:
+        path: Its place; only where no other process can be writing there.
+    """
+    name = re.compile(rf"\.+{re.escape(path.name)}(\.[0-9a-f]{{8}}\.part)+")
+    for part in [other for other in path.parent.iterdir() if name.fullmatch(other.name)]:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
 
 
 def link_tree(source: Path, target: Path) -> None:

@@ -1,8 +1,13 @@
-"""Where each artefact of a checkout is. Names of files are said here, and nowhere else."""
+"""Where each artefact of a checkout is. Names of files are said here, and nowhere else.
+
+Those in the folder of one corpus stand in `ser.corpus_folders`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from ser.corpus_folders import ShippedCorpus
 
 #: The words of a stage that are only known per preset or per item of a `foreach`, as dvc.yaml
 #: spells them between `${` and `}`: e.g. `item.feature` -> `mfcc`; `stage` is the stage's name.
@@ -95,32 +100,6 @@ class CellFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class ShippedCorpus:
-    """A copy of a corpus that is part of the repository.
-
-    Args:
-        folder: Its folder.
-    """
-
-    folder: Path
-
-    @property
-    def recordings(self) -> Path:
-        """Folder of the recordings, FLAC, each named by its utterance."""
-        return self.folder / "flac"
-
-    @property
-    def digests(self) -> Path:
-        """SHA-256 of the samples of every recording, as text."""
-        return self.folder / "samples.sha256"
-
-    @property
-    def readme(self) -> Path:
-        """Where it comes from and under which terms, for people."""
-        return self.folder / "README.md"
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """The artefacts of a checkout.
 
@@ -165,6 +144,10 @@ class Project:
     def shipped(self, corpus: str) -> ShippedCorpus:
         """Return the copy of a corpus that is part of the repository."""
         return ShippedCorpus(self.data / "shipped" / corpus)
+
+    def download(self, corpus: str) -> Path:
+        """Return the folder that a corpus is fetched to."""
+        return self.data / "downloads" / corpus
 
     def checkpoint(self, name: str) -> Path:
         """Return the folder of a checkpoint that DVC watches."""

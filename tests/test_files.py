@@ -51,6 +51,20 @@ def fail_after(part, name=""):
     raise OSError("disk full")
 
 
+def test_leftovers_of_a_path_are_removed_and_those_of_others_are_not(tmp_path):
+    path = tmp_path / "notes"
+    with files.replacing_folder(path) as part:
+        name = part.name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "half.txt").write_text("")
+    (tmp_path / f".{name}.0123abcd.part").write_text("")  # the old one, moved aside
+    others = [f".my{name}", f"my{name}", f"{name}.txt", "notes.0123abcd.part"]
+    for other in others:
+        (tmp_path / other).write_text("")
+    files.remove_leftovers(path)
+    assert names(tmp_path) == sorted([*others, "notes"])
+
+
 def test_a_writer_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("old")

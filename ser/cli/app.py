@@ -19,7 +19,12 @@ app = typer.Typer(
 
 #: Heading of the help page -> its commands.
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "Corpora and weights": (corpora.demo_corpus, corpora.link_corpus, corpora.download_weights),
+    "Corpora and weights": (
+        corpora.demo_corpus,
+        corpora.link_corpus,
+        corpora.download_corpus,
+        corpora.download_weights,
+    ),
     "Training and results": (
         runs.train,
         tune.tune,

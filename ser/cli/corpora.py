@@ -1,11 +1,13 @@
 """Commands that bring recordings and weights to where the stages look for them."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ser.corpus_folders import DownloadFolder
 from ser.errors import CorpusError
 from ser.project import Project
 
@@ -55,22 +57,23 @@ def link_corpus(
 
     Example: ser link-corpus emodb ~/corpora/emodb
     """
+    if not path.is_dir():
+        raise CorpusError(f"{path}: no such folder; give the one that holds {name}")
+    _link(name, path)
+
+
+def _link(name: str, path: Path) -> None:
+    """Link a folder that is the corpus, and say what comes next."""
     from ser import files
     from ser.workflow import diagnosis
 
-    if not path.is_dir():
-        raise CorpusError(f"{path}: no such folder; give the one that holds {name}")
     section = _corpus_section(Project().params, name)
     count = diagnosis.num_utterances(name, path, section)
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
-    link = Project().raw(name)
-    if link.is_symlink():
+    link = _place_of_link(name)
+    if link.is_symlink() and link.resolve() != path.resolve():
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
-    elif link.exists():
-        raise CorpusError(
-            f"{link}: is a real folder, which a link must not replace; move it away first"
-        )
     target = _target(link, path.resolve())
     with files.replacing(link) as part:
         part.symlink_to(target, target_is_directory=True)
@@ -97,13 +100,57 @@ def _target(link: Path, folder: Path) -> Path:
     return folder
 
 
+def _place_of_link(name: str) -> Path:
+    """Return where the link belongs, or refuse to replace what is no link."""
+    link = Project().raw(name)
+    if link.exists() and not link.is_symlink():
+        raise CorpusError(
+            f"{link}: is a real folder, which a link must not replace; move it away first"
+        )
+    return link
+
+
+def _sha256(value: str | None) -> str | None:
+    """Return a digest in lower case; anything else is wrong usage."""
+    if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise typer.BadParameter("a SHA-256 has 64 hexadecimal digits")
+    return value.lower() if value else None
+
+
+def download_corpus(
+    name: Annotated[str, typer.Argument(help="emodb or ravdess; of others, how to get them.")],
+    to: Annotated[
+        Path | None, typer.Option(help="Folder to fetch and unpack into, if not data/downloads.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(callback=_sha256, help="Accept only an archive of this digest.")
+    ] = None,
+) -> None:
+    """Fetch a corpus from its publisher, unpack it and make data/raw/NAME a link to it.
+
+    An interrupted download goes on where it was; a complete one is not fetched again.
+
+    Example: ser download-corpus ravdess
+    """
+    from ser.data.downloads import fetching, sources
+
+    archive = sources.archive_of(name)
+    link = _place_of_link(name)
+    place = DownloadFolder(to or Project().download(name), archive.name)
+    is_new = fetching.fetch(name, place, announce=typer.echo, sha256=sha256)
+    if not is_new and link.is_symlink() and link.resolve() == place.unpacked.resolve():
+        typer.echo(f"{link} -> {place.unpacked}: everything is there already")
+    else:
+        _link(name, place.unpacked)
+
+
 def download_weights(
     checkpoint: Annotated[str, typer.Argument(help="Its name on the Hugging Face hub.")],
     revision: Annotated[str, typer.Option(help="The commit, 40 hexadecimal digits.")],
 ) -> None:
     """Fetch a checkpoint into the local Hugging Face cache, where stages look for it.
 
-    The only command of this project that downloads anything.
+    Stages never download anything themselves.
 
     Example: ser download-weights facebook/hubert-base-ls960
     --revision dba3bb02fda4248b6e082697eee756de8fe8aa8a

@@ -17,10 +17,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from ser import files, runtime
+from ser.corpus_folders import ShippedCorpus
 from ser.data import intake
 from ser.data.corpora import emodb
 from ser.errors import AudioError, CorpusError, FileError
-from ser.project import Project, ShippedCorpus
+from ser.project import Project
 
 logger = logging.getLogger("shipping")
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ser import components, lineage
 from ser.contracts import Corpus
+from ser.data.downloads import sources
 from ser.errors import SerError
 from ser.params import load_mapping, params_class_of, parse, read
 from ser.project import Project
@@ -176,6 +177,8 @@ def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
     shipped = Project().shipped(name).folder
     place = shipped if (root / shipped).is_dir() else "/where/it/is"
     cure = f"`ser link-corpus {name} {place}`"
+    if name in sources.ARCHIVES:
+        cure += f", or `ser download-corpus {name}`"
     if link.is_symlink() and not link.exists():
         return Finding("fail", what, f"{shown} points to {link.readlink()}, which is gone", cure)
     if not link.exists():

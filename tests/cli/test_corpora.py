@@ -1,5 +1,6 @@
 """Commands that bring recordings to the stages."""
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 import soundfile
 
 from ser.data.demo import release
+from ser.data.downloads import sources, transfer
+from tests.data.downloads.archives import EMODB, archive
+from tests.data.downloads.server import Server, whole
 
 
 @pytest.fixture
@@ -99,6 +103,13 @@ def test_link_corpus_refuses_a_folder_that_has_recordings_twice(ser, project, sh
     assert (project / "data/raw/emodb").readlink().as_posix() == "../shipped/emodb/wav"
 
 
+def test_link_corpus_has_nothing_to_say_of_a_link_that_is_right_already(ser, project, emodb):
+    ser("link-corpus", "emodb", emodb)
+    status, out, _ = ser("link-corpus", "emodb", emodb)
+    assert status == 0
+    assert "until now" not in out
+
+
 def test_link_corpus_never_replaces_a_real_folder(ser, project, emodb):
     kept = project / "data/raw/emodb/mine.txt"
     kept.parent.mkdir(parents=True)
@@ -119,6 +130,108 @@ def test_link_corpus_lists_the_corpora_it_knows(ser, project, emodb):
     status, _, err = ser("link-corpus", "emodbb", emodb)
     assert status == 1
     assert "emodb, iemocap" in err
+
+
+@pytest.fixture
+def publisher(monkeypatch):
+    """A server on the loopback address in the place of the publisher of EmoDB."""
+    server = Server(content=EMODB)
+    stop = server.begin()
+    published = sources.PublishedArchive(server.url, "archive.zip", "http://the.page", "40 kB")
+    monkeypatch.setattr(sources, "ARCHIVES", {"emodb": published})
+    monkeypatch.setattr(transfer, "PAUSES_S", ())
+    monkeypatch.setenv("NO_PROXY", "*")
+    yield server
+    stop()
+
+
+def test_download_corpus_shows_the_terms_fetches_and_links(ser, project, publisher):
+    status, out, _ = ser("download-corpus", "emodb")
+    assert status == 0
+    link = (project / "data/raw/emodb").readlink().as_posix()
+    assert link == "../downloads/emodb/unpacked"
+    assert (project / "data/raw/emodb/wav/03a01Fa.wav").is_file()
+    for words in ("licence: CC0-1.0", "cite:    Burkhardt", "http://the.page", "40 kB to fetch"):
+        assert words in out
+    assert f"data/raw/emodb -> {link}: 3 utterances\nnext: " in out
+
+
+def test_download_corpus_has_nothing_to_do_the_second_time_and_says_so(ser, project, publisher):
+    ser("download-corpus", "emodb")
+    status, out, err = ser("download-corpus", "emodb")
+    assert status == 0
+    expected = "data/raw/emodb -> data/downloads/emodb/unpacked: everything is there already\n"
+    assert (out, err) == (expected, "")
+    assert len(publisher.asked) == 1
+
+
+def test_download_corpus_replaces_a_link_that_leads_elsewhere(ser, project, publisher, emodb):
+    ser("link-corpus", "emodb", emodb)
+    out = ser("download-corpus", "emodb", "--to", "there/emodb")[1]
+    assert f"pointed to {emodb} until now" in out
+    assert (project / "data/raw/emodb").resolve() == project / "there/emodb/unpacked"
+    ser("link-corpus", "emodb", emodb)
+    assert (
+        f"pointed to {emodb} until now" in ser("download-corpus", "emodb", "--to", "there/emodb")[1]
+    )
+    assert len(publisher.asked) == 1
+
+
+def test_download_corpus_asks_nobody_where_a_real_folder_is_in_the_way(ser, project, publisher):
+    kept = project / "data/raw/emodb/mine.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("x")
+    status, _, err = ser("download-corpus", "emodb")
+    assert status == 1
+    assert "real folder" in err
+    assert publisher.asked == []
+    assert kept.exists()
+
+
+def test_download_corpus_fails_with_one_message_and_goes_on_later(ser, project, publisher):
+    publisher.script.append(whole(stop_at=20_000))
+    status, _, err = ser("download-corpus", "emodb")
+    assert status == 1
+    assert err.startswith(f"error: {publisher.url}: the connection ended before the file did; ")
+    assert err.endswith("run `ser link-corpus emodb PATH`\n")
+    assert not (project / "data/raw").exists()
+    assert ser("download-corpus", "emodb")[0] == 0
+
+
+def test_download_corpus_links_nothing_that_is_not_the_corpus(ser, project, publisher):
+    publisher.content = archive([("readme.txt", b"moved")])
+    status, _, err = ser("download-corpus", "emodb")
+    assert status == 1
+    assert "is not this corpus: expected recordings named" in err
+    assert not (project / "data/raw").exists()
+
+
+@pytest.mark.parametrize("digest", ["abc", "g" * 64, "0" * 63])
+def test_download_corpus_takes_no_half_digest(ser, project, publisher, digest):
+    assert ser("download-corpus", "emodb", "--sha256", digest)[0] == 2
+    assert publisher.asked == []
+
+
+def test_download_corpus_takes_a_digest_in_any_case(ser, project, publisher):
+    digest = hashlib.sha256(EMODB).hexdigest()
+    assert ser("download-corpus", "emodb", "--sha256", "A" * 64)[0] == 1
+    assert ser("download-corpus", "emodb", "--sha256", digest.upper())[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cremad", "`git clone --depth 1 -c 'lfs.fetchinclude=AudioWAV/*' https://github.com/"),
+        ("iemocap", "https://sail.usc.edu/iemocap/iemocap_release.htm"),
+        ("emodbb", "there are: emodb, ravdess"),
+    ],
+)
+def test_download_corpus_says_how_to_get_what_it_cannot_fetch(ser, project, name, words):
+    status, out, err = ser("download-corpus", name)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"error: {name}: ")
+    assert words in err
+    assert list(project.iterdir()) == []
 
 
 def test_demo_corpus_is_made_with_the_params_of_the_project(ser, project, monkeypatch):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser.corpus_folders import ShippedCorpus
 from ser.data import shipping
 from ser.data.corpora import emodb
 from ser.errors import AudioError, CorpusError, FileError
-from ser.project import Project, ShippedCorpus
+from ser.project import Project
 from tests.data.corpora.support import touch
 
 PARTIAL = emodb.Params(allow_partial=True)

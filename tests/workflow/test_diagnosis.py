@@ -168,7 +168,9 @@ def test_corpus_that_is_not_linked_dangling_or_wrong_is_told_apart(root):
     assert "is not this corpus" in wrong.detail
     for finding in (absent, dangling, wrong):
         assert finding.level == "fail"
-        assert "ser link-corpus emodb" in finding.cure
+        assert finding.cure == (
+            "`ser link-corpus emodb /where/it/is`, or `ser download-corpus emodb`"
+        )
 
 
 def test_the_cure_is_the_copy_that_ships_where_there_is_one(root):

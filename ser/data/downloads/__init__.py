@@ -1,0 +1,1 @@
+"""Corpora from their publishers: where they are, the transfer, the checks, the unpacking."""
