@@ -22,6 +22,9 @@ class SpeechTransformer:
         published: Checkpoint and revision where params name none; None: they must.
         attention: The implementation that transformers has for all its checkpoints and that
             is the fastest of them.
+        is_normalised: Whether a waveform is normalised where the checkpoint does not say:
+            the default of transformers' own preprocessing. False says that the architecture
+            never normalises, so that its checkpoints need not say it.
     """
 
     title: str
@@ -29,6 +32,7 @@ class SpeechTransformer:
     model_type: str
     published: tuple[str, str] | None
     attention: Literal["sdpa", "eager"] = "sdpa"
+    is_normalised: bool = True
 
 
 ARCHITECTURES: Mapping[Architecture, SpeechTransformer] = {

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from ser import files
 from ser.params import Section
-from ser.pretrained import checkpoints
+from ser.pretrained import checkpoint_files, checkpoints
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
         "return_attention_mask": params.norm == "layer",
         "sampling_rate": 16000,
     }
-    files.write_json(folder / checkpoints.PREPROCESSING, preprocessing)
+    files.write_json(folder / checkpoint_files.PREPROCESSING, preprocessing)
 
 
 def _settings(params: TinyCheckpoint) -> dict[str, Any]:
