@@ -2,7 +2,8 @@
 
 A file may hold a family of components that differ in a few facts only. It lists them in
 `NAMES`, a tuple of texts written out, and has `params_class(name)` and
-`build(name, params, ...)` where another file has `Params` and `build(params, ...)`.
+`build(name, params, ...)` where another file has `Params` and `build(params, ...)`. A file
+may also have `inspect_weights`, see `Component`.
 """
 
 import ast
@@ -35,10 +36,15 @@ class Component:
     Args:
         Params: The class of its params.
         build: From params, and what its kind is given besides, to the component.
+        inspect_weights: Looks, quickly, at the weights on disk that it is built from. It returns
+            what it found, and raises what `build` would raise. Of an extractor, it takes
+            the params and `sampling_rate`; of a model, the params. None where the
+            component reads no weights.
     """
 
     Params: type
     build: Callable[..., Any]
+    inspect_weights: Callable[..., str] | None = None
 
 
 def names(package: str) -> tuple[str, ...]:
@@ -82,15 +88,20 @@ def load(package: str, name: str) -> Component:
         name: One of `names(package)`.
 
     Returns:
-        Its params and how it is built.
+        Its params, how it is built, and how its weights are inspected.
 
     Raises:
         UnknownComponentError: There is none; the message lists the alternatives.
     """
     module = load_module(package, name)
+    inspect = getattr(module, "inspect_weights", None)
     if _stem(package, name) == name:
-        return Component(module.Params, module.build)
-    return Component(module.params_class(name), partial(module.build, name))
+        return Component(module.Params, module.build, inspect)
+    return Component(
+        module.params_class(name),
+        partial(module.build, name),
+        None if inspect is None else partial(inspect, name),
+    )
 
 
 def load_module(package: str, name: str) -> ModuleType:

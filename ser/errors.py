@@ -12,6 +12,7 @@ SerError
 │   └── LeakageError        two parts of a fold share what they must not share
 ├── StaleFeaturesError      features or folds were made from other params or data, or are damaged
 ├── WeightsError            a file of weights is missing, of another digest, or of another shape
+│   └── MissingWeightsError     ... nothing of a checkpoint is on this machine
 ├── CheckpointError         a training checkpoint belongs to another run or is damaged
 ├── TrainingError           training cannot go on (no utterances, loss not finite)
 ├── TuningError             a study cannot go on, or its outcome is of other folds
@@ -69,6 +70,10 @@ class StaleFeaturesError(SerError):
 
 class WeightsError(SerError):
     """A file of weights is missing, of another digest, or of another shape."""
+
+
+class MissingWeightsError(WeightsError):
+    """Nothing of a checkpoint is on this machine: it was not fetched, made or put there."""
 
 
 class CheckpointError(SerError):

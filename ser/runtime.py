@@ -35,7 +35,7 @@ DEFAULTS: Mapping[str, str] = {
 }
 
 #: Libraries that report their own progress at level INFO.
-_NOISY_LOGGERS = ("alembic", "mlflow", "matplotlib", "numexpr", "torch")
+_NOISY_LOGGERS = ("alembic", "httpx2", "mlflow", "matplotlib", "numexpr", "torch")
 
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT

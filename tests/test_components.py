@@ -48,6 +48,7 @@ def test_a_file_may_hold_a_family(tmp_path, monkeypatch):
         "PARAMS = {n: type(n, (), {}) for n in NAMES}\n"
         "def params_class(name): return PARAMS[name]\n"
         "def build(name, params, *, loud): return (name, loud)\n"
+        "def inspect_weights(name, params): return f'weights of {name}'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert components.names("birds") == ("avocet", "owl", "snipe")
@@ -56,6 +57,8 @@ def test_a_file_may_hold_a_family(tmp_path, monkeypatch):
         found = components.load("birds", name)
         assert found.build(found.Params(), loud=True) == (name, True)
     assert components.load("birds", "avocet").Params.__name__ == "avocet"
+    assert components.load("birds", "avocet").inspect_weights(None) == "weights of avocet"
+    assert components.load("birds", "owl").inspect_weights is None
     with pytest.raises(UnknownComponentError, match="'waders'; there are: avocet, owl, snipe"):
         components.source("birds", "waders")
 

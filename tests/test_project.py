@@ -73,7 +73,7 @@ SPELT_ELSEWHERE = {
     # Files of a bundle, which is no folder of the checkout.
     "ser/registry/bundle.py": {"model.safetensors", "statistics.safetensors"},
     # Hugging Face's names for the files of a checkpoint.
-    "ser/pretrained/checkpoints.py": {"model.safetensors"},
+    "ser/pretrained/checkpoint_files.py": {"model.safetensors"},
 }
 
 

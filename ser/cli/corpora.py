@@ -150,11 +150,14 @@ def download_weights(
 ) -> None:
     """Fetch a checkpoint into the local Hugging Face cache, where stages look for it.
 
-    Stages never download anything themselves.
+    Stages never download anything themselves. Given again after it was cut off, it fetches
+    the files that are not complete. HF_TOKEN gives access where a checkpoint asks for it.
 
     Example: ser download-weights facebook/hubert-base-ls960
     --revision dba3bb02fda4248b6e082697eee756de8fe8aa8a
     """
-    from ser.pretrained import checkpoints
+    from ser.pretrained import checkpoints, downloads
 
-    typer.echo(f"{checkpoint}: {checkpoints.download(checkpoint, revision)}")
+    folder = downloads.download(checkpoint, revision)
+    names = ", ".join(checkpoints.deciding_files(folder))
+    typer.echo(f"{checkpoint}: {folder}: {names}")

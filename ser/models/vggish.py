@@ -25,6 +25,7 @@ from ser.pretrained.vggish import (
     Trunk,
     TrunkParams,
     load_published,
+    require_file,
     trunk_name,
 )
 from ser.pretrained.vggish_frontend import PATCH_FRAMES, cut_patches, patch_starts
@@ -198,6 +199,21 @@ def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadN
         dropout=params.dropout,
         origin=origin,
     )
+
+
+def inspect_weights(params: Params) -> str:
+    """Look at the file of weights without loading it; see `ser.components.Component`.
+
+    Returns:
+        Which one was found.
+
+    Raises:
+        WeightsError: It cannot be used.
+    """
+    if params.weights == NO_WEIGHTS or params.sha256 is None:
+        return "from scratch"
+    require_file(Path(params.weights), params.sha256)
+    return params.weights
 
 
 def _trained_trunk(params: Params) -> tuple[PatchTrunk, str]:

@@ -22,8 +22,11 @@ class SpeechTransformer:
         published: Checkpoint and revision where params name none; None: they must.
         attention: The implementation that transformers has for all its checkpoints and that
             is the fastest of them.
-        sizes: What its config.json calls its number of transformer layers, and their width.
-        is_normalised: Whether a waveform is normalised where the checkpoint does not say.
+        sizes: What its config.json calls its number of transformer layers, and their width,
+            each with what transformers takes where it says nothing.
+        is_normalised: Whether a waveform is normalised where the checkpoint does not say:
+            the default of transformers' own preprocessing. False says that the architecture
+            never normalises, so that its checkpoints need not say it.
     """
 
     title: str
@@ -31,7 +34,10 @@ class SpeechTransformer:
     model_type: str
     published: tuple[str, str] | None
     attention: Literal["sdpa", "eager"] = "sdpa"
-    sizes: tuple[str, str] = ("num_hidden_layers", "hidden_size")
+    sizes: tuple[tuple[str, int], tuple[str, int]] = (
+        ("num_hidden_layers", 12),
+        ("hidden_size", 768),
+    )
     is_normalised: bool = True
 
 
@@ -83,7 +89,7 @@ ARCHITECTURES: Mapping[Architecture, SpeechTransformer] = {
         model_type="whisper",
         # No revision is pinned here: openai/whisper-base shows its own under "Files".
         published=None,
-        sizes=("encoder_layers", "d_model"),
+        sizes=(("encoder_layers", 4), ("d_model", 384)),
         is_normalised=False,
     ),
 }

@@ -2,7 +2,7 @@
 
 With a revision, `checkpoint` is a Hugging Face id and is looked up in the local Hugging
 Face cache; without one it is a folder. Which of the two it is never depends on what
-happens to lie on the disk. Only `download` speaks to the network.
+happens to lie on the disk. Only `ser.pretrained.downloads` speaks to the network.
 """
 
 import hashlib
@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser import files, lineage
-from ser.errors import WeightsError
+from ser import lineage
+from ser.errors import MissingWeightsError, WeightsError
+from ser.pretrained import checkpoint_files, preprocessing
 from ser.pretrained._published import SpeechNetwork
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
-
-CONFIG, PREPROCESSING = "config.json", "preprocessor_config.json"
-SAFETENSORS, TORCH_FILE = "model.safetensors", "pytorch_model.bin"
+from ser.pretrained.checkpoint_files import CONFIG, PREPROCESSING, PROCESSOR, SAFETENSORS
 
 SEED_KEY = "random_weights_seed"
 """Marks, in config.json, weights that were drawn and not learnt."""
@@ -65,61 +64,52 @@ def locate(checkpoint: str, revision: str | None) -> Path:
         revision: Commit of the id; None for a folder.
 
     Returns:
-        A folder with config.json and weights.
+        A folder with config.json and weights, none of them cut off.
 
     Raises:
-        WeightsError: Not here, or incomplete; says which files are missing and how to
-            get them.
+        MissingWeightsError: There is nothing of it on this machine; says how to get it.
+        WeightsError: Files are missing, cut off, or stand in place of the real ones; says
+            which and how to get them.
+        FileError: The index of several files of weights is damaged.
     """
     problem = problem_of(checkpoint, revision)
     if problem:
         raise WeightsError(problem)
     folder = _cached(checkpoint, revision) if revision else Path(checkpoint).expanduser()
-    missing = _missing_files(folder) if folder else [CONFIG, f"{SAFETENSORS} (or {TORCH_FILE})"]
-    if folder is None or missing:
-        raise WeightsError(
-            f"{_title(checkpoint, revision)}: missing {' and '.join(missing)}"
+    missing = checkpoint_files.missing(folder)
+    if missing:
+        kind = WeightsError if folder.is_dir() else MissingWeightsError
+        raise kind(
+            f"{title(checkpoint, revision)}: missing {' and '.join(missing)}"
             f"{_cure(checkpoint, revision)}"
         )
+    if revision is None:
+        checkpoint_files.require_whole(folder)
+    else:
+        again = f"`ser download-weights {checkpoint} --revision {revision}` fetches it again"
+        checkpoint_files.require_whole(folder, cure=again)
     return folder
 
 
-def download(checkpoint: str, revision: str) -> Path:
-    """Fetch a published checkpoint into the local Hugging Face cache.
+def deciding_files(folder: Path) -> tuple[str, ...]:
+    """Return the names of the files that decide a checkpoint's output.
 
-    It asks the Hub even where `HF_HUB_OFFLINE` is set: this function is called because a
-    person asked for it.
+    They are the configuration, the file that says how waveforms are prepared if there is
+    one, and the weights with their index.
 
     Args:
-        checkpoint: Hugging Face id.
-        revision: Its commit, 40 hex digits.
-
-    Returns:
-        The folder with the files.
+        folder: From `locate`.
 
     Raises:
-        WeightsError: The name is wrong, the Hub cannot be reached, or it has no such files.
+        FileError, WeightsError: A file that says which others count is damaged.
     """
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
-
-    problem = problem_of(checkpoint, revision)
-    if problem:
-        raise WeightsError(problem)
-    try:
-        with _online():
-            for patterns in ([CONFIG, PREPROCESSING, SAFETENSORS], [TORCH_FILE]):
-                fetched = huggingface_hub.snapshot_download(
-                    checkpoint, revision=revision, allow_patterns=patterns
-                )
-                # Many repositories hold the same weights in both formats: one is enough.
-                if (Path(fetched) / SAFETENSORS).is_file():
-                    break
-    except (HfHubHTTPError, OSError) as error:
-        raise WeightsError(
-            f"{_title(checkpoint, revision)}: cannot be downloaded: {error}"
-        ) from error
-    return locate(checkpoint, revision)
+    said_in, _ = preprocessing.settings(folder)
+    weights = checkpoint_files.weights_of(folder)
+    return (
+        CONFIG,
+        *([] if said_in is None else [said_in]),
+        *(() if weights is None else weights.names),
+    )
 
 
 def digest(folder: Path) -> str:
@@ -128,10 +118,7 @@ def digest(folder: Path) -> str:
     Args:
         folder: From `locate`.
     """
-    names = [CONFIG, PREPROCESSING, _weights_name(folder)]
-    parts = [
-        f"{name} {lineage.sha256_file(folder / name)}\n" for name in names if _has(folder, name)
-    ]
+    parts = [f"{name} {lineage.sha256_file(folder / name)}\n" for name in deciding_files(folder)]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -142,32 +129,10 @@ def origin(checkpoint: str, revision: str | None) -> str:
         `<id>@<12 digits of the revision>`, the folder's name, or `random weights (seed n)`.
     """
     if revision is not None:
-        return _title(checkpoint, revision)
+        return title(checkpoint, revision)
     folder = locate(checkpoint, revision)
-    seed = _read_object(folder / CONFIG).get(SEED_KEY)
+    seed = checkpoint_files.read_object(folder / CONFIG).get(SEED_KEY)
     return folder.resolve().name if seed is None else f"random weights (seed {seed})"
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """What a network expects of its waveforms.
-
-    Args:
-        sampling_rate: In Hz.
-        is_normalised: Each waveform to zero mean and unit variance.
-    """
-
-    sampling_rate: int
-    is_normalised: bool
-
-
-def read_preprocessing(folder: Path, architecture: Architecture) -> Preprocessing:
-    """Return what preprocessor_config.json says, or transformers' defaults without one."""
-    content = _read_object(folder / PREPROCESSING) if _has(folder, PREPROCESSING) else {}
-    is_normalised = ARCHITECTURES[architecture].is_normalised
-    return Preprocessing(
-        int(content.get("sampling_rate", 16000)), bool(content.get("do_normalize", is_normalised))
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +151,8 @@ class Sizes:
 def read_sizes(folder: Path, architecture: Architecture) -> Sizes:
     """Return what config.json says of the transformer; see `read_config` for what is raised."""
     config = read_config(folder, architecture)
-    return Sizes(*(int(config[key]) for key in ARCHITECTURES[architecture].sizes))
+    sizes = ARCHITECTURES[architecture].sizes
+    return Sizes(*(int(config.get(key, default)) for key, default in sizes))
 
 
 def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
@@ -194,9 +160,10 @@ def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
 
     Raises:
         FileError: It is missing or damaged.
-        WeightsError: Another architecture, or one with parts that are not supported.
+        WeightsError: It is empty, a Git LFS pointer or a web page, of another architecture,
+            or of one with parts that are not supported.
     """
-    config = _read_object(folder / CONFIG)
+    config = checkpoint_files.read_object(folder / CONFIG)
     expected = ARCHITECTURES[architecture].model_type
     if config.get("model_type") != expected:
         raise WeightsError(
@@ -208,11 +175,12 @@ def read_config(folder: Path, architecture: Architecture) -> dict[str, Any]:
             f"{folder / CONFIG}: add_adapter is true; checkpoints with an adapter behind the "
             f"transformer are not supported"
         )
+    if other := config.get("transformers_weights"):
+        raise WeightsError(
+            f"{folder / CONFIG}: transformers_weights is {other!r}, so transformers would load "
+            f"another file than {SAFETENSORS}; rename that file, and remove the key"
+        )
     return config
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    return files.read_object(path, cure="put the checkpoint there again")
 
 
 def load(
@@ -234,14 +202,21 @@ def load(
         WeightsError: Another architecture, damaged, or tensors are missing.
     """
     read_config(folder, architecture)  # before transformers is imported, which takes seconds
+    weights = checkpoint_files.weights_of(folder)
+    if weights is None:
+        raise WeightsError(f"{folder}: missing {SAFETENSORS}; {checkpoint_files.CURE}")
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from ser.pretrained import whisper
 
-    config = AutoConfig.from_pretrained(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (StrictDataclassError, *_DAMAGED) as error:
+        raise WeightsError(f"{folder / CONFIG}: it describes no network: {error}") from error
     # SpecAugment inside the model draws from NumPy's global generator; features are masked
     # in ser.training.augment instead. Without it the model has no mask embedding.
     config.mask_time_prob = config.mask_feature_prob = 0.0
@@ -258,76 +233,48 @@ def load(
                 config=config,
                 dtype=torch.float32,
                 attn_implementation=ARCHITECTURES[architecture].attention,
-                use_safetensors=_weights_name(folder) == SAFETENSORS,
+                use_safetensors=weights.is_safetensors,
                 output_loading_info=True,
                 key_mapping=whisper.KEY_MAPPING if is_whisper else None,
             )
     except (SafetensorError, *_DAMAGED) as error:
-        raise WeightsError(
-            f"{folder / _weights_name(folder)}: cannot be loaded: {error}"
-        ) from error
+        raise WeightsError(f"{folder / weights.names[0]}: cannot be loaded: {error}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         raise WeightsError(
-            f"{folder / _weights_name(folder)}: {len(missing)} tensors are missing, which would "
+            f"{folder / weights.names[0]}: {len(missing)} tensors are missing, which would "
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
     network: SpeechNetwork = whisper.WhisperNetwork(model) if is_whisper else model.eval()
     return network
 
 
-def _cached(checkpoint: str, revision: str) -> Path | None:
-    """Return the snapshot of an id in the local Hugging Face cache."""
-    import huggingface_hub
-
-    found = huggingface_hub.try_to_load_from_cache(checkpoint, CONFIG, revision=revision)
-    return Path(found).parent if isinstance(found, str) else None
-
-
-def _has(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
-
-
-def _weights_name(folder: Path) -> str:
-    return SAFETENSORS if _has(folder, SAFETENSORS) else TORCH_FILE
-
-
-def _missing_files(folder: Path) -> list[str]:
-    missing = [] if _has(folder, CONFIG) else [CONFIG]
-    if not _has(folder, _weights_name(folder)):
-        missing.append(f"{SAFETENSORS} (or {TORCH_FILE})")
-    return missing
-
-
-def _title(checkpoint: str, revision: str | None) -> str:
+def title(checkpoint: str, revision: str | None) -> str:
+    """Return a checkpoint's name for messages, with the first digits of its revision."""
     return checkpoint if revision is None else f"{checkpoint}@{revision[:12]}"
+
+
+def _cached(checkpoint: str, revision: str) -> Path:
+    """Return where the local Hugging Face cache keeps the files of a revision of an id."""
+    from huggingface_hub import constants, file_download
+
+    folder = file_download.repo_folder_name(repo_id=checkpoint, repo_type="model")
+    return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / revision
 
 
 def _cure(checkpoint: str, revision: str | None) -> str:
     """Return the end of a message: where the files were looked for, and how to get them."""
-    files = f"(with {PREPROCESSING}, where it was published with one)"
+    besides = f"(with {PREPROCESSING} or {PROCESSOR}, where it was published with one)"
     if revision is not None:
         return (
             f" in the local Hugging Face cache; nothing is fetched unasked: run "
             f"`ser download-weights {checkpoint} --revision {revision}`, or copy the files "
-            f"{files} into a folder and set checkpoint: <folder> and revision: null"
+            f"{besides} into a folder and set checkpoint: <folder> and revision: null"
         )
     hint = (
         "; if it is a Hugging Face id, give its revision, too" if _ID.fullmatch(checkpoint) else ""
     )
-    return f"; put them {files} into the folder {Path(checkpoint).expanduser()}{hint}"
-
-
-@contextmanager
-def _online() -> Iterator[None]:
-    """Let the Hugging Face client use the network inside the block."""
-    from huggingface_hub import constants
-
-    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, False
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = offline
+    return f"; put them {besides} into the folder {Path(checkpoint).expanduser()}{hint}"
 
 
 @contextmanager

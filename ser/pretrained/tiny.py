@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from ser import files
 from ser.params import Section
-from ser.pretrained import checkpoints
+from ser.pretrained import checkpoint_files, checkpoints
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
         model = model.encoder if params.architecture == "whisper" else model
         _spread(model)
         model.save_pretrained(folder)
-    files.write_json(folder / checkpoints.PREPROCESSING, _preprocessing(params))
+    files.write_json(folder / checkpoint_files.PREPROCESSING, _preprocessing(params))
 
 
 def _preprocessing(params: TinyCheckpoint) -> dict[str, Any]:

@@ -301,6 +301,23 @@ def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
     return size
 
 
+def require_layers(freeze: Freeze, num_layers: int, checkpoint: str) -> None:
+    """Refuse a cut above the topmost layer.
+
+    Args:
+        freeze: Where the network is cut.
+        num_layers: Transformer layers of the checkpoint.
+        checkpoint: Its name, for the message.
+
+    Raises:
+        ParamsError: More layers are frozen than there are.
+    """
+    if isinstance(freeze, int) and freeze > num_layers:
+        raise ParamsError(
+            f"freeze: {freeze} layers, but the checkpoint {checkpoint} has {num_layers}"
+        )
+
+
 def _has_final_norm(model: SpeechNetwork) -> bool:
     """Whether layers normalise their input and the last output is normalised once more."""
     return bool(getattr(model.config, "do_stable_layer_norm", False))
@@ -322,10 +339,7 @@ def _num_frozen_layers(model: SpeechNetwork, freeze: Freeze) -> int:
         return 0
     if freeze == "all":
         return num_layers
-    if freeze > num_layers:
-        raise ParamsError(
-            f"freeze: {freeze} layers, but the checkpoint {model.name_or_path} has {num_layers}"
-        )
+    require_layers(freeze, num_layers, model.name_or_path)
     return freeze
 
 

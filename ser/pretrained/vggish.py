@@ -22,8 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ser import lineage
-from ser.errors import WeightsError
+from ser.errors import MissingWeightsError, WeightsError
 from ser.params import ComponentParams
+from ser.pretrained.checkpoint_files import require_content
 from ser.pretrained.vggish_frontend import NUM_BINS, PATCH_FRAMES
 
 EMBEDDING_DIM = 128
@@ -177,6 +178,31 @@ def load_published(
     return trunk
 
 
+def require_file(path: Path, sha256: str) -> None:
+    """Refuse a file that is not the pinned one, without loading it.
+
+    Args:
+        path: The file of weights.
+        sha256: Digest that it must have, or its first digits.
+
+    Raises:
+        MissingWeightsError: There is no such file.
+        WeightsError: It has another digest, or is none of weights.
+    """
+    if not path.is_file():
+        raise MissingWeightsError(f"{path}: no such file of VGGish weights. {_CURE}")
+    if path.suffix not in _SUFFIXES:
+        known = " or ".join(_SUFFIXES)
+        raise WeightsError(f"{path}: weights are read from files that end in {known}")
+    require_content(path, cure=_CURE)
+    digest = lineage.sha256_file(path)
+    if not digest.startswith(sha256):
+        raise WeightsError(
+            f"{path}: the SHA-256 is {digest}, but params.yaml pins {sha256}; it is another file, "
+            f"or damaged. {_CURE}"
+        )
+
+
 def trunk_name(sha256: str, *, width: float) -> str:
     """Return what a trunk with weights is called where scores are shown.
 
@@ -190,17 +216,7 @@ def trunk_name(sha256: str, *, width: float) -> str:
 
 def _read(path: Path, sha256: str) -> dict[str, Tensor]:
     """Return the tensors of a file that has the digest."""
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file of VGGish weights. {_CURE}")
-    digest = lineage.sha256_file(path)
-    if not digest.startswith(sha256):
-        raise WeightsError(
-            f"{path}: the SHA-256 is {digest}, but params.yaml pins {sha256}; it is another file, "
-            f"or damaged. {_CURE}"
-        )
-    if path.suffix not in _SUFFIXES:
-        known = " or ".join(_SUFFIXES)
-        raise WeightsError(f"{path}: weights are read from files that end in {known}")
+    require_file(path, sha256)
     try:
         state = _load(path)
     except (

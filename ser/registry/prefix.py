@@ -9,7 +9,8 @@ from ser import lineage
 from ser.components import EXTRACTORS
 from ser.errors import BundleError, WeightsError
 from ser.params import ComponentParams, params_class_of, parse
-from ser.pretrained import checkpoints
+from ser.pretrained import checkpoint_files, checkpoints
+from ser.pretrained.checkpoint_files import CONFIG
 
 #: Folder of a bundle that holds the prefix' weights.
 FOLDER = "checkpoint"
@@ -83,14 +84,15 @@ def _pack_transformer(
             f"with {weights_sha256}; run `dvc repro extract`"
         )
     target = folder / FOLDER
-    if (source / checkpoints.SAFETENSORS).is_file():
-        target.mkdir()
-        for file in (checkpoints.CONFIG, checkpoints.SAFETENSORS):
-            shutil.copy(source / file, target / file)
-    else:  # a pickle is read once, with weights_only, and never packed
+    names: tuple[str, ...] = checkpoints.deciding_files(source)
+    weights = checkpoint_files.weights_of(source)
+    target.mkdir()
+    if weights is not None and not weights.is_safetensors:
+        # A pickle is read once, with weights_only, and never packed.
         checkpoints.load(source, section["name"]).save_pretrained(target)
-    if (source / checkpoints.PREPROCESSING).is_file():
-        shutil.copy(source / checkpoints.PREPROCESSING, target / checkpoints.PREPROCESSING)
+        names = tuple(name for name in names if name not in (CONFIG, *weights.names))
+    for file in names:
+        shutil.copy(source / file, target / file)
     return {**section, "checkpoint": FOLDER, "revision": None}
 
 

@@ -5,9 +5,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import chdir
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ser import components, lineage
 from ser.contracts import Corpus
@@ -15,30 +15,14 @@ from ser.data.downloads import sources
 from ser.errors import SerError
 from ser.params import load_mapping, params_class_of, parse, read
 from ser.project import Project
+from ser.workflow.finding import Finding, Level
 
-Level = Literal["ok", "warn", "fail"]
+if TYPE_CHECKING:
+    from ser.workflow.preset import Preset
 
 _MIN_PYTHON = (3, 11)
 _LOW_DISK_GB = 5.0
 _NO_DISK_GB = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
-
-    Args:
-        level: `ok`; `warn` where work goes on but something is not as it should be;
-            `fail` where a command will refuse.
-        what: The thing, e.g. `corpus link`.
-        detail: What was found, one sentence.
-        cure: What to do, usually a command; empty where nothing is wrong.
-    """
-
-    level: Level
-    what: str
-    detail: str
-    cure: str = ""
 
 
 def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
@@ -149,21 +133,29 @@ def _params(root: Path) -> Iterator[Finding]:
     path = Project(root).params
     try:
         content = load_mapping(path)
-        _validate(path)
+        preset = _preset(path)
     except SerError as error:
         cure = "correct params.yaml, or `make use PRESET=demo` for a fresh one"
         yield Finding("fail", "params.yaml", str(error), cure)
         return
     yield Finding("ok", "params.yaml", "valid")
     yield _corpus(root, content.get("corpus"), content.get("synthetic_corpora") or [])
-    yield from _checkpoints(root, content)
+    yield from _weights(root, preset)
 
 
-def _validate(path: Path) -> None:
+def _preset(path: Path) -> "Preset":
     # Here, not at the top: it takes torch along.
     from ser.workflow.preset import Preset
 
-    read(path, Preset)
+    return read(path, Preset)
+
+
+def _weights(root: Path, preset: "Preset") -> list[Finding]:
+    """Look at published weights where the stages do: in the project's root, and in the cache."""
+    from ser.workflow import weights_diagnosis
+
+    with chdir(root):
+        return list(weights_diagnosis.examine(preset))
 
 
 def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
@@ -175,10 +167,12 @@ def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
     link = Project(root).raw(name)
     shown = f"data/raw/{name}"
     shipped = Project().shipped(name).folder
-    place = shipped if (root / shipped).is_dir() else "/where/it/is"
-    cure = f"`ser link-corpus {name} {place}`"
-    if name in sources.ARCHIVES:
-        cure += f", or `ser download-corpus {name}`"
+    if (root / shipped).is_dir():
+        cure = f"`ser link-corpus {name} {shipped}`"
+    else:
+        cure = f"`ser link-corpus {name} /where/it/is`"
+        if name in sources.ARCHIVES:
+            cure += f", or `ser download-corpus {name}`"
     if link.is_symlink() and not link.exists():
         return Finding("fail", what, f"{shown} points to {link.readlink()}, which is gone", cure)
     if not link.exists():
@@ -209,43 +203,6 @@ def num_utterances(name: str, root: Path, section: object = None) -> int:
     params = parse(content, params_class_of("ser.data.corpora", name), where=f"corpus {name}")
     corpus: Corpus = components.load("ser.data.corpora", name).build(params)
     return len(corpus.parse(root).annotations)
-
-
-def _checkpoints(root: Path, content: object) -> Iterator[Finding]:
-    """Look for every pretrained checkpoint that params.yaml names."""
-    for value, revision in sorted(set(_named(content))):
-        what = "checkpoint"
-        if (root / value).is_dir():
-            yield Finding("ok", what, value)
-        elif re.fullmatch(r"[\w.-]+/[\w.-]+", value) and not value.startswith("."):
-            yield _hub_checkpoint(value, revision)
-        else:
-            cure = "put the checkpoint there, or name another one; the pipeline writes its own"
-            yield Finding("warn", what, f"{value} is not there", cure)
-
-
-def _hub_checkpoint(name: str, revision: str) -> Finding:
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
-    if not revision:
-        cure = "name the folder that holds it, or the `revision:` of the hub's files beside it"
-        return Finding("warn", "checkpoint", f"{name} is no folder and has no revision", cure)
-    if (cache / f"models--{name.replace('/', '--')}" / "snapshots" / revision).is_dir():
-        return Finding("ok", "checkpoint", f"{name}, downloaded")
-    cure = f"`ser download-weights {name} --revision {revision}` on a machine with network"
-    return Finding("warn", "checkpoint", f"{name} is neither a folder nor downloaded", cure)
-
-
-def _named(content: object) -> Iterator[tuple[str, str]]:
-    """Yield each checkpoint that is named at any depth, with its revision or an empty text."""
-    if isinstance(content, Mapping):
-        if isinstance(checkpoint := content.get("checkpoint"), str):
-            yield checkpoint, str(content.get("revision") or "")
-        for value in content.values():
-            yield from _named(value)
-    elif isinstance(content, list):
-        for item in content:
-            yield from _named(item)
 
 
 def _store(root: Path, *, fix: bool) -> Iterator[Finding]:

@@ -182,7 +182,7 @@ def _kind(annotation: Any) -> str:
         return "`null`"
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return ", ".join(f"`{value}`" for value in arguments)
+        return ", ".join(f"`{_yaml(value)}`" for value in arguments)
     if origin in (Union, UnionType):
         return " or ".join(map(_kind, arguments))
     if origin is tuple:

@@ -1,4 +1,4 @@
-"""Commands that bring recordings to the stages."""
+"""Commands that bring recordings and weights to the stages."""
 
 import hashlib
 import shutil
@@ -6,11 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from safetensors.numpy import save_file
 
 from ser.data.demo import release
 from ser.data.downloads import sources, transfer
 from tests.data.downloads.archives import EMODB, archive
 from tests.data.downloads.server import Server, whole
+from tests.pretrained import hub as hubs
 
 
 @pytest.fixture
@@ -251,3 +253,47 @@ def test_demo_corpus_is_made_with_the_params_of_the_project(ser, project, monkey
         ("there", 5),
         ("demo", 0),
     ]
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub on this machine, with an empty cache for what comes from it."""
+    with hubs.serve() as served:
+        hubs.connect(served.endpoint, tmp_path / "cache", monkeypatch)
+        yield served
+
+
+def test_download_weights_takes_up_a_broken_transfer_and_says_what_it_has(
+    ser, project, hub, tmp_path
+):
+    published = tmp_path / "published"
+    published.mkdir()
+    for name in ("config.json", "preprocessor_config.json"):
+        (published / name).write_text("{}")
+    save_file({"weight": np.zeros(1000)}, published / "model.safetensors")
+    hub.put("org/tiny", COMMIT, published)
+    hub.cuts["model.safetensors"] = [2_000]
+    status, out, err = ser("download-weights", "org/tiny", "--revision", COMMIT)
+    assert status == 0
+    assert "HTTP Request" not in err
+    folder = tmp_path / "cache" / "models--org--tiny" / "snapshots" / COMMIT
+    names = "config.json, preprocessor_config.json, model.safetensors"
+    assert out == f"org/tiny: {folder}: {names}\n"
+    assert [start for name, start in hub.sent if name == "model.safetensors"] == [0, 2_000]
+    assert (folder / "model.safetensors").read_bytes() == (
+        published / "model.safetensors"
+    ).read_bytes()
+
+
+def test_download_weights_refuses_in_one_message(ser, project, hub):
+    status, out, err = ser("download-weights", "org/tiny", "--revision", COMMIT)
+    assert (status, out) == (1, "")
+    assert f"there is no {hub.endpoint}/org/tiny, or it is private" in err
+    assert "Traceback" not in err
+    status, _, err = ser("download-weights", "org/tiny", "--revision", "main")
+    assert status == 1
+    assert "commit of 40 hex digits" in err
+    assert ser("download-weights", "org/tiny")[0] == 2

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from ser.batch import FeatureSpec
-from ser.pretrained import checkpoints, tiny
+from ser.pretrained import checkpoint_files, checkpoints, tiny
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.pretrained.whisper import KEY_MAPPING
 
@@ -43,18 +43,27 @@ def write_checkpoint(folder, architecture, norm="group", seed=0):
 def write_as_published(folder, source, prefix):
     """Write a checkpoint as the base ones are published: a pickle, with a pretraining head."""
     folder.mkdir()
-    for name in (checkpoints.CONFIG, checkpoints.PREPROCESSING):
+    for name in (checkpoint_files.CONFIG, checkpoint_files.PREPROCESSING):
         (folder / name).write_bytes((source / name).read_bytes())
     old = {
         "parametrizations.weight.original0": "weight_g",
         "parametrizations.weight.original1": "weight_v",
     }
     tensors = {"quantizer.codevectors": torch.zeros(2), "project_hid.bias": torch.zeros(2)}
-    for name, tensor in load_file(source / checkpoints.SAFETENSORS).items():
+    for name, tensor in load_file(source / checkpoint_files.SAFETENSORS).items():
         for new_name, old_name in old.items():
             name = name.replace(new_name, old_name)
         tensors[f"{prefix}.{name}"] = tensor
-    torch.save(tensors, folder / checkpoints.TORCH_FILE)
+    torch.save(tensors, folder / checkpoint_files.TORCH_FILE)
+    return folder
+
+
+def write_sharded(folder, source):
+    """Write a checkpoint as transformers does where one file would be too large."""
+    with checkpoints.without_progress_bars():
+        whole_model(source).save_pretrained(folder, max_shard_size="40KB")
+    preprocessing = (source / checkpoint_files.PREPROCESSING).read_bytes()
+    (folder / checkpoint_files.PREPROCESSING).write_bytes(preprocessing)
     return folder
 
 

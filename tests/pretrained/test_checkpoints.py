@@ -5,12 +5,17 @@ import socket
 import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from ser.errors import FileError, WeightsError
-from ser.pretrained import checkpoints
-from tests.pretrained.support import outputs_of, waveforms, whole_model, write_as_published
+from ser.errors import FileError, MissingWeightsError, WeightsError
+from ser.pretrained import checkpoints, downloads
+from tests.pretrained.support import (
+    outputs_of,
+    waveforms,
+    whole_model,
+    write_as_published,
+    write_sharded,
+)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -121,69 +126,127 @@ def test_a_missing_folder_says_so_and_never_asks_the_hub(tmp_path, monkeypatch):
 )
 def test_a_name_that_can_be_nothing_is_refused(checkpoint, revision, message):
     assert message in checkpoints.problem_of(checkpoint, revision)
-    for find in (checkpoints.locate, checkpoints.download):
+    for find in (checkpoints.locate, downloads.download):
         with pytest.raises(WeightsError, match=message):
             find(checkpoint, revision)
 
 
-class FakeHub:
-    """Takes the place of `snapshot_download`; holds files, remembers what was asked for."""
-
-    def __init__(self, cache, source, names):
-        self.cache, self.source, self.names = cache, source, names
-        self.asked = []
-
-    def __call__(self, checkpoint, *, revision, allow_patterns):
-        assert not huggingface_hub.is_offline_mode()
-        self.asked.append((checkpoint, revision, *allow_patterns))
-        place = self.cache / f"models--{checkpoint.replace('/', '--')}" / "snapshots" / revision
-        place.mkdir(parents=True, exist_ok=True)
-        for name in set(self.names) & set(allow_patterns):
-            (place / name).write_bytes((self.source / name).read_bytes())
-        return str(place)
-
-
 @pytest.fixture
-def hub(cache, copied, monkeypatch):
-    (copied / "pytorch_model.bin").write_bytes(b"")
-
-    def function(*names):
-        fake = FakeHub(cache, copied, names)
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", fake)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-        return fake
-
-    return function
+def sharded(hubert, tmp_path):
+    return write_sharded(tmp_path / "sharded", hubert)
 
 
-def test_downloading_asks_the_hub_even_offline_and_only_for_what_is_needed(hub):
-    fake = hub("config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5")
-    folder = checkpoints.download("a/b", COMMIT)
-    names = ("config.json", "preprocessor_config.json", "model.safetensors")
-    assert fake.asked == [("a/b", COMMIT, *names)]
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
-    assert huggingface_hub.is_offline_mode()
+def test_shards_are_located_and_load_to_the_same_model(sharded, hubert):
+    assert len(list(sharded.glob("model-*.safetensors"))) > 2
+    assert checkpoints.locate(str(sharded), None) == sharded
+    (samples,) = waveforms(4000)
+    expected = outputs_of(whole_model(hubert), samples).last_hidden_state
+    loaded = checkpoints.load(sharded, "hubert")
+    assert torch.equal(outputs_of(loaded, samples).last_hidden_state, expected)
 
 
-def test_downloading_falls_back_to_the_older_format(hub):
-    fake = hub("config.json", "preprocessor_config.json", "pytorch_model.bin")
-    folder = checkpoints.download("a/b", COMMIT)
-    assert fake.asked[1] == ("a/b", COMMIT, "pytorch_model.bin")
-    assert checkpoints.locate("a/b", COMMIT) == folder
+def test_pickled_shards_load_to_the_same_model(sharded, hubert):
+    index = json.loads((sharded / "model.safetensors.index.json").read_text())
+    for path in sorted(sharded.glob("model-*.safetensors")):
+        torch.save(load_file(path), path.with_suffix(".bin"))
+        path.unlink()
+    names = {name: file.replace("safetensors", "bin") for name, file in index["weight_map"].items()}
+    (sharded / "pytorch_model.bin.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": names})
+    )
+    (sharded / "model.safetensors.index.json").unlink()
+    assert checkpoints.locate(str(sharded), None) == sharded
+    (samples,) = waveforms(4000)
+    expected = outputs_of(whole_model(hubert), samples).last_hidden_state
+    loaded = checkpoints.load(sharded, "hubert")
+    assert torch.equal(outputs_of(loaded, samples).last_hidden_state, expected)
 
 
-def test_a_hub_that_is_out_of_reach_or_has_no_weights_is_one_message(hub, monkeypatch):
-    hub("config.json")
-    with pytest.raises(WeightsError, match=r"missing model\.safetensors"):
-        checkpoints.download("a/b", COMMIT)
+def test_a_missing_shard_and_a_missing_index_are_named(sharded):
+    lost = sorted(sharded.glob("model-*.safetensors"))[1]
+    kept = lost.rename(lost.with_suffix(".kept"))
+    with pytest.raises(WeightsError, match=f"sharded: missing {lost.name}; put them"):
+        checkpoints.locate(str(sharded), None)
+    kept.rename(lost)
+    (sharded / "model.safetensors.index.json").unlink()
+    with pytest.raises(WeightsError, match=r"missing model\.safetensors\.index\.json; put them"):
+        checkpoints.locate(str(sharded), None)
 
-    def fail(*_, **__):
-        raise LocalEntryNotFoundError("no route to host")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(WeightsError, match="cannot be downloaded: no route to host"):
-        checkpoints.download("a/b", COMMIT)
-    assert huggingface_hub.is_offline_mode()
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "preprocessor_config.json"])
+def test_a_file_that_stands_in_for_the_published_one_is_refused(copied, name):
+    (copied / name).write_text("version https://git-lfs.github.com/spec/v1\noid x\nsize 42\n")
+    with pytest.raises(WeightsError, match=r"a Git LFS pointer, .* of 42 bytes; `git lfs pull`"):
+        checkpoints.locate(str(copied), None)
+
+
+def test_what_is_not_here_is_told_from_what_is_incomplete(copied, cache):
+    with pytest.raises(MissingWeightsError):
+        checkpoints.locate(str(copied / "gone"), None)
+    with pytest.raises(MissingWeightsError):
+        checkpoints.locate("a/b", COMMIT)
+    (copied / "config.json").unlink()
+    place = put_into(cache, "a/b", copied)
+    for name in ((str(copied), None), ("a/b", COMMIT)):
+        with pytest.raises(WeightsError, match=r"missing config\.json") as caught:
+            checkpoints.locate(*name)
+        assert not isinstance(caught.value, MissingWeightsError)
+    assert place.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "weights", "expected"),
+    [
+        (
+            "preprocessor_config.json",
+            "model.safetensors",
+            "5b87ba67b7473a16f2ae5f9d267a7e0a56695de01ba789907c14595fc7b7c0ae",
+        ),
+        (
+            None,
+            "model.safetensors",
+            "86457829bc176a62781079475e4a02ce4030df4b5dc664cfe8f9aafaeadd119a",
+        ),
+        (
+            None,
+            "pytorch_model.bin",
+            "1e92a8ecc5eaf6e987e117c26e2741b94d68c99d8119805b83502f7282058a75",
+        ),
+    ],
+)
+def test_the_digest_of_one_file_of_weights_is_what_it_always_was(
+    tmp_path, preprocessing, weights, expected
+):
+    """Features that were extracted before there were shards stay valid."""
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / weights).write_text("weights")
+    if preprocessing:
+        (tmp_path / preprocessing).write_text('{"do_normalize": true}')
+    assert checkpoints.digest(tmp_path) == expected
+
+
+def test_the_digest_covers_every_shard_and_the_index(sharded):
+    digests = [checkpoints.digest(sharded)]
+    for path in sorted(sharded.glob("model*")):
+        path.write_bytes(path.read_bytes() + b" ")
+        digests.append(checkpoints.digest(sharded))
+    assert len(set(digests)) == len(digests) > 4
+
+
+def test_the_digest_covers_the_preprocessing_that_is_read(copied):
+    (copied / "processor_config.json").write_text('{"processor_class": "Wav2Vec2Processor"}')
+    assert checkpoints.deciding_files(copied) == (
+        "config.json",
+        "preprocessor_config.json",
+        "model.safetensors",
+    )
+    nested = {"feature_extractor": {"do_normalize": False, "sampling_rate": 16000}}
+    (copied / "processor_config.json").write_text(json.dumps(nested))
+    assert checkpoints.deciding_files(copied)[1] == "processor_config.json"
+    before = checkpoints.digest(copied)
+    nested["feature_extractor"]["do_normalize"] = True
+    (copied / "processor_config.json").write_text(json.dumps(nested))
+    assert checkpoints.digest(copied) != before
 
 
 def test_the_digest_covers_what_decides_the_output_and_nothing_else(copied):
@@ -206,18 +269,6 @@ def test_the_origin_names_what_the_weights_are(copied, hubert, monkeypatch):
     assert checkpoints.origin(str(copied), None) == "copy"
     monkeypatch.chdir(copied)
     assert checkpoints.origin(".", None) == "copy"
-
-
-def test_preprocessing_is_read_from_the_checkpoint(copied):
-    path = copied / "preprocessor_config.json"
-    path.write_text('{"do_normalize": false, "sampling_rate": 8000}')
-    assert checkpoints.read_preprocessing(copied, "hubert") == checkpoints.Preprocessing(
-        8000, False
-    )
-    path.unlink()
-    assert checkpoints.read_preprocessing(copied, "hubert") == checkpoints.Preprocessing(
-        16000, True
-    )
 
 
 def test_a_pickle_as_the_base_checkpoints_are_published_loads_to_the_same_model(variant, tmp_path):
@@ -275,6 +326,25 @@ def test_damaged_files_are_refused_by_name(copied):
         (copied / "config.json").write_text(text)
         with pytest.raises(FileError, match=rf"config\.json: it is not a JSON object \({rule}"):
             checkpoints.load(copied, "hubert")
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": "wide"}, {"conv_dim": [16, 16]}])
+def test_a_configuration_of_no_network_is_refused_by_name(copied, change):
+    edit_config(copied, **change)
+    with pytest.raises(WeightsError, match=r"config\.json: it describes no network"):
+        checkpoints.load(copied, "hubert")
+
+
+def test_a_configuration_that_leads_to_another_file_is_refused(copied):
+    edit_config(copied, transformers_weights="other.safetensors")
+    with pytest.raises(WeightsError, match=r"transformers_weights is 'other\.safetensors'"):
+        checkpoints.load(copied, "hubert")
+
+
+def test_a_folder_without_weights_cannot_be_loaded(copied):
+    (copied / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"missing model\.safetensors"):
+        checkpoints.load(copied, "hubert")
 
 
 def test_missing_tensors_are_refused_by_name(copied):

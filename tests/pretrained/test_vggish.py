@@ -153,7 +153,8 @@ def test_published_weights_do_not_fit_a_trunk_with_batch_norm(tmp_path):
     ("name", "content", "message"),
     [
         ("weights.pth", b"not a file of tensors", "not a file of tensors"),
-        ("weights.pth", b"", "not a file of tensors"),
+        ("weights.pth", b"", "it is empty. AudioSet's"),
+        ("weights.pth", b"version https://git-lfs.github.com/spec/v1\nsize 7\n", "git lfs pull"),
         ("weights.safetensors", b"not a file of tensors", "not a file of tensors"),
         ("weights.h5", b"", "end in .pth or .safetensors"),
     ],

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from ser.data import audio
 from ser.errors import WeightsError
-from ser.pretrained import checkpoints
+from ser.pretrained import checkpoint_files, checkpoints
 from ser.pretrained.transformer import Prefix, Suffix
 from ser.pretrained.whisper import LogMel
 from tests.pretrained.support import (
@@ -127,20 +127,20 @@ def test_the_trained_part_hears_the_same_pieces(folder, freeze):
 def test_positions_are_fixed_and_not_saved_with_what_is_trained(folder):
     suffix = suffix_of(folder, "feature_encoder")
     assert not [name for name in suffix.state_dict() if name.startswith("stem.")]
-    table = load_file(folder / checkpoints.SAFETENSORS)["embed_positions.weight"]
+    table = load_file(folder / checkpoint_files.SAFETENSORS)["embed_positions.weight"]
     assert torch.equal(suffix.stem.positions.table, table)
 
 
 def with_decoder(folder, target):
     """The checkpoint as it is published: encoder and decoder in one file."""
     target.mkdir()
-    tensors = load_file(folder / checkpoints.SAFETENSORS)
+    tensors = load_file(folder / checkpoint_files.SAFETENSORS)
     whole = {f"model.encoder.{name}": tensor for name, tensor in tensors.items()}
     whole |= {
         "model.decoder.embed_tokens.weight": torch.zeros(8, 32),
         "proj_out.weight": torch.zeros(8, 32),
     }
-    for name in (checkpoints.CONFIG, checkpoints.PREPROCESSING):
+    for name in (checkpoint_files.CONFIG, checkpoint_files.PREPROCESSING):
         (target / name).write_bytes((folder / name).read_bytes())
     return whole
 
@@ -151,9 +151,9 @@ def test_a_published_folder_gives_the_encoder_alone(folder, tmp_path, kind):
     if kind == "encoder alone":
         tensors = {name: t for name, t in tensors.items() if "encoder" in name}
     if kind == "pickle":
-        torch.save(tensors, tmp_path / "published" / checkpoints.TORCH_FILE)
+        torch.save(tensors, tmp_path / "published" / checkpoint_files.TORCH_FILE)
     else:
-        save_file(tensors, tmp_path / "published" / checkpoints.SAFETENSORS)
+        save_file(tensors, tmp_path / "published" / checkpoint_files.SAFETENSORS)
     (samples,) = waveforms(6000)
     assert torch.equal(
         frames_of(tmp_path / "published", "all", samples), frames_of(folder, "all", samples)
@@ -166,7 +166,7 @@ def test_a_published_folder_gives_the_encoder_alone(folder, tmp_path, kind):
 def test_a_tensor_of_the_encoder_that_is_missing_is_named(folder, tmp_path):
     tensors = with_decoder(folder, tmp_path / "published")
     del tensors["model.encoder.layers.1.fc2.bias"]
-    save_file(tensors, tmp_path / "published" / checkpoints.SAFETENSORS)
+    save_file(tensors, tmp_path / "published" / checkpoint_files.SAFETENSORS)
     with pytest.raises(WeightsError, match=r"1 tensors are missing.*layers\.1\.fc2\.bias"):
         checkpoints.load(tmp_path / "published", "whisper")
 
@@ -177,10 +177,10 @@ SHIPPED = Path("data/weights/whisper-tiny.en")
 def test_the_shipped_encoder_is_the_published_one(project):
     """Its digest is that of the weights that its README describes."""
     folder = project / SHIPPED
-    digest = hashlib.sha256((folder / checkpoints.SAFETENSORS).read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / checkpoint_files.SAFETENSORS).read_bytes()).hexdigest()
     assert digest in (folder / "README.md").read_text("utf-8")
     assert "MIT License" in (folder / "LICENSE").read_text("utf-8")
-    tensors = load_file(folder / checkpoints.SAFETENSORS)
+    tensors = load_file(folder / checkpoint_files.SAFETENSORS)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert sum(tensor.numel() for tensor in tensors.values()) > 8e6
 

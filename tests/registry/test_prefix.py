@@ -4,17 +4,18 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from ser import components
 from ser.components import EXTRACTORS
 from ser.errors import BundleError, WeightsError
-from ser.pretrained import checkpoints, tiny
+from ser.pretrained import checkpoint_files, checkpoints, tiny
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.pretrained.vggish import Trunk
 from ser.registry import prefix
-from tests.rounding import FORMULA
+from tests.pretrained.support import write_sharded
+from tests.rounding import FORMULA, NETWORK
 
 pytestmark = pytest.mark.numeric
 
@@ -74,17 +75,75 @@ def test_an_embedded_checkpoint_is_all_that_is_needed(checkpoint, tmp_path):
 
 def test_a_pickled_checkpoint_is_packed_as_safetensors(checkpoint, tmp_path):
     model = AutoModel.from_pretrained(checkpoint)
-    torch.save(model.state_dict(), checkpoint / checkpoints.TORCH_FILE)
-    (checkpoint / checkpoints.SAFETENSORS).unlink()
+    torch.save(model.state_dict(), checkpoint / checkpoint_files.TORCH_FILE)
+    (checkpoint / checkpoint_files.SAFETENSORS).unlink()
     meta = transformer_meta(checkpoint)
     before = frames_of({"name": "hubert", "sampling_rate": RATE, **meta["params"]}, tmp_path)
     folder = tmp_path / "bundle"
     folder.mkdir()
     section = prefix.pack(meta, folder, embed=True)
     names = {path.name for path in (folder / "checkpoint").iterdir()}
-    assert checkpoints.SAFETENSORS in names
-    assert checkpoints.TORCH_FILE not in names
+    assert checkpoint_files.SAFETENSORS in names
+    assert checkpoint_files.TORCH_FILE not in names
     assert np.allclose(frames_of(section, folder), before, atol=FORMULA)
+
+
+def test_a_sharded_checkpoint_is_packed_as_it_is(checkpoint, tmp_path):
+    source = write_sharded(tmp_path / "sharded", checkpoint)
+    (source / "README.md").write_text("words")
+    meta = transformer_meta(source)
+    before = frames_of({"name": "hubert", "sampling_rate": RATE, **meta["params"]}, tmp_path)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    section = prefix.pack(meta, folder, embed=True)
+    packed = {path.name for path in (folder / "checkpoint").iterdir()}
+    assert packed == {path.name for path in source.iterdir()} - {"README.md"}
+    assert checkpoints.digest(folder / "checkpoint") == meta["weights_sha256"]
+    source.rename(tmp_path / "gone")
+    assert np.array_equal(frames_of(section, folder), before)
+
+
+@pytest.mark.parametrize("is_pickled", [False, True])
+def test_the_preprocessing_is_packed_whatever_file_says_it(checkpoint, tmp_path, is_pickled):
+    """Were it lost, waveforms would be normalised."""
+    (checkpoint / checkpoint_files.PREPROCESSING).unlink()
+    nested = {"feature_extractor": {"do_normalize": False, "sampling_rate": RATE}}
+    (checkpoint / checkpoint_files.PROCESSOR).write_text(json.dumps(nested))
+    if is_pickled:
+        state = load_file(checkpoint / checkpoint_files.SAFETENSORS)
+        torch.save(state, checkpoint / checkpoint_files.TORCH_FILE)
+        (checkpoint / checkpoint_files.SAFETENSORS).unlink()
+    meta = transformer_meta(checkpoint)
+    section = {"name": "hubert", "sampling_rate": RATE, **meta["params"]}
+    before = frames_of(section, tmp_path)
+    normalised = frames_of({**section, "normalise": True}, tmp_path)
+    assert not np.allclose(before, normalised, atol=FORMULA)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    packed = prefix.pack(meta, folder, embed=True)
+    checkpoint.rename(tmp_path / "gone")
+    np.testing.assert_allclose(frames_of(packed, folder), before, atol=FORMULA)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_a_bundle_normalises_as_the_params_said(checkpoint, tmp_path, normalise):
+    (checkpoint / checkpoint_files.PREPROCESSING).unlink()
+    meta = transformer_meta(checkpoint, normalise=normalise)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    section = json.loads(json.dumps(prefix.pack(meta, folder, embed=True)))
+    assert section["normalise"] is normalise
+    loud = 0.2 + 3.0 * noise()
+    params = prefix.resolved(section, folder)
+    extractor = components.load(EXTRACTORS, "hubert").build(params, sampling_rate=RATE)
+    assert np.allclose(extractor(noise()), extractor(loud), atol=NETWORK) == normalise
+
+
+def test_a_bundle_from_before_there_was_a_choice_serves_as_before(checkpoint, tmp_path):
+    meta = transformer_meta(checkpoint)
+    section = {"name": "hubert", "sampling_rate": RATE, **meta["params"]}
+    older = {key: value for key, value in section.items() if key != "normalise"}
+    assert np.array_equal(frames_of(older, tmp_path), frames_of(section, tmp_path))
 
 
 def test_another_checkpoint_than_that_of_the_features_is_refused(checkpoint, tmp_path):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections import namedtuple
 from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +15,15 @@ import soundfile
 
 from ser import runtime
 from ser.errors import ParamsError
-from ser.workflow import diagnosis
+from ser.workflow import diagnosis, weights_diagnosis
 from tests.tracking.support import copy_database
 
 runtime.configure()
+
+#: Stands for the whole of params.yaml: nothing is extracted, nothing is trained.
+PRESET = SimpleNamespace(
+    audio=SimpleNamespace(sampling_rate=16000), extracted={}, cells={}, synthetic_weights={}
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.setattr(diagnosis, "_validate", lambda _path: None)
+    monkeypatch.setattr(diagnosis, "_preset", lambda _path: PRESET)
     (tmp_path / "params.yaml").write_text("corpus: {name: demo}\nsynthetic_corpora: [demo]\n")
     (tmp_path / "constraints.txt").write_text("# pinned\nmlflow==3.17.2\ntorch==2.11.0 ; x\n")
     (tmp_path / ".dvc").mkdir()
@@ -136,7 +143,7 @@ def test_wrong_params_are_told_with_the_message(root, monkeypatch):
     def refuse(_path):
         raise ParamsError("params.yaml is wrong in:\n  corpus.name: nope")
 
-    monkeypatch.setattr(diagnosis, "_validate", refuse)
+    monkeypatch.setattr(diagnosis, "_preset", refuse)
     finding = only(root, "params.yaml")
     assert finding.level == "fail"
     assert "corpus.name: nope" in finding.detail
@@ -196,27 +203,18 @@ def test_linked_corpus_is_counted(root):
     assert (finding.level, finding.detail) == ("ok", "data/raw/emodb: 1 utterances")
 
 
-def test_checkpoints_are_looked_for_as_folders_and_in_the_cache(root, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(root / "hub"))
-    (root / "weights").mkdir()
-    (root / "hub" / "models--facebook--hubert" / "snapshots" / "abc").mkdir(parents=True)
-    (root / "params.yaml").write_text(
-        "corpus: {name: demo}\nsynthetic_corpora: [demo]\nmodels:\n"
-        "  a: {checkpoint: weights}\n  b: {checkpoint: facebook/hubert, revision: abc}\n"
-        "  c: [{checkpoint: facebook/wav2vec2, revision: def}]\n  d: {checkpoint: ./gone/far}\n"
-        "  e: {checkpoint: data/gone, revision: null}\n"
-    )
-    findings = {f.detail.split()[0].strip(","): f for f in found(root, "checkpoint")}
-    assert {name: finding.level for name, finding in findings.items()} == {
-        "weights": "ok",
-        "facebook/hubert": "ok",
-        "facebook/wav2vec2": "warn",
-        "./gone/far": "warn",
-        "data/gone": "warn",
-    }
-    cure = "`ser download-weights facebook/wav2vec2 --revision def`"
-    assert cure in findings["facebook/wav2vec2"].cure
-    assert "name the folder that holds it" in findings["data/gone"].cure
+def test_weights_are_looked_for_below_the_root_whatever_the_working_directory(root, monkeypatch):
+    seen = []
+
+    def examine(preset):
+        seen.append((preset, Path.cwd()))
+        yield diagnosis.Finding("fail", "checkpoint", "x")
+
+    monkeypatch.setattr(weights_diagnosis, "examine", examine)
+    before = Path.cwd()
+    assert only(root, "checkpoint").level == "fail"
+    assert seen == [(PRESET, root)]
+    assert Path.cwd() == before
 
 
 @pytest.fixture

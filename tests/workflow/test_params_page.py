@@ -1,5 +1,5 @@
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -30,6 +30,7 @@ class Outer(Section):
         kind: Which.
         inner: Nested.
         by_name: Nested, by name.
+        word: One of these.
     """
 
     rate: Annotated[float, Tunable(0.1, 1.0, log=True, published=0.5)] = Field(0.2, gt=0.0)
@@ -38,6 +39,7 @@ class Outer(Section):
     kind: "str" = Field(min_length=1)
     inner: Inner = Inner()
     by_name: dict[str, Inner] = Field(default_factory=dict)
+    word: Literal["auto", True, False] = "auto"
 
 
 def blocks(text):
@@ -80,6 +82,7 @@ def test_names_that_share_a_meaning_and_values_of_any_kind_are_written_as_in_yam
     assert "| `high` | `[a, b]` | list: text | Ends. |" in rows
     assert "| `kind` | *required* | text | Which. |" in rows
     assert "| `by_name` | `{}` | mapping | Nested, by name. |" in rows
+    assert "| `word` | `auto` | `auto`, `true`, `false` | One of these. |" in rows
 
 
 def test_a_field_without_a_meaning_is_an_error():

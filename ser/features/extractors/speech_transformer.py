@@ -9,6 +9,7 @@ sees (25 ms) is filled up with zeros.
 """
 
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,10 +20,10 @@ from pydantic import Field, field_validator, model_validator
 from ser.contracts import Extractor
 from ser.errors import ParamsError
 from ser.params import ComponentParams
-from ser.pretrained import checkpoints
+from ser.pretrained import checkpoints, preprocessing, tensors
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
-from ser.pretrained.checkpoints import Preprocessing
-from ser.pretrained.transformer import Context, Prefix
+from ser.pretrained.preprocessing import Normalise, Preprocessing
+from ser.pretrained.transformer import Context, Prefix, require_layers
 
 NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm", "whisper")
 
@@ -32,11 +33,14 @@ class Params(ComponentParams):
 
     Args:
         checkpoint: Hugging Face id, or a folder with config.json and model.safetensors
-            (or pytorch_model.bin).
+            (or pytorch_model.bin), in one file or in shards beside their index.
         revision: Commit of the id, 40 hex digits; null for a folder.
         freeze: `feature_encoder` gives the output of the convolutions, a number k >= 1 the
             hidden states after transformer layer k, `all` one frame per utterance: mean
             and standard deviation over time of all hidden states.
+        normalise: Whether each waveform is brought to mean 0 and variance 1 before the
+            network hears it. `auto` does what the checkpoint's preprocessing file says;
+            where none says it, it warns and takes transformers' default, true.
         dtype: Of the frames on disk; `float16` takes half the space.
         device: `auto` takes a GPU where one is; `cpu` never does.
     """
@@ -47,6 +51,7 @@ class Params(ComponentParams):
     checkpoint: str = Field(min_length=1)
     revision: str | None = None
     freeze: Literal["feature_encoder", "all"] | int = "feature_encoder"
+    normalise: Normalise = "auto"
     dtype: Literal["float32", "float16"] = "float32"
     device: Literal["auto", "cpu"] = "auto"
 
@@ -93,7 +98,7 @@ class SpeechTransformerExtractor:
 
     Args:
         prefix: The network.
-        preprocessing: What it expects of waveforms.
+        expected: What it expects of waveforms.
         device: Where it computes.
         dtype: Of the frames on disk.
         provenance: See `ser.contracts.Extractor`.
@@ -102,14 +107,14 @@ class SpeechTransformerExtractor:
     def __init__(
         self,
         prefix: Prefix,
-        preprocessing: Preprocessing,
+        expected: Preprocessing,
         *,
         device: torch.device,
         dtype: str,
         provenance: dict[str, str | None],
     ) -> None:
         self.prefix = prefix.to(device)
-        self.is_normalised = preprocessing.is_normalised
+        self.is_normalised = expected.is_normalised
         self.device, self.dtype, self.provenance = device, dtype, provenance
         self.num_bins = prefix.num_bins
         # In evaluation mode nothing in the network is written to. Threads on a GPU would
@@ -156,13 +161,7 @@ def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> 
         WeightsError: The checkpoint is not here, damaged or of another architecture.
         ParamsError: It was trained at another sampling rate, or has too few layers.
     """
-    folder = checkpoints.locate(params.checkpoint, params.revision)
-    preprocessing = checkpoints.read_preprocessing(folder, architecture)
-    if sampling_rate != preprocessing.sampling_rate:
-        raise ParamsError(
-            f"audio.sampling_rate is {sampling_rate}, but features.{architecture} needs "
-            f"{preprocessing.sampling_rate}: its checkpoint {params.checkpoint} was trained so"
-        )
+    folder, expected = _found(architecture, params, sampling_rate)
     use_gpu = params.device == "auto" and torch.cuda.is_available()
     return SpeechTransformerExtractor(
         Prefix(
@@ -170,7 +169,7 @@ def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> 
             params.freeze,
             params.context if isinstance(params, WhisperParams) else "own",
         ),
-        preprocessing,
+        expected,
         device=torch.device("cuda" if use_gpu else "cpu"),
         dtype=params.dtype,
         provenance={
@@ -179,3 +178,40 @@ def build(architecture: Architecture, params: Params, *, sampling_rate: int) -> 
             "weights_sha256": checkpoints.digest(folder),
         },
     )
+
+
+def inspect_weights(architecture: Architecture, params: Params, *, sampling_rate: int) -> str:
+    """Look at a checkpoint without loading it; see `ser.components.Component`.
+
+    Args:
+        architecture: What the checkpoint must be.
+        params: Which checkpoint, and how much of it.
+        sampling_rate: Of the waveforms, in Hz.
+
+    Returns:
+        Which one was found.
+
+    Raises:
+        WeightsError, FileError, ParamsError: As `build`.
+    """
+    folder, _ = _found(architecture, params, sampling_rate)
+    config = checkpoints.read_config(folder, architecture)
+    is_known = tensors.require(folder, architecture, config)
+    num_layers = checkpoints.read_sizes(folder, architecture).num_layers
+    require_layers(params.freeze, num_layers, params.checkpoint)
+    name = checkpoints.title(params.checkpoint, params.revision)
+    return name if is_known else f"{name}; which tensors it holds is seen when it is loaded"
+
+
+def _found(
+    architecture: Architecture, params: Params, sampling_rate: int
+) -> tuple[Path, Preprocessing]:
+    """Return a checkpoint's folder, and how waveforms of this rate are prepared for it."""
+    folder = checkpoints.locate(params.checkpoint, params.revision)
+    expected = preprocessing.read(folder, architecture, normalise=params.normalise)
+    if sampling_rate != expected.sampling_rate:
+        raise ParamsError(
+            f"audio.sampling_rate is {sampling_rate}, but features.{architecture} needs "
+            f"{expected.sampling_rate}: its checkpoint {params.checkpoint} was trained so"
+        )
+    return folder, expected

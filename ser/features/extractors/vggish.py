@@ -19,6 +19,7 @@ from ser.pretrained.vggish import (
     Trunk,
     TrunkParams,
     load_published,
+    require_file,
 )
 from ser.pretrained.vggish_frontend import LogMel, cut_patches, patch_starts
 
@@ -69,16 +70,10 @@ def build(params: Params, *, sampling_rate: int) -> Extractor:
         ParamsError: No file of weights is named, or the sampling rate is not 16 kHz.
         WeightsError: The file cannot be used.
     """
-    if params.weights == NO_WEIGHTS or params.sha256 is None:
-        raise ParamsError(
-            "features.vggish.weights: embeddings need a trained trunk, got none; write the path "
-            "of vggish-10086976.pth (https://github.com/harritaylor/torchvggish/releases/tag/v0.1) "
-            "and its sha256, or take the feature logmel to train VGGish from scratch"
-        )
-    path = Path(params.weights)
+    path, sha256 = _named(params)
     return VggishExtractor(
         LogMel(sampling_rate),
-        load_published(path, params.sha256, width=params.width, final_relu=params.final_relu),
+        load_published(path, sha256, width=params.width, final_relu=params.final_relu),
         patch_hop=params.patch_hop,
         provenance={
             "checkpoint": path.name,
@@ -86,3 +81,33 @@ def build(params: Params, *, sampling_rate: int) -> Extractor:
             "weights_sha256": lineage.sha256_file(path),
         },
     )
+
+
+def inspect_weights(params: Params, *, sampling_rate: int) -> str:
+    """Look at the file of weights without loading it; see `ser.components.Component`.
+
+    Args:
+        params: Which file.
+        sampling_rate: Of the waveforms, in Hz.
+
+    Returns:
+        Which one was found.
+
+    Raises:
+        ParamsError, WeightsError: As `build`.
+    """
+    path, sha256 = _named(params)
+    LogMel(sampling_rate)
+    require_file(path, sha256)
+    return str(path)
+
+
+def _named(params: Params) -> tuple[Path, str]:
+    """Return the file of weights that params name, and its digest."""
+    if params.weights == NO_WEIGHTS or params.sha256 is None:
+        raise ParamsError(
+            "features.vggish.weights: embeddings need a trained trunk, got none; write the path "
+            "of vggish-10086976.pth (https://github.com/harritaylor/torchvggish/releases/tag/v0.1) "
+            "and its sha256, or take the feature logmel to train VGGish from scratch"
+        )
+    return Path(params.weights), params.sha256

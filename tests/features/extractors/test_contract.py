@@ -48,6 +48,16 @@ def test_frames_are_finite_float32_of_the_promised_width(build, num_samples):
     assert np.isfinite(frames).all()
 
 
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_what_can_be_built_passes_the_inspection_of_its_weights(name, case, tmp_path):
+    params = cases_of(name).make(name, case, tmp_path)
+    inspect = components.load("ser.features.extractors", name).inspect_weights
+    reads_weights = bool({"checkpoint", "weights"} & params.model_fields_set)
+    assert (inspect is not None) == reads_weights
+    if inspect is not None:
+        assert inspect(params, sampling_rate=RATE)
+
+
 def test_the_same_waveform_gives_the_same_bytes(build):
     samples = np.random.default_rng(1).normal(size=8000).astype(np.float32)
     assert build()(samples).tobytes() == build()(samples).tobytes()

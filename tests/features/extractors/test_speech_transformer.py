@@ -1,12 +1,14 @@
 """Speech transformers as features: each against its checkpoint, and what all share."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
 from ser import components
 from ser.data import audio
@@ -120,6 +122,62 @@ def test_waveforms_are_normalised_where_the_checkpoint_says_so(checkpoint, tmp_p
     (samples,) = waveforms(4000)
     loud = 0.2 + 3.0 * samples
     assert np.allclose(extractor(samples), extractor(loud), atol=NETWORK) == is_normalised
+
+
+@pytest.mark.parametrize(("word", "expected"), [("auto", True), (True, True), (False, False)])
+def test_a_checkpoint_that_says_nothing_is_normalised_unless_the_params_say_so(
+    checkpoint, tmp_path, caplog, word, expected
+):
+    folder = shutil.copytree(checkpoint, tmp_path / "copy")
+    (folder / "preprocessor_config.json").unlink()
+    extractor = build(folder, freeze=1, normalise=word)
+    assert extractor.is_normalised == expected
+    warned = [record.getMessage() for record in caplog.records if "assumed" in record.message]
+    assert len(warned) == (word == "auto")
+    assert all(str(folder) in message for message in warned)
+
+
+def test_the_params_overrule_what_the_checkpoint_says(checkpoint):
+    assert build(checkpoint, freeze=1).is_normalised
+    assert not build(checkpoint, freeze=1, normalise=False).is_normalised
+
+
+@pytest.mark.parametrize("word", ["yes", "true", 2, None])
+def test_normalise_is_auto_true_or_false(word):
+    with pytest.raises(ValidationError, match="normalise"):
+        hubert.Params(normalise=word)
+
+
+def test_the_new_file_of_transformers_decides_the_rate(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "copy")
+    (folder / "preprocessor_config.json").unlink()
+    said = {"feature_extractor": {"sampling_rate": 8000, "do_normalize": False}}
+    (folder / "processor_config.json").write_text(json.dumps(said))
+    with pytest.raises(ParamsError, match=r"audio.sampling_rate is 16000, .* needs 8000"):
+        build(folder)
+
+
+def test_inspection_finds_what_building_refuses(checkpoint, tmp_path):
+    def inspect(folder, *, module=hubert, rate=16000, **params):
+        settings = module.Params(checkpoint=str(folder), **params)
+        return module.inspect_weights(settings, sampling_rate=rate)
+
+    assert inspect(checkpoint, freeze=3) == str(checkpoint)
+    with pytest.raises(ParamsError, match=r"freeze: 4 layers, but the checkpoint .* has 3"):
+        inspect(checkpoint, freeze=4)
+    with pytest.raises(ParamsError, match="needs 16000"):
+        inspect(checkpoint, rate=8000)
+    with pytest.raises(WeightsError, match="model_type is 'hubert', but wavlm needs"):
+        inspect(checkpoint, module=wavlm)
+    folder = shutil.copytree(checkpoint, tmp_path / "copy")
+    state = load_file(folder / "model.safetensors")
+    torch.save(state, folder / "pytorch_model.bin")
+    lost = state.popitem()[0]
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(WeightsError, match=f"1 tensors are missing, .*: {lost}"):
+        inspect(folder)
+    (folder / "model.safetensors").unlink()
+    assert "seen when it is loaded" in inspect(folder)
 
 
 def test_normalisation_is_that_of_transformers_to_the_bit():

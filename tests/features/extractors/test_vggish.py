@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.errors import ParamsError, WeightsError
+from ser.errors import MissingWeightsError, ParamsError, WeightsError
 from ser.features.extractors import vggish
 from ser.pretrained.vggish import Trunk
 from ser.pretrained.vggish_frontend import LogMel
@@ -49,6 +49,21 @@ def test_a_frame_is_the_trunks_embedding_of_a_patch(weights, trunk):
     assert found.shape == (3, 128)
     np.testing.assert_allclose(found, expected, atol=NETWORK, rtol=NETWORK)
     assert found.min() < 0
+
+
+def test_inspection_finds_what_building_refuses(weights, tmp_path):
+    def inspect(**params):
+        return vggish.inspect_weights(vggish.Params(**params), sampling_rate=RATE)
+
+    assert inspect(**weights) == weights["weights"]
+    with pytest.raises(ParamsError, match="need a trained trunk"):
+        inspect()
+    with pytest.raises(MissingWeightsError, match="no such file of VGGish weights"):
+        inspect(**{**weights, "weights": str(tmp_path / "gone.pth")})
+    with pytest.raises(WeightsError, match=r"but params\.yaml pins 00000000"):
+        inspect(**{**weights, "sha256": "00000000"})
+    with pytest.raises(ParamsError, match="16"):
+        vggish.inspect_weights(vggish.Params(**weights), sampling_rate=8000)
 
 
 def test_overlap_and_rectification_follow_the_params(weights):
