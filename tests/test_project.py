@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpus_folders import DownloadFolder, ShippedCorpus
+from ser.corpus_folders import ShippedCorpus
 from ser.project import CellFolder, Project, TrainedFold
 
 CELL = "lstm-focal"
@@ -46,15 +46,7 @@ def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
     assert made[0] == TrainedFold(tmp_path / "fold-2" / "seed-0")
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [
-        TrainedFold(Path("x")),
-        CellFolder(Path("x")),
-        DownloadFolder(Path("x"), "a.zip"),
-        ShippedCorpus(Path("x")),
-    ],
-)
+@pytest.mark.parametrize("folder", [TrainedFold(Path("x")), CellFolder(Path("x"))])
 def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(folder):
     found = [
         getattr(folder, name)

@@ -32,7 +32,7 @@ SAMPLING_RATE = 16000
 KEY_MAPPING = {r"^model\.encoder\.": "", r"^encoder\.": ""}
 
 
-class LogMel(nn.Module):
+class WhisperMel(nn.Module):
     """Waveforms to log-mel frames: `(1, num_samples)` -> `(1, num_mels, num_samples // 160)`.
 
     Each waveform is scaled by itself: what lies more than 80 dB below its loudest value is
@@ -83,7 +83,7 @@ class FrontEnd(nn.Module):
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
-        self.log_mel = LogMel(int(encoder.config.num_mel_bins))
+        self.log_mel = WhisperMel(int(encoder.config.num_mel_bins))
         self.conv1, self.conv2 = encoder.conv1, encoder.conv2
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class Positions(nn.Module):
         return self.table[: hidden.shape[1]]
 
 
-class Sizes:
+class EncoderSizes:
     """The sizes of an encoder under the names that other speech transformers give them.
 
     Args:
@@ -154,7 +154,7 @@ class WhisperNetwork(nn.Module):
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
-        self.config: Config = Sizes(encoder.config)
+        self.config: Config = EncoderSizes(encoder.config)
         self.name_or_path = str(encoder.name_or_path)
         self.feature_extractor: nn.Module = FrontEnd(encoder)
         self.feature_projection: nn.Module = nn.Identity()

@@ -27,6 +27,9 @@ FAMILIES: Mapping[str, str] = {
     "losses": components.LOSSES,
 }
 
+#: As wide as all prose.
+_WIDTH = 100
+
 _HEAD = """\
 # Params
 
@@ -128,7 +131,8 @@ def _of_family(section: str, family: str) -> Iterator[str]:
             content = table(params) if params.model_fields else "It has no params: write `{}`."
             places.setdefault((params.__module__, content), []).append(f"**`{where}`**")
     for (_, content), where_all in places.items():
-        yield f"{', '.join(where_all)}\n\n{content}"
+        heading = textwrap.fill(", ".join(where_all), _WIDTH, break_on_hyphens=False)
+        yield f"{heading}\n\n{content}"
 
 
 def _without_arguments(params: type[BaseModel]) -> BaseModel | None:

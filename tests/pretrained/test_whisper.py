@@ -12,7 +12,7 @@ from ser.data import audio
 from ser.errors import WeightsError
 from ser.pretrained import checkpoint_files, checkpoints
 from ser.pretrained.transformer import Prefix, Suffix
-from ser.pretrained.whisper import LogMel
+from ser.pretrained.whisper import WhisperMel
 from tests.pretrained.support import (
     NUM_LAYERS,
     WholeWhisper,
@@ -63,7 +63,7 @@ def test_log_mel_frames_are_those_of_the_published_feature_extractor(num_mels, n
     expected = published(
         samples, sampling_rate=RATE, padding="do_not_pad", return_tensors="pt"
     ).input_features
-    found = LogMel(num_mels)(torch.from_numpy(samples)[None])
+    found = WhisperMel(num_mels)(torch.from_numpy(samples)[None])
     assert found.shape == (1, num_mels, num_samples // 160)
     assert torch.equal(found, expected)
 
