@@ -311,7 +311,8 @@ def test_source_that_only_other_models_import_trains_nothing(project):
 def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(project):
     before = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
     with project.params({"tuning.num_trials": 3}):
-        assert set(project.reproduced()) == {"tune", OTHER, "score", "gain", "compare"}
+        assert set(project.reproduced(TRAIN, OTHER, UNTUNED)) == {"tune", OTHER}
+        assert project.changed_stages() == {"score", "gain", "compare"}
         after = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
     assert after["lstm"]["cross_entropy"] == before["lstm"]["cross_entropy"]
     assert {fold["num_trials"] for fold in before["lstm"]["focal"].values()} == {2}

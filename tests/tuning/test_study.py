@@ -157,11 +157,13 @@ def test_kill_minus_9_of_a_worker_leaves_a_study_that_goes_on(project, storage, 
     while time.monotonic() < deadline:
         time.sleep(0.05)
         study = studies.load(plan, storage)
-        trials = study.get_trials(deepcopy=False)
-        if len(studies.finished(plan, study)) >= 2 and any(
-            t.state == TrialState.RUNNING and t.intermediate_values for t in trials
-        ):
+        if len(studies.finished(plan, study)) < 2:
+            continue
+        process.send_signal(signal.SIGSTOP)  # so that the trial cannot end before the kill
+        trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if any(trial.intermediate_values for trial in trials):
             break
+        process.send_signal(signal.SIGCONT)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     kept = told(plan, study)
