@@ -73,6 +73,46 @@ def test_a_solver_that_does_not_converge_is_said_with_the_cure(monkeypatch):
         classifiers.linear_svm(train, train, train.inputs, c_grid=(100.0,))
 
 
+def wide(labels, *, num_inputs=300, seed=0):
+    """Many more inputs than utterances; of three, each tells one class from the others."""
+    names = np.array(list(labels), dtype=np.str_)
+    inputs = np.random.default_rng(seed).normal(size=(len(names), num_inputs))
+    inputs[:, :3] += 2.0 * (names[:, None] == ["a", "b", "c"])
+    return Labelled(inputs, names)
+
+
+@pytest.mark.parametrize("c", [0.0001, 0.001, 0.01])
+def test_more_inputs_than_utterances_are_answered_as_the_primal_answers_all_inputs(c):
+    train, test = wide("abc" * 20), wide("abc" * 30, seed=1)
+    mean, std = train.inputs.mean(axis=0), train.inputs.std(axis=0)
+    primal = sklearn.svm.LinearSVC(
+        C=c, class_weight="balanced", dual=False, tol=1e-8, max_iter=100_000
+    )
+    primal.fit((train.inputs - mean) / std, train.labels)
+    expected = primal.predict((test.inputs - mean) / std)
+    verdict = classifiers.linear_svm(train, test, test.inputs, c_grid=(c,))
+    assert verdict.prediction.tolist() == expected.tolist()
+    assert 0.4 < (verdict.prediction == test.labels).mean() < 1.0
+
+
+def test_more_inputs_than_utterances_are_solved_at_every_c_in_few_coordinates(monkeypatch):
+    shapes = []
+
+    class Watched(sklearn.svm.LinearSVC):
+        def fit(self, inputs, labels):
+            shapes.append(inputs.shape)
+            return super().fit(inputs, labels)
+
+    monkeypatch.setattr(sklearn.svm, "LinearSVC", Watched)
+    train, dev = wide("abc" * 20), wide("abc" * 5, seed=1)
+    answers = [
+        classifiers.linear_svm(train, dev, dev.inputs, c_grid=(0.001, 1.0, 1000.0))
+        for _ in range(2)
+    ]
+    assert shapes == [(60, 60)] * 6
+    assert answers[0].prediction.tolist() == answers[1].prediction.tolist()
+
+
 def test_a_dev_part_that_lacks_a_class_is_refused():
     with pytest.raises(ValueError, match="recall is undefined"):
         classifiers.linear_svm(part("ab" * 9), part("aaa"), np.zeros((1, 2)), c_grid=(1.0,))
