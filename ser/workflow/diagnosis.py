@@ -14,6 +14,7 @@ from ser.contracts import Corpus
 from ser.errors import SerError
 from ser.params import load_mapping, params_class_of, parse, read
 from ser.project import Project
+from ser.report.functional_rows import FunctionalRows
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -60,6 +61,7 @@ def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
         _dvc(root),
     ]
     findings += _params(root)
+    findings += _functionals(root)
     findings += _store(root, fix=fix)
     return findings
 
@@ -241,6 +243,21 @@ def _named(content: object) -> Iterator[tuple[str, str]]:
     elif isinstance(content, list):
         for item in content:
             yield from _named(item)
+
+
+def _functionals(root: Path) -> Iterator[Finding]:
+    """Look for rows that openSMILE could have made by now; DVC does not see what is installed."""
+    path = Project(root).functional_rows
+    if not path.is_file() or lineage.package_versions(["opensmile"])["opensmile"] == lineage.NONE:
+        return
+    try:
+        absent = FunctionalRows.read(path).absent
+    except SerError:
+        return  # `dvc repro` makes it anew
+    if absent:
+        detail = f"opensmile is installed, and yet the report has no {' and no '.join(absent)}"
+        cure = "`dvc repro --force --single-item baselines`, then `make repro`"
+        yield Finding("warn", "functionals", detail, cure)
 
 
 def _store(root: Path, *, fix: bool) -> Iterator[Finding]:
