@@ -1,20 +1,24 @@
-"""Stage baselines: folds and one feature -> reports/baselines.csv and reports/shortcut.json."""
+"""Stage baselines: folds, a feature, recordings -> reports/: baselines, functionals, shortcut."""
 
 import argparse
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from ser import runtime
-from ser.baselines import reference_rows, shortcut
+from ser.baselines import functionals, reference_rows, shortcut
 from ser.baselines.cross_validation import Task
-from ser.baselines.reference_rows import BaselineParams
+from ser.baselines.reference_rows import Baseline, BaselineParams
 from ser.baselines.shortcut import Material
 from ser.data import manifest, splits
 from ser.data.card import CorpusCard
 from ser.data.protocols import PARTS
 from ser.data.splits import Fold
 from ser.errors import SplitError
+from ser.features.extraction import AudioParams
 from ser.features.store import FeatureStore
 from ser.params import StageParams, read
 from ser.project import Project, Words
@@ -24,20 +28,21 @@ logger = logging.getLogger("baselines")
 
 
 class Params(StageParams):
-    """Sections read: baselines."""
+    """Sections read: audio, baselines."""
 
+    audio: AudioParams
     baselines: BaselineParams
 
 
 def reads(project: Project, words: Words) -> list[Path]:
-    """Return manifest, corpus card, folds and the feature."""
-    feature = project.features(words["baselines.feature"])
-    return [project.manifest, project.corpus_card, project.splits, feature]
+    """Return manifest, corpus card, folds, the feature and the recordings."""
+    feature, raw = project.features(words["baselines.feature"]), project.raw(words["corpus.name"])
+    return [project.manifest, project.corpus_card, project.splits, feature, raw]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
-    """Return the rows, and how well scripted speech predicts the emotions."""
-    return [project.baselines, project.shortcut]
+    """Return the rows, which of them openSMILE made, and what scripted speech predicts."""
+    return [project.baselines, project.functional_rows, project.shortcut]
 
 
 def run(params: Params, project: Project) -> None:
@@ -52,15 +57,33 @@ def run(params: Params, project: Project) -> None:
     task = Task(
         inputs, {u.id: str(u.emotion) for u in used}, {u.id: u.speaker for u in used}, emotions
     )
-    rows = reference_rows.table(task, folds, reference_rows.baselines(params.baselines))
+    facts = reference_rows.functional_rows(params.baselines)
+    more = [_of_functionals(row, params, used, project) for row in facts.present]
+    baselines = [*reference_rows.baselines(params.baselines), *more]
+    rows = reference_rows.table(task, folds, baselines)
     found = shortcut.examine(
         Material(used, inputs, emotions, folds), c_grid=params.baselines.c_grid
     )
     project.reports.mkdir(parents=True, exist_ok=True)
     reference_rows.write(project.baselines, rows)
+    facts.write(project.functional_rows)
     shortcut.write(project.shortcut, found)
     for row in rows.to_dict("records"):
         logger.info("%s: UAR %.1f %%, %s", row["name"], 100 * row["uar"], row["description"])
+
+
+def _of_functionals(row: str, params: Params, used: list[Utterance], project: Project) -> Baseline:
+    """Return the row of one set of functionals, computed or found where they are kept."""
+    name = params.baselines.sets[row]
+    inputs = functionals.extract(
+        used,
+        name,
+        corpus=project.raw(used[0].corpus),
+        sampling_rate=params.audio.sampling_rate,
+        folder=project.kept_functionals(name),
+        progress=partial(tqdm, desc=f"functionals {name}", unit="utt", disable=None),
+    )
+    return reference_rows.of_functionals(row, inputs, params.baselines)
 
 
 def _check_folds(folds: Sequence[Fold], used: Sequence[Utterance], project: Project) -> None:

@@ -31,6 +31,7 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.untuned,
         project.runs,
         project.baselines,
+        project.functional_rows,
         project.shortcut,
         project.tuning_gain,
         project.tuning_figures,

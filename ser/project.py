@@ -295,6 +295,11 @@ class Project:
         return self.reports / "baselines.csv"
 
     @property
+    def functional_rows(self) -> Path:
+        """Which of these rows need openSMILE, and its version, JSON."""
+        return self.reports / "functionals.json"
+
+    @property
     def shortcut(self) -> Path:
         """How well scripted or improvised speech predicts the emotions, JSON."""
         return self.reports / "shortcut.json"
@@ -342,6 +347,10 @@ class Project:
     def kept_folds(self) -> Path:
         """Folder of finished folds, each named by its run key."""
         return self.work / "folds"
+
+    def kept_functionals(self, name: str) -> Path:
+        """Return where openSMILE's functionals of a set are kept."""
+        return self.work / "functionals" / name
 
     def kept_fold(self, key: str) -> TrainedFold:
         """Return the finished fold of a run key."""

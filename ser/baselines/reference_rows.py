@@ -1,22 +1,27 @@
 """The baselines: rows outside the grid that a model must clear, on the very same folds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, field_validator
 
 from ser import tables
-from ser.baselines import classifiers, cross_validation
+from ser.baselines import classifiers, cross_validation, functionals
 from ser.baselines.classifiers import Classifier
 from ser.baselines.cross_validation import SCORES, Task
+from ser.baselines.functionals import SETS, FunctionalSetName
 from ser.data.splits import Fold
 from ser.features.store import FeatureStore
 from ser.params import Section
+from ser.report.functional_rows import WHY_ABSENT, FunctionalRows
+
+logger = logging.getLogger(__name__)
 
 #: The columns of reports/baselines.csv.
 COLUMNS = ("name", "description", *SCORES)
@@ -27,12 +32,28 @@ class BaselineParams(Section):
 
     Args:
         feature: The feature whose statistics the linear SVM reads.
-        c_grid: Values of its C, of which the dev part chooses one in every fold; above
-            zero.
+        functionals: Sets of openSMILE's functionals, of which each has a linear SVM too:
+            `egemaps` (eGeMAPSv02) and `compare` (ComParE 2016). Without the package
+            opensmile these rows are absent, and the report says so.
+        c_grid: Values of the SVMs' C, of which the dev part chooses one in every fold;
+            above zero.
     """
 
     feature: str = Field("mfcc", min_length=1)
+    functionals: tuple[FunctionalSetName, ...] = ("egemaps", "compare")
     c_grid: tuple[PositiveFloat, ...] = Field((0.001, 0.01, 0.1, 1.0), min_length=1)
+
+    @field_validator("functionals")
+    @classmethod
+    def _each_once(cls, names: tuple[FunctionalSetName, ...]) -> tuple[FunctionalSetName, ...]:
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]} stands twice")
+        return names
+
+    @property
+    def sets(self) -> dict[str, FunctionalSetName]:
+        """Name of a row -> the set of functionals that it reads."""
+        return {f"{name}_svm": name for name in self.functionals}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +64,14 @@ class Baseline:
         name: In `reports/baselines.csv`; letters, digits and `_`.
         description: What it does, for a reader who does not know it.
         classifier: What is run over the folds.
+        inputs: Utterance id -> what it is told of it `(num_inputs,)`, where that is not what
+            the other rows are told.
     """
 
     name: str
     description: str
     classifier: Classifier
+    inputs: Mapping[str, NDArray[np.float64]] | None = None
 
 
 def baselines(params: BaselineParams) -> tuple[Baseline, ...]:
@@ -63,6 +87,34 @@ def baselines(params: BaselineParams) -> tuple[Baseline, ...]:
             f"linear SVM on each utterance's mean and standard deviation of {params.feature}",
             partial(classifiers.linear_svm, c_grid=params.c_grid),
         ),
+    )
+
+
+def functional_rows(params: BaselineParams) -> FunctionalRows:
+    """Return which rows of functionals there will be; warn where openSMILE is not installed."""
+    asked = tuple(params.sets)
+    rows = FunctionalRows(asked=asked, opensmile=functionals.installed() if asked else None)
+    if rows.absent:
+        logger.warning("%s: %s", ", ".join(rows.absent), WHY_ABSENT)
+    return rows
+
+
+def of_functionals(
+    name: str, inputs: Mapping[str, NDArray[np.float64]], params: BaselineParams
+) -> Baseline:
+    """Return the row of one set of functionals.
+
+    Args:
+        name: Of the row, one of `BaselineParams.sets`.
+        inputs: Utterance id -> its functionals.
+        params: Whose.
+    """
+    of = SETS[params.sets[name]]
+    return Baseline(
+        name,
+        f"linear SVM on the {of.num_functionals} functionals {of.name} of openSMILE",
+        partial(classifiers.linear_svm, c_grid=params.c_grid),
+        inputs,
     )
 
 
@@ -91,7 +143,7 @@ def table(task: Task, folds: Sequence[Fold], rows: Sequence[Baseline]) -> pd.Dat
     """Return the baselines.
 
     Args:
-        task: Emotion from the statistics of frames.
+        task: Emotion from the statistics of frames; a row may bring other inputs.
         folds: Those of the study.
         rows: What to compute, see `baselines`.
 
@@ -104,8 +156,9 @@ def table(task: Task, folds: Sequence[Fold], rows: Sequence[Baseline]) -> pd.Dat
     """
     found = []
     for row in rows:
-        outcome = cross_validation.over_folds(row.classifier, task, folds)
-        scores = cross_validation.score(outcome, task)
+        asked = task if row.inputs is None else replace(task, inputs=row.inputs)
+        outcome = cross_validation.over_folds(row.classifier, asked, folds)
+        scores = cross_validation.score(outcome, asked)
         description = f"{row.description} ({outcome.settled})"
         found.append({"name": row.name, "description": description, **scores})
     return pd.DataFrame(found, columns=list(COLUMNS))

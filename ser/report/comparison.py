@@ -20,6 +20,7 @@ from ser.project import CellFolder, Project
 from ser.report import page as pages
 from ser.report import pictures, results
 from ser.report import tuning as tuning_section
+from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
@@ -72,6 +73,7 @@ def write(
     _require([project.baselines, project.tuning_gain])
     card = CorpusCard.read(project.corpus_card)
     split = SplitReport.read(project.split_report)
+    functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)
     tuning = tuning_section.read(project.tuning_gain, project.tuned, project.tuning_figures)
     utterances = manifest.read(project.manifest)
@@ -97,9 +99,8 @@ def write(
     best = scored[order[0]]
     environment = lineage.Record.read(best.folder.lineage).environment
     provenance = pages.provenance(best.record.cell.spec.tags, environment)
-    page = Report(
-        card, split, grid, baselines, shortcut, found, *drawn, sections, provenance, tuning
-    )
+    rows = (grid, baselines, functionals, shortcut)
+    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning)
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 

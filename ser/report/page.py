@@ -15,6 +15,7 @@ from ser.evaluation import published
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
+from ser.report.functional_rows import FunctionalRows
 from ser.report.tuning import Tuning
 
 SYNTHETIC_NOTICE = (
@@ -49,6 +50,7 @@ class Report:
         split: The split report, `data/split_report.json`.
         grid: One row per cell, best first.
         baselines: One row per baseline outside the grid, `reports/baselines.csv`.
+        functionals: Which of these rows openSMILE made, `reports/functionals.json`.
         shortcut: How well scripted speech predicts the emotions, `reports/shortcut.json`.
         evidence: What predictions say beyond the grid.
         figures: `heat_map`, `grid`, and where they are known `ranks` and `layers` -> PNG.
@@ -63,6 +65,7 @@ class Report:
     split: SplitReport
     grid: pd.DataFrame
     baselines: pd.DataFrame
+    functionals: FunctionalRows
     shortcut: Mapping[str, Any]
     evidence: Findings
     figures: Mapping[str, Path]

@@ -15,6 +15,7 @@ from ser.data.downloads import sources
 from ser.errors import SerError
 from ser.params import load_mapping, params_class_of, parse, read
 from ser.project import Project
+from ser.report.functional_rows import FunctionalRows
 from ser.workflow.finding import Finding, Level
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
         _dvc(root),
     ]
     findings += _params(root)
+    findings += _functionals(root)
     findings += _store(root, fix=fix)
     return findings
 
@@ -203,6 +205,21 @@ def num_utterances(name: str, root: Path, section: object = None) -> int:
     params = parse(content, params_class_of("ser.data.corpora", name), where=f"corpus {name}")
     corpus: Corpus = components.load("ser.data.corpora", name).build(params)
     return len(corpus.parse(root).annotations)
+
+
+def _functionals(root: Path) -> Iterator[Finding]:
+    """Look for rows that openSMILE could have made by now; DVC does not see what is installed."""
+    path = Project(root).functional_rows
+    if not path.is_file() or lineage.package_versions(["opensmile"])["opensmile"] == lineage.NONE:
+        return
+    try:
+        absent = FunctionalRows.read(path).absent
+    except SerError:
+        return  # `dvc repro` makes it anew
+    if absent:
+        detail = f"opensmile is installed, and yet the report has no {' and no '.join(absent)}"
+        cure = "`dvc repro --force --single-item baselines`, then `make repro`"
+        yield Finding("warn", "functionals", detail, cure)
 
 
 def _store(root: Path, *, fix: bool) -> Iterator[Finding]:

@@ -71,6 +71,7 @@ def test_the_design_says_which_libraries_are_kept_apart():
         "mlflow": ["ser.tracking", "ser.registry", "ser.serving", "ser.promotion"],
         "optuna": ["ser.tuning"],
         "transformers": ["ser.pretrained"],
+        "opensmile": ["ser.baselines.functionals"],
     }
 
 

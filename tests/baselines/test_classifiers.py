@@ -73,6 +73,73 @@ def test_a_solver_that_does_not_converge_is_said_with_the_cure(monkeypatch):
         classifiers.linear_svm(train, train, train.inputs, c_grid=(100.0,))
 
 
+def wide(labels, *, num_inputs=300, seed=0, alike=0.0):
+    """More inputs than utterances; of three, each tells one class from the others."""
+    names = np.array(list(labels), dtype=np.str_)
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(len(names), num_inputs))
+    inputs[:, :3] += 2.0 * (names[:, None] == ["a", "b", "c"])
+    # What two factors add makes all inputs alike.
+    return Labelled(
+        inputs + alike * rng.normal(size=(len(names), 2)) @ np.ones((2, num_inputs)), names
+    )
+
+
+@pytest.mark.parametrize("c", [0.0001, 0.001, 0.01])
+def test_more_inputs_than_utterances_are_answered_as_the_primal_answers_all_inputs(c):
+    train, test = wide("abc" * 20), wide("abc" * 30, seed=1)
+    mean, std = train.inputs.mean(axis=0), train.inputs.std(axis=0)
+    primal = sklearn.svm.LinearSVC(
+        C=c, class_weight="balanced", dual=False, tol=1e-8, max_iter=100_000
+    )
+    primal.fit((train.inputs - mean) / std, train.labels)
+    expected = primal.predict((test.inputs - mean) / std)
+    verdict = classifiers.linear_svm(train, test, test.inputs, c_grid=(c,))
+    assert verdict.prediction.tolist() == expected.tolist()
+    assert 0.4 < (verdict.prediction == test.labels).mean() < 1.0
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Shape of the inputs, solver and weights of every machine that is fitted."""
+    done = []
+
+    class Watched(sklearn.svm.LinearSVC):
+        def fit(self, inputs, labels):
+            done.append([inputs.shape, "dual" if self.dual else "primal"])
+            super().fit(inputs, labels)
+            done[-1].append(self.coef_.tobytes())
+            return self
+
+    monkeypatch.setattr(sklearn.svm, "LinearSVC", Watched)
+    return done
+
+
+def test_more_inputs_than_utterances_are_solved_in_as_many_coordinates_as_utterances(fits):
+    train, dev = wide("abc" * 20), wide("abc" * 5, seed=1)
+    for _ in range(2):
+        classifiers.linear_svm(train, dev, dev.inputs, c_grid=(0.001, 1.0, 1000.0))
+    assert [fit[:2] for fit in fits] == [[(60, 60), "dual"]] * 6
+    assert fits[:3] == fits[3:]  # to the last bit, though the dual draws random numbers
+
+
+def test_fewer_inputs_than_utterances_draw_no_random_number(fits):
+    train = part("abc" * 20)
+    classifiers.linear_svm(train, train, train.inputs, c_grid=(0.1,))
+    assert [fit[:2] for fit in fits] == [[(60, 2), "primal"]]
+
+
+def test_where_the_dual_does_not_converge_the_primal_answers(fits):
+    train, test = wide("abc" * 20, alike=5.0), wide("abc" * 20, alike=5.0, seed=1)
+    verdict = classifiers.linear_svm(train, test, test.inputs, c_grid=(10.0,))
+    assert [fit[1] for fit in fits] == ["dual", "primal"]
+    mean, std = train.inputs.mean(axis=0), train.inputs.std(axis=0)
+    primal = sklearn.svm.LinearSVC(C=10.0, class_weight="balanced", dual=False, max_iter=100_000)
+    primal.fit((train.inputs - mean) / std, train.labels)
+    said = primal.predict((test.inputs - mean) / std)
+    assert verdict.prediction.tolist() == said.tolist()
+
+
 def test_a_dev_part_that_lacks_a_class_is_refused():
     with pytest.raises(ValueError, match="recall is undefined"):
         classifiers.linear_svm(part("ab" * 9), part("aaa"), np.zeros((1, 2)), c_grid=(1.0,))

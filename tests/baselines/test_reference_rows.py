@@ -7,7 +7,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from sklearn.svm import LinearSVC
 
-from ser.baselines import cross_validation, reference_rows
+from ser.baselines import cross_validation, functionals, reference_rows
 from ser.baselines.classifiers import Answers
 from ser.baselines.reference_rows import BaselineParams
 from ser.emotion import EMOTIONS
@@ -144,6 +144,48 @@ def test_a_third_baseline_is_one_entry(task, folds):
     assert found["description"] == "the first emotion by name (fixed in all 5 folds)"
 
 
+def test_a_row_of_functionals_hears_nothing_else(utterances, task, folds):
+    names = {u.id: EMOTIONS.index(u.emotion) for u in utterances}
+    told = {id_: np.eye(4)[index] for id_, index in names.items()}
+    row = reference_rows.of_functionals("compare_svm", told, PARAMS)
+    assert row.name == "compare_svm"
+    rows = [*reference_rows.baselines(PARAMS), row]
+    found = reference_rows.table(task, folds, rows).to_dict("records")
+    assert found[2]["uar"] == 1.0
+    assert found[1]["uar"] < 1.0
+    said = (
+        "linear SVM on the 6373 functionals ComParE_2016 of openSMILE (C = 0.0001 in all 5 folds)"
+    )
+    assert found[2]["description"] == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "present", "absent"),
+    [
+        (("egemaps", "compare"), "2.6.0", ("egemaps_svm", "compare_svm"), ()),
+        (("compare",), None, (), ("compare_svm",)),
+        ((), "2.6.0", (), ()),
+    ],
+)
+def test_rows_of_functionals_are_there_where_opensmile_is(
+    asked, version, present, absent, monkeypatch, caplog
+):
+    monkeypatch.setattr(functionals, "installed", lambda: version)
+    rows = reference_rows.functional_rows(BaselineParams(functionals=asked))
+    assert (rows.present, rows.absent) == (present, absent)
+    assert rows.opensmile == (version if asked else None)
+    assert [message.partition(":")[0] for message in caplog.messages] == list(absent)
+    assert ("pip install -c constraints.txt -e '.[opensmile]'" in caplog.text) == bool(absent)
+
+
+@pytest.mark.parametrize(
+    ("functionals", "fault"), [(["egemaps", "egemaps"], "stands twice"), (["gemaps"], "'egemaps'")]
+)
+def test_functionals_that_cannot_be_are_refused(functionals, fault):
+    with pytest.raises(ParamsError, match=f"functionals.*{fault}"):
+        parse({"functionals": functionals}, BaselineParams, where="baselines")
+
+
 def test_statistics_of_frames_are_means_then_deviations_over_time(tmp_path):
     utterances = synthetic.corpus(num_sessions=1, per_speaker=1)
     store = synthetic.feature_store(tmp_path / "mfcc", utterances, num_bins=3)
@@ -169,4 +211,5 @@ def test_a_grid_of_c_that_cannot_be_is_refused(grid):
 def test_defaults_need_nothing_said():
     params = BaselineParams()
     assert params.feature == "mfcc"
+    assert params.functionals == ("egemaps", "compare")
     assert params.c_grid == tuple(sorted(params.c_grid))

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 from dataclasses import replace
 
@@ -5,8 +6,10 @@ import pandas as pd
 import pytest
 
 from pipelines import baselines, extract, prepare, split
+from ser.baselines import functionals
 from ser.data import manifest
 from tests import synthetic
+from tests.baselines import opensmile_stub
 from tests.grid.support import write_inputs
 
 
@@ -18,7 +21,7 @@ def computed(run):
 def upstream(workspace):
     """The outputs of the stages before, of a corpus of which half is scripted."""
     with (workspace / "params.yaml").open("a") as file:
-        file.write("baselines: {feature: mfcc, c_grid: [0.01, 1.0]}\n")
+        file.write("baselines: {feature: mfcc, functionals: [], c_grid: [0.01, 1.0]}\n")
     utterances = [
         replace(u, scripted=number % 2 == 0)
         for number, u in enumerate(synthetic.corpus(num_sessions=3))
@@ -38,22 +41,84 @@ def test_the_floor_is_a_row_per_baseline_and_the_shortcut_an_answer(upstream, st
     found = json.loads((upstream / "reports" / "shortcut.json").read_text())
     assert found["unanswered"] is None
     assert found["num_utterances"] == {"improvised": 24, "scripted": 24}
+    facts = json.loads((upstream / "reports" / "functionals.json").read_text())
+    assert facts == {"asked": [], "opensmile": None}
 
 
 def test_the_same_inputs_give_the_same_bytes(upstream, stage):
     assert computed(stage)[0] == 0
     (upstream / "reports").rename(upstream / "before")
     assert computed(stage)[0] == 0
-    for name in ("baselines.csv", "shortcut.json"):
+    for name in ("baselines.csv", "functionals.json", "shortcut.json"):
         first = (upstream / "before" / name).read_bytes()
         assert (upstream / "reports" / name).read_bytes() == first
 
 
-def test_a_corpus_that_is_silent_about_scripts_has_a_floor_all_the_same(workspace, stage):
+@pytest.fixture
+def recorded(workspace):
+    """The outputs of the stages before, of recordings; all rows are asked for."""
     with (workspace / "params.yaml").open("a") as file:
-        file.write("baselines: {}\n")
-    for upstream, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
-        assert upstream.main(words) == 0
+        file.write("baselines: {c_grid: [0.01, 1.0]}\n")
+    for before, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert before.main(words) == 0
+    return workspace
+
+
+def rows_and_facts(workspace):
+    rows = pd.read_csv(workspace / "reports" / "baselines.csv")
+    return rows, json.loads((workspace / "reports" / "functionals.json").read_text())
+
+
+def test_without_opensmile_its_rows_are_absent_with_the_cure(recorded, stage, monkeypatch, caplog):
+    monkeypatch.setattr(functionals, "installed", lambda: None)
+    status, err = computed(stage)
+    assert status == 0, err
+    (said,) = (m for m in caplog.messages if "not computed" in m)
+    assert said.startswith("egemaps_svm, compare_svm: not computed, as the package opensmile is")
+    assert "`.venv/bin/pip install -c constraints.txt -e '.[opensmile]'`" in said
+    rows, facts = rows_and_facts(recorded)
+    assert rows["name"].tolist() == ["majority", "mfcc_svm"]
+    assert facts == {"asked": ["egemaps_svm", "compare_svm"], "opensmile": None}
+    assert not (recorded / "work" / "functionals").exists()
+
+
+def test_with_opensmile_its_rows_stand_below_the_others(
+    recorded, stage, monkeypatch, caplog, params
+):
+    opensmile_stub.put_in_place(monkeypatch)
+    status, err = computed(stage)
+    assert status == 0, err
+    assert "not computed" not in caplog.text
+    rows, facts = rows_and_facts(recorded)
+    assert rows["name"].tolist() == ["majority", "mfcc_svm", "egemaps_svm", "compare_svm"]
+    assert rows["num_folds"].tolist() == [3, 3, 3, 3]
+    assert facts["opensmile"] == opensmile_stub.VERSION
+    # All 24 recordings for either set, at the rate of the params; other folds hear none again.
+    heard = opensmile_stub.Smile.heard
+    assert heard == [(12000, 16000)] * 48
+    params("protocol: session", "protocol: speaker")
+    assert split.main([]) == 0
+    assert computed(stage)[0] == 0
+    assert rows_and_facts(recorded)[0]["num_folds"].tolist() == [6, 6, 6, 6]
+    assert len(heard) == 48
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("opensmile") is None, reason="opensmile is not installed"
+)
+def test_the_package_itself_tells_the_emotions_of_buzzes_apart(recorded, stage):
+    status, err = computed(stage)
+    assert status == 0, err
+    rows, facts = rows_and_facts(recorded)
+    assert facts["opensmile"] == functionals.installed()
+    assert (rows["uar"].iloc[2:] > 0.5).all()  # guessing gets 0.25
+
+
+def test_a_corpus_that_is_silent_about_scripts_has_a_floor_all_the_same(
+    recorded, stage, monkeypatch
+):
+    monkeypatch.setattr(functionals, "installed", lambda: None)
+    workspace = recorded
     status, err = computed(stage)
     assert status == 0, err
     assert len(pd.read_csv(workspace / "reports" / "baselines.csv")) == 2

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ser.evaluation import evidence, grid_table, summary, tuning_gain
 from ser.evaluation.ranks import Ranking
+from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
 from ser.report.tuning import Tuning
 from tests import synthetic
@@ -38,7 +39,7 @@ SHORTCUT = {
          "share_of_scripted": 0.389, "cramers_v": 0.176, "explained": 0.031},
     ],
 }  # fmt: skip
-
+FUNCTIONALS = FunctionalRows(asked=("egemaps_svm", "compare_svm"), opensmile=None)
 
 NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
 
@@ -80,7 +81,8 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
     figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
     pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
     sections_and_more = (sections, provenance, NOTHING_TUNED)
-    return Report(card, split, grid, BASELINES, SHORTCUT, found, *pictures, *sections_and_more)
+    rows = (grid, BASELINES, FUNCTIONALS, SHORTCUT)
+    return Report(card, split, *rows, found, *pictures, *sections_and_more)
 
 
 @functools.cache  # resampling takes a second, and nearly every test wants the same numbers

@@ -42,6 +42,34 @@ def test_the_baselines_stand_below_the_best_cell_of_each_model(tmp_path):
     assert "the commonest &lt;emotion&gt;" in page
 
 
+def test_rows_that_need_opensmile_are_named_as_absent_with_the_cure_and_the_licence(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    shown = section(page, "baselines")
+    assert "not installed: egemaps_svm, compare_svm. Its licence allows research" in shown
+    assert "<code>.venv/bin/pip install -c constraints.txt -e '.[opensmile]'</code>" in page
+    assert "<code>dvc repro --force --single-item baselines</code>" in page
+    assert "were computed by openSMILE" not in shown
+
+
+def test_rows_that_opensmile_made_stand_with_its_version_and_licence(tmp_path):
+    made = make_report(tmp_path)
+    computed = made.functionals.model_copy(update={"opensmile": "2.6.0"})
+    shown = section(pages.render(replace(made, functionals=computed)), "baselines")
+    said = "The functionals of egemaps_svm and compare_svm were computed by openSMILE 2.6.0. Its"
+    assert said in shown
+    assert "research, and no use in products" in shown
+    assert "not installed" not in shown
+
+
+def test_a_page_whose_params_ask_for_no_functionals_is_silent_about_them(tmp_path):
+    made = make_report(tmp_path)
+    nothing = made.functionals.model_copy(update={"asked": ()})
+    for version in (None, "2.6.0"):
+        one = nothing.model_copy(update={"opensmile": version})
+        page = pages.render(replace(made, functionals=one))
+        assert "opensmile" not in page.lower()
+
+
 def test_cells_that_are_not_clearly_better_than_the_baselines_are_named(tmp_path):
     made = make_report(tmp_path)
     made.grid.loc[:, "uar_low"] = [0.302, 0.301]

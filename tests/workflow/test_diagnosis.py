@@ -15,6 +15,7 @@ import soundfile
 
 from ser import runtime
 from ser.errors import ParamsError
+from ser.report.functional_rows import FunctionalRows
 from ser.workflow import diagnosis, weights_diagnosis
 from tests.tracking.support import copy_database
 
@@ -291,3 +292,34 @@ def test_dead_server_is_a_failure(root, monkeypatch):
     finding = only(root, "tracking store")
     assert finding.level == "fail"
     assert "no answer" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("installed", "opensmile", "warned"),
+    [("2.6.0", None, True), ("none", None, False), ("2.6.0", "2.6.0", False)],
+)
+def test_rows_that_could_be_there_by_now_are_named(root, monkeypatch, installed, opensmile, warned):
+    versions = diagnosis.lineage.package_versions
+    monkeypatch.setattr(
+        diagnosis.lineage,
+        "package_versions",
+        lambda names: {
+            **versions(names),
+            **({"opensmile": installed} if "opensmile" in names else {}),
+        },
+    )
+    facts = FunctionalRows(asked=("egemaps_svm", "compare_svm"), opensmile=opensmile)
+    facts.write(root / "reports" / "functionals.json")
+    shown = found(root, "functionals")
+    assert len(shown) == warned
+    for finding in shown:
+        assert finding.level == "warn"
+        assert "no egemaps_svm and no compare_svm" in finding.detail
+        assert "dvc repro --force --single-item baselines" in finding.cure
+
+
+def test_a_damaged_file_of_functionals_is_left_to_the_stage(root, monkeypatch):
+    (root / "reports").mkdir()
+    (root / "reports" / "functionals.json").write_text("{")
+    monkeypatch.setattr(diagnosis.lineage, "package_versions", lambda _: dict.fromkeys(_, "1"))
+    assert found(root, "functionals") == []
