@@ -189,7 +189,7 @@ def load_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
     except FileNotFoundError as error:
-        raise ParamsError(f"{path}: no such file; `make use PRESET=demo` writes one") from error
+        raise ParamsError(f"{path}: no such file; `make use PRESET=emodb` writes one") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):

@@ -79,7 +79,7 @@ def test_files_that_are_no_params_are_refused(tmp_path, text, message):
 
 
 def test_a_missing_file_names_the_cure(tmp_path):
-    with pytest.raises(ParamsError, match="make use PRESET=demo"):
+    with pytest.raises(ParamsError, match="make use PRESET=emodb"):
         params.load_mapping(tmp_path / "params.yaml")
 
 

@@ -137,7 +137,7 @@ def _params(root: Path) -> Iterator[Finding]:
         content = load_mapping(path)
         preset = _preset(path)
     except SerError as error:
-        cure = "correct params.yaml, or `make use PRESET=demo` for a fresh one"
+        cure = "correct params.yaml, or `make use PRESET=emodb` for a fresh one"
         yield Finding("fail", "params.yaml", str(error), cure)
         return
     yield Finding("ok", "params.yaml", "valid")

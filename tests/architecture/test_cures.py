@@ -167,7 +167,7 @@ def test_every_command_is_marked_as_one():
         ("ser promote --version N", True),
         ("ser promote --revision N", False),
         ("ser download", False),
-        ("make use PRESET=demo", True),
+        ("make use PRESET=emodb", True),
         ("make all", False),
         ("dvc repro tune gain", True),
         ("dvc repro --force --single-item baselines", True),

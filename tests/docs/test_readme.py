@@ -43,8 +43,10 @@ def test_wrong_settings_are_refused_with_the_words_of_the_page(blocks, project):
     assert str(refused.value) == shown.strip()
 
 
-def test_the_picture_is_small_and_its_caption_says_synthetic(project):
+def test_the_picture_is_small_and_its_caption_says_what_is_random(project):
     picture = project / "docs" / "images" / "report.png"
     assert picture.stat().st_size < 300_000
     text = (project / "README.md").read_text("utf-8")
-    assert "**synthetic speech**" in text.partition("report.png")[2][:300]
+    caption = text.partition("report.png")[2][:400]
+    assert "real speech (EmoDB)" in caption
+    assert "tiny **random\nweights**" in caption

@@ -88,7 +88,7 @@ def test_wrong_params_are_refused_with_their_path(fails, params, old, new, messa
 
 def test_a_missing_params_file_names_the_cure(workspace, fails):
     (workspace / "params.yaml").unlink()
-    assert "make use PRESET=demo" in prepared(fails)
+    assert "make use PRESET=emodb" in prepared(fails)
 
 
 def test_wrong_usage_is_exit_status_2(workspace, stage):
