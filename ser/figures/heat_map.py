@@ -1,6 +1,7 @@
 """The grid as a heat map: one square per model and loss."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +17,7 @@ def heat_map(
     *,
     models: Sequence[str],
     losses: Sequence[str],
+    origins: Mapping[str, str],
     chance: float,
     title: str,
     footer: str,
@@ -26,6 +28,7 @@ def heat_map(
         grid: As in `reports/grid.csv`.
         models: Rows, top to bottom.
         losses: Columns, left to right; a pair that is not in the grid stays empty.
+        origins: Model -> where its weights came from before training.
         chance: UAR of guessing, where the colours begin.
         title: Above the figure.
         footer: Below it: corpus, protocol, synthetic or real.
@@ -54,12 +57,17 @@ def heat_map(
             if cell["tied_with_best"]:
                 axes.add_patch(_frame(column, row))
         axes.set_xticks(range(len(losses)), [loss.replace("_", " ") for loss in losses])
-        axes.set_yticks(range(len(models)), models)
+        axes.set_yticks(range(len(models)), [_named(model, origins[model]) for model in models])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         figure.colorbar(image, ax=axes, shrink=0.9, label="test UAR %, from chance to 100")
         style.label(figure, title, footer)
     return figure
+
+
+def _named(model: str, origin: str) -> str:
+    """Return a model's name with the origin of its weights below it, in lines of a few words."""
+    return "\n".join([model, *textwrap.wrap(f"({origin})", 18)])
 
 
 def _write(axes: Any, place: tuple[float, float], cell: dict[Any, Any], *, dark: bool) -> None:

@@ -62,7 +62,7 @@ def draw(
     best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
     return Drawn(
         {
-            **draw_grid(folder, grid, baselines, chance=1 / len(emotions), footer=footer),
+            **draw_grid(folder, grid, baselines, cells, chance=1 / len(emotions), footer=footer),
             **draw_ranks(folder, evidence.ranking, footer=footer),
             **draw_layer_weights(folder, layer_weights(cells), footer=footer),
         },
@@ -113,7 +113,13 @@ def layer_weights(cells: Mapping[Cell, CellFolder]) -> dict[str, list[list[float
 
 
 def draw_grid(
-    folder: Path, grid: pd.DataFrame, baselines: pd.DataFrame, *, chance: float, footer: str
+    folder: Path,
+    grid: pd.DataFrame,
+    baselines: pd.DataFrame,
+    trained: Mapping[Cell, CellFolder],
+    *,
+    chance: float,
+    footer: str,
 ) -> dict[str, Path]:
     """Draw the heat map and the intervals.
 
@@ -121,6 +127,8 @@ def draw_grid(
         folder: Where PNG and SVG go.
         grid: See `grid_table.table`.
         baselines: See `reports/baselines.csv`.
+        trained: (model, loss) -> the cell's folder; losses stand in the order of the cells in
+            params.yaml, which is that of the published study.
         chance: UAR of guessing.
         footer: Below every figure: corpus, protocol, synthetic or real.
 
@@ -130,7 +138,8 @@ def draw_grid(
     cells = heat_map.heat_map(
         grid,
         models=list(dict.fromkeys(grid["model"])),
-        losses=sorted(set(grid["loss"])),
+        losses=list(dict.fromkeys(loss for _, loss in trained)),
+        origins={model: _origin(cell) for (model, _), cell in trained.items()},
         chance=chance,
         title="UAR of every model with every loss; framed: tied with the best",
         footer=footer,
@@ -141,6 +150,12 @@ def draw_grid(
         "heat_map": style.save(cells, folder / "heat_map"),
         "grid": style.save(overview, folder / "grid"),
     }
+
+
+def _origin(cell: CellFolder) -> str:
+    """Return where a cell's weights came from before training."""
+    first, *_ = cell.folds()
+    return SavedFold(first.folder).read_facts().origin
 
 
 def draw_ranks(folder: Path, ranking: Ranking | None, *, footer: str) -> dict[str, Path]:

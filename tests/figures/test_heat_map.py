@@ -20,6 +20,7 @@ def drawn():
         CELLS,
         models=["lstm", "hubert"],
         losses=["focal", "aam"],
+        origins={"lstm": "from scratch", "hubert": "random weights (seed 1)"},
         chance=0.25,
         title="grid",
         footer="SYNTHETIC",
@@ -39,7 +40,10 @@ def test_every_square_stands_at_its_model_and_loss():
     assert (row["50.0"], column["50.0"]) == (0, 1)
     assert (row["40.0"], column["40.0"]) == (1, 0)
     assert (row["not trained"], column["not trained"]) == (1, 1)
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["lstm", "hubert"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "lstm\n(from scratch)",
+        "hubert\n(random weights\n(seed 1))",
+    ]
 
 
 def test_intervals_are_written_where_they_are_known():
