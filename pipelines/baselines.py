@@ -1,6 +1,5 @@
 """Stage baselines: folds, a feature, recordings -> reports/: baselines, functionals, shortcut."""
 
-import argparse
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser import runtime
+from ser import stage_program
 from ser.baselines import functionals, reference_rows, shortcut
 from ser.baselines.cross_validation import Task
 from ser.baselines.reference_rows import Baseline, BaselineParams
@@ -20,7 +19,7 @@ from ser.data.splits import Fold
 from ser.errors import SplitError
 from ser.features.extraction import AudioParams
 from ser.features.store import FeatureStore
-from ser.params import StageParams, read
+from ser.params import StageParams
 from ser.project import Project, Words
 from ser.utterance import Utterance
 
@@ -100,10 +99,7 @@ def _check_folds(folds: Sequence[Fold], used: Sequence[Utterance], project: Proj
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args(argv)
-    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+    return stage_program.main(run, Params, argv, description=__doc__)
 
 
 if __name__ == "__main__":

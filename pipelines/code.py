@@ -5,12 +5,11 @@ items the same list of dependencies. So this stage writes a file per component w
 of all source files that it imports, and a cell depends on those of its model and its loss.
 """
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from ser import components, files, lineage, runtime
-from ser.params import StageParams, read
+from ser import components, files, lineage, stage_program
+from ser.params import StageParams
 from ser.project import Project, Words
 
 
@@ -90,10 +89,7 @@ def _all() -> Iterator[tuple[str, str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args(argv)
-    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+    return stage_program.main(run, Params, argv, description=__doc__)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Stage compare: scored cells -> reports/: tables, figures, page; figures for the tracker."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ser import runtime
+from ser import stage_program
 from ser.grid.params import CellParams
-from ser.params import StageParams, read
+from ser.params import StageParams
 from ser.project import Project, Words
 from ser.report import comparison
 from ser.tracking import mlflow_tracker
@@ -60,10 +59,7 @@ def run(params: Params, project: Project) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args(argv)
-    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+    return stage_program.main(run, Params, argv, description=__doc__)
 
 
 if __name__ == "__main__":

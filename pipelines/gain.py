@@ -1,16 +1,15 @@
 """Stage gain: tuned and untuned predictions -> reports/tuning.csv, compared on the test parts."""
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import predictions, runtime, tables
+from ser import predictions, stage_program, tables
 from ser.data import manifest
 from ser.evaluation import tuning_gain
 from ser.evaluation.tuning_gain import TunedAndUntuned
 from ser.grid import tuned
-from ser.params import StageParams, read
+from ser.params import StageParams
 from ser.project import Project, Words
 from ser.tuning.params import TuningParams
 
@@ -51,10 +50,7 @@ def run(params: Params, project: Project) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args(argv)
-    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+    return stage_program.main(run, Params, argv, description=__doc__)
 
 
 if __name__ == "__main__":

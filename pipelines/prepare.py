@@ -1,6 +1,5 @@
 """Stage prepare: raw corpus -> data/manifest.jsonl, data/rejected.jsonl, data/corpus.json."""
 
-import argparse
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -8,10 +7,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ser import components, runtime
+from ser import components, stage_program
 from ser.contracts import Corpus
 from ser.data import intake, manifest
-from ser.params import StageParams, component, read
+from ser.params import StageParams, component
 from ser.project import Project, Words
 
 logger = logging.getLogger("prepare")
@@ -67,10 +66,7 @@ def run(params: Params, project: Project) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args(argv)
-    return runtime.run_main(lambda: run(read(options.params, Params), Project()))
+    return stage_program.main(run, Params, argv, description=__doc__)
 
 
 if __name__ == "__main__":

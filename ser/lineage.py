@@ -57,6 +57,7 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/progress.py": "shows how far a job is",
     "ser/sqlite.py": "how a database is opened",
     "ser/runtime.py": "environment, signals and exit status of the process",
+    "ser/stage_program.py": "the command line of a stage",
     "ser/tracking/memory_tracker.py": "where runs are recorded",
     "ser/tracking/mlflow_tracker.py": "where runs are recorded",
     "ser/tracking/recording.py": "what the store accepts",
