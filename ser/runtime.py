@@ -98,8 +98,10 @@ def run_main(function: Callable[[], int | None]) -> int:
     for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # What is imported by now stays. To look at it again costs every collection of garbage, of
-    # which Accelerate asks for one after each fold, a tenth of a second and more.
-    gc.freeze()
+    # which Accelerate asks for one after each fold, a tenth of a second and more. Once only: what
+    # a body leaves behind shall be collected.
+    if not gc.get_freeze_count():
+        gc.freeze()
     try:
         with sigterm_as_interrupt():
             return function() or 0

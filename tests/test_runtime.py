@@ -35,6 +35,18 @@ def test_run_main_says_a_known_error_in_one_message_and_returns_1(capsys):
     assert captured.out == ""
 
 
+def test_what_a_body_leaves_behind_is_collected(monkeypatch):
+    """What is imported is frozen once; a second body in the same process freezes nothing."""
+    monkeypatch.setattr(runtime.gc, "get_freeze_count", lambda: 1)
+    frozen = []
+    monkeypatch.setattr(runtime.gc, "freeze", lambda: frozen.append(True))
+    assert runtime.run_main(lambda: None) == 0
+    assert frozen == []
+    monkeypatch.setattr(runtime.gc, "get_freeze_count", lambda: 0)
+    assert runtime.run_main(lambda: None) == 0
+    assert frozen == [True]
+
+
 def test_run_main_returns_the_status_of_the_body():
     assert runtime.run_main(lambda: 3) == 3
     assert runtime.run_main(lambda: None) == 0

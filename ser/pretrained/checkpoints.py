@@ -8,7 +8,7 @@ happens to lie on the disk. Only `ser.pretrained.downloads` speaks to the networ
 import hashlib
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,10 +208,7 @@ def load(
     import torch
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModel
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-    from ser.pretrained import whisper
+    from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(folder)
@@ -224,18 +221,17 @@ def load(
         for name in ("hidden", "attention", "activation", "feat_proj"):
             setattr(config, f"{name}_dropout", dropout)
         config.dropout = dropout  # what Whisper calls that of its hidden states
-    is_whisper = architecture == "whisper"
-    kind: Any = WhisperEncoder if is_whisper else AutoModel
+    network_class, key_mapping, finish = _loader(architecture)
     try:
         with without_progress_bars():
-            model, report = kind.from_pretrained(
+            model, report = network_class.from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,
                 attn_implementation=ARCHITECTURES[architecture].attention,
                 use_safetensors=weights.is_safetensors,
                 output_loading_info=True,
-                key_mapping=whisper.KEY_MAPPING if is_whisper else None,
+                key_mapping=key_mapping,
             )
     except (SafetensorError, *_DAMAGED) as error:
         raise WeightsError(f"{folder / weights.names[0]}: cannot be loaded: {error}") from error
@@ -245,8 +241,26 @@ def load(
             f"{folder / weights.names[0]}: {len(missing)} tensors are missing, which would "
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
-    network: SpeechNetwork = whisper.WhisperNetwork(model) if is_whisper else model.eval()
+    network: SpeechNetwork = finish(model.eval())
     return network
+
+
+def _loader(
+    architecture: Architecture,
+) -> tuple[Any, Mapping[str, str] | None, Callable[[Any], SpeechNetwork]]:
+    """Return the class that loads an architecture, how its tensors are renamed, and its shape.
+
+    Whisper's own code is imported for Whisper alone.
+    """
+    if architecture == "whisper":
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        from ser.pretrained import whisper
+
+        return WhisperEncoder, whisper.KEY_MAPPING, whisper.WhisperNetwork
+    from transformers import AutoModel
+
+    return AutoModel, None, lambda model: model
 
 
 def title(checkpoint: str, revision: str | None) -> str:

@@ -189,6 +189,7 @@ def test_real_speech_through_the_shipped_encoder_is_what_transformers_computes(p
     """Learnt weights and real recordings: every cut against the hidden states."""
     whole = WholeWhisper(project / SHIPPED)
     paths = sorted(path for path in emodb_root.rglob("03a0*.*") if path.suffix in (".wav", ".flac"))
+    assert len(paths) >= 3
     for path in paths[:3]:
         samples = audio.read(path, sampling_rate=RATE)
         with torch.inference_mode():
