@@ -75,7 +75,7 @@ def locate(checkpoint: str, revision: str | None) -> Path:
     problem = problem_of(checkpoint, revision)
     if problem:
         raise WeightsError(problem)
-    folder = _cached(checkpoint, revision) if revision else Path(checkpoint).expanduser()
+    folder = cached_folder(checkpoint, revision) if revision else Path(checkpoint).expanduser()
     missing = checkpoint_files.missing(folder)
     if missing:
         kind = WeightsError if folder.is_dir() else MissingWeightsError
@@ -268,7 +268,7 @@ def title(checkpoint: str, revision: str | None) -> str:
     return checkpoint if revision is None else f"{checkpoint}@{revision[:12]}"
 
 
-def _cached(checkpoint: str, revision: str) -> Path:
+def cached_folder(checkpoint: str, revision: str) -> Path:
     """Return where the local Hugging Face cache keeps the files of a revision of an id."""
     from huggingface_hub import constants, file_download
 

@@ -5,6 +5,7 @@ twice. What came is then checked as every stage will check it.
 """
 
 import errno
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
 _UNAUTHORISED, _FORBIDDEN = 401, 403
+
+#: How long the Hub may take to answer at all, in seconds.
+_PATIENCE_S = 10.0
 
 
 def download(checkpoint: str, revision: str) -> Path:
@@ -54,6 +58,8 @@ def download(checkpoint: str, revision: str) -> Path:
         raise WeightsError(problem)
     try:
         with _online():
+            if not checkpoints.cached_folder(checkpoint, revision).is_dir():
+                _require_reachable()
             folder = _fetch_all(checkpoint, revision)
     # The client lets errors of HTTP through, and of the storage behind the Hub; where it
     # cannot fetch a file again, it says so by a ValueError.
@@ -64,6 +70,17 @@ def download(checkpoint: str, revision: str) -> Path:
         ) from error
     _require_usable(folder, checkpoint, revision)
     return checkpoints.locate(checkpoint, revision)
+
+
+def _require_reachable() -> None:
+    """Ask the Hub for anything, once: the client would try for half a minute before it fails.
+
+    Raises:
+        httpx2.TransportError: No answer; any answer will do.
+    """
+    from huggingface_hub import constants, get_session
+
+    get_session().head(constants.ENDPOINT, timeout=_PATIENCE_S)
 
 
 def _require_usable(folder: Path, checkpoint: str, revision: str) -> None:
@@ -183,11 +200,14 @@ def _refusal(said: "HfHubHTTPError", page: str, revision: str) -> str:
 
 @contextmanager
 def _online() -> Iterator[None]:
-    """Let the Hugging Face client use the network inside the block."""
+    """Let the Hugging Face client use the network inside the block, and say nothing twice."""
     from huggingface_hub import constants
 
+    logger = logging.getLogger("huggingface_hub")  # it has a handler of its own
     offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, False
+    propagates, logger.propagate = logger.propagate, False
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = offline
+        logger.propagate = propagates

@@ -3,6 +3,7 @@
 import errno
 import json
 import socket
+import time
 
 import httpx2
 import pytest
@@ -166,14 +167,25 @@ def test_a_hub_that_refuses_is_named_with_the_cure(hub, status, said):
     assert said in refusal()
 
 
-def test_no_network_is_one_message(cache, monkeypatch):
+def test_no_network_is_one_message_at_once(cache, monkeypatch, capfd):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
     hubs.connect(endpoint, cache, monkeypatch)
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
     message = refusal()
     assert f"the connection to {endpoint} failed" in message
     assert "\n" not in message
+    assert waits == []  # the client on its own tries six times
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_client_says_of_a_retry_is_not_said_again_by_the_program(hub, copied, caplog):
+    hub.put(ID, COMMIT, copied)
+    hub.status = 503
+    assert "status 503" in refusal()
+    assert [record for record in caplog.records if record.name.startswith("huggingface_hub")] == []
 
 
 @pytest.mark.parametrize(
