@@ -7,6 +7,7 @@ takes nothing with it but the unit that it was at.
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -70,10 +71,8 @@ class _Worker(Generic[Unit]):
 
     def begin(self, unit: Unit) -> None:
         self.unit = unit
-        try:
+        with suppress(BrokenPipeError):  # it has died; `outcome` says so
             self.pipe.send(unit)
-        except BrokenPipeError:
-            pass  # it has died; `outcome` says so
 
     def outcome(self) -> Outcome[Unit]:
         """Return what became of the unit; wait for it if it is not known yet."""

@@ -58,9 +58,7 @@ def train(stage: str) -> None:
     """
     cell, variant = stage.partition("@")[2], _VARIANTS[stage.partition("@")[0]]
     project = Project()
-    runner = runners.make(
-        project.params, cell, project, is_tuned=not variant, variant=variant
-    )
+    runner = runners.make(project.params, cell, project, is_tuned=not variant, variant=variant)
     runner.run()
 
 
@@ -83,8 +81,9 @@ def run(
     """
     outcomes: list[Outcome[str]] = []
     try:
+        # One by one: an interrupt leaves those that there are.
         for outcome in progress(engine.run(train, list(stages))):
-            outcomes.append(outcome)
+            outcomes.append(outcome)  # noqa: PERF402
     finally:
         # Interrupted, too: a cell that is done shall not be made again.
         commit([outcome.unit for outcome in outcomes if outcome.error is None], root)
