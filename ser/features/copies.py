@@ -4,11 +4,11 @@ A frozen prefix is computed once per corpus, so training cannot change the audio
 step. It draws from copies that were extracted beforehand instead.
 
 A copy's name says what is changed: the kind of the change, `_`, and its value, as
-`speed_0.9`. A further kind is a function here with an entry in `_KINDS`.
+`speed_0.9`. A further kind is one more function here, under `registered`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,11 +20,17 @@ from ser.data import hearing
 from ser.features.store import CLEAN
 from ser.utterance import Utterance
 
-Waveform = NDArray[np.float32]
+Samples = NDArray[np.float32]
+"""A mono waveform `(num_samples,)`."""
 
-Change = Callable[[Waveform, int, np.random.Generator], Waveform]
+Change = Callable[[Samples, int, np.random.Generator], Samples]
 """Mono waveform `(num_samples,)`, its sampling rate in Hz, random numbers -> another waveform
 at the same rate, of any length from one sample on. What is random comes from the generator."""
+
+
+Parser = Callable[[str], Change]
+"""What follows `<kind>_` in a copy's name -> the change; raises ValueError with the rule that
+the value breaks. A value has one spelling, so that no copy has two names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,29 @@ class Kind:
 
     Args:
         form: How its copies are named, for messages.
-        parse: What follows `<kind>_` in a name -> the change; raises ValueError with the
-            rule that it breaks. A value has one spelling, so that no copy has two names.
+        parse: Value to change.
     """
 
     form: str
-    parse: Callable[[str], Change]
+    parse: Parser
+
+
+_KINDS: dict[str, Kind] = {}
+
+
+def registered(kind: str, *, form: str) -> Callable[[Parser], Parser]:
+    """Make a parser that of the copies named `<kind>_<value>`.
+
+    Args:
+        kind: Lower-case letters.
+        form: How its copies are named, with an example, for messages.
+    """
+
+    def register(parse: Parser) -> Parser:
+        _KINDS[kind] = Kind(form, parse)
+        return parse
+
+    return register
 
 
 def change_of(copy: str) -> Change:
@@ -72,10 +95,11 @@ def rng_of(utterance: Utterance, copy: str) -> np.random.Generator:
     return np.random.default_rng(seeding.derive(utterance.corpus, utterance.id, copy))
 
 
-def _unchanged(waveform: Waveform, sampling_rate: int, rng: np.random.Generator) -> Waveform:  # noqa: ARG001
+def _unchanged(waveform: Samples, sampling_rate: int, rng: np.random.Generator) -> Samples:  # noqa: ARG001
     return waveform
 
 
+@registered("speed", form="speed_<factor> with a factor in [0.5, 2.0], as speed_0.9")
 def _speed(value: str) -> Change:
     """Return speech so many times as fast, and as high: played at another rate.
 
@@ -93,13 +117,8 @@ def _speed(value: str) -> Change:
     if value != str(float(factor)):
         raise ValueError(f"write the factor as {float(factor)}, which is its one spelling here")
 
-    def change(waveform: Waveform, sampling_rate: int, rng: np.random.Generator) -> Waveform:  # noqa: ARG001
+    def change(waveform: Samples, sampling_rate: int, rng: np.random.Generator) -> Samples:  # noqa: ARG001
         # To the resampler only the ratio of the two rates counts; as whole numbers it is exact.
         return hearing.at_rate(waveform, factor.numerator, wanted=factor.denominator)
 
     return change
-
-
-_KINDS: Mapping[str, Kind] = {
-    "speed": Kind("speed_<factor> with a factor in [0.5, 2.0], as speed_0.9", _speed),
-}
