@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ser.errors import StaleFeaturesError
+from ser.features.drawn_copies import DrawnCopies
 from ser.training import fit
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
@@ -63,19 +64,22 @@ def test_a_fit_on_copies_that_resumes_ends_with_the_same_bytes(
     assert whole.predictions.equals(resumed.predictions)
 
 
-def test_batches_hold_the_drawn_copies_within_their_bounds(data, monkeypatch):
+def test_batches_hold_the_copies_that_their_epoch_draws_within_their_bounds(data, monkeypatch):
     batches = []
     monkeypatch.setattr(fit, "augment", lambda batch, _: batches.append(batch) or batch)
     train(data, num_epochs=3, copies=SHARES, max_frames=60, batch_size=8)
-    clean = {id_: data.store.num_frames(id_) for id_ in data.fold.train}
-    extra = [
-        length - clean[id_]
+    assert all(batch.inputs.shape[0] * batch.inputs.shape[1] <= 60 for batch in batches)
+    heard = [
+        (id_, length)
         for batch in batches
         for id_, length in zip(batch.ids, batch.lengths.tolist(), strict=True)
     ]
-    assert set(extra) == {0, 2, 4}  # frames that a copy has more
-    assert len(extra) == 3 * len(data.fold.train)
-    assert all(batch.inputs.shape[0] * batch.inputs.shape[1] <= 60 for batch in batches)
+    ids, draw = data.fold.train, DrawnCopies(data.store, SHARES, seed=0).draw
+    for epoch in (1, 2, 3):
+        expected = {(id_, draw(id_, epoch).num_frames(id_)) for id_ in ids}
+        assert set(heard[(epoch - 1) * len(ids) : epoch * len(ids)]) == expected
+    # The n-th copy has 2 n frames more.
+    assert {length - data.store.num_frames(id_) for id_, length in heard} == {0, 2, 4}
 
 
 def test_dev_and_test_are_heard_clean(data, tmp_path, utterances, monkeypatch):
