@@ -116,5 +116,5 @@ def _gpu(preset: Preset) -> Finding:
 def _extra(name: str) -> Finding:
     if lineage.package_versions([name])[name] != lineage.NONE:
         return Finding("ok", _WHAT, f"extras: {name} is installed")
-    cure = f"`.venv/bin/pip install -c constraints.txt -e '.[{name}]'`"
+    cure = f"`.venv/bin/pip install -c constraints.txt {name}`"
     return Finding("fail", _WHAT, f"extras: {name} is not installed", cure)

@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import yaml
 
 from ser import components
 from ser.errors import FileError, ParamsError, UnknownComponentError
@@ -153,3 +154,14 @@ def test_a_model_without_a_preset_has_its_defaults_and_its_own_feature(here):
 def test_a_model_whose_checkpoint_nobody_names_is_refused_with_the_way_out(here):
     with pytest.raises(ParamsError, match=r"features\.data2vec_audio\.checkpoint has no default"):
         write(here, wanted(models=["data2vec_audio"]))
+
+
+def test_random_weights_of_a_source_are_not_taken(here):
+    path = here.presets / "iemocap.yaml"
+    content = load_mapping(path)
+    content["cells"] = {
+        name: cell for name, cell in content["cells"].items() if cell["model"] != "hubert"
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    _, preset = write(here, wanted(models=["hubert"]))
+    assert preset.features["hubert"].checkpoint == "facebook/hubert-base-ls960"
