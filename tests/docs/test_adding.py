@@ -1,5 +1,6 @@
 """docs/adding.md, pasted into a copy of the project: every file, every test, a training."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -73,8 +74,10 @@ def copy(project, examples, presets, tmp_path_factory):
     for addition in presets:
         if "corpus" not in addition:
             merge(preset, addition)
-    first = (root / PRESET).read_text("utf-8").splitlines()[0]
-    (root / PRESET).write_text(f"{first}\n{yaml.safe_dump(preset, sort_keys=False)}")
+    head = itertools.takewhile(
+        lambda line: line.startswith("#"), (root / PRESET).read_text("utf-8").splitlines(True)
+    )
+    (root / PRESET).write_text("".join(head) + yaml.safe_dump(preset, sort_keys=False))
     shutil.copy(root / PRESET, root / "params.yaml")
     for title, block in examples.items():
         path = root / title.removesuffix(END)
