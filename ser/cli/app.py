@@ -40,6 +40,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "Training and results": (
         runs.train,
+        runs.grid,
         tune.tune,
         runs.protocol_gap,
         runs.results,

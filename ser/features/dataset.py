@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from torch.utils.data import Dataset
 
 from ser.batch import Batch
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.store import FeatureStore
 
 
@@ -47,27 +48,33 @@ class Statistics:
         return Statistics(tensors["mean"], tensors["std"])
 
 
-def fit_statistics(store: FeatureStore, ids: Sequence[str]) -> Statistics:
+def fit_statistics(
+    store: FeatureStore, ids: Sequence[str], copies: DrawnCopies | None = None
+) -> Statistics:
     """Return mean and standard deviation per bin over all frames of some utterances.
 
     Args:
         store: Where the frames are.
         ids: The fold's train part.
+        copies: What training draws from: the frames of each copy then count by its share,
+            so that the statistics are those of what is seen on average; None counts the
+            store's own.
 
     Returns:
         The statistics; a bin that never changes gets a standard deviation of one, so
         that it becomes zero instead of a division by zero.
     """
-    count = 0
+    count = 0.0
     total = np.zeros(store.num_bins)
     squares = np.zeros(store.num_bins)
     # Shifting by one utterance's mean keeps the sum of squares from cancelling.
     shift = store[ids[0]].astype(np.float64).mean(axis=0)
     for id_ in ids:
-        frames = store[id_].astype(np.float64) - shift
-        count += len(frames)
-        total += frames.sum(axis=0)
-        squares += np.square(frames).sum(axis=0)
+        for share, found in [(1.0, store[id_])] if copies is None else copies.frames(id_):
+            frames = found.astype(np.float64) - shift
+            count += share * len(frames)
+            total += share * frames.sum(axis=0)
+            squares += share * np.square(frames).sum(axis=0)
     variance = np.maximum(squares / count - np.square(total / count), 0.0)
     std = np.sqrt(variance)
     std[std < 1e-6] = 1.0
@@ -100,6 +107,7 @@ class FeatureDataset(Dataset[Row]):
         statistics: The fold's normalisation.
         rating_of: Utterance id -> valence, arousal and dominance, in points of their
             scale, NaN where there is no rating; None where nobody asks for them.
+        copies: What the frames are drawn from, see `set_epoch`; None reads the store's own.
     """
 
     def __init__(
@@ -109,21 +117,31 @@ class FeatureDataset(Dataset[Row]):
         label_of: Mapping[str, int],
         statistics: Statistics,
         rating_of: Mapping[str, Sequence[float]] | None = None,
+        copies: DrawnCopies | None = None,
     ) -> None:
         self.store, self.ids, self.statistics = store, tuple(ids), statistics
+        self.copies = copies
         self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
-        self.lengths = [store.num_frames(id_) for id_ in self.ids]
+        self.set_epoch(0)
         self.ratings = (
             None
             if rating_of is None
             else np.array([rating_of[id_] for id_ in self.ids], dtype=np.float64)
         )
 
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the copy of every utterance, and so the lengths; call it before each epoch."""
+        copies, store = self.copies, self.store
+        self._stores = [store if copies is None else copies.draw(i, epoch) for i in self.ids]
+        self.lengths = [
+            store.num_frames(id_) for store, id_ in zip(self._stores, self.ids, strict=True)
+        ]
+
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Row:
-        frames = self.statistics.apply(self.store[self.ids[row]])
+        frames = self.statistics.apply(self._stores[row][self.ids[row]])
         ratings = None if self.ratings is None else self.ratings[row]
         return Row(self.ids[row], frames, int(self.labels[row]), ratings)
 

@@ -16,6 +16,7 @@ from ser.contracts import Loss, Model
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.store import FeatureStore
 from ser.training.fit import FitContext, FitResult, fit
 from ser.training.plan import CellPlan, build_loss, build_model
@@ -39,9 +40,11 @@ class DevelopmentData:
     label_of: Mapping[str, int]
     rating_of: Mapping[str, Sequence[float]] | None = None
 
-    def part(self, ids: tuple[str, ...], statistics: Statistics) -> FeatureDataset:
-        """Return the dataset of `train` or `dev`."""
-        return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of)
+    def part(
+        self, ids: tuple[str, ...], statistics: Statistics, copies: DrawnCopies | None = None
+    ) -> FeatureDataset:
+        """Return the dataset of `train` or `dev`; `copies` are what `train` draws from."""
+        return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of, copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +79,21 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
 
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
+        StaleFeaturesError: The features lack a copy that the recipe draws from.
     """
     labels = np.array([data.label_of[id_] for id_ in data.train], dtype=np.int64)
     class_weights = _class_weights(labels, len(plan.emotions))
     seeding.seed_everything(seeding.derive(context.seed, "weights"))
     loss = build_loss(plan, class_weights if plan.training.balance == "class_weights" else None)
     model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
+    shares = plan.recipe.copies
+    copies = None if shares is None else DrawnCopies(data.store, shares, seed=context.seed)
     statistics = (
-        fit_statistics(data.store, data.train)
+        fit_statistics(data.store, data.train, copies)
         if model.normalises_inputs
         else Statistics.identity(data.store.num_bins)
     )
-    train, dev = data.part(data.train, statistics), data.part(data.dev, statistics)
+    train, dev = data.part(data.train, statistics, copies), data.part(data.dev, statistics)
     sampler = LengthBucketedBatches(
         train.lengths,
         batch_size=plan.recipe.batch_size,

@@ -113,3 +113,11 @@ def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherw
     assert unused == []
     again = [p for p in inputs._PINNED_OTHERWISE if p in lineage.DECIDES_NOTHING]
     assert again == []
+
+
+def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(paths):
+    data = load(paths)
+    for copies in (None, {"clean": 1.0}):
+        inputs.require_copies(make_plan(copies=copies), data)
+    with pytest.raises(StaleFeaturesError, match=r"no copy 'speed_0\.9', but: clean; write it"):
+        inputs.require_copies(make_plan(copies={"clean": 0.5, "speed_0.9": 0.5}), data)
