@@ -126,7 +126,7 @@ def test_what_cannot_be_heard_stands_in_the_table_with_the_reason_and_the_cure(t
     assert "<code>wav/a.wav</code>" in rows["a"]
     assert page.count("<audio") == rows["good"].count("<audio") == 1
     assert "<code>.venv/bin/ser doctor</code>" in page
-    assert "<code>dvc repro --force --single-item compare</code>" in page
+    assert "<code>make repro</code> makes the page again" in page
 
 
 def test_a_recording_of_just_the_longest_length_is_heard(tmp_path):
