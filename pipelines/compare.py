@@ -1,11 +1,12 @@
-"""Stage compare: scored cells -> reports/: tables, figures, page; figures for the tracker."""
+"""Stage compare: scored cells, recordings -> reports/: tables, figures, page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ser import stage_program
+from ser import components, stage_program
+from ser.contracts import Corpus
 from ser.grid.params import CellParams
-from ser.params import StageParams
+from ser.params import StageParams, component
 from ser.project import Project, Words
 from ser.report import comparison
 from ser.tracking import mlflow_tracker
@@ -13,15 +14,21 @@ from ser.tuning.params import TuningParams
 
 
 class Params(StageParams):
-    """Sections read: cells, tuning."""
+    """Sections read: corpus, cells, tuning."""
 
+    corpus: component(components.CORPORA)  # type: ignore[valid-type]
     cells: Mapping[str, CellParams]
     tuning: TuningParams = TuningParams()
 
 
-def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
-    """Return the cells, the reference rows, what tuning brought, and who spoke."""
+#: What is found by name: the family -> the word of dvc.yaml that names the component.
+COMPONENTS = {components.CORPORA: "corpus.name"}
+
+
+def reads(project: Project, words: Words) -> list[Path]:
+    """Return the cells, the reference rows, what tuning brought, who spoke, and how it sounds."""
     return [
+        project.raw(words["corpus.name"]),
         project.manifest,
         project.corpus_card,
         project.split_report,
@@ -54,7 +61,16 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Set the cells of the grid side by side."""
-    comparison.write(project, params.cells, params.tuning.cells, mlflow_tracker.open_experiment)
+    name = params.corpus.name
+    corpus: Corpus = components.load(components.CORPORA, name).build(params.corpus)
+    comparison.write(
+        project,
+        params.cells,
+        params.tuning.cells,
+        mlflow_tracker.open_experiment,
+        # The one place where recordings may enter the page, and with it MLflow and DVC's cache.
+        recordings=project.raw(name) if corpus.redistributable else None,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

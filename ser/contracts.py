@@ -237,6 +237,13 @@ class Corpus(Protocol):
         """Under which terms the recordings may be used, one sentence."""
 
     @property
+    def redistributable(self) -> bool:
+        """Whether a report may hold recordings, and be passed on, under no further terms.
+
+        False where the licence forbids it, and where it puts terms on what holds them.
+        """
+
+    @property
     def citation(self) -> str:
         """What to cite, one sentence."""
 

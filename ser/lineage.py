@@ -52,6 +52,7 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/params.py": "reads values that are compared themselves; their classes do count",
     "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
     "ser/contracts.py": "types alone; what keeps them is listed itself",
+    "ser/pretrained/front_end.py": "refuses a checkpoint; what fails has no result",
     "ser/pretrained/tensors.py": "refuses a checkpoint; what fails has no result",
     "ser/processes.py": "which processes live",
     "ser/progress.py": "shows how far a job is",

@@ -46,7 +46,7 @@ EXPECTED = {
     "ser/training/fold.py": cells(),
     "ser/features/batching.py": TRAINING,
     "ser/data/splits.py": {*TRAINING, "split", "baselines"},
-    "ser/data/audio.py": {"prepare", "baselines", *extracts("mfcc", "logmel", *SSL)},
+    "ser/data/audio.py": {"prepare", "baselines", "compare", *extracts("mfcc", "logmel", *SSL)},
     "ser/baselines/functionals.py": {"baselines"},
     "ser/baselines/shortcut.py": {"baselines"},
     # Components, and what some of them share.
@@ -60,8 +60,8 @@ EXPECTED = {
     "ser/pretrained/tiny.py": {f"weights@{name}" for name in SSL},
     "ser/features/extractors/mfcc.py": {*extracts("mfcc"), "code"},
     "ser/features/extractors/speech_transformer.py": {*extracts(*SSL), "code"},
-    "ser/data/corpora/demo.py": {"demo@demo", "prepare", "code"},
-    "ser/data/corpora/_iemocap_text.py": {"prepare", "code"},
+    "ser/data/corpora/demo.py": {"demo@demo", "prepare", "compare", "code"},
+    "ser/data/corpora/_iemocap_text.py": {"prepare", "compare", "code"},
     "ser/data/corpora/emodb.py": {"code"},
     "ser/data/demo/voice.py": {"demo@demo"},
     # What searches.

@@ -118,7 +118,7 @@ def found_by_name(stage, preset):
 
     if family == "extract":
         return [file(components.EXTRACTORS, chosen["features"])]
-    if family == "prepare":
+    if family in ("prepare", "compare"):
         return [file(components.CORPORA, preset["corpus"]["name"])]
     kinds = (("models", "model", components.MODELS), ("losses", "loss", components.LOSSES))
     if family == "tune":
@@ -248,7 +248,7 @@ def test_what_opens_recordings_depends_on_the_corpus(tmp_path):
     stages = resolved("emodb", tmp_path)
     opening = {name for name, stage in stages.items() if "data/raw/emodb" in paths(stage.deps)}
     extracting = {name for name in stages if name.startswith("extract@")}
-    assert opening == {"prepare", "baselines", *extracting}
+    assert opening == {"prepare", "baselines", "compare", *extracting}
 
 
 def test_every_program_says_what_it_writes(stages):

@@ -215,7 +215,7 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
         ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER, UNTUNED, "tune"}),
         ("training.seeds", [0, 1], {TRAIN, OTHER, UNTUNED, "tune"}),
         ("tuning.num_trials", 3, {"tune", "gain"}),
-        ("corpus.max_rejected", 1, {"demo@demo", "prepare"}),
+        ("corpus.max_rejected", 1, {"demo@demo", "prepare", "compare"}),
     ],
 )
 def test_a_param_changes_the_stages_that_read_it_and_no_others(project, key, value, stages):

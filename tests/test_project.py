@@ -5,6 +5,7 @@ import pytest
 
 from ser.corpus_folders import ShippedCorpus
 from ser.project import CellFolder, Project, TrainedFold
+from tests.places import assert_own_names, places_of
 
 CELL = "lstm-focal"
 
@@ -16,9 +17,7 @@ def test_paths_are_relative_where_the_root_is():
 
 def test_no_two_artefacts_share_a_place():
     project = Project()
-    places = [
-        getattr(project, name) for name, kind in vars(Project).items() if isinstance(kind, property)
-    ]
+    places = places_of(project)
     places += [project.trained(CELL).folder, project.run(CELL).folder, project.raw("demo")]
     places += [project.features("mfcc"), project.checkpoint("tiny"), project.download("demo")]
     places += [project.shipped("demo").folder]
@@ -48,13 +47,7 @@ def test_the_folds_of_a_cell_are_found_in_order(tmp_path):
 
 @pytest.mark.parametrize("folder", [TrainedFold(Path("x")), CellFolder(Path("x"))])
 def test_every_file_of_a_folder_lies_in_it_under_a_name_of_its_own(folder):
-    found = [
-        getattr(folder, name)
-        for name, value in vars(type(folder)).items()
-        if isinstance(value, property)
-    ]
-    assert {path.parent for path in found} == {Path("x")}
-    assert len({path.name for path in found}) == len(found)
+    assert_own_names(folder, Path("x"))
 
 
 #: Written by people, and named on the command lines of stages: no artefact.
@@ -73,11 +66,7 @@ def artefacts():
     """The names of all files that `Project` gives a place."""
     found = set()
     for kind in (Project, CellFolder, TrainedFold, ShippedCorpus):
-        paths = (
-            getattr(kind(Path("x")), name)
-            for name, value in vars(kind).items()
-            if isinstance(value, property)
-        )
+        paths = places_of(kind(Path("x")))
         found |= {path.name for path in paths if isinstance(path, Path) and path.suffix}
     return found - BY_HAND
 

@@ -83,6 +83,11 @@ def _link(name: str, path: Path) -> None:
         typer.echo(
             f"back to the copy that ships with the project: `ser link-corpus {name} {shipped}`"
         )
+        typer.echo(
+            "the link is part of the repository, so git shows it as changed: "
+            f"`git update-index --skip-worktree {link}` lets git pass over it, "
+            f"`git update-index --no-skip-worktree {link}` undoes that"
+        )
     if (Project().presets / f"{name}.yaml").is_file():
         typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
     else:

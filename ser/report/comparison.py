@@ -12,11 +12,12 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError
-from ser.evaluation import evidence, grid_table, summary
+from ser.evaluation import evidence, grid_table, mistakes, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid.params import Cell, CellParams
 from ser.project import CellFolder, Project
+from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import pictures, results
 from ser.report import tuning as tuning_section
@@ -57,6 +58,8 @@ def write(
     named: Mapping[str, CellParams],
     tuned: Iterable[str],
     open_: Callable[..., Any],
+    *,
+    recordings: Path | None,
 ) -> None:
     """Set the scored cells side by side, in tables, figures and on a page.
 
@@ -65,6 +68,7 @@ def write(
         named: The cells by name.
         tuned: Names of those that were trained untuned as well.
         open_: Opens an experiment of the tracker, see `ser.tracking.cells.restore`.
+        recordings: Folder of the recordings; None where they must not be on the page.
 
     Raises:
         FileError, LineageError: Something that is read is missing or damaged.
@@ -99,8 +103,11 @@ def write(
     best = scored[order[0]]
     environment = lineage.Record.read(best.folder.lineage).environment
     provenance = pages.provenance(best.record.cell.spec.tags, environment)
+    wrong = mistakes_section.section(
+        best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
+    )
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning)
+    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong)
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 

@@ -6,9 +6,11 @@ from ser.files import JsonArtefact
 
 #: After the names of rows that are absent.
 WHY_ABSENT = (
-    "not computed, as the package opensmile is not installed. Its licence allows research, and "
-    "no use in products. `.venv/bin/pip install -c constraints.txt -e '.[opensmile]'` installs "
-    "it; `dvc repro --force --single-item baselines` and `make repro` then add the rows"
+    "left out, as the package opensmile is not installed; nothing failed. Its licence allows "
+    "research, and no use in products. To add the rows, run "
+    "`.venv/bin/pip install -c constraints.txt -e '.[opensmile]'`, "
+    '`export PATH="$PWD/.venv/bin:$PATH"`, `dvc repro --force --single-item baselines` and '
+    "`make repro`"
 )
 
 

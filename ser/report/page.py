@@ -16,6 +16,7 @@ from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.report.functional_rows import FunctionalRows
+from ser.report.mistakes import MistakesSection
 from ser.report.tuning import Tuning
 
 SYNTHETIC_NOTICE = (
@@ -59,6 +60,7 @@ class Report:
         cells: One section per cell, in the grid's order.
         provenance: Name -> value: commit, digests, versions, the command.
         tuning: What the tuned cells show.
+        mistakes: The surest mistakes of the best cell.
     """
 
     card: CorpusCard
@@ -74,6 +76,7 @@ class Report:
     cells: Sequence[CellSection]
     provenance: Mapping[str, str]
     tuning: Tuning
+    mistakes: MistakesSection
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -84,6 +87,7 @@ SECTIONS = {
     "shortcut": "Shortcut",
     "calibration": "Calibration",
     "slices": "Slices",
+    "mistakes": "Mistakes",
     "embeddings": "Embeddings",
     "tuning": "Tuning",
     "published": "Published",

@@ -1,7 +1,9 @@
 """Commands that bring recordings and weights to the stages."""
 
 import hashlib
+import re
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -76,7 +78,28 @@ def test_link_corpus_goes_to_one_s_own_copy_and_back(ser, project, emodb, shippe
     assert status == 0
     assert link.readlink().as_posix() == "../shipped/emodb"
     assert "ships with the project" not in out
+    assert "git" not in out
     assert sorted(path.name for path in link.parent.iterdir()) == ["emodb"]
+
+
+def test_git_passes_over_the_changed_link_after_the_command_that_is_named(
+    ser, project, emodb, shipped
+):
+    def git(*words):
+        command = ["git", "-c", "user.name=x", "-c", "user.email=x@x", *words]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    git("init", "--quiet")
+    git("add", "data/raw/emodb")
+    git("commit", "--quiet", "--message", "the link")
+    _, out, _ = ser("link-corpus", "emodb", emodb)
+    assert git("diff", "--name-only").split() == ["data/raw/emodb"]
+    skip, back = re.findall("`git ([^`]*skip-worktree [^`]*)`", out)
+    git(*skip.split())
+    assert git("diff", "--name-only") == ""
+    git(*back.split())
+    assert git("diff", "--name-only").split() == ["data/raw/emodb"]
 
 
 @pytest.mark.parametrize("said", ["data/shipped/emodb", "data/raw/emodb", "{root}/data/raw/emodb"])

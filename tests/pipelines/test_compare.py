@@ -1,12 +1,19 @@
 import base64
+import io
 import json
+import re
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from pipelines import baselines, compare
+from ser import lineage
 from ser.baselines.reference_rows import BaselineParams
+from ser.data import manifest
 from ser.evaluation import tuning_gain
 from ser.features.extraction import AudioParams
 from ser.figures import intervals
@@ -163,6 +170,66 @@ def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     assert "tuning was worse than the constants on test" in page
     assert page.count("<td>0.000321</td>") == 3
     assert base64.b64encode(picture.read_bytes()).decode() in page
+
+
+@pytest.fixture
+def spoken(results):
+    """The results, as of recordings that are there: each utterance is one of the corpus' files."""
+    files = sorted((results / "data/raw/csv").glob("*.wav"))
+    utterances = [
+        replace(
+            utterance,
+            audio=(path := files[number % len(files)]).name,
+            sha256=lineage.sha256_file(path),
+            num_samples=soundfile.info(path).frames,
+            duration_s=soundfile.info(path).duration,
+        )
+        for number, utterance in enumerate(manifest.read(Project().manifest))
+    ]
+    manifest.write(Project().manifest, utterances)
+    return {utterance.id: results / "data/raw/csv" / utterance.audio for utterance in utterances}
+
+
+def test_a_corpus_that_must_not_be_passed_on_leaves_no_sound_in_what_is_written(spoken, stage):
+    assert compared(stage)[0] == 0
+    page = Project().page.read_text()
+    assert '<table class="mistakes">' in page
+    assert "data:audio" not in page
+    opened = [path.read_bytes() for path in set(spoken.values())]
+    for path in (Project().page, *Project().reports.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(sound[100:400] in content for sound in opened)
+            assert b"fLaC" not in content
+            assert base64.b64encode(b"fLaC\0\0") not in content
+
+
+def test_a_corpus_that_may_be_passed_on_is_heard_under_the_right_rows(spoken, stage, params):
+    params("{name: csv, ", "{name: csv, redistributable: true, ")
+    assert compared(stage)[0] == 0
+    page = Project().page.read_text()
+    bodies = page[page.index('<table class="mistakes">') :].split("<tbody>")[1:]
+    heard = {
+        re.search("<td>([^<]*)</td>", body)[1]: re.search('data:audio/flac;base64,([^"]*)', body)[1]
+        for body in bodies
+        if "<audio" in body
+    }
+    frame = pd.read_parquet(Project().run("lstm-cross_entropy").predictions)
+    test = frame[frame["part"] == "test"]
+    assert set(heard) <= set(test[test["truth"] != test["prediction"]]["utterance_id"])
+    assert 0 < len(heard) <= 10
+    for id_, content in heard.items():
+        samples, _ = soundfile.read(io.BytesIO(base64.b64decode(content)), dtype="int16")
+        np.testing.assert_array_equal(samples, soundfile.read(spoken[id_], dtype="int16")[0])
+
+
+def test_a_page_is_made_where_the_recordings_are_gone(spoken, stage, params):
+    params("{name: csv, ", "{name: csv, redistributable: true, ")
+    shutil.rmtree("data/raw/csv")
+    assert compared(stage)[0] == 0
+    page = Project().page.read_text()
+    assert "No sound here: not on this disk." in page
+    assert "<audio" not in page
 
 
 def test_wrong_params_are_refused_with_their_path(results, fails, params):

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pandas as pd
 
 from ser.evaluation import evidence, grid_table, summary, tuning_gain
+from ser.evaluation.mistakes import SurestMistakes
 from ser.evaluation.ranks import Ranking
+from ser.report import mistakes
 from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
 from ser.report.tuning import Tuning
@@ -80,7 +82,8 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
     provenance = {"commit": "0123abc"}
     figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
     pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
-    sections_and_more = (sections, provenance, NOTHING_TUNED)
+    none_wrong = mistakes.section("lstm-focal", SurestMistakes((), 0, 120, num_seeds), None)
+    sections_and_more = (sections, provenance, NOTHING_TUNED, none_wrong)
     rows = (grid, BASELINES, FUNCTIONALS, SHORTCUT)
     return Report(card, split, *rows, found, *pictures, *sections_and_more)
 

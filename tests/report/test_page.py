@@ -10,6 +10,7 @@ from ser.evaluation import grid_table, published
 from ser.figures import style
 from ser.project import Project
 from ser.report import page as pages
+from ser.report.functional_rows import WHY_ABSENT
 from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
 from tests.report.support import PNG, make_report, section, text_of
@@ -45,9 +46,17 @@ def test_the_baselines_stand_below_the_best_cell_of_each_model(tmp_path):
 def test_rows_that_need_opensmile_are_named_as_absent_with_the_cure_and_the_licence(tmp_path):
     page = pages.render(make_report(tmp_path))
     shown = section(page, "baselines")
-    assert "not installed: egemaps_svm, compare_svm. Its licence allows research" in shown
-    assert "<code>.venv/bin/pip install -c constraints.txt -e '.[opensmile]'</code>" in page
-    assert "<code>dvc repro --force --single-item baselines</code>" in page
+    assert "Left out: egemaps_svm and compare_svm. They need the package opensmile" in shown
+    assert "nothing failed. Its licence allows research, and no use in products" in shown
+    commands = re.findall(r"<li><code>(.*)</code></li>", page)
+    assert commands == [
+        ".venv/bin/pip install -c constraints.txt -e '.[opensmile]'",
+        'export PATH="$PWD/.venv/bin:$PATH"',
+        "dvc repro --force --single-item baselines",
+        "make repro",
+    ]
+    # The log of the stage names the same commands.
+    assert re.findall(r"`([^`]+)`", WHY_ABSENT) == commands
     assert "were computed by openSMILE" not in shown
 
 

@@ -86,6 +86,7 @@ class IemocapCorpus:
         name: Stated as `corpus` in every annotation.
         synthetic: True where no person spoke.
         licence: Under which terms the recordings may be used.
+        redistributable: Whether a report may hold recordings.
         citation: What to cite.
         expected: The counts that `check` insists on; None accepts any.
         cure: What to do where the counts differ, one sentence.
@@ -96,6 +97,7 @@ class IemocapCorpus:
     name: str
     synthetic: bool
     licence: str
+    redistributable: bool
     citation: str
     expected: Counts | None
     cure: str

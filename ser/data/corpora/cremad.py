@@ -95,6 +95,8 @@ class CremaD:
 
     synthetic: bool = False
     licence: str = "Open Database License (ODbL) 1.0."
+    # It may be passed on; but what holds a part of the database has to carry its terms.
+    redistributable: bool = False
     citation: str = (
         "Cao, Cooper, Keutmann, Gur, Nenkova, Verma: CREMA-D: Crowd-sourced Emotional Multimodal "
         "Actors Dataset, IEEE Transactions on Affective Computing 5(4), 2014."

@@ -74,6 +74,8 @@ class Params(CorpusParams):
         refuse_unlisted: Reject recordings in the folder that the table does not name.
         synthetic: No person spoke.
         licence: Under which terms the recordings may be used, one sentence.
+        redistributable: Whether the report may hold recordings, so that whoever gets the page
+            hears them. Say it only if the licence and the speakers allow it.
         citation: What to cite, one sentence.
     """
 
@@ -88,6 +90,7 @@ class Params(CorpusParams):
     refuse_unlisted: bool = True
     synthetic: bool = False
     licence: str = Field("As the owner of the recordings states.", min_length=1)
+    redistributable: bool = False
     citation: str = Field("As the owner of the recordings asks.", min_length=1)
 
     @field_validator("encoding")
@@ -122,6 +125,7 @@ class TableCorpus:
         self.params = params
         self.synthetic = params.synthetic
         self.licence = params.licence
+        self.redistributable = params.redistributable
         self.citation = params.citation
 
     def parse(self, root: Path) -> Parsed:

@@ -47,6 +47,7 @@ def build(params: Params) -> Corpus:
         name="demo",
         synthetic=True,
         licence="Synthetic; made by this project, under its Apache-2.0 licence.",
+        redistributable=True,
         citation="None: synthetic speech shows that the machinery works, nothing about people.",
         expected=Counts(
             per_session=Counter(f"Ses0{turn.session}" for turn in turns),

@@ -98,6 +98,8 @@ class EmoDB:
 
     synthetic: bool = False
     licence: str = "CC0-1.0 as packaged by audEERING (another catalogue says CC BY 4.0)."
+    # Either allows it; the second asks for the authors' names, which the report states.
+    redistributable: bool = True
     citation: str = (
         "Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A Database of German Emotional Speech, "
         "Interspeech 2005."

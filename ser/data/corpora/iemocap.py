@@ -74,6 +74,7 @@ def build(params: Params) -> Corpus:
         synthetic=False,
         licence="IEMOCAP data release form of the University of Southern California: "
         "research only, no redistribution of recordings.",
+        redistributable=False,
         citation="C. Busso et al., IEMOCAP: Interactive emotional dyadic motion capture "
         "database, Language Resources and Evaluation 42:335-359, 2008.",
         expected=None if params.allow_partial else PUBLISHED,

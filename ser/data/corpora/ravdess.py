@@ -79,6 +79,8 @@ class Ravdess:
 
     synthetic: bool = False
     licence: str = "CC BY-NC-SA 4.0: not for commercial use."
+    # It may be passed on; but a page that holds recordings would fall under the same terms.
+    redistributable: bool = False
     citation: str = (
         "Livingstone, Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song "
         "(RAVDESS), PLoS ONE 13(5), 2018, doi:10.1371/journal.pone.0196391."

@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 from ser.contracts import Extractor
 from ser.errors import ParamsError
 from ser.features.extractors._base import ExtractorParams
-from ser.pretrained import checkpoints, preprocessing, tensors
+from ser.pretrained import checkpoints, front_end, preprocessing, tensors
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 from ser.pretrained.preprocessing import Normalise, Preprocessing
 from ser.pretrained.transformer import Context, Prefix, require_layers
@@ -208,6 +208,7 @@ def _found(
 ) -> tuple[Path, Preprocessing]:
     """Return a checkpoint's folder, and how waveforms of this rate are prepared for it."""
     folder = checkpoints.locate(params.checkpoint, params.revision)
+    front_end.require(folder, architecture)
     expected = preprocessing.read(folder, architecture, normalise=params.normalise)
     if sampling_rate != expected.sampling_rate:
         raise ParamsError(

@@ -67,6 +67,7 @@ class CorpusContract:
         _, corpus = load(self.name)
         assert isinstance(corpus.synthetic, bool)
         assert corpus.licence.strip()
+        assert isinstance(corpus.redistributable, bool)
         assert corpus.citation.strip()
 
     def test_folders_that_are_no_corpus_are_refused_by_their_path(self, tmp_path):

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from ser import components
-from tests.data.corpora.contract import PACKAGE, CorpusContract, write_wav
+from tests.data.corpora.contract import PACKAGE, CorpusContract, load, write_wav
 
 
 def write_emodb(root):
@@ -122,6 +122,21 @@ def under_contract(folder):
 def test_every_corpus_is_under_contract(project):
     found = list(under_contract(project / "tests" / "data" / "corpora"))
     assert sorted(found) == list(components.names(PACKAGE))
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("cremad", False),
+        ("csv", False),
+        ("demo", True),
+        ("emodb", True),
+        ("iemocap", False),
+        ("ravdess", False),
+    ],
+)
+def test_a_report_may_hold_recordings_only_where_that_puts_no_terms_on_it(name, allowed):
+    assert load(name)[1].redistributable is allowed
 
 
 @pytest.mark.parametrize("name", ["cremad", "csv", "demo", "emodb", "iemocap", "ravdess"])

@@ -233,3 +233,4 @@ def test_the_emotions_keep_their_canonical_order():
 def test_what_the_params_say_of_the_corpus_is_what_reports_will_say():
     corpus = csv.build(csv.Params(synthetic=True, licence="Ours.", citation="Us."))
     assert (corpus.synthetic, corpus.licence, corpus.citation) == (True, "Ours.", "Us.")
+    assert csv.build(csv.Params(redistributable=True)).redistributable
