@@ -357,7 +357,7 @@ Unit = TypeVar("Unit")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[Unit]):
+class UnitOutcome(Generic[Unit]):
     """What became of a unit of work.
 
     Args:
@@ -372,7 +372,9 @@ class Outcome(Generic[Unit]):
 class Engine(Protocol):
     """Where units of work run."""
 
-    def run(self, work: Callable[[Unit], None], units: Sequence[Unit]) -> Iterator[Outcome[Unit]]:
+    def run(
+        self, work: Callable[[Unit], None], units: Sequence[Unit]
+    ) -> Iterator[UnitOutcome[Unit]]:
         """Do every unit once and yield what became of each, in any order.
 
         Args:

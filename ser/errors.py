@@ -109,4 +109,4 @@ class LineageError(SerError):
 
 
 class PipelineError(SerError):
-    """dvc.yaml is not as it should be."""
+    """dvc.yaml is not as it should be, or DVC cannot work on it now."""

@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Generic
 
 from ser import runtime
-from ser.contracts import Outcome, Unit
+from ser.contracts import Unit, UnitOutcome
 from ser.errors import SerError
 
 
@@ -28,7 +28,9 @@ class LocalEngine:
     def __init__(self, num_processes: int) -> None:
         self.num_processes = num_processes
 
-    def run(self, work: Callable[[Unit], None], units: Sequence[Unit]) -> Iterator[Outcome[Unit]]:
+    def run(
+        self, work: Callable[[Unit], None], units: Sequence[Unit]
+    ) -> Iterator[UnitOutcome[Unit]]:
         """Yield what became of each unit as soon as it is known, in any order.
 
         Args:
@@ -37,7 +39,7 @@ class LocalEngine:
             units: What is to be done.
         """
         if min(self.num_processes, len(units)) <= 1:
-            yield from (Outcome(unit, _try(work, unit)) for unit in units)
+            yield from (UnitOutcome(unit, _try(work, unit)) for unit in units)
             return
         waiting = deque(units)
         workers: list[_Worker[Unit]] = []
@@ -74,14 +76,14 @@ class _Worker(Generic[Unit]):
         with suppress(BrokenPipeError):  # it has died; `outcome` says so
             self.pipe.send(unit)
 
-    def outcome(self) -> Outcome[Unit]:
+    def outcome(self) -> UnitOutcome[Unit]:
         """Return what became of the unit; wait for it if it is not known yet."""
         try:
-            return Outcome(self.unit, self.pipe.recv())
+            return UnitOutcome(self.unit, self.pipe.recv())
         except (EOFError, ConnectionResetError):
             self.is_alive = False
             self.process.join()
-            return Outcome(self.unit, _death(self.process.exitcode))
+            return UnitOutcome(self.unit, _death(self.process.exitcode))
 
     def end(self) -> None:
         """Let a process without work end."""

@@ -15,8 +15,8 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
 
-from ser.contracts import Engine, Outcome
-from ser.errors import SerError
+from ser.contracts import Engine, UnitOutcome
+from ser.errors import PipelineError
 from ser.grid import runners
 from ser.progress import Progress
 from ser.project import Project
@@ -25,26 +25,22 @@ from ser.project import Project
 _VARIANTS = {"train": "", "untuned": "untuned"}
 
 
-class PipelineError(SerError):
-    """DVC could not read or write the state of the pipeline."""
-
-
 def find(root: Path) -> list[str]:
-    """Return the stages that train a cell and would be run, in the order of dvc.yaml.
+    """Return the stages that train a cell and have to be run, in the order of dvc.yaml.
 
     Args:
         root: The project's root. What lies upstream of training must be up to date.
 
     Returns:
         Their names, e.g. `train@lstm-focal`. A stage whose outputs are in DVC's run cache is
-        none of them: DVC checks those out.
+        none of them: its outputs are checked out, as `dvc repro` would do it.
 
     Raises:
         PipelineError: dvc.yaml or dvc.lock cannot be read, or DVC is busy.
     """
     with _opened(root) as repo:
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
-        return [stage.name for stage in stages if _group(stage.name) and _would_run(stage, repo)]
+        return [stage.name for stage in stages if _group(stage.name) and _has_to_run(stage, repo)]
 
 
 def train(stage: str) -> None:
@@ -64,7 +60,7 @@ def train(stage: str) -> None:
 
 def run(
     stages: Collection[str], engine: Engine, root: Path, *, progress: Progress = iter
-) -> list[Outcome[str]]:
+) -> list[UnitOutcome[str]]:
     """Train cells and tell DVC of those that are done, whatever becomes of the others.
 
     Args:
@@ -79,7 +75,7 @@ def run(
     Raises:
         PipelineError: DVC is busy, or dvc.lock cannot be written.
     """
-    outcomes: list[Outcome[str]] = []
+    outcomes: list[UnitOutcome[str]] = []
     try:
         # One by one: an interrupt leaves those that there are.
         for outcome in progress(engine.run(train, list(stages))):
@@ -117,12 +113,11 @@ def _group(name: str) -> str:
     return group if group in _VARIANTS else ""
 
 
-def _would_run(stage: PipelineStage, repo: Repo) -> bool:
+def _has_to_run(stage: PipelineStage, repo: Repo) -> bool:
     if not stage.changed():
         return False
-    stage.save_deps()
     try:
-        repo.stage_cache.restore(stage, dry=True)
+        repo.stage_cache.restore(stage)
     except RunCacheNotFoundError:
         return True
     return False
