@@ -356,9 +356,15 @@ class Project:
         """Return the finished fold of a run key."""
         return TrainedFold(self.kept_folds / key)
 
-    def checkpoint_file(self, key: str) -> Path:
-        """Return where the fit of a run key goes on after an interruption."""
-        return self.work / "checkpoints" / f"{key}.safetensors"
+    def checkpoint_file(self, key: str, phase: str = "") -> Path:
+        """Return where the fit of a run key goes on after an interruption.
+
+        Args:
+            key: The run key.
+            phase: `refit` for the second training of a fold that is refitted.
+        """
+        name = f"{key}-{phase}" if phase else key
+        return self.work / "checkpoints" / f"{name}.safetensors"
 
 
 def _cells(folder: Path) -> list[CellFolder]:

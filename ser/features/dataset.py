@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from torch.utils.data import Dataset
 
 from ser.batch import Batch
+from ser.errors import FileError
 from ser.features.store import FeatureStore
 
 
@@ -36,14 +37,33 @@ class Statistics:
         """Return what leaves frames as they are, for models that must see them raw."""
         return Statistics(np.zeros(num_bins, np.float32), np.ones(num_bins, np.float32))
 
+    def of_utterances(self, store: FeatureStore, ids: Sequence[str]) -> "dict[str, Statistics]":  # noqa: ARG002
+        """Return utterance id -> these statistics, the same for all; see `Normalisation`."""
+        return dict.fromkeys(ids, self)
+
+    def record(self, parts: "Mapping[str, FeatureDataset]") -> "Statistics":  # noqa: ARG002
+        """Return themselves; see `Normalisation`."""
+        return self
+
     def save(self, path: Path) -> None:
         """Write as safetensors."""
         save_file({"mean": self.mean, "std": self.std}, path)
 
     @staticmethod
     def load(path: Path) -> "Statistics":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            FileError: The fold has no statistics of its own: it was normalised per speaker
+                or session, see `ser.features.normalisation`.
+        """
         tensors = load_file(path)
+        if tensors["mean"].ndim != 1:
+            raise FileError(
+                f"{path}: holds statistics of {len(tensors['mean'])} speakers or sessions, none "
+                f"for speakers that the corpus has not; expected those of a fold: train with "
+                f"`normalisation: fold` in the model's recipe"
+            )
         return Statistics(tensors["mean"], tensors["std"])
 
 
@@ -74,6 +94,36 @@ def fit_statistics(store: FeatureStore, ids: Sequence[str]) -> Statistics:
     return Statistics((shift + total / count).astype(np.float32), std.astype(np.float32))
 
 
+class Recorded(Protocol):
+    """Statistics as a finished fold keeps them."""
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors."""
+
+
+class Normalisation(Protocol):
+    """Whose mean and deviation an utterance is normalised by.
+
+    `Statistics` are those of the fold, for all utterances; see also
+    `ser.features.normalisation.GroupNormalisation`.
+    """
+
+    def of_utterances(self, store: FeatureStore, ids: Sequence[str]) -> Mapping[str, Statistics]:
+        """Return utterance id -> its statistics.
+
+        Args:
+            store: Where the frames are.
+            ids: The utterances of one dataset, hence of one part.
+        """
+
+    def record(self, parts: "Mapping[str, FeatureDataset]") -> Recorded:
+        """Return what a finished fold keeps of it.
+
+        Args:
+            parts: Name of a part -> its dataset.
+        """
+
+
 class Row(NamedTuple):
     """One utterance of a dataset.
 
@@ -97,7 +147,7 @@ class FeatureDataset(Dataset[Row]):
         store: Their frames.
         ids: Which, in this order.
         label_of: Utterance id -> class index.
-        statistics: The fold's normalisation.
+        normalisation: The fold's statistics, or whose else.
         rating_of: Utterance id -> valence, arousal and dominance, in points of their
             scale, NaN where there is no rating; None where nobody asks for them.
     """
@@ -107,10 +157,11 @@ class FeatureDataset(Dataset[Row]):
         store: FeatureStore,
         ids: Sequence[str],
         label_of: Mapping[str, int],
-        statistics: Statistics,
+        normalisation: Normalisation,
         rating_of: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        self.store, self.ids, self.statistics = store, tuple(ids), statistics
+        self.store, self.ids = store, tuple(ids)
+        self.statistics_of = normalisation.of_utterances(store, self.ids)
         self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
         self.lengths = [store.num_frames(id_) for id_ in self.ids]
         self.ratings = (
@@ -123,9 +174,10 @@ class FeatureDataset(Dataset[Row]):
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Row:
-        frames = self.statistics.apply(self.store[self.ids[row]])
+        id_ = self.ids[row]
+        frames = self.statistics_of[id_].apply(self.store[id_])
         ratings = None if self.ratings is None else self.ratings[row]
-        return Row(self.ids[row], frames, int(self.labels[row]), ratings)
+        return Row(id_, frames, int(self.labels[row]), ratings)
 
 
 def collate(rows: Sequence[Row]) -> Batch:

@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 
 from ser import predictions
 from ser.errors import BundleError
-from ser.features.dataset import FeatureDataset
 from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import Inputs
 from ser.promotion.params import AnswerParams
@@ -69,7 +68,7 @@ def pack(
     saved.folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in chosen.fit.weights.items()}
     save_file(weights, saved.weights)
-    chosen.statistics.save(saved.statistics)
+    chosen.normalisation.record({"train": chosen.train}).save(saved.statistics)
     answers = packing.answering(
         cell,
         [cell.frame[cell.frame["part"] == "dev"]],
@@ -84,9 +83,7 @@ def pack(
         run_key=cell.record.cell.spec.run_key,
         origin=str(chosen.model.origin),
     )
-    return Packed(
-        packing.source(cell, first, saved, training, answers), _tracked(chosen, plan, data)
-    )
+    return Packed(packing.source(cell, first, saved, training, answers), _tracked(chosen, plan))
 
 
 def _sections(record: RunRecord) -> tuple[Any, ...]:
@@ -115,19 +112,18 @@ def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selec
     return select(plan, everything, context)
 
 
-def _tracked(chosen: Selected, plan: CellPlan, data: Inputs) -> pd.DataFrame:
+def _tracked(chosen: Selected, plan: CellPlan) -> pd.DataFrame:
     """Return what the training pipeline predicts with the new weights, all utterances."""
-    dataset = FeatureDataset(data.store, sorted(data.label_of), data.label_of, chosen.statistics)
     outputs = predict(
         chosen.model,
-        dataset,
+        chosen.train,
         batch_size=plan.recipe.batch_size,
         max_frames=plan.recipe.max_frames,
         device=next(chosen.model.parameters()).device,
     )
     return predictions.table(
         ids=outputs.ids,
-        truth=dataset.labels,
+        truth=chosen.train.labels,
         probabilities=outputs.probabilities(chosen.loss.logit_scale),
         emotions=plan.emotions,
         fold=0,

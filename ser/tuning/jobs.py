@@ -58,6 +58,7 @@ class Job:
         features: Folder of the store.
         label_of: Of the utterances of train and dev -> class index.
         rating_of: Likewise -> ratings.
+        group_of: Likewise -> whose statistics normalise it; None for those of the fold.
     """
 
     study: StudyPlan
@@ -66,12 +67,15 @@ class Job:
     features: Path
     label_of: Mapping[str, int]
     rating_of: Mapping[str, tuple[float, ...]]
+    group_of: Mapping[str, str] | None = None
 
     def data(self) -> DevelopmentData:
         """Return the two parts, their features opened."""
         ids = {*self.train, *self.dev}
         store = PartialStore(self.features, ids)
-        return DevelopmentData(self.train, self.dev, store, self.label_of, self.rating_of)
+        return DevelopmentData(
+            self.train, self.dev, store, self.label_of, self.rating_of, self.group_of
+        )
 
 
 def make(
@@ -100,6 +104,7 @@ def make(
         key=_key(plan, params, dimensions, data, fold=fold.number, root=root, device=device),
     )
     ids = {*fold.train, *fold.dev}
+    group_of = data.group_of(plan.recipe.normalisation)
     return Job(
         study,
         fold.train,
@@ -107,6 +112,7 @@ def make(
         data.project.features(data.feature),
         {id_: label for id_, label in data.label_of.items() if id_ in ids},
         {id_: ratings for id_, ratings in data.rating_of.items() if id_ in ids},
+        None if group_of is None else {id_: group_of[id_] for id_ in ids},
     )
 
 
@@ -144,7 +150,8 @@ def _key(
     """Return the hash of everything that decides a study's outcome but its number of trials."""
     cell: dict[str, Any] = plan.params()
     seed = cell["training"].pop("seeds")[0]
-    cell["training"].pop("keep_weights")
+    for indifferent in ("keep_weights", "refit"):  # trials keep nothing and never refit
+        cell["training"].pop(indifferent)
     sources = sorted({*cell_inputs.sources(plan, root), *_SOURCES})
     decisive = {
         "cell": cell,

@@ -39,7 +39,7 @@ def test_a_job_holds_nothing_of_the_test_part(paths, root):
     known = {*fold.train, *fold.dev}
     assert job.label_of.keys() == job.rating_of.keys() == known
     assert {f.name for f in dataclasses.fields(job)} == {
-        "study", "train", "dev", "features", "label_of", "rating_of",
+        "study", "train", "dev", "features", "label_of", "rating_of", "group_of",
     }  # fmt: skip
     sent = pickle.dumps(job)
     assert [id_ for id_ in known if id_.encode() not in sent] == []
