@@ -329,6 +329,11 @@ class Project:
         return self.reports / "origins.json"
 
     @property
+    def procedures(self) -> Path:
+        """How each cell was trained, as far as it must be said beside its scores, JSON."""
+        return self.reports / "procedures.json"
+
+    @property
     def page(self) -> Path:
         """The report."""
         return self.reports / "index.html"

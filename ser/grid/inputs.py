@@ -29,6 +29,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
     "ser/files.py": "how files are replaced, not what they hold",
     "ser/grid/kept_folds.py": "where finished folds are found again",
+    "ser/grid/procedure.py": "what is said of a cell; the params it is made of are in the key",
     "ser/grid/specs.py": "names, keys and tags of runs",
     "ser/grid/tuned.py": "the values it reads are in the key",
     "ser/tables.py": "how tables are written, not what is in them",

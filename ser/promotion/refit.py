@@ -48,9 +48,11 @@ def pack(
         it was trained on: proof that the served model is this one, no score.
 
     Raises:
-        BundleError: The folds were tuned apart, so their params differ.
+        BundleError: The folds were tuned apart, so their params differ, or the cell is
+            transductive.
         TrainingError: It diverges.
     """
+    packing.require_inductive(cell)
     records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(

@@ -26,7 +26,9 @@ from ser.figures import (
 from ser.figures import embeddings as embedding_figure
 from ser.figures.embeddings import Embeddings
 from ser.grid.params import Cell
+from ser.grid.procedure import Procedure
 from ser.project import CellFolder
+from ser.tracking.cells import read as read_record
 from ser.training.saved_fold import SavedFold
 
 
@@ -153,9 +155,10 @@ def draw_grid(
 
 
 def _origin(cell: CellFolder) -> str:
-    """Return where a cell's weights came from before training."""
+    """Return where a cell's weights came from before training, and what marks the cell."""
     first, *_ = cell.folds()
-    return SavedFold(first.folder).read_facts().origin
+    remarks = Procedure.of_params(read_record(cell).cell.spec.params).remarks
+    return "; ".join([SavedFold(first.folder).read_facts().origin, *remarks])
 
 
 def draw_ranks(folder: Path, ranking: Ranking | None, *, footer: str) -> dict[str, Path]:

@@ -5,7 +5,7 @@ can look at it.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,8 @@ def make(
     Raises:
         ParamsError: The space is wrong.
     """
+    # No trial refits, whatever the cell does afterwards: keys, tags and params say so too.
+    plan = replace(plan, training=plan.training.model_copy(update={"refit": False}))
     dimensions = space.of_cell(plan, params.cells[plan.name])
     study = StudyPlan(
         cell=plan,
@@ -150,8 +152,7 @@ def _key(
     """Return the hash of everything that decides a study's outcome but its number of trials."""
     cell: dict[str, Any] = plan.params()
     seed = cell["training"].pop("seeds")[0]
-    for indifferent in ("keep_weights", "refit"):  # trials keep nothing and never refit
-        cell["training"].pop(indifferent)
+    cell["training"].pop("keep_weights")
     sources = sorted({*cell_inputs.sources(plan, root), *_SOURCES})
     decisive = {
         "cell": cell,

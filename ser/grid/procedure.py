@@ -1,0 +1,76 @@
+"""What must be said of how a cell was trained, wherever its scores are shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """How a cell's folds were trained, as far as it changes what their scores mean.
+
+    Args:
+        refit: Whether the weights that read test were trained on train and dev.
+        normalisation: Whose statistics normalise the inputs: `fold`, `speaker` or `session`.
+    """
+
+    refit: bool = False
+    normalisation: str = "fold"
+
+    @classmethod
+    def of_params(cls, params: Mapping[str, Any]) -> "Procedure":
+        """Return that of a recorded run, from its params; what they do not say is the default."""
+        training, recipe = params.get("training", {}), params.get("recipe", {})
+        return cls(bool(training.get("refit", False)), str(recipe.get("normalisation", "fold")))
+
+    @property
+    def is_transductive(self) -> bool:
+        """Whether a prediction needs more of the test part than the one utterance."""
+        return self.normalisation != "fold"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of every run of the cell."""
+        return {
+            "ser.refit": str(self.refit).lower(),
+            "ser.transductive": str(self.is_transductive).lower(),
+        }
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """A word for a table -> the sentence that explains it; empty for the usual procedure."""
+        found = {}
+        if self.refit:
+            found["refitted"] = (
+                "once dev had chosen the epoch, each fold was trained anew on train and dev up "
+                "to it; these weights read test. Dev scores, and the temperature fitted on dev, "
+                "are of the fit that chose"
+            )
+        if self.is_transductive:
+            found["transductive"] = (
+                f"inputs are normalised per {self.normalisation}, those of the test part by the "
+                f"statistics of its own unlabelled utterances. One recording of a stranger cannot "
+                f"be recognised so"
+            )
+        return found
+
+
+def notices(procedures: Mapping[str, Procedure]) -> list[str]:
+    """Return what must be said of some cells, a sentence each, with the cells it holds for.
+
+    Args:
+        procedures: Name of a cell -> its procedure.
+
+    Example:
+        >>> notices({"lstm-aam": Procedure(), "lstm-ccc": Procedure()})
+        []
+    """
+    cells: dict[tuple[str, str], list[str]] = {}
+    for name, procedure in procedures.items():
+        for remark in procedure.remarks.items():
+            cells.setdefault(remark, []).append(name)
+    return [
+        f"{word.capitalize()} "
+        f"({'all cells' if len(names) == len(procedures) else ', '.join(names)}): {sentence}."
+        for (word, sentence), names in cells.items()
+    ]
