@@ -330,7 +330,7 @@ class Project:
 
     @property
     def procedures(self) -> Path:
-        """How each cell was trained, as far as it must be said beside its scores, JSON."""
+        """How each cell was trained, as far as it belongs beside its scores, JSON."""
         return self.reports / "procedures.json"
 
     @property

@@ -19,7 +19,7 @@ from ser.features.store import FeatureStore
 from ser.project import Project
 from ser.training import plan as plans
 from ser.training.plan import CellPlan
-from ser.training.recipe import Normalise
+from ser.training.recipe import NormalisedBy
 from ser.utterance import Utterance
 
 #: Imported by what trains a fold, and yet not what decides its numbers, beside
@@ -74,7 +74,7 @@ class Inputs:
         """The classes, in order."""
         return self.card.emotions
 
-    def group_of(self, normalisation: Normalise) -> Mapping[str, str] | None:
+    def group_of(self, normalisation: NormalisedBy) -> Mapping[str, str] | None:
         """Return utterance id -> whose statistics normalise it; None for those of the fold."""
         if normalisation == "fold":
             return None

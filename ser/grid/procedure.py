@@ -1,4 +1,4 @@
-"""What must be said of how a cell was trained, wherever its scores are shown."""
+"""What belongs beside the scores of a cell: how it was trained, where that is not as usual."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Procedure:
 
 
 def notices(procedures: Mapping[str, Procedure]) -> list[str]:
-    """Return what must be said of some cells, a sentence each, with the cells it holds for.
+    """Return what is not as usual in some cells, a sentence each, with the cells it holds for.
 
     Args:
         procedures: Name of a cell -> its procedure.

@@ -216,7 +216,7 @@ def _procedure(plan: CellPlan) -> Procedure:
 
 
 def _remarks(plan: CellPlan) -> str:
-    """Return what must be said of how the cell is trained, a paragraph each."""
+    """Return what is not as usual in how the cell is trained, a paragraph each."""
     remarks = _procedure(plan).remarks
     return "".join(f"\n\n**{word.capitalize()}**: {said}." for word, said in remarks.items())
 

@@ -44,7 +44,7 @@ class CellSection:
 
     @property
     def procedure(self) -> Procedure:
-        """How it was trained, as far as it must be said beside its scores."""
+        """How it was trained, as far as it belongs beside its scores."""
         return Procedure.of_params(self.params)
 
 

@@ -198,7 +198,7 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
 
 
 def _notices(result: Result) -> list[str]:
-    """Return what must be said of how cells were trained, in the order of the table."""
+    """Return what is not as usual in how cells were trained, in the order of the table."""
     names = [f"{row['model']}-{row['loss']}" for row in result.grid.to_dict("records")]
     return procedure.notices({name: result.procedures[name] for name in names})
 

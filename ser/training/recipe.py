@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
-Normalise = Literal["fold", "speaker", "session"]
+NormalisedBy = Literal["fold", "speaker", "session"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 #: What Accelerate calls them; its `no` would be read as false from YAML.
@@ -69,7 +69,7 @@ class Recipe(Section):
     bin_masks: int = Field(0, ge=0, le=20)
     bin_mask_share: float = Field(0.1, gt=0.0, le=1.0)
     mixup: float = Field(0.0, ge=0.0, le=10.0)
-    normalisation: Normalise = "fold"
+    normalisation: NormalisedBy = "fold"
     pretrained_rate: float = Field(1.0, gt=0.0, le=1.0)
     layer_decay: float = Field(1.0, gt=0.0, le=1.0)
     layer_weights_rate: float = Field(1.0, gt=0.0, le=1000.0)
