@@ -65,12 +65,34 @@ def notices(procedures: Mapping[str, Procedure]) -> list[str]:
         >>> notices({"lstm-aam": Procedure(), "lstm-ccc": Procedure()})
         []
     """
-    cells: dict[tuple[str, str], list[str]] = {}
+    return [
+        f"{word.capitalize()} ({', '.join(names) or 'all cells'}): {sentence}."
+        for (word, sentence), names in _by_remark(procedures).items()
+    ]
+
+
+def line(procedures: Mapping[str, Procedure]) -> str:
+    """Return the same in a few words, to go on with the line below a figure.
+
+    Args:
+        procedures: Name of a cell, or of a model -> its procedure.
+
+    Example:
+        >>> line({"lstm": Procedure(True, "speaker"), "vggish": Procedure(True)})
+        ', REFITTED, TRANSDUCTIVE (lstm)'
+    """
+    return "".join(
+        f", {word.upper()}" + (f" ({', '.join(names)})" if names else "")
+        for (word, _), names in _by_remark(procedures).items()
+    )
+
+
+def _by_remark(procedures: Mapping[str, Procedure]) -> dict[tuple[str, str], list[str]]:
+    """Return word and sentence -> the names it holds for; none where it holds for all."""
+    found: dict[tuple[str, str], list[str]] = {}
     for name, procedure in procedures.items():
         for remark in procedure.remarks.items():
-            cells.setdefault(remark, []).append(name)
-    return [
-        f"{word.capitalize()} "
-        f"({'all cells' if len(names) == len(procedures) else ', '.join(names)}): {sentence}."
-        for (word, sentence), names in cells.items()
-    ]
+            found.setdefault(remark, []).append(name)
+    return {
+        remark: [] if len(names) == len(procedures) else names for remark, names in found.items()
+    }

@@ -23,3 +23,12 @@ def test_each_departure_is_said_with_the_cells_that_it_holds_for():
     assert first.startswith("Refitted (all cells): once dev had chosen the epoch")
     assert second.startswith("Transductive (all cells): ")
     assert procedure.notices({"a": usual, "b": usual}) == []
+
+
+def test_the_line_below_a_figure_says_it_in_a_word():
+    usual, both = Procedure(), Procedure(refit=True, normalisation="speaker")
+    assert procedure.line({"lstm": usual, "vggish": usual}) == ""
+    assert procedure.line({"lstm": both}) == ", REFITTED, TRANSDUCTIVE"
+    assert procedure.line({"a": SPEAKERS, "b": usual, "c": both}) == (
+        ", TRANSDUCTIVE (a, c), REFITTED (c)"
+    )

@@ -72,6 +72,9 @@ def test_the_heat_map_names_a_transductive_model_so(cells, tmp_path):
         write_record(folder, recipe={"normalisation": "speaker"})
     drawn = pictures.draw(tmp_path / "figures", cells, grid, BASELINES, found, CARD, SPLIT)
     assert "transductive" in drawn.figures["heat_map"].with_suffix(".svg").read_text("utf-8")
+    for group in drawn:
+        for path in group.values():
+            assert f"{FOOT}, TRANSDUCTIVE" in path.with_suffix(".svg").read_text("utf-8"), path
 
 
 def test_layer_weights_are_those_of_the_cells_that_learn_them(cells):
