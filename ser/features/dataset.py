@@ -60,9 +60,9 @@ class Statistics:
         tensors = load_file(path)
         if tensors["mean"].ndim != 1:
             raise FileError(
-                f"{path}: holds statistics of {len(tensors['mean'])} speakers or sessions, none "
-                f"for speakers that the corpus has not; expected those of a fold: train with "
-                f"`normalisation: fold` in the model's recipe"
+                f"{path}: holds statistics of {len(tensors['mean'])} speakers or sessions and "
+                f"none of the fold as a whole; to have those, train with `normalisation: fold` in "
+                f"the model's recipe"
             )
         return Statistics(tensors["mean"], tensors["std"])
 

@@ -1,6 +1,6 @@
 """One fold under one seed: normalise, train, choose, and only then open the test part.
 
-Between the two last a refit may train anew on train and dev, see `ser.training.refit`.
+Before the test part is opened, a refit may train anew on train and dev: `ser.training.refit`.
 """
 
 import math
