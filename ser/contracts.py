@@ -1,4 +1,4 @@
-"""What a model, a loss, an extractor, a corpus and a tracker promise.
+"""What a model, a loss, an extractor, a corpus, a tracker and an engine promise.
 
 The code is annotated with these protocols, and mypy compares every component with its own.
 Nothing is computed here. Torch and NumPy are named and not imported: what reads label files
@@ -7,11 +7,11 @@ or opens a run has no need of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -342,4 +342,34 @@ class Experiment(Protocol):
 
         Returns:
             A context manager; leaving it normally notes the digest with the run.
+        """
+
+
+#: What an engine hands out: names of some work, small and picklable.
+Unit = TypeVar("Unit")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Unit]):
+    """What became of a unit of work.
+
+    Args:
+        unit: The unit.
+        error: Why it failed, for people; None if it is done.
+    """
+
+    unit: Unit
+    error: str | None
+
+
+class Engine(Protocol):
+    """Where units of work run."""
+
+    def run(self, work: Callable[[Unit], None], units: Sequence[Unit]) -> Iterator[Outcome[Unit]]:
+        """Do every unit once and yield what became of each, in any order.
+
+        Args:
+            work: Does one unit; a `SerError` that it raises is the unit's failure, and the
+                other units go on.
+            units: What is to be done.
         """

@@ -93,23 +93,30 @@ def frames(label: int, rng: np.random.Generator, num_bins: int = 6) -> np.ndarra
     return (mean + rng.normal(size=(length, num_bins))).astype(np.float32)
 
 
-def feature_store(folder: Path, utterances: Sequence[Utterance], num_bins: int = 6) -> FeatureStore:
-    """A store whose frames tell the emotion."""
+def feature_store(
+    folder: Path,
+    utterances: Sequence[Utterance],
+    num_bins: int = 6,
+    copies: Sequence[str] = (),
+) -> FeatureStore:
+    """A store whose frames tell the emotion; the n-th copy has 2 n more, and each 0.1 n higher."""
     rng = np.random.default_rng(0)
     content = {u.id: frames(EMOTIONS.index(str(u.emotion)), rng, num_bins) for u in utterances}
-    return store.build(
-        folder,
-        list(content),
-        content.__getitem__,
-        meta={
-            "extractor": folder.name,
-            "params": {},
-            "sampling_rate": 16000,
-            "dimension": num_bins,
-            "dtype": "float32",
-        },
-        scratch=folder.with_name("scratch"),
-    )
+    meta = {
+        "extractor": folder.name,
+        "params": {},
+        "sampling_rate": 16000,
+        "dimension": num_bins,
+        "dtype": "float32",
+    }
+    scratch = folder.with_name("scratch")
+    for number, copy in enumerate((store.CLEAN, *copies)):
+        frames_of = {
+            id_: np.pad(own, ((0, 2 * number), (0, 0)), mode="edge") + np.float32(0.1 * number)
+            for id_, own in content.items()
+        }
+        store.collect(scratch, list(content), frames_of.__getitem__, meta=meta, copy=copy)
+    return store.publish(scratch, folder, (store.CLEAN, *copies))
 
 
 def fold_of(utterances: Sequence[Utterance]) -> Fold:

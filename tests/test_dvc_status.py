@@ -320,6 +320,41 @@ def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(proj
     assert project.reproduced() == []
 
 
+def test_cells_that_are_missing_are_trained_together_and_dvc_has_none_left(project):
+    def results(folder):
+        names = sorted(path for path in folder.rglob("*") if path.name in RESULTS)
+        return {path.relative_to(folder): path.read_bytes() for path in names}
+
+    # What a stage's own program leaves, and `dvc repro` writes into the lock.
+    with project.params({"recipes.lstm.learning_rate": 0.02}):
+        project.dvc("repro", TRAIN, OTHER, UNTUNED)
+        expected = [results(project.root / "data" / name) for name in ("trained", "untuned")]
+        lock = (project.root / "dvc.lock").read_bytes()
+    project.reproduced()
+    shutil.rmtree(project.root / "work" / "folds")
+    shutil.rmtree(project.root / ".dvc" / "cache" / "runs")
+    with project.params({"recipes.lstm.learning_rate": 0.02}):
+        said = project.ser("grid", "--jobs", "2").text
+        assert "3 cells trained" in said
+        assert (project.root / "dvc.lock").read_bytes() == lock
+        found = [results(project.root / "data" / name) for name in ("trained", "untuned")]
+        assert found == expected
+        assert project.reproduced(TRAIN, OTHER, UNTUNED) == []
+        assert "0 cells trained" in project.ser("grid").text
+    project.reproduced()
+
+
+def test_results_in_the_run_cache_are_not_trained_together_again(project):
+    with project.params({"losses.cross_entropy": {}, "training.seeds": [1]}):
+        assert "3 cells trained" in project.ser("grid").text
+    project.reproduced()
+    shutil.rmtree(project.root / "work" / "folds")
+    with project.params({"losses.cross_entropy": {}, "training.seeds": [1]}):
+        assert "0 cells trained" in project.ser("grid").text
+        assert project.reproduced(TRAIN, OTHER, UNTUNED) == []
+    project.reproduced()
+
+
 def test_mlflow_has_a_parent_and_a_nested_run_per_fold_with_all_tags(project):
     parent, *nested = runs = [run for run in project.runs() if is_of_first_repro(run, project)]
     names = [f"{CELL}/fold-{fold}/seed-0" for fold in range(1, 6)]

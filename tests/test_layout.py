@@ -9,11 +9,15 @@ import pytest
 import yaml
 
 from ser.params import load_mapping, parse, read
+from ser.workflow import needs_diagnosis, preset_head
+from ser.workflow.new_preset import SIGNATURE
 from ser.workflow.preset import Preset
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "ser").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
 PRESETS = sorted((ROOT / "configs").glob("*.yaml"))
+#: Without those that a user has written.
+SHIPPED = [path for path in PRESETS if SIGNATURE not in path.read_text(encoding="utf-8")]
 
 MAX_LINES = 400
 MAX_STAGE_LINES = 110
@@ -179,6 +183,16 @@ def test_a_preset_is_complete_and_valid(preset):
 def test_a_preset_says_how_to_use_it(preset):
     first = preset.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith(f"# Preset {preset.stem}: ")
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_s_head_names_what_its_params_name(preset):
+    head, params = preset_head.read(preset), read(preset, Preset)
+    assert head is not None
+    assert head.corpus == needs_diagnosis.corpus_of(params)
+    assert sorted(head.weights) == sorted(needs_diagnosis.weights_of(params))
+    assert head.gpu == needs_diagnosis.needs_gpu(params)
+    assert preset not in SHIPPED or None not in (head.memory_gb, head.disk_gb)
 
 
 def test_the_params_in_use_are_complete_and_valid():

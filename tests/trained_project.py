@@ -1,4 +1,7 @@
-"""A small project that has run: five cells, a model each, tracked in a store of its own."""
+"""A small project that has run: five cells, a model each, tracked in a store of its own.
+
+Two of them, `lstm-aam` and `wav2vec2-focal`, are trained on copies.
+"""
 
 import shutil
 from pathlib import Path
@@ -20,9 +23,10 @@ corpus: {name: csv, synthetic: true, max_rejected: 0}
 split: {protocol: session}
 audio: {sampling_rate: 16000}
 features:
-  mfcc: {hop_ms: 20.0}
+  mfcc: {hop_ms: 20.0, copies: [clean, speed_0.9]}
   logmel: {}
-  wav2vec2: {checkpoint: data/weights/wav2vec2, freeze: 1, dtype: float16}
+  wav2vec2:
+    {checkpoint: data/weights/wav2vec2, freeze: 1, dtype: float16, copies: [clean, speed_1.1]}
   hubert: {checkpoint: data/weights/hubert, freeze: all}
   whisper: {checkpoint: data/weights/whisper, freeze: 1}
 models:
@@ -38,9 +42,10 @@ losses:
   aam: {warmup_epochs: 1}
   ccc: {}
 recipes:
-  lstm: {num_epochs: 2, batch_size: 8, learning_rate: 0.01}
+  lstm:
+    {num_epochs: 2, batch_size: 8, learning_rate: 0.01, copies: {clean: 0.5, speed_0.9: 0.5}}
   vggish: {num_epochs: 1, batch_size: 8}
-  wav2vec2: {num_epochs: 1, batch_size: 8}
+  wav2vec2: {num_epochs: 1, batch_size: 8, copies: {clean: 0.5, speed_1.1: 0.5}}
   hubert: {num_epochs: 1, batch_size: 8}
   whisper: {num_epochs: 1, batch_size: 8}
 training: {seeds: [0], device: cpu}

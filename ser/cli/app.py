@@ -6,7 +6,19 @@ from typing import Any
 import typer
 
 from ser import runtime
-from ser.cli import checks, corpora, dependencies, folds, pages, registry, runs, serving, tune
+from ser.cli import (
+    checks,
+    corpora,
+    dependencies,
+    folds,
+    pages,
+    presets,
+    registry,
+    runs,
+    serving,
+    tune,
+)
+from ser.cli.several import SeveralValues
 
 app = typer.Typer(
     name="ser",
@@ -24,9 +36,11 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         corpora.link_corpus,
         corpora.download_corpus,
         corpora.download_weights,
+        presets.new_preset,
     ),
     "Training and results": (
         runs.train,
+        runs.grid,
         tune.tune,
         runs.protocol_gap,
         runs.results,
@@ -47,7 +61,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(rich_help_panel=panel, cls=SeveralValues)(command)
 
 
 def main() -> None:

@@ -87,8 +87,8 @@ def _link(name: str, path: Path) -> None:
         typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
     else:
         typer.echo(
-            f"next: in params.yaml set corpus to {{name: {name}}} and synthetic_corpora to [], "
-            "then `make repro`"
+            f"next: write a preset with `ser new-preset --corpus {name}`, or in params.yaml set "
+            f"corpus to {{name: {name}}} and synthetic_corpora to []; then `make repro`"
         )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,45 @@ def train(
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def grid(
+    jobs: Annotated[int, typer.Option(min=1, help="Cells trained at once, a process each.")] = 1,
+) -> None:
+    """Train all cells that are missing, several in one process, with DVC's bookkeeping.
+
+    First what they need (`dvc repro tune`), then the cells; `dvc repro` has no cell left to
+    train afterwards. The same as `dvc repro` alone, but packages are imported once a process
+    and not once a cell. With a `launcher` of several processes nothing is trained here.
+
+    Example: ser grid --jobs 2 && dvc repro
+    """
+    import subprocess
+
+    from tqdm import tqdm
+
+    from ser.engine.local import LocalEngine
+    from ser.errors import SerError
+    from ser.params import read
+    from ser.workflow import missing_cells
+    from ser.workflow.preset import Preset
+
+    root = Path()
+    if subprocess.run([sys.executable, "-m", "dvc", "repro", "tune"], check=False).returncode:
+        raise SerError("what the cells need could not be made; the messages above say why")
+    launcher = read(Project(root).params, Preset).launcher
+    if launcher != "python -m":
+        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+        return
+    stages = missing_cells.find(root)
+    bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
+    outcomes = missing_cells.run(stages, LocalEngine(jobs), root, progress=bar)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed:
+        typer.echo(f"{outcome.unit}: {outcome.error}", err=True)
+    typer.echo(f"{len(outcomes) - len(failed)} cells trained")
+    if failed:
+        raise SerError(f"{len(failed)} of {len(stages)} cells failed; the messages above say why")
 
 
 def protocol_gap(

@@ -24,7 +24,7 @@ class LengthBucketedBatches(Sampler[list[int]]):
     some jitter inside a pool, cut into batches, and the batches are shuffled.
 
     Args:
-        lengths: Frames per row `(num_rows,)`.
+        lengths: Frames per row `(num_rows,)`; `set_epoch` takes others.
         batch_size: Most rows of a batch.
         max_frames: Most frames of a padded batch, or None; a single longer row is a batch.
         seed: Of the shuffling.
@@ -51,9 +51,16 @@ class LengthBucketedBatches(Sampler[list[int]]):
         self.weights, self.num_replicas, self.rank = weights, num_replicas, rank
         self.epoch = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the shuffle; call it before each epoch."""
+    def set_epoch(self, epoch: int, lengths: Sequence[int] | None = None) -> None:
+        """Choose the shuffle; call it before each epoch.
+
+        Args:
+            epoch: The epoch that begins.
+            lengths: Frames per row from now on, where an epoch changes them; None keeps them.
+        """
         self.epoch = epoch
+        if lengths is not None:
+            self.lengths = np.asarray(lengths, dtype=np.int64)
 
     def batches(self) -> list[list[int]]:
         """Return this epoch's batches of all processes, in order."""

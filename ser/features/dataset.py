@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from ser.batch import Batch
 from ser.errors import FileError
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.store import FeatureStore
 
 
@@ -37,7 +38,12 @@ class Statistics:
         """Return what leaves frames as they are, for models that must see them raw."""
         return Statistics(np.zeros(num_bins, np.float32), np.ones(num_bins, np.float32))
 
-    def of_utterances(self, store: FeatureStore, ids: Sequence[str]) -> "dict[str, Statistics]":  # noqa: ARG002
+    def of_utterances(
+        self,
+        store: FeatureStore,  # noqa: ARG002
+        ids: Sequence[str],
+        copies: DrawnCopies | None = None,  # noqa: ARG002
+    ) -> "dict[str, Statistics]":
         """Return utterance id -> these statistics, the same for all; see `Normalisation`."""
         return dict.fromkeys(ids, self)
 
@@ -67,27 +73,33 @@ class Statistics:
         return Statistics(tensors["mean"], tensors["std"])
 
 
-def fit_statistics(store: FeatureStore, ids: Sequence[str]) -> Statistics:
+def fit_statistics(
+    store: FeatureStore, ids: Sequence[str], copies: DrawnCopies | None = None
+) -> Statistics:
     """Return mean and standard deviation per bin over all frames of some utterances.
 
     Args:
         store: Where the frames are.
         ids: The fold's train part.
+        copies: What training draws from: the frames of each copy then count by its share,
+            so that the statistics are those of what is seen on average; None counts the
+            store's own.
 
     Returns:
         The statistics; a bin that never changes gets a standard deviation of one, so
         that it becomes zero instead of a division by zero.
     """
-    count = 0
+    count = 0.0
     total = np.zeros(store.num_bins)
     squares = np.zeros(store.num_bins)
     # Shifting by one utterance's mean keeps the sum of squares from cancelling.
     shift = store[ids[0]].astype(np.float64).mean(axis=0)
     for id_ in ids:
-        frames = store[id_].astype(np.float64) - shift
-        count += len(frames)
-        total += frames.sum(axis=0)
-        squares += np.square(frames).sum(axis=0)
+        for share, found in [(1.0, store[id_])] if copies is None else copies.frames(id_):
+            frames = found.astype(np.float64) - shift
+            count += share * len(frames)
+            total += share * frames.sum(axis=0)
+            squares += share * np.square(frames).sum(axis=0)
     variance = np.maximum(squares / count - np.square(total / count), 0.0)
     std = np.sqrt(variance)
     std[std < 1e-6] = 1.0
@@ -108,12 +120,15 @@ class Normalisation(Protocol):
     `ser.features.normalisation.GroupNormalisation`.
     """
 
-    def of_utterances(self, store: FeatureStore, ids: Sequence[str]) -> Mapping[str, Statistics]:
+    def of_utterances(
+        self, store: FeatureStore, ids: Sequence[str], copies: DrawnCopies | None = None
+    ) -> Mapping[str, Statistics]:
         """Return utterance id -> its statistics.
 
         Args:
             store: Where the frames are.
             ids: The utterances of one dataset, hence of one part.
+            copies: What the dataset draws from, see `fit_statistics`.
         """
 
     def record(self, parts: "Mapping[str, FeatureDataset]") -> Recorded:
@@ -150,6 +165,7 @@ class FeatureDataset(Dataset[Row]):
         normalisation: The fold's statistics, or whose else.
         rating_of: Utterance id -> valence, arousal and dominance, in points of their
             scale, NaN where there is no rating; None where nobody asks for them.
+        copies: What the frames are drawn from, see `set_epoch`; None reads the store's own.
     """
 
     def __init__(
@@ -159,23 +175,32 @@ class FeatureDataset(Dataset[Row]):
         label_of: Mapping[str, int],
         normalisation: Normalisation,
         rating_of: Mapping[str, Sequence[float]] | None = None,
+        copies: DrawnCopies | None = None,
     ) -> None:
-        self.store, self.ids = store, tuple(ids)
-        self.statistics_of = normalisation.of_utterances(store, self.ids)
+        self.store, self.ids, self.copies = store, tuple(ids), copies
+        self.statistics_of = normalisation.of_utterances(store, self.ids, copies)
         self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
-        self.lengths = [store.num_frames(id_) for id_ in self.ids]
+        self.set_epoch(0)
         self.ratings = (
             None
             if rating_of is None
             else np.array([rating_of[id_] for id_ in self.ids], dtype=np.float64)
         )
 
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the copy of every utterance, and so the lengths; call it before each epoch."""
+        copies, store = self.copies, self.store
+        self._stores = [store if copies is None else copies.draw(i, epoch) for i in self.ids]
+        self.lengths = [
+            store.num_frames(id_) for store, id_ in zip(self._stores, self.ids, strict=True)
+        ]
+
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Row:
         id_ = self.ids[row]
-        frames = self.statistics_of[id_].apply(self.store[id_])
+        frames = self.statistics_of[id_].apply(self._stores[row][id_])
         ratings = None if self.ratings is None else self.ratings[row]
         return Row(id_, frames, int(self.labels[row]), ratings)
 

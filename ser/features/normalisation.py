@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.store import FeatureStore
 
 
@@ -60,13 +61,15 @@ class GroupNormalisation:
 
     group_of: Mapping[str, str]
 
-    def of_utterances(self, store: FeatureStore, ids: Sequence[str]) -> dict[str, Statistics]:
+    def of_utterances(
+        self, store: FeatureStore, ids: Sequence[str], copies: DrawnCopies | None = None
+    ) -> dict[str, Statistics]:
         """Return utterance id -> the statistics of its group, fitted on these utterances."""
         members: dict[str, list[str]] = {}
         # Sorted: sums must not depend on the order of a dataset's rows.
         for id_ in sorted(ids):
             members.setdefault(self.group_of[id_], []).append(id_)
-        fitted = {group: fit_statistics(store, found) for group, found in members.items()}
+        fitted = {group: fit_statistics(store, found, copies) for group, found in members.items()}
         return {id_: fitted[self.group_of[id_]] for id_ in ids}
 
     def record(self, parts: Mapping[str, FeatureDataset]) -> GroupStatistics:

@@ -4,6 +4,9 @@ A store is a folder: `shard-NNNNN.npy` (frames of many utterances, concatenated)
 `index.parquet` (which rows of which shard are whose) and `meta.json` (what made them).
 It is built beside its final place, shard by shard, and moved there when complete, so a
 store that exists is whole, and an interrupted extraction goes on at the next shard.
+
+These are the frames of the recordings as they are, the copy `clean`. Those of each further
+copy (`ser.features.copies`) lie below, in `copies/<copy>/`, which is a store itself.
 """
 
 import json
@@ -28,7 +31,10 @@ UTTERANCES_PER_SHARD = 512
 
 Frames = NDArray[np.floating[Any]]
 
+CLEAN = "clean"
+"""The copy that every store has: of the recordings as they are."""
 
+_COPIES = "copies"
 _META, _INDEX, _PLAN = "meta.json", "index.parquet", "plan.json"
 _CURE = "`dvc repro extract` makes the feature store"
 
@@ -76,6 +82,27 @@ class FeatureStore:
             params=self.meta["params"],
             weights_sha256=self.meta.get("weights_sha256"),
         )
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """Names of the copies that are there, `clean` first."""
+        return (CLEAN, *sorted(path.name for path in (self.folder / _COPIES).glob("*")))
+
+    def of_copy(self, copy: str) -> "FeatureStore":
+        """Return the store of a copy of the same utterances; this one is that of `clean`.
+
+        Raises:
+            StaleFeaturesError: There is no such copy, or it was made in another way than
+                the frames of this store.
+        """
+        if copy == CLEAN:
+            return self
+        if copy not in self.copies:
+            raise StaleFeaturesError(
+                f"{self.folder}: the store has no copy {copy!r}, but: {', '.join(self.copies)}; "
+                f"write it into features.{self.folder.name}.copies and run `dvc repro extract`"
+            )
+        return FeatureStore(_place(self.folder, copy), _meta_of(copy, self.meta))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -143,17 +170,14 @@ def build(
     num_threads: int = 1,
     progress: Progress | None = None,
 ) -> FeatureStore:
-    """Extract features of utterances into a store.
+    """Extract features of utterances into a store without further copies.
 
     Args:
         folder: Where the store shall be; replaced if it exists.
         ids: Utterances; stored in sorted order.
         frames_of: Utterance id -> frames `(num_frames, num_bins)`.
-        meta: What makes the frames what they are; must hold `dimension` and `dtype`, which
-            is float32 or float16. A scratch folder
-            left by an interrupted run under the same meta and ids is continued, one left
-            under others is discarded.
-        scratch: Where shards are collected until all are there, on the same file system.
+        meta: What makes the frames what they are, see `collect`.
+        scratch: Where shards are collected until all are there, see `collect`.
         num_threads: Utterances extracted at once.
         progress: Wraps the iteration over ids, e.g. `tqdm`.
 
@@ -163,28 +187,97 @@ def build(
     Raises:
         StaleFeaturesError: Frames of an utterance are empty, not finite or of another width.
     """
+    collect(scratch, ids, frames_of, meta=meta, num_threads=num_threads, progress=progress)
+    return publish(scratch, folder)
+
+
+def collect(
+    scratch: Path,
+    ids: Sequence[str],
+    frames_of: Callable[[str], Frames],
+    *,
+    meta: Mapping[str, Any],
+    copy: str = CLEAN,
+    num_threads: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Extract one copy of utterances into a scratch folder; `publish` makes it a store.
+
+    Args:
+        scratch: Where shards are collected until all are there, on the file system of the
+            store. What an interrupted run has left is continued under the same meta and
+            ids, and discarded under others; `clean` comes first and takes the copies with it.
+        ids: Utterances; stored in sorted order.
+        frames_of: Utterance id -> frames `(num_frames, num_bins)`.
+        meta: What makes the frames what they are; must hold `dimension` and `dtype`, which
+            is float32 or float16.
+        copy: Its name.
+        num_threads: Utterances extracted at once.
+        progress: Wraps the iteration over ids, e.g. `tqdm`.
+
+    Raises:
+        StaleFeaturesError: Frames of an utterance are empty, not finite or of another width.
+    """
+    place, meta = _place(scratch, copy), _meta_of(copy, meta)
     ordered = sorted(ids)
-    _open_scratch(scratch, {"meta": dict(meta), "ids": ordered})
+    _open_scratch(place, {"meta": meta, "ids": ordered})
     shards = list(_chunks(ordered, UTTERANCES_PER_SHARD))
     bar = iter((progress or iter)(ordered))
     with ThreadPoolExecutor(num_threads) as pool:
         rows: list[tuple[str, int, int, int]] = []
         for number, members in enumerate(shards):
-            lengths = _finished_lengths(scratch, number, members)
+            lengths = _finished_lengths(place, number, members)
             if lengths is None:
                 blocks = []
                 for id_, frames in zip(members, pool.map(frames_of, members), strict=True):
                     blocks.append(_checked(id_, frames, int(meta["dimension"]), str(meta["dtype"])))
                     next(bar, None)
                 lengths = [len(block) for block in blocks]
-                _write_shard(scratch, number, blocks, lengths)
+                _write_shard(place, number, blocks, lengths)
             else:
                 list(islice(bar, len(members)))
             starts = np.cumsum([0, *lengths[:-1]]).tolist()
             rows += zip(members, [number] * len(members), starts, lengths, strict=True)
     list(bar)
-    _finish(scratch, folder, rows, meta)
+    index = pd.DataFrame(rows, columns=["utterance_id", "shard", "start", "num_frames"])
+    index.to_parquet(place / _INDEX, index=False)
+    files.write_json(place / _META, meta, sort_keys=True)
+
+
+def publish(scratch: Path, folder: Path, copies: Sequence[str] = (CLEAN,)) -> FeatureStore:
+    """Move what was collected to its place.
+
+    Args:
+        scratch: Holds `clean` and the other copies; it is gone afterwards.
+        folder: Where the store shall be; replaced if it exists.
+        copies: All that were collected. One left by an interrupted run under other params
+            does not become part of the store.
+
+    Returns:
+        The finished store.
+    """
+    further = scratch / _COPIES
+    for path in further.glob("*"):
+        if path.name not in copies:
+            shutil.rmtree(path)
+    if further.is_dir() and not any(further.iterdir()):
+        further.rmdir()
+    for place in (_place(scratch, copy) for copy in copies):
+        # Half-written files of a run that was killed would else become part of the store.
+        for leftover in (*place.glob("lengths-*.json"), *place.glob(".*.part"), place / _PLAN):
+            leftover.unlink()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    files.put_folder(scratch, folder)
     return FeatureStore(folder)
+
+
+def _place(folder: Path, copy: str) -> Path:
+    return folder if copy == CLEAN else folder / _COPIES / copy
+
+
+def _meta_of(copy: str, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of a copy, from that of `clean`, which does not say its name."""
+    return dict(meta) if copy == CLEAN else {**meta, "copy": copy}
 
 
 def _chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
@@ -238,19 +331,3 @@ def _write_shard(
     with files.replacing(scratch / _shard_name(number)) as part, part.open("wb") as file:
         np.save(file, np.concatenate(blocks), allow_pickle=False)
     files.write_json(scratch / f"lengths-{number:05d}.json", list(lengths))
-
-
-def _finish(
-    scratch: Path,
-    folder: Path,
-    rows: Sequence[tuple[str, int, int, int]],
-    meta: Mapping[str, Any],
-) -> None:
-    index = pd.DataFrame(rows, columns=["utterance_id", "shard", "start", "num_frames"])
-    index.to_parquet(scratch / _INDEX, index=False)
-    files.write_json(scratch / _META, dict(meta), sort_keys=True)
-    # Half-written files of a run that was killed would else become part of the store.
-    for leftover in (*scratch.glob("lengths-*.json"), *scratch.glob(".*.part"), scratch / _PLAN):
-        leftover.unlink()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    files.put_folder(scratch, folder)

@@ -174,6 +174,20 @@ def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
         plans.require_normalising(plan, model)
 
 
+def require_copies(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a recipe that draws from copies of the feature that were not extracted.
+
+    Args:
+        plan: The cell.
+        inputs: Its data.
+
+    Raises:
+        StaleFeaturesError: The store lacks a copy; names it and the cure.
+    """
+    for copy in plan.recipe.copies or ():
+        inputs.store.of_copy(copy)
+
+
 def sources(plan: CellPlan, root: Path) -> list[str]:
     """Return the source files that decide a cell's result.
 

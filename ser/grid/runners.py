@@ -67,6 +67,7 @@ def make(
     data = inputs.load(project, cell.feature, feature_params=expected)
     plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
     inputs.require_ratings(plan, data)
+    inputs.require_copies(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     accelerator = device.accelerator(plan.training)
     return CellRunner(

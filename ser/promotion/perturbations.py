@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 import librosa
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 from scipy import signal
 
-Samples = NDArray[np.float32]
+from ser.features.copies import Samples
 
 _GAIN_DB = -6.0
 _SNR_DB = 30.0

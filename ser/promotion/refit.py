@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from ser import predictions
 from ser.errors import BundleError
+from ser.features.dataset import FeatureDataset
 from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import Inputs
 from ser.promotion.params import AnswerParams
@@ -85,7 +86,9 @@ def pack(
         run_key=cell.record.cell.spec.run_key,
         origin=str(chosen.model.origin),
     )
-    return Packed(packing.source(cell, first, saved, training, answers), _tracked(chosen, plan))
+    return Packed(
+        packing.source(cell, first, saved, training, answers), _tracked(chosen, plan, data)
+    )
 
 
 def _sections(record: RunRecord) -> tuple[Any, ...]:
@@ -114,18 +117,20 @@ def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selec
     return select(plan, everything, context)
 
 
-def _tracked(chosen: Selected, plan: CellPlan) -> pd.DataFrame:
+def _tracked(chosen: Selected, plan: CellPlan, data: Inputs) -> pd.DataFrame:
     """Return what the training pipeline predicts with the new weights, all utterances."""
+    # Not the dataset that trained: it may have drawn copies, and what is served hears none.
+    dataset = FeatureDataset(data.store, sorted(data.label_of), data.label_of, chosen.normalisation)
     outputs = predict(
         chosen.model,
-        chosen.train,
+        dataset,
         batch_size=plan.recipe.batch_size,
         max_frames=plan.recipe.max_frames,
         device=next(chosen.model.parameters()).device,
     )
     return predictions.table(
         ids=outputs.ids,
-        truth=chosen.train.labels,
+        truth=dataset.labels,
         probabilities=outputs.probabilities(chosen.loss.logit_scale),
         emotions=plan.emotions,
         fold=0,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from getpass import getuser
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ _PARAMS_PER_REQUEST = 100
 _METRICS_PER_REQUEST = 1000
 _MAX_DIGEST_CHARS = 36
 _FINISHED = "FINISHED"
+
+#: Metrics are sent at most this often, in seconds: an epoch of a small network takes less time
+#: than its request to the store. A process that is killed loses nothing, since the fit that goes
+#: on from its checkpoint tells the store of all its epochs again.
+_SEND_EVERY_S = 2.0
 
 #: Opens the experiment's page on runs and metrics, not on the traces of language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -129,7 +135,7 @@ class MlflowExperiment:
             run = self._resume(found, spec) if found else self._start(spec, parent_key)
             tracker = MlflowRun(self.client, run)
             self._record(tracker, run, spec)
-            with self._closing(run.info.run_id):
+            with self._closing(tracker):
                 yield tracker
 
     @contextmanager
@@ -153,6 +159,7 @@ class MlflowExperiment:
                 return
             run = MlflowRun(self.client, found, MetricSteps())
             yield run
+            run.send()
             # Last, so that an interruption before it is made good by the next attempt.
             run.set_tags({tag: digest})
 
@@ -220,19 +227,22 @@ class MlflowExperiment:
             self.client.log_inputs(run.info.run_id, datasets=inputs)
 
     @contextmanager
-    def _closing(self, run_id: str) -> Iterator[None]:
+    def _closing(self, run: "MlflowRun") -> Iterator[None]:
         """End the run as finished, failed or killed, whichever the block came to."""
         try:
             yield
+            run.send()
         except BaseException as error:
             status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            try:
-                self.client.set_terminated(run_id, status)
-            except MlflowException:
-                # The first error is the one to see.
-                logger.warning("run %s could not be closed as %s", run_id, status, exc_info=True)
+            for act in (run.send, partial(self.client.set_terminated, run.id, status)):
+                try:
+                    act()
+                except MlflowException:
+                    # The first error is the one to see.
+                    message = "run %s could not be closed as %s"
+                    logger.warning(message, run.id, status, exc_info=True)
             raise
-        self.client.set_terminated(run_id, _FINISHED)
+        self.client.set_terminated(run.id, _FINISHED)
 
 
 class SilentTracker:
@@ -261,6 +271,8 @@ class MlflowRun:
         self.id: str = run.info.run_id
         self._client = client
         self._params: dict[str, str] = dict(run.data.params)
+        self._waiting: list[Metric] = []
+        self._sent_at = time.monotonic()
         self._steps = steps or MetricSteps(
             {
                 key: max(metric.step for metric in client.get_metric_history(self.id, key))
@@ -280,14 +292,22 @@ class MlflowRun:
         self._params.update((param.key, param.value) for param in new)
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
-        """Record metrics in one request; see the protocol."""
+        """Record metrics, those of quick epochs together; see the protocol."""
         now_ms = time.time_ns() // 1_000_000
-        rows = [
+        self._waiting += [
             Metric(key, value, now_ms, step or 0)
             for key, value in self._steps.accept(metrics, step=step).items()
         ]
-        for start in range(0, len(rows), _METRICS_PER_REQUEST):
-            self._client.log_batch(self.id, metrics=rows[start : start + _METRICS_PER_REQUEST])
+        if time.monotonic() - self._sent_at >= _SEND_EVERY_S:
+            self.send()
+
+    def send(self) -> None:
+        """Send the metrics that wait to the store."""
+        for start in range(0, len(self._waiting), _METRICS_PER_REQUEST):
+            rows = self._waiting[start : start + _METRICS_PER_REQUEST]
+            self._client.log_batch(self.id, metrics=rows)
+        self._waiting.clear()
+        self._sent_at = time.monotonic()
 
     def log_artifact(self, path: Path, *, folder: str = "") -> None:
         """Copy a file or a folder into the run's artifacts; see the protocol.

@@ -161,7 +161,8 @@ def fit(
     while not progress.is_over(recipe, context.last_epoch):
         epoch = len(progress.history) + 1
         seeding.seed_everything(seeding.derive(context.seed, "epoch", epoch))
-        sampler.set_epoch(epoch)
+        train.set_epoch(epoch)
+        sampler.set_epoch(epoch, train.lengths)
         loss.start_epoch(epoch)
         row = {
             "epoch": float(epoch),

@@ -16,6 +16,7 @@ from ser.contracts import Loss, Model
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, Normalisation, Statistics, fit_statistics
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.normalisation import GroupNormalisation
 from ser.features.store import FeatureStore
 from ser.training.fit import FitContext, FitResult, fit
@@ -42,9 +43,11 @@ class DevelopmentData:
     rating_of: Mapping[str, Sequence[float]] | None = None
     group_of: Mapping[str, str] | None = None
 
-    def part(self, ids: tuple[str, ...], normalisation: Normalisation) -> FeatureDataset:
-        """Return the dataset of `train` or `dev`."""
-        return FeatureDataset(self.store, ids, self.label_of, normalisation, self.rating_of)
+    def part(
+        self, ids: tuple[str, ...], normalisation: Normalisation, copies: DrawnCopies | None = None
+    ) -> FeatureDataset:
+        """Return the dataset of `train` or `dev`; `copies` are what `train` draws from."""
+        return FeatureDataset(self.store, ids, self.label_of, normalisation, self.rating_of, copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,17 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
         TrainingError: An emotion is missing from the train part, or the loss diverges.
         ParamsError: The recipe normalises by speaker or session, and the model wants its
             inputs as they are.
+        StaleFeaturesError: The features lack a copy that the recipe draws from.
     """
     labels = np.array([data.label_of[id_] for id_ in data.train], dtype=np.int64)
     class_weights = _class_weights(labels, len(plan.emotions))
     seeding.seed_everything(seeding.derive(context.seed, "weights"))
     loss = build_loss(plan, class_weights if plan.training.balance == "class_weights" else None)
     model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
-    normalisation = _normalisation(plan, model, data)
-    train, dev = data.part(data.train, normalisation), data.part(data.dev, normalisation)
+    shares = plan.recipe.copies
+    copies = None if shares is None else DrawnCopies(data.store, shares, seed=context.seed)
+    normalisation = _normalisation(plan, model, data, copies)
+    train, dev = data.part(data.train, normalisation, copies), data.part(data.dev, normalisation)
     sampler = LengthBucketedBatches(
         train.lengths,
         batch_size=plan.recipe.batch_size,
@@ -105,11 +111,13 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
     return Selected(result, model, loss, normalisation, train, dev)
 
 
-def _normalisation(plan: CellPlan, model: Model, data: DevelopmentData) -> Normalisation:
+def _normalisation(
+    plan: CellPlan, model: Model, data: DevelopmentData, copies: DrawnCopies | None
+) -> Normalisation:
     require_normalising(plan, model)
     if plan.recipe.normalisation == "fold":
         if model.normalises_inputs:
-            return fit_statistics(data.store, data.train)
+            return fit_statistics(data.store, data.train, copies)
         return Statistics.identity(data.store.num_bins)
     if data.group_of is None:
         raise ValueError(f"normalisation: {plan.recipe.normalisation} needs the data's group_of")

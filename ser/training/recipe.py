@@ -1,6 +1,7 @@
 """How a model is trained: the settings of optimisation, and those of the whole grid."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -52,6 +53,9 @@ class Recipe(Section):
         layer_weights_rate: Learning rate of the weights of frozen layers, as a multiple of
             `learning_rate`. They are a handful of numbers, which the small rate that suits a
             head of thousands would leave where they began.
+        copies: Copy of the feature (`features.<name>.copies`) -> the share of the train part
+            that is heard in it, in sum 1: each utterance draws one anew in every epoch. Null
+            hears `clean` alone, as dev, test and serving always do.
     """
 
     num_epochs: int = Field(20, ge=1)
@@ -73,6 +77,18 @@ class Recipe(Section):
     pretrained_rate: float = Field(1.0, gt=0.0, le=1.0)
     layer_decay: float = Field(1.0, gt=0.0, le=1.0)
     layer_weights_rate: float = Field(1.0, gt=0.0, le=1000.0)
+    copies: Mapping[str, float] | None = None
+
+    @field_validator("copies")
+    @classmethod
+    def _shares(cls, copies: Mapping[str, float] | None) -> Mapping[str, float] | None:
+        if copies is None:
+            return None
+        total = sum(copies.values())
+        # Rounded shares, as three times 0.333, are meant to be all.
+        if abs(total - 1) > 0.005 or any(share <= 0 for share in copies.values()):
+            raise ValueError(f"shares must be above 0 and in sum 1; the sum is {total:g}")
+        return copies
 
     @property
     def is_transductive(self) -> bool:

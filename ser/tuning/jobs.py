@@ -47,6 +47,11 @@ class PartialStore(FeatureStore):
         super().__init__(folder)
         self._rows = {id_: self._rows[id_] for id_ in visible if id_ in self._rows}
 
+    def of_copy(self, copy: str) -> FeatureStore:
+        """Return the store of a copy, which knows the same utterances only."""
+        whole = super().of_copy(copy)
+        return self if whole is self else PartialStore(whole.folder, self._rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -16,6 +16,7 @@ from ser.errors import SerError
 from ser.params import load_mapping, params_class_of, parse, read
 from ser.project import Project
 from ser.report.functional_rows import FunctionalRows
+from ser.workflow import preset_head
 from ser.workflow.finding import Finding, Level
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def _params(root: Path) -> Iterator[Finding]:
     yield Finding("ok", "params.yaml", "valid")
     yield _corpus(root, content.get("corpus"), content.get("synthetic_corpora") or [])
     yield from _weights(root, preset)
+    yield from _needs(root, preset)
 
 
 def _preset(path: Path) -> "Preset":
@@ -158,6 +160,19 @@ def _weights(root: Path, preset: "Preset") -> list[Finding]:
 
     with chdir(root):
         return list(weights_diagnosis.examine(preset))
+
+
+def _needs(root: Path, preset: "Preset") -> Iterator[Finding]:
+    """Look at what the head of params.yaml says, where it is a copy of a preset."""
+    from ser.workflow import needs_diagnosis
+
+    try:
+        head = preset_head.read(Project(root).params)
+    except SerError as error:
+        yield Finding("warn", "needs", str(error), "see the message")
+        return
+    if head is not None:
+        yield from needs_diagnosis.examine(root, preset, head)
 
 
 def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:

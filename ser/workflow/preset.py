@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from ser.baselines.reference_rows import BaselineParams
 from ser.data.protocols import SplitParams
 from ser.features.extraction import AudioParams
+from ser.features.extractors._base import copies_of
 from ser.grid.params import CellParams
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
@@ -85,6 +86,9 @@ class Preset(Section):
             )
         for name, cell in self.cells.items():
             faults += [f"cells.{name}: {fault}" for fault in self._faults(name, cell)]
+        # Once, however many cells share a recipe and a feature.
+        cells = self.cells.values()
+        faults += dict.fromkeys(fault for cell in cells for fault in self._missing_copies(cell))
         for name, tuned in self.tuning.cells.items():
             said = {"model": tuned.model, "loss": tuned.loss, "feature": tuned.feature}
             if name not in self.cells:
@@ -111,3 +115,16 @@ class Preset(Section):
         if cell.feature not in self.extracted:
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
+
+    def _missing_copies(self, cell: CellParams) -> Iterator[str]:
+        """Yield the copies that a cell's recipe draws from and its feature does not have."""
+        if cell.feature not in self.features or cell.model not in self.recipes:
+            return
+        extracted = copies_of(self.features[cell.feature])
+        for copy in self.recipes[cell.model].copies or ():
+            if copy not in extracted:
+                yield (
+                    f"recipes.{cell.model}.copies draws from {copy!r}, but "
+                    f"features.{cell.feature}.copies has: {', '.join(extracted)}; write it "
+                    f"there too, or give its share to another"
+                )

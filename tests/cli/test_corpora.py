@@ -30,6 +30,7 @@ def test_link_corpus_makes_a_link_and_counts(ser, project, emodb):
     assert (project / "data/raw/emodb").readlink() == emodb
     assert "1 utterances" in out
     # There is no preset of that name here, so the hint must not send anyone to one.
+    assert "ser new-preset --corpus emodb" in out
     assert "corpus to {name: emodb}" in out
 
 

@@ -1,5 +1,6 @@
 """docs/adding.md, pasted into a copy of the project: every file, every test, a training."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -7,7 +8,9 @@ import subprocess
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from ser.cli.app import app
 from ser.params import read
 from ser.workflow.preset import Preset
 from tests import recordings
@@ -71,8 +74,10 @@ def copy(project, examples, presets, tmp_path_factory):
     for addition in presets:
         if "corpus" not in addition:
             merge(preset, addition)
-    first = (root / PRESET).read_text("utf-8").splitlines()[0]
-    (root / PRESET).write_text(f"{first}\n{yaml.safe_dump(preset, sort_keys=False)}")
+    head = itertools.takewhile(
+        lambda line: line.startswith("#"), (root / PRESET).read_text("utf-8").splitlines(True)
+    )
+    (root / PRESET).write_text("".join(head) + yaml.safe_dump(preset, sort_keys=False))
     shutil.copy(root / PRESET, root / "params.yaml")
     for title, block in examples.items():
         path = root / title.removesuffix(END)
@@ -126,9 +131,10 @@ def test_a_component_is_a_source_a_test_and_an_entry_in_a_preset(examples, prese
 def test_the_new_tests_and_the_contract_tests_pass_on_the_new_components(run):
     printed = run(
         *(*PYTEST, "--doctest-modules"),
-        *("-k", " or ".join((*COMPONENTS, "kappa", "durations", "under_contract"))),
+        *("-k", " or ".join((*COMPONENTS, "kappa", "gain", "durations", "under_contract"))),
         *("tests/losses", "tests/models", "tests/features/extractors", "tests/data/corpora"),
         *("tests/test_metrics.py", "tests/pipelines/test_durations.py"),
+        "tests/features/test_copies.py",
     )
     counts = {
         kind: sum(name in line for line in printed.splitlines())
@@ -203,7 +209,17 @@ def test_the_new_model_learns_with_the_new_loss_on_the_new_feature(run, copy, tm
     assert (tmp_path / "data" / "durations.csv").is_file()
 
 
-def test_the_commands_of_the_last_section_make_a_preset(project, tmp_path):
+def test_the_commands_of_the_last_section_write_a_preset(project, tmp_path, monkeypatch):
+    shutil.copytree(project / "configs", tmp_path / "configs")
+    page = project / "docs" / "adding.md"
+    (line,) = (line for line in markdown.commands(page) if "ser new-preset" in line)
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, shlex.split(line)[1:]).exit_code == 0
+    made = read(tmp_path / "configs" / "my-corpus.yaml", Preset)
+    assert (len(made.cells), list(made.tuning.cells)) == (4, ["whisper-focal"])
+
+
+def test_the_commands_of_the_last_section_change_a_preset(project, tmp_path):
     shutil.copytree(project / "configs", tmp_path / "configs")
     page = project / "docs" / "adding.md"
     lines = [line for line in markdown.commands(page) if line.startswith(("cp ", "sed "))]

@@ -21,6 +21,8 @@ OTHERS = {
     "optuna-dashboard", "pip", "python", "sed", "source", "until", ".", "PYTEST", "apt-get",
     "ruff", "trainer_speed.py",
 }  # fmt: skip
+#: Presets that the commands of a page make.
+OWN_PRESETS = {"demo-speaker", "my-corpus"}
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +66,7 @@ def faults(words, targets, subcommands, project):
         wanted = {word for word in arguments if "=" not in word and not word.startswith("-")}
         yield from (f"make {word}" for word in wanted - targets)
         presets = [word.partition("=")[2] for word in arguments if word.startswith("PRESET=")]
-        known = {path.stem for path in (project / "configs").glob("*.yaml")} | {"demo-speaker"}
+        known = {path.stem for path in (project / "configs").glob("*.yaml")} | OWN_PRESETS
         yield from (f"PRESET={name}" for name in presets if name not in known and "<" not in name)
     elif program == "ser":
         name = arguments[0] if arguments else "--help"

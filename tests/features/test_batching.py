@@ -70,3 +70,14 @@ def test_processes_share_the_batches_and_get_equally_many():
 def test_prediction_batches_hold_every_row_once_sorted_by_length():
     batches = batching.in_order([5, 3, 9, 3], batch_size=2, max_frames=None)
     assert batches == [[1, 3], [0, 2]]
+
+
+def test_lengths_that_an_epoch_changes_bound_its_batches():
+    sampler = LengthBucketedBatches(lengths(), batch_size=16, max_frames=1500, seed=0)
+    longer = lengths() * 2
+    sampler.set_epoch(1, longer)
+    batches = sampler.batches()
+    assert flat(batches) == list(range(500))
+    assert all(len(b) * max(longer[row] for row in b) <= 1500 or len(b) == 1 for b in batches)
+    sampler.set_epoch(1)
+    assert sampler.batches() == batches

@@ -4,6 +4,7 @@ import torch
 
 from ser.features import dataset, store
 from ser.features.dataset import FeatureDataset, Row, Statistics
+from ser.features.drawn_copies import DrawnCopies
 from tests import synthetic
 from tests.rounding import FORMULA
 
@@ -103,3 +104,53 @@ def test_a_batch_is_padded_with_zeros_to_its_longest_row():
     assert batch.labels.tolist() == [1, 0]
     assert batch.inputs[0, 2:].abs().sum() == 0
     assert torch.equal(batch.inputs[1], torch.full((4, 3), 2.0))
+
+
+SHARES = {"clean": 0.25, "speed_0.9": 0.75}
+
+
+@pytest.fixture
+def with_copies(tmp_path):
+    """Utterances, and their store with a copy."""
+    utterances = synthetic.corpus()
+    return utterances, synthetic.feature_store(tmp_path / "mfcc", utterances, copies=["speed_0.9"])
+
+
+def test_statistics_of_copies_count_their_frames_by_their_shares(with_copies):
+    utterances, built = with_copies
+    ids = synthetic.fold_of(utterances).train
+    found = dataset.fit_statistics(built, ids, DrawnCopies(built, SHARES, seed=0))
+    blocks = {
+        copy: np.concatenate([built.of_copy(copy)[id_] for id_ in ids]).astype(np.float64)
+        for copy in SHARES
+    }
+    frames = np.concatenate(list(blocks.values()))
+    weights = np.concatenate([np.full(len(blocks[copy]), SHARES[copy]) for copy in blocks])
+    mean = np.average(frames, axis=0, weights=weights)
+    std = np.sqrt(np.average(np.square(frames - mean), axis=0, weights=weights))
+    np.testing.assert_allclose(found.mean, mean, rtol=FORMULA, atol=FORMULA)
+    np.testing.assert_allclose(found.std, std, rtol=FORMULA)
+
+
+def test_clean_alone_has_the_statistics_of_the_store_to_the_byte(with_copies):
+    utterances, built = with_copies
+    ids = synthetic.fold_of(utterances).train
+    drawn = dataset.fit_statistics(built, ids, DrawnCopies(built, {"clean": 1.0}, seed=0))
+    plain = dataset.fit_statistics(built, ids)
+    assert drawn.mean.tobytes() == plain.mean.tobytes()
+    assert drawn.std.tobytes() == plain.std.tobytes()
+
+
+def test_an_epoch_chooses_frames_and_lengths_together(with_copies):
+    utterances, built = with_copies
+    ids = [u.id for u in utterances]
+    copies, labels = DrawnCopies(built, SHARES, seed=0), synthetic.label_of(utterances)
+    rows = FeatureDataset(built, ids, labels, Statistics.identity(6), copies=copies)
+    seen = []
+    for epoch in (1, 2, 1):
+        rows.set_epoch(epoch)
+        assert rows.lengths == [len(rows[number].frames) for number in range(len(rows))]
+        for number, id_ in enumerate(ids):
+            np.testing.assert_array_equal(rows[number].frames, copies.draw(id_, epoch)[id_])
+        seen.append(list(rows.lengths))
+    assert seen[0] == seen[2] != seen[1]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser.data import audio
 from ser.errors import AudioError
-from ser.features import extraction
+from ser.features import copies, extraction
 from ser.features.extraction import AudioParams
 from ser.features.extractors import mfcc
 from tests import synthetic
@@ -58,3 +59,62 @@ def test_a_recording_lost_since_the_manifest_was_made_stops_the_stage_by_name(re
     with pytest.raises(AudioError, match=r"b\.wav"):
         extract(recordings, tmp_path)
     assert not (tmp_path / "features" / "mfcc").exists()
+
+
+@pytest.fixture
+def noise(monkeypatch):
+    """A change that draws random numbers, registered for the length of a test."""
+    monkeypatch.setattr(copies, "_KINDS", dict(copies._KINDS))
+
+    @copies.registered("noise", form="noise_<deviation>")
+    def parse(value):
+        return lambda waveform, _, rng: (
+            waveform + rng.normal(scale=float(value), size=len(waveform)).astype(np.float32)
+        )
+
+
+def contents(store):
+    return {
+        path.relative_to(store.folder).as_posix(): path.read_bytes()
+        for path in store.folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_each_copy_is_extracted_from_its_own_change_of_the_waveform(recordings, tmp_path, noise):
+    params = mfcc.Params(copies=["clean", "speed_0.5", "noise_0.1"])
+    store = extract(recordings, tmp_path, params=params)
+    assert store.copies == ("clean", "noise_0.1", "speed_0.5")
+    assert store.num_frames("a") == 51
+    assert store.of_copy("speed_0.5").num_frames("a") == 101
+    noisy = store.of_copy("noise_0.1")
+    assert noisy.num_frames("a") == 51
+    assert np.abs(noisy["a"] - store["a"]).max() > 1.0
+    root, (utterance, *_) = recordings
+    waveform = audio.read(root / utterance.audio, sampling_rate=16000)
+    fast = copies.change_of("speed_0.5")(waveform, 16000, np.random.default_rng(0))
+    extractor = mfcc.build(params, sampling_rate=16000)
+    np.testing.assert_array_equal(store.of_copy("speed_0.5")["a"], extractor(fast))
+
+
+def test_copies_leave_clean_as_it_is_to_the_byte(recordings, tmp_path):
+    plain = contents(extract(recordings, tmp_path))
+    params = mfcc.Params(hop_ms=10.0, copies=["clean", "speed_0.9"])
+    both = contents(extract(recordings, tmp_path, params=params))
+    assert {name: both[name] for name in plain} == plain
+    assert {name for name in both if name.startswith("copies/speed_0.9/")} == both.keys() - (
+        plain.keys()
+    )
+
+
+def test_copies_depend_neither_on_the_order_of_work_nor_on_threads(
+    recordings, tmp_path, noise, monkeypatch
+):
+    root, utterances = recordings
+    params = mfcc.Params(copies=["clean", "speed_1.1", "noise_0.1"])
+    first = contents(extract(recordings, tmp_path / "one", params=params))
+    monkeypatch.setattr(extraction.torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(extraction.torch, "set_num_threads", lambda _: None)
+    other = mfcc.Params(copies=["noise_0.1", "speed_1.1", "clean"])
+    again = extract((root, utterances[::-1]), tmp_path / "three", params=other)
+    assert contents(again) == first

@@ -4,6 +4,7 @@ import pytest
 from ser.errors import FileError
 from ser.features import dataset, normalisation
 from ser.features.dataset import FeatureDataset, Statistics
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.normalisation import GroupNormalisation, GroupStatistics
 from tests import synthetic
 from tests.rounding import FORMULA
@@ -57,15 +58,33 @@ def test_statistics_of_a_speaker_never_mix_parts(store):
 def test_sums_are_taken_in_the_same_order_whatever_that_of_the_rows(store, monkeypatch):
     fit, taken = normalisation.fit_statistics, []
 
-    def watched(given, ids):
+    def watched(given, ids, copies):
         taken.append(tuple(ids))
-        return fit(given, ids)
+        return fit(given, ids, copies)
 
     monkeypatch.setattr(normalisation, "fit_statistics", watched)
     for order in (list(SPEAKERS), list(SPEAKERS)[::-1]):
         part(store, order, GroupNormalisation(SPEAKERS))
     assert len(taken) == 8
     assert taken[:4] == taken[4:]
+
+
+def test_copies_count_in_a_speakers_statistics_by_their_shares(tmp_path):
+    store = synthetic.feature_store(tmp_path / "mfcc", UTTERANCES, copies=["speed_0.9"])
+    copies = DrawnCopies(store, {"clean": 0.25, "speed_0.9": 0.75}, seed=0)
+    data = FeatureDataset(
+        store,
+        list(SPEAKERS),
+        synthetic.label_of(UTTERANCES),
+        GroupNormalisation(SPEAKERS),
+        copies=copies,
+    )
+    for speaker in set(SPEAKERS.values()):
+        own = [id_ for id_ in SPEAKERS if SPEAKERS[id_] == speaker]
+        clean, slow = raw(store, own), raw(store.of_copy("speed_0.9"), own)
+        weights = np.repeat([0.25, 0.75], [len(clean), len(slow)])
+        expected = np.average(np.concatenate([clean, slow]), axis=0, weights=weights)
+        np.testing.assert_allclose(data.statistics_of[own[0]].mean, expected, atol=FORMULA)
 
 
 def test_a_part_without_utterances_has_no_groups(store):

@@ -176,3 +176,119 @@ def test_progress_sees_every_utterance_once(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(6)]
     build(tmp_path, ids, progress=progress)
     assert seen == ids
+
+
+COPIES = ("clean", "speed_0.9", "speed_1.1")
+IDS = [f"u{number}" for number in range(10)]
+
+
+def louder(number):
+    """The frames of the n-th copy: one frame more, and each value raised."""
+    return lambda id_: np.vstack([frames_of(id_)] * (number + 1)) + np.float32(number)
+
+
+def collect(scratch, copies=COPIES, extract=louder, meta=META, **options):
+    """Collect copies, in order, as an extraction does."""
+    for number, copy in enumerate(copies):
+        store.collect(scratch, IDS, extract(number), meta=meta, copy=copy, **options)
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_each_copy_is_a_store_beside_clean_whose_bytes_stay(tmp_path, small_shards):
+    alone = build(tmp_path / "alone", IDS)
+    collect(tmp_path / "scratch")
+    built = store.publish(tmp_path / "scratch", tmp_path / "mfcc", COPIES)
+    assert alone.copies == ("clean",)
+    assert built.copies == COPIES
+    before, now = contents(alone.folder), contents(built.folder)
+    assert {name: now[name] for name in before} == before
+    assert {name.rpartition("/")[0] for name in now.keys() - before.keys()} == {
+        "copies/speed_0.9",
+        "copies/speed_1.1",
+    }
+    assert {name.rpartition("/")[2] for name in now.keys() - before.keys()} == before.keys()
+    assert built.of_copy("clean") is built
+    for number, copy in enumerate(COPIES):
+        for id_ in IDS:
+            np.testing.assert_array_equal(built.of_copy(copy)[id_], louder(number)(id_))
+    assert built.of_copy("speed_0.9").meta == {**META, "copy": "speed_0.9"}
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_the_digest_of_a_feature_covers_its_copies(tmp_path):
+    digests = set()
+    for name, copies, factor in (("a", COPIES[:1], 1), ("b", COPIES, 1), ("c", COPIES, 2)):
+
+        def extract(number, factor=factor):
+            return louder(number * factor)
+
+        collect(tmp_path / "scratch", copies, extract)
+        digests.add(
+            digest_folder(store.publish(tmp_path / "scratch", tmp_path / name, copies).folder)
+        )
+    assert len(digests) == 3
+
+
+def test_each_copy_goes_on_at_its_next_shard(tmp_path, small_shards):
+    collect(tmp_path / "whole")
+
+    def dies(number):
+        def extract(id_):
+            if (number, id_) == (1, "u6"):
+                raise KeyboardInterrupt
+            return louder(number)(id_)
+
+        return extract
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(tmp_path / "scratch", extract=dies)
+    again = []
+
+    def resumed(number):
+        return lambda id_: (again.append((number, id_)), louder(number)(id_))[1]
+
+    collect(tmp_path / "scratch", extract=resumed)
+    # Nothing of clean; of the first copy the shard that was begun and the one after it.
+    assert {id_ for number, id_ in again if number == 1} == {"u4", "u5", "u6", "u7", "u8", "u9"}
+    assert {number for number, _ in again} == {1, 2}
+    for scratch in ("scratch", "whole"):
+        store.publish(tmp_path / scratch, tmp_path / f"{scratch}-store", COPIES)
+    assert contents(tmp_path / "scratch-store") == contents(tmp_path / "whole-store")
+
+
+def test_copies_of_other_params_do_not_become_part_of_the_store(tmp_path):
+    collect(tmp_path / "scratch")
+    collect(tmp_path / "scratch", COPIES[:2])
+    built = store.publish(tmp_path / "scratch", tmp_path / "mfcc", COPIES[:2])
+    assert built.copies == COPIES[:2]
+    seen = []
+    collect(tmp_path / "scratch")
+    other = {**META, "params": {"hop_ms": 20.0}}
+    collect(
+        tmp_path / "scratch",
+        extract=lambda number: lambda id_: (seen.append(number), louder(number)(id_))[1],
+        meta=other,
+    )
+    assert seen == sorted([0, 1, 2] * len(IDS))
+
+
+def test_a_copy_that_is_not_there_or_made_otherwise_is_refused_with_the_cure(tmp_path):
+    collect(tmp_path / "scratch")
+    built = store.publish(tmp_path / "scratch", tmp_path / "mfcc", COPIES)
+    with pytest.raises(StaleFeaturesError) as refused:
+        built.of_copy("speed_1.5")
+    assert str(refused.value) == (
+        f"{built.folder}: the store has no copy 'speed_1.5', but: clean, speed_0.9, speed_1.1; "
+        "write it into features.mfcc.copies and run `dvc repro extract`"
+    )
+    path = built.folder / "copies" / "speed_0.9" / "meta.json"
+    path.write_text(path.read_text().replace("10.0", "20.0"))
+    with pytest.raises(StaleFeaturesError, match=r"made with params .*20\.0.*10\.0.*dvc repro"):
+        built.of_copy("speed_0.9")

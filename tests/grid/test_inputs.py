@@ -131,3 +131,11 @@ def test_a_normalisation_that_the_model_has_no_use_for_is_refused(paths, monkeyp
     with pytest.raises(ParamsError, match=r"recipes\.lstm\.normalisation: speaker .* as they are"):
         inputs.require_normalising(plan, data)
     inputs.require_normalising(make_plan(), data)
+
+
+def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(paths):
+    data = load(paths)
+    for copies in (None, {"clean": 1.0}):
+        inputs.require_copies(make_plan(copies=copies), data)
+    with pytest.raises(StaleFeaturesError, match=r"no copy 'speed_0\.9', but: clean; write it"):
+        inputs.require_copies(make_plan(copies={"clean": 0.5, "speed_0.9": 0.5}), data)

@@ -53,6 +53,30 @@ def test_features_of_other_params_are_refused(upstream, fails, experiment, param
     assert experiment.runs == {}
 
 
+COPIES = ("hop_ms: 20.0", "hop_ms: 20.0, copies: [clean, speed_0.9]")
+SHARES = ("recipes: {lstm: {", "recipes: {lstm: {copies: {clean: 0.5, speed_0.9: 0.5}, ")
+
+
+def test_a_recipe_draws_from_copies_that_were_extracted_and_the_feature_stays_the_same(
+    upstream, stage, experiment, params
+):
+    params(*COPIES)
+    params(*SHARES)
+    assert stage(extract.main, "mfcc")[0] == 0
+    status, err = trained(stage)
+    assert status == 0, err
+    said = next(iter(experiment.runs.values())).params
+    assert said["recipe.copies.speed_0.9"] == "0.5"
+    assert [key for key in said if key.startswith("feature.") and "copies" in key] == []
+    assert (upstream / "data" / "trained" / CELL / "predictions.parquet").is_file()
+
+
+def test_shares_of_a_copy_that_was_not_extracted_are_refused(upstream, fails, experiment, params):
+    params(*SHARES)
+    assert "no copy 'speed_0.9', but: clean; write it into features.mfcc.copies" in trained(fails)
+    assert experiment.runs == {}
+
+
 def test_a_model_without_recipe_is_refused_with_the_cure(upstream, fails, experiment, params):
     params("recipes: {lstm:", "recipes: {other:")
     assert "there is no recipes.lstm; `lstm: {}` will do" in trained(fails)

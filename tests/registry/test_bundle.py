@@ -46,6 +46,19 @@ def test_the_plan_is_that_of_the_tracked_params(packed):
     assert plan.recipe.learning_rate == 0.01
 
 
+@pytest.mark.parametrize("cell", ["lstm-aam", "wav2vec2-focal"])
+def test_what_is_served_knows_nothing_of_the_copies_that_training_drew_from(
+    trained, tmp_path, cell
+):
+    found = TrainedCell(Project(), cell)
+    source = packing.source_of_fold(found, packing.choose(found), params=ServingParams(), limits={})
+    bundle = bundles.write(source, tmp_path / "bundle")
+    assert bundle.params["recipe"]["copies"]["clean"] == 0.5
+    assert "copies" not in json.dumps([bundle.served, bundle.params["feature"]])
+    assert [name for name in bundle.files if "copies" in name] == []
+    assert bundle.feature_params(tmp_path / "bundle").copies == ("clean",)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "statistics.safetensors"])
 def test_a_changed_file_is_refused_by_name(packed, name):
     path = packed / name

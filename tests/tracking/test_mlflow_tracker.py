@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from ser.contracts import DatasetReference, RunSpec
 from ser.errors import TrackingError
-from ser.tracking import store
+from ser.tracking import mlflow_tracker, store
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.mlflow_tracker import open_experiment
 
@@ -342,3 +342,39 @@ def test_store_error_in_a_run_is_told_as_ours(root, monkeypatch):
         tracker.log_metrics({"a": 1.0}, step=1)
     monkeypatch.undo()
     assert view.status("fold-key") == "FAILED"
+
+
+def test_quick_epochs_are_sent_together_and_slow_ones_at_once(root, monkeypatch):
+    view = MlflowView(root)
+    log_batch, sent = view.client.log_batch, []
+
+    def count(run_id, metrics=(), **rest):
+        sent.extend([sorted({metric.step for metric in metrics})] if metrics else [])
+        log_batch(run_id, metrics=metrics, **rest)
+
+    monkeypatch.setattr(view.client, "log_batch", count)
+    with view.experiment.run(FOLD) as tracker:
+        for epoch in (1, 2, 3):
+            tracker.log_metrics({"dev/uar": epoch / 8}, step=epoch)
+        assert sent == []
+        monkeypatch.setattr(mlflow_tracker, "_SEND_EVERY_S", 0.0)
+        tracker.log_metrics({"dev/uar": 0.5}, step=4)
+        assert sent == [[1, 2, 3, 4]]
+        monkeypatch.setattr(mlflow_tracker, "_SEND_EVERY_S", 1e6)
+        tracker.log_metrics({"dev/uar": 0.625}, step=5)
+    assert sent == [[1, 2, 3, 4], [5]]
+    assert view.metrics("fold-key", "dev/uar") == [(epoch, epoch / 8) for epoch in range(1, 6)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_metrics_that_wait_are_recorded_of_a_run_that_breaks_off(root, error):
+    view = MlflowView(root)
+
+    def fit():
+        with view.experiment.run(FOLD) as tracker:
+            tracker.log_metrics({"dev/uar": 0.25}, step=1)
+            raise error
+
+    with pytest.raises(error):
+        fit()
+    assert view.metrics("fold-key", "dev/uar") == [(1, 0.25)]

@@ -27,3 +27,18 @@ def test_seeds_must_be_there_distinct_and_not_negative(seeds):
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(ValidationError):
         Recipe(**bad)
+
+
+@pytest.mark.parametrize("copies", [None, {"clean": 1.0}, dict.fromkeys("abc", 0.333)])
+def test_shares_of_copies_are_whole_within_rounding(copies):
+    assert Recipe(copies=copies).copies == copies
+
+
+@pytest.mark.parametrize(
+    "copies",
+    [{}, {"clean": 0.9}, {"clean": 1.1}, {"clean": 1.0, "speed_0.9": 0.0},
+     {"clean": 1.5, "speed_0.9": -0.5}],
+)  # fmt: skip
+def test_shares_that_are_not_whole_or_not_above_zero_are_refused(copies):
+    with pytest.raises(ValidationError, match="shares must be above 0 and in sum 1; the sum is"):
+        Recipe(copies=copies)

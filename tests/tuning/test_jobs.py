@@ -13,6 +13,7 @@ from ser.grid import tuned
 from ser.tuning import jobs as job_making
 from ser.tuning import study as studies
 from ser.tuning import workers
+from tests import synthetic
 from tests.tuning.support import load_inputs, make_job, tiny_cell, told
 
 
@@ -50,6 +51,19 @@ def test_a_job_holds_nothing_of_the_test_part(paths, root):
         assert id_ not in store
         with pytest.raises(StaleFeaturesError, match="no features of utterance"):
             store[id_]
+
+
+def test_the_copies_of_a_jobs_features_hold_nothing_of_the_test_part_either(tmp_path):
+    utterances = synthetic.corpus()
+    synthetic.feature_store(tmp_path / "mfcc", utterances, copies=["speed_0.9"])
+    visible = [u.id for u in utterances[:5]]
+    store = job_making.PartialStore(tmp_path / "mfcc", visible)
+    assert store.of_copy("clean") is store
+    copy = store.of_copy("speed_0.9")
+    assert len(copy) == 5
+    assert copy.num_frames(visible[0]) == store.num_frames(visible[0]) + 2
+    with pytest.raises(StaleFeaturesError, match="no features of utterance"):
+        copy[utterances[5].id]
 
 
 def without_test_labels(paths, fold):

@@ -218,6 +218,36 @@ def test_weights_are_looked_for_below_the_root_whatever_the_working_directory(ro
     assert Path.cwd() == before
 
 
+def head(disk):
+    fields = {"corpus": "demo", "weights": "none", "gpu": "no", "extras": "none", "takes": "long"}
+    fields |= {"memory": "0.001 GB", "disk": disk}
+    return "".join(f"#   {name:<7}   {value}\n" for name, value in fields.items())
+
+
+@pytest.mark.parametrize(
+    ("disk", "level", "said"),
+    [
+        ("0.001 GB", "ok", "disk: 0.001 GB"),
+        ("900000 GB", "warn", "900000 GB"),
+        ("much", "warn", "much"),
+    ],
+)
+def test_what_the_head_of_params_yaml_needs_is_looked_for(root, monkeypatch, disk, level, said):
+    preset = SimpleNamespace(
+        **vars(PRESET), corpus=SimpleNamespace(name="demo"), features={}, models={}
+    )
+    monkeypatch.setattr(diagnosis, "_preset", lambda _path: preset)
+    (root / "params.yaml").write_text(f"{head(disk)}{(root / 'params.yaml').read_text()}")
+    first = found(root, "needs")[0]
+    assert first.level == level
+    assert said in first.detail
+    assert bool(first.cure) == (level == "warn")
+
+
+def test_params_without_a_head_have_no_needs(root):
+    assert found(root, "needs") == []
+
+
 @pytest.fixture
 def tracked(root, template):
     """The same project with a store of its own, moved here from the template's place."""

@@ -66,3 +66,30 @@ def test_tuning_may_be_left_out():
 def test_a_tuned_cell_must_be_one_of_the_cells(cells, message):
     with pytest.raises(ParamsError, match=message):
         check(tuning={"cells": cells})
+
+
+def test_shares_of_copies_that_are_not_extracted_are_refused_once_with_the_cure():
+    shares = {"clean": 0.5, "speed_0.9": 0.5}
+    cells = {
+        f"lstm-{loss}": {"model": "lstm", "loss": loss, "feature": "mfcc"}
+        for loss in ("cross_entropy", "focal")
+    }
+    changes = {
+        "losses": {"cross_entropy": {}, "focal": {}},
+        "cells": cells,
+        "recipes": {"lstm": {"copies": shares}},
+    }
+    with pytest.raises(ParamsError) as refused:
+        check(**changes)
+    message = (
+        "recipes.lstm.copies draws from 'speed_0.9', but features.mfcc.copies has: clean; write "
+        "it there too, or give its share to another"
+    )
+    assert str(refused.value).count(message) == 1
+    found = check(**changes, features={"mfcc": {"copies": ["clean", "speed_0.9"]}})
+    assert found.recipes["lstm"].copies == shares
+
+
+def test_an_unknown_copy_of_a_feature_is_refused_with_what_there_is():
+    with pytest.raises(ParamsError, match=r"mfcc\.copies: no copy is named 'echo'; there are: cle"):
+        check(features={"mfcc": {"copies": ["clean", "echo"]}})

@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.contracts import Extractor
-from ser.params import ComponentParams
+from ser.features.extractors._base import ExtractorParams
 from ser.pretrained.vggish_frontend import NUM_BINS, LogMel
 
 
-class Params(ComponentParams):
-    """None: other numbers would make it another feature."""
+class Params(ExtractorParams):
+    """None of its own: other numbers would make it another feature."""
 
 
 class LogMelExtractor:

@@ -17,10 +17,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ser.contracts import Extractor
-from ser.params import ComponentParams
+from ser.features.extractors._base import ExtractorParams
 
 
-class Params(ComponentParams):
+class Params(ExtractorParams):
     """MFCC settings.
 
     Args:

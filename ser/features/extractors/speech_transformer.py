@@ -19,7 +19,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ser.contracts import Extractor
 from ser.errors import ParamsError
-from ser.params import ComponentParams
+from ser.features.extractors._base import ExtractorParams
 from ser.pretrained import checkpoints, preprocessing, tensors
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
 from ser.pretrained.preprocessing import Normalise, Preprocessing
@@ -28,7 +28,7 @@ from ser.pretrained.transformer import Context, Prefix, require_layers
 NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm", "whisper")
 
 
-class Params(ComponentParams):
+class Params(ExtractorParams):
     """Which checkpoint, and how much of it is frozen.
 
     Args:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ser import lineage
 from ser.contracts import Extractor
 from ser.errors import ParamsError
+from ser.features.extractors._base import ExtractorParams
 from ser.pretrained.vggish import (
     EMBEDDING_DIM,
     NO_WEIGHTS,
@@ -27,7 +28,7 @@ _PATCHES_AT_ONCE = 32
 """So that memory does not grow with the length of a recording."""
 
 
-class Params(TrunkParams):
+class Params(ExtractorParams, TrunkParams):
     """Which trunk, and how patches are cut; `weights` and `sha256` must be given."""
 
 

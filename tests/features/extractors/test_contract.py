@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ser import components
+from ser.features.extractors._base import ExtractorParams
 
 RATE = 16000
 EXTRACTORS = components.names("ser.features.extractors")
@@ -46,6 +47,11 @@ def test_frames_are_finite_float32_of_the_promised_width(build, num_samples):
     assert frames.shape[1] == extractor.num_bins
     assert frames.dtype in (np.float32, np.float16)
     assert np.isfinite(frames).all()
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_copies_may_be_asked_for(name):
+    assert issubclass(components.load("ser.features.extractors", name).Params, ExtractorParams)
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)

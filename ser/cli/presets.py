@@ -1,0 +1,58 @@
+"""The command that writes a preset."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ser.project import Project
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def new_preset(  # noqa: PLR0913 (an option each)
+    *,
+    corpus: Annotated[str, typer.Option(help="Its parser, e.g. csv, ravdess.")],
+    models: Annotated[list[str], typer.Option(help="One or several, e.g. lstm whisper.")],
+    losses: Annotated[list[str], typer.Option(help="One or several, e.g. focal aam.")],
+    name: Annotated[str | None, typer.Option(help="Of the preset, if not the corpus'.")] = None,
+    tune: Annotated[
+        list[str] | None, typer.Option(help="Cells to tune, e.g. whisper-focal.")
+    ] = None,
+    seeds: Annotated[list[int] | None, typer.Option(help="Of training, e.g. 0 1 2.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file, if not configs/NAME.yaml.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a complete preset for a corpus: every model with every loss.
+
+    Settings are those of the presets that ship with the project; edit the file as you like.
+
+    Example: ser new-preset --corpus csv --name my-corpus --models lstm whisper
+    --losses cross_entropy focal --tune whisper-focal --seeds 0 1 2
+    """
+    from ser.workflow import new_preset as presets
+    from ser.workflow.new_preset import Wanted
+
+    chosen = _name(name or (out.stem if out else corpus), out)
+    path = out or Project().presets / f"{chosen}.yaml"
+    wanted = Wanted(chosen, corpus, models, losses, tuned=tune or (), seeds=seeds or ())
+    preset = presets.write(wanted, path, force=force, project=Project())
+    typer.echo(f"{path}: {len(preset.cells)} cells")
+    if not Project().raw(corpus).exists() and corpus not in preset.synthetic_corpora:
+        typer.echo(f"first: `ser link-corpus {corpus} /where/it/is`")
+    if path.parent.resolve() == Project().presets.resolve():
+        typer.echo(f"next: `make use PRESET={chosen}`, then `make repro`")
+    else:
+        typer.echo(f"next: copy it to {Project().params}, then `make repro`")
+
+
+def _name(name: str, out: Path | None) -> str:
+    """Return a name that a file can have; a preset is called as its file is."""
+    if not _NAME.fullmatch(name):
+        raise typer.BadParameter(
+            f"a preset's name has letters, digits, `-`, `_` and `.`, got {name!r}"
+        )
+    if out is not None and (out.stem != name or out.suffix != ".yaml"):
+        raise typer.BadParameter(f"the file of the preset {name} must be {name}.yaml, got {out}")
+    return name

@@ -1,0 +1,1 @@
+"""Where units of work run: in processes of this machine."""

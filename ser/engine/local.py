@@ -1,0 +1,133 @@
+"""Units of work in processes of this machine, each of which does one after another.
+
+A process imports its packages once and not once a unit, which is what it is for. One that dies
+takes nothing with it but the unit that it was at.
+"""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Generic
+
+from ser import runtime
+from ser.contracts import Outcome, Unit
+from ser.errors import SerError
+
+
+class LocalEngine:
+    """Runs units here; see `ser.contracts.Engine`.
+
+    Args:
+        num_processes: At least 1. One is the process that calls.
+    """
+
+    def __init__(self, num_processes: int) -> None:
+        self.num_processes = num_processes
+
+    def run(self, work: Callable[[Unit], None], units: Sequence[Unit]) -> Iterator[Outcome[Unit]]:
+        """Yield what became of each unit as soon as it is known, in any order.
+
+        Args:
+            work: Does one unit; with several processes it and the units are pickled, so it is
+                a function of a module or a `partial` of one.
+            units: What is to be done.
+        """
+        if min(self.num_processes, len(units)) <= 1:
+            yield from (Outcome(unit, _try(work, unit)) for unit in units)
+            return
+        waiting = deque(units)
+        workers: list[_Worker[Unit]] = []
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < self.num_processes:
+                    workers.append(_Worker(work, waiting.popleft()))
+                for worker in _ready(workers):
+                    yield worker.outcome()
+                    if worker.is_alive and waiting:
+                        worker.begin(waiting.popleft())
+                    else:
+                        worker.end()
+                        workers.remove(worker)
+        finally:
+            for worker in workers:
+                worker.stop()
+
+
+class _Worker(Generic[Unit]):
+    """A process and the unit that it is at."""
+
+    def __init__(self, work: Callable[[Unit], None], unit: Unit) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process: SpawnProcess = context.Process(target=_serve, args=(work, theirs))
+        self.process.start()
+        theirs.close()  # so that the end of the process is the end of the pipe
+        self.is_alive = True
+        self.begin(unit)
+
+    def begin(self, unit: Unit) -> None:
+        self.unit = unit
+        with suppress(BrokenPipeError):  # it has died; `outcome` says so
+            self.pipe.send(unit)
+
+    def outcome(self) -> Outcome[Unit]:
+        """Return what became of the unit; wait for it if it is not known yet."""
+        try:
+            return Outcome(self.unit, self.pipe.recv())
+        except (EOFError, ConnectionResetError):
+            self.is_alive = False
+            self.process.join()
+            return Outcome(self.unit, _death(self.process.exitcode))
+
+    def end(self) -> None:
+        """Let a process without work end."""
+        self.pipe.close()
+        self.process.join()
+
+    def stop(self) -> None:
+        """End a process amid its work, as SIGTERM does: open runs are closed first."""
+        self.process.terminate()
+        self.end()
+
+
+def _ready(workers: Sequence[_Worker[Unit]]) -> list[_Worker[Unit]]:
+    """Return the workers of which there is news, at least one; wait for it."""
+    known = connection.wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in known]
+
+
+def _serve(work: Callable[[Unit], None], pipe: Connection) -> None:
+    """Be a worker: do what arrives, until nothing more can."""
+    runtime.configure()
+
+    def serve() -> None:
+        while True:
+            try:
+                unit = pipe.recv()
+            except EOFError:
+                return
+            pipe.send(_try(work, unit))
+
+    raise SystemExit(runtime.run_main(serve))
+
+
+def _try(work: Callable[[Unit], None], unit: Unit) -> str | None:
+    """Do a unit; return the message of a failure, or None."""
+    try:
+        work(unit)
+    except SerError as error:
+        return str(error)
+    return None
+
+
+def _death(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return (
+            f"its process was killed by signal {-exitcode}; if memory ran out, use fewer "
+            f"processes (--jobs 1)"
+        )
+    return f"its process ended with status {exitcode}; the messages above say why"
