@@ -56,6 +56,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.page,
         project.grid_metrics,
         project.origins,
+        project.procedures,
     ]
 
 

@@ -329,6 +329,11 @@ class Project:
         return self.reports / "origins.json"
 
     @property
+    def procedures(self) -> Path:
+        """How each cell was trained, as far as it belongs beside its scores, JSON."""
+        return self.reports / "procedures.json"
+
+    @property
     def page(self) -> Path:
         """The report."""
         return self.reports / "index.html"
@@ -356,9 +361,15 @@ class Project:
         """Return the finished fold of a run key."""
         return TrainedFold(self.kept_folds / key)
 
-    def checkpoint_file(self, key: str) -> Path:
-        """Return where the fit of a run key goes on after an interruption."""
-        return self.work / "checkpoints" / f"{key}.safetensors"
+    def checkpoint_file(self, key: str, phase: str = "") -> Path:
+        """Return where the fit of a run key goes on after an interruption.
+
+        Args:
+            key: The run key.
+            phase: `refit` for the second training of a fold that is refitted.
+        """
+        name = f"{key}-{phase}" if phase else key
+        return self.work / "checkpoints" / f"{name}.safetensors"
 
 
 def _cells(folder: Path) -> list[CellFolder]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from torch.utils.data import Dataset
 
 from ser.batch import Batch
+from ser.errors import FileError
 from ser.features.drawn_copies import DrawnCopies
 from ser.features.store import FeatureStore
 
@@ -37,14 +38,38 @@ class Statistics:
         """Return what leaves frames as they are, for models that must see them raw."""
         return Statistics(np.zeros(num_bins, np.float32), np.ones(num_bins, np.float32))
 
+    def of_utterances(
+        self,
+        store: FeatureStore,  # noqa: ARG002
+        ids: Sequence[str],
+        copies: DrawnCopies | None = None,  # noqa: ARG002
+    ) -> "dict[str, Statistics]":
+        """Return utterance id -> these statistics, the same for all; see `Normalisation`."""
+        return dict.fromkeys(ids, self)
+
+    def record(self, parts: "Mapping[str, FeatureDataset]") -> "Statistics":  # noqa: ARG002
+        """Return themselves; see `Normalisation`."""
+        return self
+
     def save(self, path: Path) -> None:
         """Write as safetensors."""
         save_file({"mean": self.mean, "std": self.std}, path)
 
     @staticmethod
     def load(path: Path) -> "Statistics":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            FileError: The fold has no statistics of its own: it was normalised per speaker
+                or session, see `ser.features.normalisation`.
+        """
         tensors = load_file(path)
+        if tensors["mean"].ndim != 1:
+            raise FileError(
+                f"{path}: holds statistics of {len(tensors['mean'])} speakers or sessions and "
+                f"none of the fold as a whole; to have those, train with `normalisation: fold` in "
+                f"the model's recipe"
+            )
         return Statistics(tensors["mean"], tensors["std"])
 
 
@@ -81,6 +106,39 @@ def fit_statistics(
     return Statistics((shift + total / count).astype(np.float32), std.astype(np.float32))
 
 
+class Recorded(Protocol):
+    """Statistics as a finished fold keeps them."""
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors."""
+
+
+class Normalisation(Protocol):
+    """Whose mean and deviation an utterance is normalised by.
+
+    `Statistics` are those of the fold, for all utterances; see also
+    `ser.features.normalisation.GroupNormalisation`.
+    """
+
+    def of_utterances(
+        self, store: FeatureStore, ids: Sequence[str], copies: DrawnCopies | None = None
+    ) -> Mapping[str, Statistics]:
+        """Return utterance id -> its statistics.
+
+        Args:
+            store: Where the frames are.
+            ids: The utterances of one dataset, hence of one part.
+            copies: What the dataset draws from, see `fit_statistics`.
+        """
+
+    def record(self, parts: "Mapping[str, FeatureDataset]") -> Recorded:
+        """Return what a finished fold keeps of it.
+
+        Args:
+            parts: Name of a part -> its dataset.
+        """
+
+
 class Row(NamedTuple):
     """One utterance of a dataset.
 
@@ -104,7 +162,7 @@ class FeatureDataset(Dataset[Row]):
         store: Their frames.
         ids: Which, in this order.
         label_of: Utterance id -> class index.
-        statistics: The fold's normalisation.
+        normalisation: The fold's statistics, or whose else.
         rating_of: Utterance id -> valence, arousal and dominance, in points of their
             scale, NaN where there is no rating; None where nobody asks for them.
         copies: What the frames are drawn from, see `set_epoch`; None reads the store's own.
@@ -115,12 +173,12 @@ class FeatureDataset(Dataset[Row]):
         store: FeatureStore,
         ids: Sequence[str],
         label_of: Mapping[str, int],
-        statistics: Statistics,
+        normalisation: Normalisation,
         rating_of: Mapping[str, Sequence[float]] | None = None,
         copies: DrawnCopies | None = None,
     ) -> None:
-        self.store, self.ids, self.statistics = store, tuple(ids), statistics
-        self.copies = copies
+        self.store, self.ids, self.copies = store, tuple(ids), copies
+        self.statistics_of = normalisation.of_utterances(store, self.ids, copies)
         self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
         self.set_epoch(0)
         self.ratings = (
@@ -141,9 +199,10 @@ class FeatureDataset(Dataset[Row]):
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Row:
-        frames = self.statistics.apply(self._stores[row][self.ids[row]])
+        id_ = self.ids[row]
+        frames = self.statistics_of[id_].apply(self._stores[row][id_])
         ratings = None if self.ratings is None else self.ratings[row]
-        return Row(self.ids[row], frames, int(self.labels[row]), ratings)
+        return Row(id_, frames, int(self.labels[row]), ratings)
 
 
 def collate(rows: Sequence[Row]) -> Batch:

@@ -33,6 +33,9 @@ from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
 
+#: Trainings of a fold, each with its checkpoint: the one that chooses, and the refit.
+_PHASES = ("", "refit")
+
 
 class CellRunner:
     """Runs one cell; made once, `run` once.
@@ -88,11 +91,13 @@ class CellRunner:
             progress: Wraps the iteration over (fold, seed).
 
         Raises:
-            ParamsError: The loss wants ratings and the corpus has none.
+            ParamsError: The loss wants ratings and the corpus has none, or the recipe
+                normalises inputs that the model wants as they are.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
         cell_inputs.require_ratings(self.plan, self.inputs)
+        cell_inputs.require_normalising(self.plan, self.inputs)
         keys = self.keys()
         cell_key = specs.cell_key(keys)
         spec = specs.cell_spec(
@@ -152,7 +157,8 @@ class CellRunner:
             if not self.accelerator.is_main_process:
                 return RunRecord(spec, fold.number, seed)
             # Only now: had this process been killed before, the fit would have gone on from it.
-            self.project.checkpoint_file(key).unlink(missing_ok=True)
+            for phase in _PHASES:
+                self.project.checkpoint_file(key, phase).unlink(missing_ok=True)
             staged = self.staging.fold(fold.number, seed)
             files.link_tree(saved.folder, staged.folder)
             record = self._fold_record(RunRecord(spec, fold.number, seed), saved, staged.folder)
@@ -167,11 +173,15 @@ class CellRunner:
         return record
 
     def _train(self, fold: Fold, seed: int, key: str, tracker: Tracker) -> SavedFold:
-        checkpoint = Checkpoint(self.project.checkpoint_file(key), key)
+        plan, inputs = self.plans[fold.number], self.inputs
+        group_of = inputs.group_of(plan.recipe.normalisation)
+        first, second = (
+            Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
+        )
         result = folds.train_fold(
-            self.plans[fold.number],
-            FoldData(fold, self.inputs.store, self.inputs.label_of, self.inputs.rating_of),
-            FitContext(self.accelerator, seed, tracker, self.plan.emotions, checkpoint),
+            plan,
+            FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of),
+            FitContext(self.accelerator, seed, tracker, plan.emotions, first, second),
         )
         # Accelerate would keep every model it prepared, one per fold and seed.
         self.accelerator.free_memory()
@@ -248,7 +258,8 @@ def _epochs(saved: SavedFold) -> Iterable[tuple[int, dict[str, float]]]:
     """Yield a finished fold's epochs with their metrics, in order."""
     for row in saved.read_history().drop(columns=["fold", "seed"]).to_dict("records"):
         epoch = int(row.pop("epoch"))
-        yield epoch, {str(key): float(value) for key, value in row.items()}
+        # A refit ends at the chosen epoch, before the history does.
+        yield epoch, {str(key): float(value) for key, value in row.items() if pd.notna(value)}
 
 
 def _with_predictions_digest(record: RunRecord, path: Path) -> RunRecord:

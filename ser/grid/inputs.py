@@ -17,7 +17,9 @@ from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
 from ser.project import Project
+from ser.training import plan as plans
 from ser.training.plan import CellPlan
+from ser.training.recipe import NormalisedBy
 from ser.utterance import Utterance
 
 #: Imported by what trains a fold, and yet not what decides its numbers, beside
@@ -27,6 +29,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
     "ser/files.py": "how files are replaced, not what they hold",
     "ser/grid/kept_folds.py": "where finished folds are found again",
+    "ser/grid/procedure.py": "what is said of a cell; the params it is made of are in the key",
     "ser/grid/specs.py": "names, keys and tags of runs",
     "ser/grid/tuned.py": "the values it reads are in the key",
     "ser/tables.py": "how tables are written, not what is in them",
@@ -50,6 +53,7 @@ class Inputs:
         rating_of: Utterance id -> its ratings in the order of `ser.emotion.DIMENSIONS`, in
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
+        session_of: Utterance id -> session.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
@@ -62,12 +66,19 @@ class Inputs:
     label_of: Mapping[str, int]
     rating_of: Mapping[str, tuple[float, ...]]
     speaker_of: Mapping[str, str]
+    session_of: Mapping[str, str]
     digests: Mapping[str, str]
 
     @property
     def emotions(self) -> tuple[str, ...]:
         """The classes, in order."""
         return self.card.emotions
+
+    def group_of(self, normalisation: NormalisedBy) -> Mapping[str, str] | None:
+        """Return utterance id -> whose statistics normalise it; None for those of the fold."""
+        if normalisation == "fold":
+            return None
+        return self.speaker_of if normalisation == "speaker" else self.session_of
 
 
 def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -> Inputs:
@@ -116,6 +127,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
         rating_of={utterance.id: _ratings(utterance) for utterance in used},
         speaker_of={utterance.id: utterance.speaker for utterance in used},
+        session_of={utterance.id: utterance.session for utterance in used},
         digests=digests,
     )
 
@@ -144,6 +156,22 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
+
+
+def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a normalisation that the cell's model has no use for, before anything is trained.
+
+    Args:
+        plan: The cell.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: See `ser.training.plan.require_normalising`.
+    """
+    # Only the model knows, and it may take seconds to build.
+    if plan.recipe.normalisation != "fold":
+        model = plans.build_model(plan, feature=inputs.store.spec, head=plans.build_loss(plan).head)
+        plans.require_normalising(plan, model)
 
 
 def require_copies(plan: CellPlan, inputs: Inputs) -> None:

@@ -8,6 +8,7 @@ from ser import lineage
 from ser.contracts import DatasetReference, RunSpec
 from ser.emotion import DIMENSIONS
 from ser.grid.inputs import Inputs
+from ser.grid.procedure import Procedure
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.training.plan import CellPlan
 
@@ -98,6 +99,7 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
         "ser.protocol": inputs.split.protocol,
         "ser.synthetic": str(inputs.card.synthetic).lower(),
         "ser.speaker_independent": str(inputs.split.speaker_independent).lower(),
+        **_procedure(plan).tags,
         "ser.manifest_sha256": inputs.digests["manifest"],
         "ser.split_sha256": inputs.digests["split"],
         "ser.features_sha256": inputs.digests["features"],
@@ -165,7 +167,7 @@ def fold_spec(
         params=_all_params({**_deciding(plan.params()), "fold": fold, "seed": seed}, inputs),
         note=(
             f"Fold {fold} under seed {seed}. Test speakers: {speakers['test']}; "
-            f"dev: {speakers['dev']}; train: {speakers['train']}."
+            f"dev: {speakers['dev']}; train: {speakers['train']}.{_remarks(plan)}"
         ),
         datasets=_datasets(inputs),
     )
@@ -205,8 +207,18 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
         f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
         "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
         "bootstrap interval over speakers. The epoch is chosen on dev; the test part is read once."
-        f"{rates}"
+        f"{_remarks(plan)}{rates}"
     )
+
+
+def _procedure(plan: CellPlan) -> Procedure:
+    return Procedure(plan.training.refit, plan.recipe.normalisation)
+
+
+def _remarks(plan: CellPlan) -> str:
+    """Return what is not as usual in how the cell is trained, a paragraph each."""
+    remarks = _procedure(plan).remarks
+    return "".join(f"\n\n**{word.capitalize()}**: {said}." for word, said in remarks.items())
 
 
 def _tuned_tags(tuned: TunedFold) -> dict[str, str]:

@@ -49,9 +49,11 @@ def pack(
         it was trained on: proof that the served model is this one, no score.
 
     Raises:
-        BundleError: The folds were tuned apart, so their params differ.
+        BundleError: The folds were tuned apart, so their params differ, or the cell is
+            transductive.
         TrainingError: It diverges.
     """
+    packing.require_inductive(cell)
     records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(
@@ -69,7 +71,7 @@ def pack(
     saved.folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in chosen.fit.weights.items()}
     save_file(weights, saved.weights)
-    chosen.statistics.save(saved.statistics)
+    chosen.normalisation.record({"train": chosen.train}).save(saved.statistics)
     answers = packing.answering(
         cell,
         [cell.frame[cell.frame["part"] == "dev"]],
@@ -117,7 +119,8 @@ def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selec
 
 def _tracked(chosen: Selected, plan: CellPlan, data: Inputs) -> pd.DataFrame:
     """Return what the training pipeline predicts with the new weights, all utterances."""
-    dataset = FeatureDataset(data.store, sorted(data.label_of), data.label_of, chosen.statistics)
+    # Not the dataset that trained: it may have drawn copies, and what is served hears none.
+    dataset = FeatureDataset(data.store, sorted(data.label_of), data.label_of, chosen.normalisation)
     outputs = predict(
         chosen.model,
         dataset,

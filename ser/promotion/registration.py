@@ -59,7 +59,12 @@ class Packed:
 def pack_fold(
     cell: TrainedCell, params: AnswerParams, *, fold: int | None, seed: int | None
 ) -> Packed:
-    """Take the weights of one fold, that of the highest dev UAR unless it is named."""
+    """Take the weights of one fold, that of the highest dev UAR unless it is named.
+
+    Raises:
+        BundleError: The cell is transductive, or there is no such fold or seed.
+    """
+    packing.require_inductive(cell)
     record = packing.choose(cell, fold=fold, seed=seed)
     source = packing.source_of_fold(
         cell, record, params=params.serving, limits=params.input_limits.model_dump(mode="json")

@@ -48,6 +48,9 @@ class ServingParams(Section):
 class Answering(Section):
     """How a bundle answers; fitted on dev, never on test.
 
+    What it is fitted on are dev predictions of the fit that chose the epoch. Where the weights
+    served were refitted, they are others: these have seen dev, and would be too sure on it.
+
     Args:
         temperature: Divides the logits, above 0.
         min_confidence: Below this probability of the most probable emotion it abstains.
@@ -70,7 +73,8 @@ class Training(Section):
         cell: `<model>-<loss>`.
         fold: Whose train part; None for a refit on all parts.
         seed: Of the training.
-        num_epochs: Passes over the train part.
+        num_epochs: Passes over what they were trained on.
+        refit: Whether that is the fold's train and dev parts, after dev had chosen the epoch.
         run_key: Of the run that trained it; of the cell for a refit.
         origin: Where the weights came from before training.
     """
@@ -81,12 +85,23 @@ class Training(Section):
     num_epochs: int
     run_key: str
     origin: str
+    refit: bool = False
+
+    @property
+    def has_seen_dev(self) -> bool:
+        """Whether the weights were trained on what their temperature was fitted on."""
+        return self.refit or self.fold is None
 
     @property
     def described(self) -> str:
         """For people: which weights these are."""
         if self.fold is None:
             return f"refit on all parts, seed {self.seed}, {self.num_epochs} epochs"
+        if self.refit:
+            return (
+                f"fold {self.fold}, seed {self.seed}, refitted on its train and dev parts, "
+                f"{self.num_epochs} epochs"
+            )
         return f"fold {self.fold}, seed {self.seed}, epoch {self.num_epochs}"
 
 

@@ -15,6 +15,7 @@ from ser.data.split_report import SplitReport
 from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features import store
+from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
 from ser.tracking import cells
@@ -108,6 +109,26 @@ def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = Non
     return max(chosen, key=lambda record: record.metrics["dev/best_uar"])
 
 
+def require_inductive(cell: TrainedCell) -> None:
+    """Refuse a cell that needs several recordings to recognise one.
+
+    Args:
+        cell: A trained cell.
+
+    Raises:
+        BundleError: Its inputs are normalised per speaker or session.
+    """
+    params = cell.record.cell.spec.params
+    procedure = Procedure.of_params(params)
+    if procedure.is_transductive:
+        group, model = procedure.normalisation, params["model"]["name"]
+        raise BundleError(
+            f"{cell.folder}: it is transductive (recipes.{model}.normalisation: {group}): it needs "
+            f"many recordings of a {group} to recognise one, and a served model hears one at a "
+            f"time; write `normalisation: fold` and run `dvc repro`"
+        )
+
+
 def source_of_fold(
     cell: TrainedCell, record: RunRecord, *, params: ServingParams, limits: Mapping[str, Any]
 ) -> Source:
@@ -131,6 +152,7 @@ def source_of_fold(
         num_epochs=facts.best_epoch,
         run_key=record.spec.run_key,
         origin=facts.origin,
+        refit=Procedure.of_params(record.spec.params).refit,
     )
     return source(
         cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)
@@ -148,7 +170,8 @@ def answering(
 
     Args:
         cell: The trained cell.
-        dev_parts: Rows of the dev parts of one or more trained folds.
+        dev_parts: Rows of the dev parts of one or more trained folds, as the fits that chose
+            the epoch predicted them; a fold that was refitted has no other dev predictions.
         params: How much is to be answered, and in which windows.
         limits: What a request may hold.
     """

@@ -16,6 +16,7 @@ from ser.evaluation import evidence, grid_table, mistakes, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid.params import Cell, CellParams
+from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
@@ -42,6 +43,11 @@ class ScoredCell:
     record: CellRecord
     frame: pd.DataFrame
     summary: CellSummary
+
+    @property
+    def procedure(self) -> Procedure:
+        """How it was trained, as far as it belongs beside its scores."""
+        return Procedure.of_params(self.record.cell.spec.params)
 
 
 def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
@@ -95,6 +101,8 @@ def write(
     grid_table.write(project, grid)
     evidence.write(project, found)
     results.write_origins(project, summaries)
+    procedures = {"-".join(cell): found.procedure for cell, found in scored.items()}
+    results.write_procedures(project, procedures)
     drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     variants = [*((name, "") for name in named), *((name, "untuned") for name in tuned)]
     _draw_cells(project, variants, open_, footer=style.footer(card, split))

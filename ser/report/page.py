@@ -15,6 +15,8 @@ from ser.evaluation import published
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
+from ser.grid import procedure
+from ser.grid.procedure import Procedure
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.tuning import Tuning
@@ -40,6 +42,11 @@ class CellSection:
     summary: CellSummary
     params: Mapping[str, Any]
     figures: Mapping[str, Path]
+
+    @property
+    def procedure(self) -> Procedure:
+        """How it was trained, as far as it belongs beside its scores."""
+        return Procedure.of_params(self.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +183,15 @@ def render(report: Report) -> str:
         human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
         baseline_rows=report.baselines.to_dict("records"),
         not_clear=_not_clear(report),
-        origins={cell.name: cell.summary.origin for cell in report.cells},
+        origins={cell.name: _origin(cell) for cell in report.cells},
+        notices=procedure.notices({cell.name: cell.procedure for cell in report.cells}),
         chance=1 / len(report.card.emotions),
     )
+
+
+def _origin(cell: CellSection) -> str:
+    """Return what stands below a model's name: where its weights came from, how it was trained."""
+    return "; ".join([cell.summary.origin, *cell.procedure.remarks])
 
 
 def _or_dash(value: float | None, factor: int, form: str) -> str:

@@ -25,8 +25,11 @@ from ser.figures import (
 )
 from ser.figures import embeddings as embedding_figure
 from ser.figures.embeddings import Embeddings
+from ser.grid import procedure
 from ser.grid.params import Cell
+from ser.grid.procedure import Procedure
 from ser.project import CellFolder
+from ser.tracking.cells import read as read_record
 from ser.training.saved_fold import SavedFold
 
 
@@ -58,7 +61,8 @@ def draw(
         card: The corpus card.
         split: The split report.
     """
-    footer, emotions = style.footer(card, split), card.emotions
+    procedures = {model: _procedure(cell) for (model, _), cell in cells.items()}
+    footer, emotions = style.footer(card, split) + procedure.line(procedures), card.emotions
     best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
     return Drawn(
         {
@@ -84,6 +88,7 @@ def draw_cell(folder: CellFolder, cell: CellFolder, *, footer: str) -> None:
         footer: Below every figure.
     """
     name = cell.folder.name
+    footer += procedure.line({name: _procedure(cell)})
     title = name.replace("-", " × ", 1)  # noqa: RUF001
     test = predictions.read(cell.predictions).query("part == 'test'")
     emotions, counts = predictions.emotions_of(test), predictions.score(test).confusion
@@ -153,9 +158,14 @@ def draw_grid(
 
 
 def _origin(cell: CellFolder) -> str:
-    """Return where a cell's weights came from before training."""
+    """Return where a cell's weights came from before training, and what marks the cell."""
     first, *_ = cell.folds()
-    return SavedFold(first.folder).read_facts().origin
+    return "; ".join([SavedFold(first.folder).read_facts().origin, *_procedure(cell).remarks])
+
+
+def _procedure(cell: CellFolder) -> Procedure:
+    """Return how a cell was trained."""
+    return Procedure.of_params(read_record(cell).cell.spec.params)
 
 
 def draw_ranks(folder: Path, ranking: Ranking | None, *, footer: str) -> dict[str, Path]:

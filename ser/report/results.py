@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from ser.errors import LineageError
 from ser.evaluation import grid_table
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
+from ser.grid import procedure
+from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report.page import SYNTHETIC_NOTICE
 from ser.tracking.cells import CellRecord
@@ -29,6 +31,7 @@ class Result:
         grid: One row per cell, best first.
         baselines: One row per baseline outside the grid.
         origins: `<model>-<loss>` -> where the model's weights came from before training.
+        procedures: `<model>-<loss>` -> how it was trained.
         card: The corpus card.
         split: The split report.
     """
@@ -36,6 +39,7 @@ class Result:
     grid: pd.DataFrame
     baselines: pd.DataFrame
     origins: Mapping[str, str]
+    procedures: Mapping[str, Procedure]
     card: CorpusCard
     split: SplitReport
 
@@ -68,6 +72,11 @@ def read(project: Project) -> Result:
         tables.read_csv(project.grid),
         tables.read_csv(project.baselines),
         files.read_object(project.origins),
+        files.read_json(
+            project.procedures,
+            lambda content: {name: Procedure(**said) for name, said in content.items()},
+            what="how the cells were trained",
+        ),
         CorpusCard.read(project.corpus_card),
         SplitReport.read(project.split_report),
     )
@@ -84,6 +93,17 @@ def write_origins(project: Project, summaries: Mapping[tuple[str, str], CellSumm
     files.write_json(project.origins, origins)
 
 
+def write_procedures(project: Project, procedures: Mapping[str, Procedure]) -> None:
+    """Write procedures.json: how each cell was trained, which no table says.
+
+    Args:
+        project: Where the comparison is.
+        procedures: `<model>-<loss>` -> how it was trained.
+    """
+    content = {name: asdict(found) for name, found in procedures.items()}
+    files.write_json(project.procedures, content)
+
+
 def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) -> None:
     """Record the comparison as a run of its own, with the page and the tables as artifacts.
 
@@ -97,7 +117,14 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
     """
     page = project.page
     digest = lineage.sha256_file(page)
-    kept = ("ser.corpus", "ser.protocol", "ser.synthetic", "ser.manifest_sha256")
+    kept = (
+        "ser.corpus",
+        "ser.protocol",
+        "ser.synthetic",
+        "ser.refit",
+        "ser.transductive",
+        "ser.manifest_sha256",
+    )
     shared = best.cell.spec.tags
     spec = RunSpec(
         name="comparison",
@@ -125,6 +152,7 @@ def as_text(result: Result) -> str:
     _, *baselines = grid_table.as_text(below).splitlines()
     lines = [
         footer(result.card, result.split),
+        *_notices(result),
         grid_table.as_text(result.grid),
         *baselines,
         f"weights before training: {result.weights}",
@@ -148,11 +176,12 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
         f"{len(card.emotions)} emotions ({', '.join(card.emotions)}), "
         f"{len(split.folds)} folds",
         "",
+        *(line for said in _notices(result) for line in (f"**{said}**", "")),
         "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['model']} | {row['loss']} | {_scores(row)} | {row['num_seeds']} |"
+        f"| {_named(result, row)} | {_scores(row)} | {row['num_seeds']} |"
         for row in result.grid.to_dict("records")
     ]
     baselines = result.baselines.to_dict("records")
@@ -166,6 +195,18 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     if card.synthetic:
         lines += ["", SYNTHETIC_NOTICE]
     return "\n".join(lines)
+
+
+def _notices(result: Result) -> list[str]:
+    """Return what is not as usual in how cells were trained, in the order of the table."""
+    names = [f"{row['model']}-{row['loss']}" for row in result.grid.to_dict("records")]
+    return procedure.notices({name: result.procedures[name] for name in names})
+
+
+def _named(result: Result, row: Mapping[Any, Any]) -> str:
+    """Return model and loss as two columns of a row, the words that mark the cell in brackets."""
+    words = ", ".join(result.procedures[f"{row['model']}-{row['loss']}"].remarks)
+    return f"{row['model']} | {row['loss']}{f' ({words})' if words else ''}"
 
 
 def _scores(row: Mapping[Any, Any]) -> str:

@@ -1,5 +1,7 @@
 """What training does to its batches, anew in every epoch: noise, and masks over features.
 
+It changes the inputs alone; `ser.training.mixup`, which comes before it, the truth too.
+
 Masks are those of SpecAugment without time warping (Park et al. 2019, "SpecAugment: a
 simple data augmentation method for automatic speech recognition"), drawn per utterance. A
 masked value becomes the utterance's own mean of that bin, so that normalised and raw

@@ -8,6 +8,7 @@ with the same bytes as one that was never interrupted.
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
 from ser.nn.heads import cosines
+from ser.training import mixup
 from ser.training.augment import augment
 from ser.training.checkpoint import (
     Checkpoint,
@@ -31,6 +33,7 @@ from ser.training.checkpoint import (
     optimiser_tensors,
     restore_optimiser,
 )
+from ser.training.mixup import Mixture
 from ser.training.predict import predict
 from ser.training.recipe import Recipe, depth_factor, learning_rate_factor
 
@@ -50,6 +53,7 @@ class FitContext:
         tracker: Gets one record per epoch.
         emotions: The classes, in order, for messages.
         checkpoint: Where to go on after an interruption, or None to start over.
+        refit_checkpoint: The same for the refit that may follow, see `ser.training.refit`.
         last_epoch: Train up to this epoch and keep its weights, since there is no dev part
             to choose by; None where there is one.
     """
@@ -59,6 +63,7 @@ class FitContext:
     tracker: Tracker
     emotions: tuple[str, ...]
     checkpoint: Checkpoint | None = None
+    refit_checkpoint: Checkpoint | None = None
     last_epoch: int | None = None
 
 
@@ -244,8 +249,13 @@ def _train_epoch(
         is_step = is_last or (index + 1) % recipe.accumulation == 0
         group = min(recipe.accumulation, num_batches - index + index % recipe.accumulation)
         done = (epoch - 1 + (index + 0.5) / num_batches) / recipe.num_epochs
-        batch = augment(batch.to(accelerator.device), recipe)
-        value = _forward_backward(model, loss, batch, accelerator, is_step, scale=1 / group)
+        batch = batch.to(accelerator.device)
+        mixture = mixup.draw(batch, recipe.mixup)
+        # Mixed first: the masks then cover both utterances of a mixture, at its own mean.
+        batch = augment(mixup.mix(batch, mixture), recipe)
+        # Gradients are exchanged between processes once per optimiser step.
+        with nullcontext() if is_step else accelerator.no_sync(model):
+            value = _forward_backward(model, loss, batch, mixture, accelerator, scale=1 / group)
         _require_finite(value, f"loss {value}", epoch, batch)
         totals[:2] += torch.tensor([value * len(batch.ids), len(batch.ids)])
         if is_step:
@@ -270,19 +280,13 @@ def _forward_backward(
     model: Model,
     loss: Loss,
     batch: Batch,
+    mixture: Mixture | None,
     accelerator: Accelerator,
-    is_step: bool,
     *,
     scale: float,
 ) -> float:
-    if is_step:
-        value = loss(model(batch.inputs, batch.lengths), batch.labels, batch.ratings)
-        accelerator.backward(value * scale)
-    else:
-        # Gradients are exchanged between processes once per optimiser step.
-        with accelerator.no_sync(model):
-            value = loss(model(batch.inputs, batch.lengths), batch.labels, batch.ratings)
-            accelerator.backward(value * scale)
+    value = mixup.loss_of(loss, model(batch.inputs, batch.lengths), batch, mixture)
+    accelerator.backward(value * scale)
     return float(value.detach())
 
 

@@ -1,4 +1,7 @@
-"""One fold under one seed: normalise, train, choose, and only then open the test part."""
+"""One fold under one seed: normalise, train, choose, and only then open the test part.
+
+Before the test part is opened, a refit may train anew on train and dev: `ser.training.refit`.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,12 +15,13 @@ from torch import Tensor
 from ser import files, predictions
 from ser.data.protocols import Part
 from ser.data.splits import Fold
-from ser.features.dataset import FeatureDataset, Statistics
+from ser.features.dataset import FeatureDataset, Normalisation, Recorded
 from ser.features.store import FeatureStore
 from ser.training.fit import FitContext, FitResult
-from ser.training.model_selection import DevelopmentData, select
+from ser.training.model_selection import DevelopmentData, Selected, select
 from ser.training.plan import CellPlan
-from ser.training.predict import predict
+from ser.training.predict import Outputs, predict
+from ser.training.refit import refit
 from ser.training.saved_fold import FoldFacts, SavedFold
 
 
@@ -26,9 +30,10 @@ class FoldResult:
     """What one fold under one seed ends with.
 
     Args:
-        fit: Selected weights and history.
-        statistics: The fold's normalisation.
-        predictions: Of the dev and the test part.
+        fit: Final weights, the epoch that was chosen, and history.
+        statistics: What the inputs of those weights were normalised by.
+        predictions: Of the dev part by the fit that chose, of the test part by the final
+            weights; without a refit both are the same.
         embeddings: Of the test part, see `SavedFold.read_embeddings`.
         origin: Where the weights came from before training.
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
@@ -36,7 +41,7 @@ class FoldResult:
     """
 
     fit: FitResult
-    statistics: Statistics
+    statistics: Recorded
     predictions: pd.DataFrame
     embeddings: dict[str, Tensor]
     origin: str
@@ -52,23 +57,25 @@ class FoldData:
         store: Features.
         label_of: Utterance id -> class index.
         rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
+        group_of: Utterance id -> speaker, or session, for a recipe that normalises by it.
     """
 
     fold: Fold
     store: FeatureStore
     label_of: Mapping[str, int]
     rating_of: Mapping[str, Sequence[float]] | None = None
+    group_of: Mapping[str, str] | None = None
 
-    def part(self, part: Part, statistics: Statistics) -> FeatureDataset:
+    def part(self, part: Part, normalisation: Normalisation) -> FeatureDataset:
         """Return the dataset of a part."""
         ids = self.fold.part(part)
-        return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of)
+        return FeatureDataset(self.store, ids, self.label_of, normalisation, self.rating_of)
 
     @property
     def development(self) -> DevelopmentData:
         """The parts that decide."""
         train, dev = self.fold.train, self.fold.dev
-        return DevelopmentData(train, dev, self.store, self.label_of, self.rating_of)
+        return DevelopmentData(train, dev, self.store, self.label_of, self.rating_of, self.group_of)
 
 
 def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResult:
@@ -80,49 +87,64 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
         context: Device, seed, tracker, checkpoint.
 
     Returns:
-        The chosen weights and the predictions of dev and test.
+        The final weights and the predictions of dev and test.
 
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
+        ParamsError: The recipe normalises what the model wants as it is.
     """
-    chosen = select(plan, data.development, context)
-    model = chosen.model
+    final = select(plan, data.development, context)
+    # By the weights that chose: those of a refit have seen dev.
+    dev_table, _ = _predict(plan, final, final.dev, "dev", data.fold.number, context)
+    parts = {"train": final.train, "dev": final.dev}
+    if plan.training.refit:
+        final = refit(plan, data.development, final.fit, context)
+        parts = {"train": final.train}
     # Everything is chosen: the test part is read here, once.
-    frames = []
-    for part, dataset in (("dev", chosen.dev), ("test", data.part("test", chosen.statistics))):
-        outputs = predict(
-            model,
-            dataset,
-            batch_size=plan.recipe.batch_size,
-            max_frames=plan.recipe.max_frames,
-            device=context.accelerator.device,
-        )
-        frames.append(
-            predictions.table(
-                ids=outputs.ids,
-                truth=dataset.labels,
-                probabilities=outputs.probabilities(chosen.loss.logit_scale),
-                emotions=plan.emotions,
-                ratings=dataset.ratings,
-                predicted_ratings=outputs.predicted_ratings(),
-                fold=data.fold.number,
-                seed=context.seed,
-                part=part,
-            )
-        )
-    # The test part comes last, so these are its outputs.
+    parts["test"] = data.part("test", final.normalisation)
+    test_table, outputs = _predict(plan, final, parts["test"], "test", data.fold.number, context)
     embeddings = {"embeddings": outputs.output.embedding, "labels": outputs.labels}
-    prototypes = model.prototypes()
+    prototypes = final.model.prototypes()
     if prototypes is not None:
         embeddings["prototypes"] = prototypes
     return FoldResult(
-        chosen.fit,
-        chosen.statistics,
-        pd.concat(frames, ignore_index=True),
+        final.fit,
+        final.normalisation.record(parts),
+        pd.concat([dev_table, test_table], ignore_index=True),
         {name: tensor.cpu().contiguous() for name, tensor in embeddings.items()},
-        model.origin,
-        model.layer_weights(),
+        final.model.origin,
+        final.model.layer_weights(),
     )
+
+
+def _predict(
+    plan: CellPlan,
+    chosen: Selected,
+    dataset: FeatureDataset,
+    part: Part,
+    number: int,
+    context: FitContext,
+) -> tuple[pd.DataFrame, Outputs]:
+    """Return what a trained model says of a part, as a table and as it says it."""
+    outputs = predict(
+        chosen.model,
+        dataset,
+        batch_size=plan.recipe.batch_size,
+        max_frames=plan.recipe.max_frames,
+        device=context.accelerator.device,
+    )
+    table = predictions.table(
+        ids=outputs.ids,
+        truth=dataset.labels,
+        probabilities=outputs.probabilities(chosen.loss.logit_scale),
+        emotions=plan.emotions,
+        ratings=dataset.ratings,
+        predicted_ratings=outputs.predicted_ratings(),
+        fold=number,
+        seed=context.seed,
+        part=part,
+    )
+    return table, outputs
 
 
 def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold:

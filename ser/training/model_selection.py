@@ -15,11 +15,12 @@ from ser import seeding
 from ser.contracts import Loss, Model
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches
-from ser.features.dataset import FeatureDataset, Statistics, fit_statistics
+from ser.features.dataset import FeatureDataset, Normalisation, Statistics, fit_statistics
 from ser.features.drawn_copies import DrawnCopies
+from ser.features.normalisation import GroupNormalisation
 from ser.features.store import FeatureStore
 from ser.training.fit import FitContext, FitResult, fit
-from ser.training.plan import CellPlan, build_loss, build_model
+from ser.training.plan import CellPlan, build_loss, build_model, require_normalising
 from ser.training.recipe import Balance
 
 
@@ -32,6 +33,7 @@ class DevelopmentData:
         store: Features.
         label_of: Utterance id -> class index.
         rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
+        group_of: Utterance id -> speaker, or session, for a recipe that normalises by it.
     """
 
     train: tuple[str, ...]
@@ -39,12 +41,13 @@ class DevelopmentData:
     store: FeatureStore
     label_of: Mapping[str, int]
     rating_of: Mapping[str, Sequence[float]] | None = None
+    group_of: Mapping[str, str] | None = None
 
     def part(
-        self, ids: tuple[str, ...], statistics: Statistics, copies: DrawnCopies | None = None
+        self, ids: tuple[str, ...], normalisation: Normalisation, copies: DrawnCopies | None = None
     ) -> FeatureDataset:
         """Return the dataset of `train` or `dev`; `copies` are what `train` draws from."""
-        return FeatureDataset(self.store, ids, self.label_of, statistics, self.rating_of, copies)
+        return FeatureDataset(self.store, ids, self.label_of, normalisation, self.rating_of, copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,16 @@ class Selected:
         fit: Chosen weights and history.
         model: With those weights, on the context's device.
         loss: What it was trained with.
-        statistics: The fold's normalisation.
-        dev: The dataset that chose.
+        normalisation: Of the inputs, of whichever part.
+        train: The dataset that trained.
+        dev: The dataset that chose; empty without a dev part.
     """
 
     fit: FitResult
     model: Model
     loss: Loss
-    statistics: Statistics
+    normalisation: Normalisation
+    train: FeatureDataset
     dev: FeatureDataset
 
 
@@ -79,6 +84,8 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
 
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
+        ParamsError: The recipe normalises by speaker or session, and the model wants its
+            inputs as they are.
         StaleFeaturesError: The features lack a copy that the recipe draws from.
     """
     labels = np.array([data.label_of[id_] for id_ in data.train], dtype=np.int64)
@@ -88,12 +95,8 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
     model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
     shares = plan.recipe.copies
     copies = None if shares is None else DrawnCopies(data.store, shares, seed=context.seed)
-    statistics = (
-        fit_statistics(data.store, data.train, copies)
-        if model.normalises_inputs
-        else Statistics.identity(data.store.num_bins)
-    )
-    train, dev = data.part(data.train, statistics, copies), data.part(data.dev, statistics)
+    normalisation = _normalisation(plan, model, data, copies)
+    train, dev = data.part(data.train, normalisation, copies), data.part(data.dev, normalisation)
     sampler = LengthBucketedBatches(
         train.lengths,
         batch_size=plan.recipe.batch_size,
@@ -105,7 +108,20 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
     )
     result = fit(model, loss, train, dev, sampler, recipe=plan.recipe, context=context)
     model.load_state_dict(result.weights)
-    return Selected(result, model, loss, statistics, dev)
+    return Selected(result, model, loss, normalisation, train, dev)
+
+
+def _normalisation(
+    plan: CellPlan, model: Model, data: DevelopmentData, copies: DrawnCopies | None
+) -> Normalisation:
+    require_normalising(plan, model)
+    if plan.recipe.normalisation == "fold":
+        if model.normalises_inputs:
+            return fit_statistics(data.store, data.train, copies)
+        return Statistics.identity(data.store.num_bins)
+    if data.group_of is None:
+        raise ValueError(f"normalisation: {plan.recipe.normalisation} needs the data's group_of")
+    return GroupNormalisation(data.group_of)
 
 
 def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:

@@ -118,3 +118,23 @@ def build_model(
         plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
     )
     return RatedModel(model, num_ratings) if num_ratings else model
+
+
+def require_normalising(plan: CellPlan, model: Model) -> None:
+    """Refuse a normalisation that a model has no use for.
+
+    Args:
+        plan: The cell; one that is normalised by the fold passes.
+        model: Its model.
+
+    Raises:
+        ParamsError: The recipe normalises by speaker or session, and the model wants its
+            inputs as they are.
+    """
+    chosen = plan.recipe.normalisation
+    if chosen != "fold" and not model.normalises_inputs:
+        raise ParamsError(
+            f"recipes.{plan.model}.normalisation: {chosen} normalises the inputs, but this "
+            f"{plan.model} goes on with published weights, which want their inputs as they are; "
+            f"write `normalisation: fold`, which leaves them so"
+        )

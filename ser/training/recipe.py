@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
+NormalisedBy = Literal["fold", "speaker", "session"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 #: What Accelerate calls them; its `no` would be read as false from YAML.
@@ -39,6 +40,13 @@ class Recipe(Section):
             utterance of the train part, anew in every epoch.
         time_mask_share, bin_mask_share: Widest mask, as a share of the utterance's frames
             and of all bins.
+        mixup: Two utterances of a batch become one: lambda times the one plus 1 - lambda times
+            the other, with a lambda per batch from Beta(mixup, mixup); the loss is mixed alike.
+            0 mixes none; 0.2 mostly adds a little of the other, 1 any share alike.
+        normalisation: Whose mean and deviation per bin the inputs are normalised by: those
+            of the fold's train part, or of the utterance's own speaker or session in its
+            part. The last two are transductive (they need the unlabelled test utterances of
+            the test speakers), are marked so wherever scores are shown, and are not served.
         pretrained_rate: Learning rate of pretrained weights, as a share of
             `learning_rate`, which is that of fresh ones.
         layer_decay: Each pretrained layer learns this many times as fast as the one above.
@@ -64,6 +72,8 @@ class Recipe(Section):
     time_mask_share: float = Field(0.1, gt=0.0, le=1.0)
     bin_masks: int = Field(0, ge=0, le=20)
     bin_mask_share: float = Field(0.1, gt=0.0, le=1.0)
+    mixup: float = Field(0.0, ge=0.0, le=10.0)
+    normalisation: NormalisedBy = "fold"
     pretrained_rate: float = Field(1.0, gt=0.0, le=1.0)
     layer_decay: float = Field(1.0, gt=0.0, le=1.0)
     layer_weights_rate: float = Field(1.0, gt=0.0, le=1000.0)
@@ -80,6 +90,11 @@ class Recipe(Section):
             raise ValueError(f"shares must be above 0 and in sum 1; the sum is {total:g}")
         return copies
 
+    @property
+    def is_transductive(self) -> bool:
+        """Whether predictions need more of the test part than the one utterance."""
+        return self.normalisation != "fold"
+
 
 class TrainingParams(Section):
     """What all cells of the grid share.
@@ -92,6 +107,9 @@ class TrainingParams(Section):
         device: `auto` takes a GPU where one is; `cpu` never does.
         num_threads: CPU threads of one training process. Part of the result: another
             number sums in another order.
+        refit: Train each fold anew once its epoch is chosen on dev: from fresh weights, on
+            train and dev together, up to that epoch. These weights read the test part and are
+            kept. Costs a second training per fold and seed; tuning never refits.
         keep_weights: `all` keeps the weights of every fold and seed, `best` those of the
             highest dev UAR of the cell.
     """
@@ -101,6 +119,7 @@ class TrainingParams(Section):
     precision: Precision = "float32"
     device: Literal["auto", "cpu"] = "auto"
     num_threads: int = Field(1, ge=1)
+    refit: bool = False
     keep_weights: Literal["all", "best"] = "all"
 
     @field_validator("seeds")

@@ -5,7 +5,7 @@ can look at it.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Job:
         features: Folder of the store.
         label_of: Of the utterances of train and dev -> class index.
         rating_of: Likewise -> ratings.
+        group_of: Likewise -> whose statistics normalise it; None for those of the fold.
     """
 
     study: StudyPlan
@@ -71,12 +72,15 @@ class Job:
     features: Path
     label_of: Mapping[str, int]
     rating_of: Mapping[str, tuple[float, ...]]
+    group_of: Mapping[str, str] | None = None
 
     def data(self) -> DevelopmentData:
         """Return the two parts, their features opened."""
         ids = {*self.train, *self.dev}
         store = PartialStore(self.features, ids)
-        return DevelopmentData(self.train, self.dev, store, self.label_of, self.rating_of)
+        return DevelopmentData(
+            self.train, self.dev, store, self.label_of, self.rating_of, self.group_of
+        )
 
 
 def make(
@@ -95,6 +99,8 @@ def make(
     Raises:
         ParamsError: The space is wrong.
     """
+    # No trial refits, whatever the cell does afterwards: keys, tags and params say so too.
+    plan = replace(plan, training=plan.training.model_copy(update={"refit": False}))
     dimensions = space.of_cell(plan, params.cells[plan.name])
     study = StudyPlan(
         cell=plan,
@@ -105,6 +111,7 @@ def make(
         key=_key(plan, params, dimensions, data, fold=fold.number, root=root, device=device),
     )
     ids = {*fold.train, *fold.dev}
+    group_of = data.group_of(plan.recipe.normalisation)
     return Job(
         study,
         fold.train,
@@ -112,6 +119,7 @@ def make(
         data.project.features(data.feature),
         {id_: label for id_, label in data.label_of.items() if id_ in ids},
         {id_: ratings for id_, ratings in data.rating_of.items() if id_ in ids},
+        None if group_of is None else {id_: group_of[id_] for id_ in ids},
     )
 
 

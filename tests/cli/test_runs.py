@@ -24,12 +24,16 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
         "majority,the commonest,5,0.25,0.25,0.25,0.3,0.2,0.4,0.1\n"
     )
     (project / "reports/origins.json").write_text('{"lstm-focal": "from scratch"}')
+    (project / "reports/procedures.json").write_text(
+        '{"lstm-focal": {"refit": true, "normalisation": "fold"}}'
+    )
     synthetic.card(emotions=["angry", "sad"]).write(project / "data/corpus.json")
     synthetic.split_report().write(project / "data/split_report.json")
     status, out, _ = ser("results")
     assert status == 0
     assert "50.0" in out
     assert "SYNTHETIC" in out
+    assert "Refitted (all cells)" in out
     page = project / "README.md"
     page.write_text("before\n<!-- results:demo-2 -->\nstale table\n<!-- /results -->\nafter\n")
     (project / "params.yaml").write_text("corpus: {name: demo}\n")
@@ -40,7 +44,7 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     (project / "configs/demo.yaml").write_text("corpus: {name: demo}\n")
     assert ser("results", "--into", page)[0] == 0
     text = page.read_text()
-    assert "| lstm | focal | 50.0 (40.0 to 60.0)" in text
+    assert "| lstm | focal (refitted) | 50.0 (40.0 to 60.0)" in text
     assert "make use PRESET=demo" in text
     assert "stale table" not in text
     assert text.startswith("before\n")

@@ -5,12 +5,16 @@ import pandas as pd
 import pytest
 
 from ser.errors import ParamsError
+from ser.features.normalisation import GroupStatistics
 from ser.grid import cell as cells_module
+from ser.models import lstm
 from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
+from ser.training.checkpoint import Checkpoint
 from ser.training.recipe import TrainingParams
 from tests.grid.support import make_runner, make_vad_plan
+from tests.training.support import make_plan
 
 pytestmark = pytest.mark.stage
 
@@ -106,6 +110,85 @@ def test_a_loss_that_wants_ratings_is_refused_before_anything_is_recorded(root, 
     assert experiment.runs == {}
     assert not (root / "work").exists()
     assert not Project(root).trained("").folder.exists()
+
+
+def test_a_normalisation_without_use_is_refused_before_anything_is_recorded(
+    root, paths, monkeypatch
+):
+    monkeypatch.setattr(lstm.LstmModel, "normalises_inputs", False)
+    experiment = MemoryExperiment()
+    with pytest.raises(ParamsError, match=r"recipes\.lstm\.normalisation: session"):
+        make_runner(root, paths, experiment, normalisation="session").run()
+    assert experiment.runs == {}
+    assert not (root / "work").exists()
+
+
+REFIT = TrainingParams(refit=True)
+
+
+def test_a_refitted_cell_is_tagged_has_its_curves_and_leaves_no_checkpoint(root, paths):
+    experiment = MemoryExperiment()
+    make_runner(root, paths, experiment, REFIT).run()
+    out = Project(root).trained("lstm-cross_entropy")
+    history = pd.read_csv(out.history)
+    runs = runs_by_name(experiment)
+    for fold in (1, 2, 3):
+        best = json.loads(out.fold(fold, 0).facts.read_text())["best_epoch"]
+        rows = history[history["fold"] == fold]
+        assert rows["refit/loss"].notna().tolist() == [epoch <= best for epoch in rows["epoch"]]
+        run = runs[f"lstm-cross_entropy/fold-{fold}/seed-0"]
+        assert [step for step, _ in run.metrics["refit/loss"]] == list(range(1, best + 1))
+    assert {run.tags["ser.refit"] for run in runs.values()} == {"true"}
+    assert not list((root / "work" / "checkpoints").iterdir())
+
+
+def test_a_kept_refitted_fold_is_recorded_as_it_was_and_quietly(root, paths, caplog, train_fold):
+    first, second = MemoryExperiment(), MemoryExperiment()
+    make_runner(root, paths, first, REFIT).run()
+    train_fold.numbers = []
+    make_runner(root, paths, second, REFIT).run()
+    assert train_fold.numbers == []
+    assert {k: r.metrics for k, r in first.runs.items()} == {
+        k: r.metrics for k, r in second.runs.items()
+    }
+    assert "not recorded" not in caplog.text
+
+
+def test_a_cell_that_is_killed_while_it_refits_ends_with_the_same_bytes(root, paths, monkeypatch):
+    out = Project(root).trained("lstm-cross_entropy").folder
+    settings = {"num_epochs": 3, "learning_rate": 0.03}
+    make_runner(root, paths, MemoryExperiment(), plan=make_plan(REFIT, **settings)).run()
+    whole = read_all(out, "*")
+    shutil.rmtree(root / "work")
+    shutil.rmtree(out)
+    save, saved = Checkpoint.save, []
+
+    def save_then_die(checkpoint, snapshot):
+        save(checkpoint, snapshot)
+        saved.append(checkpoint.path.name)
+        if checkpoint.path.stem.endswith("-refit"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            make_runner(root, paths, MemoryExperiment(), plan=make_plan(REFIT, **settings)).run()
+    left = {path.name for path in (root / "work" / "checkpoints").iterdir()}
+    assert left == set(saved)
+    assert len(left) == 2
+    make_runner(root, paths, MemoryExperiment(), plan=make_plan(REFIT, **settings)).run()
+    assert read_all(out, "*") == whole
+
+
+@pytest.mark.parametrize("normalisation", ["speaker", "session"])
+def test_a_transductive_cell_trains_and_is_tagged(root, paths, normalisation):
+    experiment = MemoryExperiment()
+    make_runner(root, paths, experiment, normalisation=normalisation).run()
+    assert {run.tags["ser.transductive"] for run in experiment.runs.values()} == {"true"}
+    out = Project(root).trained("lstm-cross_entropy")
+    kept = GroupStatistics.load(out.fold(1, 0).statistics)
+    tested = {name.removeprefix("test/") for name in kept.groups if name.startswith("test/")}
+    assert tested == ({"Ses01F", "Ses01M"} if normalisation == "speaker" else {"Ses01"})
 
 
 def test_of_all_weights_the_best_of_the_cell_may_be_all_that_is_kept(root, paths):

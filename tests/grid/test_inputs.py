@@ -10,6 +10,7 @@ import pytest
 from ser import lineage
 from ser.errors import FileError, ParamsError, StaleFeaturesError
 from ser.grid import inputs
+from ser.models import lstm
 from tests import synthetic
 from tests.grid.support import make_vad_plan, write_inputs
 from tests.training.support import make_plan
@@ -31,6 +32,7 @@ def test_inputs_are_the_content_and_the_digests_of_the_files(root):
     assert [fold.number for fold in found.folds] == [1, 2, 3]
     assert found.label_of["Ses01F_happy_0"] == 1
     assert found.speaker_of["Ses02M_sad_1"] == "Ses02M"
+    assert found.session_of["Ses02M_sad_1"] == "Ses02"
     assert "unused" not in found.label_of
     np.testing.assert_array_equal(found.rating_of[utterances[0].id], [2.5, np.nan, 4.0])
     assert found.rating_of.keys() == found.label_of.keys()
@@ -113,6 +115,22 @@ def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherw
     assert unused == []
     again = [p for p in inputs._PINNED_OTHERWISE if p in lineage.DECIDES_NOTHING]
     assert again == []
+
+
+def test_whose_statistics_normalise_an_utterance(paths):
+    found = load(paths)
+    assert found.group_of("fold") is None
+    assert found.group_of("speaker") is found.speaker_of
+    assert found.group_of("session") is found.session_of
+
+
+def test_a_normalisation_that_the_model_has_no_use_for_is_refused(paths, monkeypatch):
+    data, plan = load(paths), make_plan(normalisation="speaker")
+    inputs.require_normalising(plan, data)
+    monkeypatch.setattr(lstm.LstmModel, "normalises_inputs", False)
+    with pytest.raises(ParamsError, match=r"recipes\.lstm\.normalisation: speaker .* as they are"):
+        inputs.require_normalising(plan, data)
+    inputs.require_normalising(make_plan(), data)
 
 
 def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(paths):

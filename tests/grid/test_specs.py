@@ -55,6 +55,9 @@ def test_everything_that_decides_the_result_changes_the_key(data, monkeypatch):
         "recipe": key(data, make_plan(learning_rate=0.02)),
         "balance": key(data, make_plan(TrainingParams(balance="none"))),
         "threads": key(data, make_plan(TrainingParams(num_threads=2))),
+        "refit": key(data, make_plan(TrainingParams(refit=True))),
+        "mixup": key(data, make_plan(mixup=0.2)),
+        "normalisation": key(data, make_plan(normalisation="speaker")),
         "precision": key(data, make_plan(TrainingParams(precision="bfloat16"))),
         "model": key(data, with_model(plan, dropout=0.5)),
         "model's name": key(data, dataclasses.replace(plan, model="other")),
@@ -115,6 +118,24 @@ def test_the_note_of_a_cell_speaks_of_ratings_where_it_rates(data):
 
     assert "`test/ccc_<dimension>`" in note(make_vad_plan())
     assert "ccc_" not in note(make_plan())
+
+
+def test_runs_say_how_folds_are_trained_where_that_is_not_the_usual_way(data, root):
+    def said(plan):
+        tags = specs.tags(plan, data, root=root, source_sha256="source")
+        cell = specs.cell_spec(plan, data, key="k", shared={}).note
+        fold = specs.fold_spec(plan, data, key="k", shared={}, fold=2, seed=0).note
+        return tags["ser.refit"], tags["ser.transductive"], cell, fold
+
+    *tags, cell, fold = said(make_plan())
+    assert tags == ["false", "false"]
+    assert not any(word in cell + fold for word in ("Refitted", "Transductive"))
+    refit, transductive, cell, fold = said(make_plan(TrainingParams(refit=True)))
+    assert (refit, transductive) == ("true", "false")
+    assert all("**Refitted**: once dev had chosen the epoch" in note for note in (cell, fold))
+    refit, transductive, cell, fold = said(make_plan(normalisation="session"))
+    assert (refit, transductive) == ("false", "true")
+    assert all("**Transductive**: inputs are normalised per session" in n for n in (cell, fold))
 
 
 def test_an_experiment_is_named_after_corpus_and_protocol_and_says_what_it_is_not(data, root):

@@ -53,3 +53,26 @@ def test_a_refit_has_no_test_part_of_its_own(facts):
     refit = model_card.Facts(bundle, facts.scores, facts.slices, facts.split, facts.card)
     assert "has no test part of its own" in model_card.render(refit)
     assert "has no test part of its own" not in model_card.render(facts)
+
+
+SEEN = "Both come from the fits that chose the epoch, which had not seen dev"
+
+
+def test_a_refitted_fold_is_said_with_its_scores_and_its_temperature(facts):
+    text = model_card.render(facts)
+    assert "refitted" not in text
+    assert SEEN not in text
+    bundle = facts.bundle
+    training = bundle.training.model_copy(update={"refit": True})
+    params = {**bundle.params, "training": {**bundle.params["training"], "refit": True}}
+    bundle = bundle.model_copy(update={"training": training, "params": params})
+    text = model_card.render(replace(facts, bundle=bundle))
+    assert f"refitted on its train and dev parts, {training.num_epochs} epochs" in text
+    assert "Each fold that is scored here was refitted" in text
+    assert SEEN in text
+
+
+def test_what_a_refit_on_all_parts_was_calibrated_with_is_said(facts):
+    training = facts.bundle.training.model_copy(update={"fold": None})
+    bundle = facts.bundle.model_copy(update={"training": training})
+    assert SEEN in model_card.render(replace(facts, bundle=bundle))

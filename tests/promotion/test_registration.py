@@ -4,11 +4,13 @@ import pandas as pd
 import pytest
 
 from ser.errors import BundleError, RegistryError
-from ser.promotion import registration
+from ser.params import read
+from ser.promotion import refit, registration
 from ser.promotion.measuring import TRACKED
 from ser.registry import packing, versions
 from ser.registry.versions import CHALLENGER
 from ser.tracking import mlflow_tracker
+from ser.workflow.preset import Preset
 from tests.promotion.support import NAME, cell_of, register, version_of
 
 
@@ -69,3 +71,17 @@ def test_scores_are_those_of_the_cell(trained):
     found = registration.scores(cell)
     assert found.num_folds == 3
     assert found.origin == "from scratch"
+
+
+def test_a_transductive_cell_is_refused_whichever_weights_are_asked_for(
+    trained, monkeypatch, tmp_path
+):
+    cell, params = cell_of("lstm-aam"), read(Path("params.yaml"), Preset)
+    record = cell.record
+    record.cell.spec.params["recipe"]["normalisation"] = "speaker"
+    monkeypatch.setattr(type(cell), "record", lambda _: record)
+    with pytest.raises(BundleError, match="it is transductive"):
+        registration.pack_fold(cell, params, fold=1, seed=None)
+    with pytest.raises(BundleError, match="it is transductive"):
+        refit.pack(cell, params, scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -79,3 +79,34 @@ def test_the_bundle_says_what_it_is(cell):
     assert bundle.corpus.protocol == "session"
     assert bundle.params["loss"]["name"] == "aam"
     assert bundle.tags["ser.split_sha256"] == record.spec.tags["ser.split_sha256"]
+
+
+def with_params(cell, monkeypatch, section, **changes):
+    """Let the record of a cell's runs say other params."""
+    record = cell.record
+    for run in record.runs:
+        run.spec.params[section].update(changes)
+    monkeypatch.setattr(TrainedCell, "record", lambda _: record)
+
+
+@pytest.mark.parametrize("normalisation", ["speaker", "session"])
+def test_a_cell_that_needs_many_recordings_of_a_speaker_is_refused(
+    cell, monkeypatch, normalisation
+):
+    packing.require_inductive(cell)
+    with_params(cell, monkeypatch, "recipe", normalisation=normalisation)
+    message = (
+        rf"lstm-aam: it is transductive \(recipes\.lstm\.normalisation: {normalisation}\): .* "
+        r"hears one at a time; write `normalisation: fold` and run `dvc repro`"
+    )
+    with pytest.raises(BundleError, match=message):
+        packing.require_inductive(cell)
+
+
+def test_the_bundle_says_whether_its_weights_were_refitted(cell, monkeypatch):
+    training = source_of(cell, packing.choose(cell, fold=1)).bundle.training
+    assert (training.refit, training.has_seen_dev) == (False, False)
+    with_params(cell, monkeypatch, "training", refit=True)
+    training = source_of(cell, packing.choose(cell, fold=1)).bundle.training
+    assert training.described.startswith("fold 1, seed 0, refitted on its train and dev parts, ")
+    assert (training.refit, training.has_seen_dev) == (True, True)

@@ -169,6 +169,23 @@ def test_a_speaker_dependent_protocol_is_named_and_an_independent_one_is_not_cal
     assert "No test speaker was heard" in page
 
 
+def test_how_cells_were_trained_is_said_at_the_head_and_beside_their_scores(tmp_path):
+    report = make_report(tmp_path)
+    usual = text_of(pages.render(report)).lower()
+    assert "refitted" not in usual
+    assert "transductive" not in usual
+    first, second = report.cells
+    params = {**first.params, "training": {"refit": True}}
+    params["recipe"] = {**params["recipe"], "normalisation": "speaker"}
+    marked = replace(report, cells=[replace(first, params=params), second])
+    text = pages.render(marked)
+    head = text_of(text[: text.index("<nav")])
+    assert f"Refitted ({first.name}): once dev had chosen" in head
+    assert f"Transductive ({first.name}): inputs are normalised per speaker" in head
+    assert text.count("refitted; transductive</span>") == 1
+    assert "the final weights have seen dev" in section(text, "calibration")
+
+
 def test_one_seed_is_said_to_show_no_spread(tmp_path):
     notice = "single seed"
     assert notice in text_of(pages.render(make_report(tmp_path, num_seeds=1)))

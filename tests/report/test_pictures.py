@@ -6,8 +6,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from ser import predictions
+from ser.contracts import RunSpec
 from ser.project import Project
 from ser.report import pictures
+from ser.tracking import cells as records
+from ser.tracking.cells import CellRecord, RunRecord
 from ser.training.saved_fold import FoldFacts
 from tests import synthetic
 from tests.evaluation.support import cell, gathered
@@ -16,6 +19,11 @@ from tests.report.support import BASELINES
 CARD = synthetic.card()
 SPLIT = synthetic.split_report()
 FOOT = "corpus demo (SYNTHETIC speech), protocol session"
+
+
+def write_record(folder, **params):
+    run = RunRecord(RunSpec(folder.folder.name, "key", {}, params))
+    records.write(folder, CellRecord("ser/demo/session", "note", {}, run, ()))
 
 
 @pytest.fixture
@@ -39,6 +47,7 @@ def cells(tmp_path):
             facts = FoldFacts(1, 0.5, 8, "from scratch", weights)
             run.facts.write_text(json.dumps(asdict(facts)))
         predictions.write(folder.predictions, cell(seed=number)[0])
+        write_record(folder)
         folders["lstm", loss] = folder
     return folders
 
@@ -55,6 +64,17 @@ def test_all_figures_are_drawn_as_png_and_svg(cells, tmp_path):
             assert path.suffix == ".png"
             assert path.stat().st_size > 0
             assert path.with_suffix(".svg").read_text(encoding="utf-8").count("SYNTHETIC") == 1
+
+
+def test_the_heat_map_names_a_transductive_model_so(cells, tmp_path):
+    found, grid, _ = gathered(losses=("cross_entropy", "aam"), models=("lstm",))
+    for folder in cells.values():
+        write_record(folder, recipe={"normalisation": "speaker"})
+    drawn = pictures.draw(tmp_path / "figures", cells, grid, BASELINES, found, CARD, SPLIT)
+    assert "transductive" in drawn.figures["heat_map"].with_suffix(".svg").read_text("utf-8")
+    for group in drawn:
+        for path in group.values():
+            assert f"{FOOT}, TRANSDUCTIVE" in path.with_suffix(".svg").read_text("utf-8"), path
 
 
 def test_layer_weights_are_those_of_the_cells_that_learn_them(cells):

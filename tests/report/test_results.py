@@ -6,6 +6,7 @@ import pytest
 
 from ser.errors import FileError, LineageError
 from ser.evaluation import grid_table, summary
+from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report import results
 from ser.report.page import SYNTHETIC_NOTICE
@@ -20,10 +21,12 @@ PAGE = "before\n<!-- results:emodb-4 -->\nformer numbers\n<!-- /results -->\naft
 
 
 ORIGINS = {"lstm-cross_entropy": "from scratch", "lstm-focal": "from scratch"}
+PROCEDURES = dict.fromkeys(ORIGINS, Procedure())
 
 
 def result(**card):
-    return results.Result(grid(), BASELINES, ORIGINS, CARD.model_copy(update=card), SPLIT)
+    card = CARD.model_copy(update=card)
+    return results.Result(grid(), BASELINES, ORIGINS, PROCEDURES, card, SPLIT)
 
 
 def write_finished(folder):
@@ -31,6 +34,7 @@ def write_finished(folder):
     grid_table.write(project, grid())
     BASELINES.to_csv(project.baselines, index=False)
     project.origins.write_text(json.dumps(ORIGINS))
+    results.write_procedures(project, PROCEDURES)
     CARD.write(project.corpus_card)
     SPLIT.write(project.split_report)
 
@@ -69,8 +73,23 @@ def test_origins_are_read_back_as_they_were_written(tmp_path):
     }
 
 
+def test_procedures_are_read_back_as_they_were_written(tmp_path):
+    write_finished(tmp_path)
+    given = {"lstm-focal": Procedure(refit=True, normalisation="session"), "a-b": Procedure()}
+    results.write_procedures(Project(tmp_path), given)
+    assert results.read(Project(tmp_path)).procedures == given
+
+
 @pytest.mark.parametrize(
-    "missing", ["grid.csv", "baselines.csv", "origins.json", "corpus.json", "split_report.json"]
+    "missing",
+    [
+        "grid.csv",
+        "baselines.csv",
+        "origins.json",
+        "procedures.json",
+        "corpus.json",
+        "split_report.json",
+    ],
 )
 def test_a_missing_file_is_named_with_the_cure(tmp_path, missing):
     write_finished(tmp_path)
@@ -105,6 +124,22 @@ def test_the_origin_of_weights_is_said_once_per_model():
     assert several.weights in ("lstm: a, b", "lstm: b, a")
     markdown = results.as_markdown(several, today=TODAY, preset="emodb")
     assert f"Weights before training: {several.weights}." in markdown
+
+
+def test_how_cells_were_trained_is_said_with_the_tables_where_it_is_not_the_usual_way():
+    usual = results.as_text(result()) + results.as_markdown(result(), today=TODAY, preset="emodb")
+    assert "refitted" not in usual.lower()
+    assert "transductive" not in usual.lower()
+    procedures = {**PROCEDURES, "lstm-focal": Procedure(refit=True, normalisation="speaker")}
+    found = replace(result(), procedures=procedures)
+    text = results.as_text(found)
+    markdown = results.as_markdown(found, today=TODAY, preset="emodb")
+    for said in (text, markdown):
+        assert "Refitted (lstm-focal): once dev had chosen the epoch" in said
+        assert "Transductive (lstm-focal): inputs are normalised per speaker" in said
+    assert text.index("Transductive") < text.index("model ")
+    assert "| lstm | focal (refitted, transductive) |" in markdown
+    assert "| lstm | cross_entropy |" in markdown
 
 
 def test_the_baselines_are_part_of_the_table_of_a_page():

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from ser.errors import StaleFeaturesError
+from ser.features.dataset import fit_statistics
 from ser.features.drawn_copies import DrawnCopies
 from ser.training import fit
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fold import FoldData
+from ser.training.recipe import TrainingParams
 from tests import synthetic
 from tests.training.support import killed, make_context, make_plan
 
@@ -60,6 +62,28 @@ def test_a_fit_on_copies_that_resumes_ends_with_the_same_bytes(
     with killed(checkpoint, monkeypatch, after=stop_after):
         train(data, checkpoint, num_epochs=5, copies=SHARES)
     resumed = train(data, checkpoint, num_epochs=5, copies=SHARES)
+    assert same(whole, resumed)
+    assert whole.predictions.equals(resumed.predictions)
+
+
+def test_a_refit_draws_copies_of_both_parts_and_resumes_to_the_same_bytes(
+    data, tmp_path, monkeypatch
+):
+    plan = make_plan(TrainingParams(refit=True), num_epochs=4, copies=SHARES, mixup=0.3)
+    drawn = fit_statistics(
+        data.store,
+        sorted(data.fold.train + data.fold.dev),
+        DrawnCopies(data.store, SHARES, seed=0),
+    )
+    whole = folds.train_fold(plan, data, make_context())
+    np.testing.assert_array_equal(whole.statistics.mean, drawn.mean)
+    checkpoints = [Checkpoint(tmp_path / f"{n}.safetensors", f"key {n}") for n in (1, 2)]
+    context = dataclasses.replace(
+        make_context(), checkpoint=checkpoints[0], refit_checkpoint=checkpoints[1]
+    )
+    with killed(checkpoints[1], monkeypatch):
+        folds.train_fold(plan, data, context)
+    resumed = folds.train_fold(plan, data, context)
     assert same(whole, resumed)
     assert whole.predictions.equals(resumed.predictions)
 

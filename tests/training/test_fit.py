@@ -188,6 +188,7 @@ from accelerate import Accelerator
 from ser.features.store import FeatureStore
 from ser.training import fold as folds
 from ser.training.fold import FoldData
+from ser.training.recipe import TrainingParams
 from tests import synthetic
 from tests.training.support import make_context, make_plan
 
@@ -200,7 +201,8 @@ if accelerator.is_main_process:
 accelerator.wait_for_everyone()
 store = FeatureStore(folder / "mfcc")
 data = FoldData(synthetic.fold_of(utterances), store, synthetic.label_of(utterances))
-result = folds.train_fold(make_plan(num_epochs=3), data, make_context())
+plan = make_plan(TrainingParams(refit=True), num_epochs=3, mixup=0.3, accumulation=2)
+result = folds.train_fold(plan, data, make_context())
 folds.save(result, folder / f"rank-{accelerator.process_index}", fold=1, seed=0)
 """
 

@@ -40,7 +40,7 @@ def test_a_job_holds_nothing_of_the_test_part(paths, root):
     known = {*fold.train, *fold.dev}
     assert job.label_of.keys() == job.rating_of.keys() == known
     assert {f.name for f in dataclasses.fields(job)} == {
-        "study", "train", "dev", "features", "label_of", "rating_of",
+        "study", "train", "dev", "features", "label_of", "rating_of", "group_of",
     }  # fmt: skip
     sent = pickle.dumps(job)
     assert [id_ for id_ in known if id_.encode() not in sent] == []
@@ -146,3 +146,23 @@ def test_how_many_trials_and_where_is_not_in_the_key(paths, root):
     key = make_job(paths, root, data=data).study.key
     for changes in ({"num_trials": 9}, {"num_workers": 4}, {"storage": "sqlite:///other.db"}):
         assert make_job(paths, root, data=data, **changes).study.key == key
+
+
+def test_whether_cells_are_refitted_is_not_in_the_key(paths, root):
+    """No trial refits, so a preset that begins to does not tune anew."""
+    data, cell = load_inputs(paths), tiny_cell()
+    training = cell.training.model_copy(update={"refit": True})
+    refitted = dataclasses.replace(cell, training=training)
+    plain, other = (make_job(paths, root, data=data, cell=found) for found in (cell, refitted))
+    assert other.study == plain.study
+    assert not other.study.cell.training.refit
+
+
+def test_a_job_knows_the_speakers_of_its_own_parts_where_inputs_are_normalised_by_them(paths, root):
+    data = load_inputs(paths)
+    fold = data.folds[0]
+    assert make_job(paths, root, data=data).group_of is None
+    job = make_job(paths, root, data=data, cell=tiny_cell(normalisation="speaker"))
+    known = {*fold.train, *fold.dev}
+    assert job.group_of == {id_: data.speaker_of[id_] for id_ in known}
+    assert job.data().group_of == job.group_of
