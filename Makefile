@@ -33,10 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 trains one cell at a time
 	@$(BIN)/ser doctor --quiet
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
-ifneq ($(JOBS),1)
-	$(BIN)/dvc repro tune baselines
-	$(BIN)/dvc stage list --name-only | grep -E '^(train|untuned)@' | xargs -P $(JOBS) -n 1 $(BIN)/dvc --wait-for-lock repro --single-item
-endif
+	@$(BIN)/ser grid --jobs $(JOBS)
 	$(BIN)/dvc repro
 	@$(BIN)/ser restore-runs --quiet
 	@$(BIN)/ser results

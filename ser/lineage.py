@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ser.errors import LineageError
+from ser.errors import LineageError, ParamsError
 from ser.files import JsonArtefact
 from ser.params import load_mapping
 from ser.project import CellFolder, Project
@@ -24,6 +25,9 @@ NONE = "none"
 
 #: Name of the file that `Record` is kept in, and of the run's artifact.
 RECORD = CellFolder(Path()).lineage.name
+
+#: How long to wait before dvc.lock is read again, in seconds, if it is being rewritten.
+_LOCK_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 #: Packages whose version can change a result.
 PACKAGES: tuple[str, ...] = (
@@ -275,10 +279,20 @@ def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
     lock = Project(root).lock
     if not lock.is_file():
         return NONE
-    entries = load_mapping(lock).get("stages") or {}
+    entries = _read_lock(lock).get("stages") or {}
     if not all(stage in entries for stage in stages):
         return NONE
     return sha256_text(canonical_json({stage: entries[stage] for stage in stages}))
+
+
+def _read_lock(lock: Path) -> dict[str, Any]:
+    """Read dvc.lock, which DVC rewrites in place: for a moment it is empty, or ends early."""
+    for wait_s in _LOCK_WAITS_S:
+        try:
+            return load_mapping(lock)
+        except ParamsError:
+            time.sleep(wait_s)
+    return load_mapping(lock)
 
 
 @dataclass(frozen=True, slots=True)

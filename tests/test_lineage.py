@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from ser import lineage
-from ser.errors import LineageError
+from ser.errors import LineageError, ParamsError
 
 LOCK = """\
 schema: '2.0'
@@ -95,6 +95,30 @@ def test_lock_digest_follows_upstream_stages_and_no_sibling(tmp_path):
     assert lineage.upstream_lock_sha256(tmp_path, stages) == before
     lock.write_text(LOCK.format(md5="2", train="new"))
     assert lineage.upstream_lock_sha256(tmp_path, stages) != before
+
+
+def test_lock_that_is_being_rewritten_is_read_again(tmp_path, monkeypatch):
+    lock = tmp_path / "dvc.lock"
+    content = LOCK.format(md5="1", train="old")
+    lock.write_text(content)
+    expected = lineage.upstream_lock_sha256(tmp_path, ["split"])
+    waits = []
+
+    def rewrite(seconds):
+        waits.append(seconds)
+        lock.write_text(content if len(waits) > 1 else content[: len(content) // 2] + "\n  - [")
+
+    lock.write_text("")
+    monkeypatch.setattr(lineage.time, "sleep", rewrite)
+    assert lineage.upstream_lock_sha256(tmp_path, ["split"]) == expected
+    assert len(waits) == 2
+
+
+def test_damaged_lock_is_told(tmp_path, monkeypatch):
+    (tmp_path / "dvc.lock").write_text("stages: [")
+    monkeypatch.setattr(lineage.time, "sleep", lambda _seconds: None)
+    with pytest.raises(ParamsError, match=r"dvc\.lock: not valid YAML"):
+        lineage.upstream_lock_sha256(tmp_path, ["split"])
 
 
 def test_lock_digest_is_none_without_a_lock_or_without_the_stage(tmp_path):
