@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks import equality, recordings, timing
 from benchmarks.measurement import Measurement
 from benchmarks.training_setup import AUDIO
+from ser import runtime
 from ser.data import audio
 
 Frames = NDArray[np.float32]
@@ -45,7 +46,7 @@ def compare(
         relative=_RELATIVE,
     )
     measurements = []
-    for threads in sorted({1, timing.num_processors()}):
+    for threads in sorted({1, runtime.num_processors()}):
         # A thread per utterance, as the pipeline's extraction does; torch itself keeps to one.
         with timing.torch_threads(1), ThreadPoolExecutor(threads) as pool:
             taken = timing.alternate(

@@ -1,7 +1,6 @@
 """Take times in turn, so that what else the machine does falls on all contenders alike."""
 
 import gc
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -56,8 +55,3 @@ def torch_threads(num_threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def num_processors() -> int:
-    """Return how many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ser import components, stage_program
 from ser.contracts import Corpus
+from ser.engine import local
 from ser.grid.params import CellParams
 from ser.params import StageParams, component
 from ser.project import Project, Words
@@ -71,6 +72,7 @@ def run(params: Params, project: Project) -> None:
         mlflow_tracker.open_experiment,
         # The one place where recordings may enter the page, and with it MLflow and DVC's cache.
         recordings=project.raw(name) if corpus.redistributable else None,
+        engine=local.sized(len(params.cells) + len(params.tuning.cells), at_least=8),
     )
 
 

@@ -55,6 +55,13 @@ def configure() -> None:
         os.environ.setdefault(name, value)
 
 
+def num_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
     """Turn the first SIGTERM inside the block into `Terminated`.

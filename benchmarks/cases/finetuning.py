@@ -12,6 +12,7 @@ from benchmarks import hugging_face_trainer, ssl_training, timing
 from benchmarks.cases.padding import iemocap_lengths
 from benchmarks.measurement import Measurement
 from benchmarks.ssl_training import BASE, BATCH_SIZE, TINY, Sample, Size, Step
+from ser import runtime
 from ser.pretrained.transformer import Freeze
 
 _THREADS = 2
@@ -31,7 +32,7 @@ def run(quick: bool) -> list[Measurement]:
     size = TINY if quick else BASE
     # The published recipe cuts recordings off; all contestants hear the same.
     lengths = [min(_LIMIT, length) for length in iemocap_lengths()]
-    with timing.torch_threads(min(_THREADS, timing.num_processors())):
+    with timing.torch_threads(min(_THREADS, runtime.num_processors())):
         rows = [_compare(size, freeze, name, lengths, quick) for freeze, name in _FREEZES]
     return list(itertools.chain.from_iterable(rows))
 
@@ -68,7 +69,7 @@ def _compare(
             better="higher",
             alternative=alternative,
             alternative_value=value,
-            threads=min(_THREADS, timing.num_processors()),
+            threads=min(_THREADS, runtime.num_processors()),
         )
         for precision, ours, alternative, value in rows
     ]

@@ -15,7 +15,7 @@ from benchmarks import ssl_training, timing
 from benchmarks.cases.padding import iemocap_lengths
 from benchmarks.measurement import Measurement
 from benchmarks.ssl_training import BASE, SEED, TINY, Size
-from ser import components
+from ser import components, runtime
 from ser.emotion import EMOTIONS
 from ser.features import store as feature_store
 from ser.features.batching import LengthBucketedBatches
@@ -70,7 +70,7 @@ def run(quick: bool) -> list[Measurement]:
     """Measure both costs per utterance in turn, and count how often each is paid."""
     size = TINY if quick else BASE
     lengths = iemocap_lengths()
-    threads = min(_THREADS, timing.num_processors())
+    threads = min(_THREADS, runtime.num_processors())
     with timing.torch_threads(threads):
         costs = measure(size, lengths, num_heard=5 if quick else 20)
     num_utterances = len(lengths)

@@ -9,6 +9,7 @@ import soundfile
 from benchmarks import equality, recordings, timing
 from benchmarks.measurement import Measurement
 from benchmarks.recordings import Recordings
+from ser import runtime
 from ser.data import audio
 from ser.data.intake import take_in
 
@@ -24,7 +25,7 @@ def run(quick: bool) -> list[Measurement]:
     equality.require_same(
         found, {item.id: record for item, record in plain if item.id in found}, what="intake"
     )
-    processors = timing.num_processors()
+    processors = runtime.num_processors()
     parallel, single, checked, bare = timing.alternate(
         lambda: take_in(
             corpus.parsed, root=corpus.root, params=corpus.params, num_threads=processors

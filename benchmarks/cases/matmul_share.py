@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import ssl_training, timing
 from benchmarks.measurement import Measurement
 from benchmarks.ssl_training import BASE, BATCH_SIZE, TINY
+from ser import runtime
 
 _THREADS = 2
 #: The mean utterance of IEMOCAP, 4.55 s, in frames.
@@ -18,7 +19,7 @@ _MATRIX = {False: 2048, True: 256}
 
 def run(quick: bool) -> list[Measurement]:
     """Time a step of fine-tuning and a large matrix product in turn."""
-    threads = min(_THREADS, timing.num_processors())
+    threads = min(_THREADS, runtime.num_processors())
     lengths = [_NUM_FRAMES] * BATCH_SIZE
     rows = list(range(BATCH_SIZE))
     with timing.torch_threads(threads):

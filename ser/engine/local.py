@@ -59,6 +59,16 @@ class LocalEngine:
                 worker.stop()
 
 
+def sized(num_units: int, *, at_least: int) -> LocalEngine:
+    """Return an engine of as many processes as there are processors, or fewer.
+
+    Args:
+        num_units: What is to be done.
+        at_least: Units that are worth the seconds in which a process imports its packages.
+    """
+    return LocalEngine(max(1, min(runtime.num_processors(), num_units // at_least)))
+
+
 class _Worker(Generic[Unit]):
     """A process and the unit that it is at."""
 

@@ -139,6 +139,10 @@ class Normalisation(Protocol):
         """
 
 
+#: Normalised frames of a dataset are kept up to this many bytes, for the next epoch.
+_KEPT_BYTES = 256 * 2**20
+
+
 class Row(NamedTuple):
     """One utterance of a dataset.
 
@@ -180,6 +184,8 @@ class FeatureDataset(Dataset[Row]):
         self.store, self.ids, self.copies = store, tuple(ids), copies
         self.statistics_of = normalisation.of_utterances(store, self.ids, copies)
         self.labels = np.array([label_of[id_] for id_ in self.ids], dtype=np.int64)
+        self._kept: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._room = _KEPT_BYTES
         self.set_epoch(0)
         self.ratings = (
             None
@@ -199,10 +205,20 @@ class FeatureDataset(Dataset[Row]):
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Row:
-        id_ = self.ids[row]
-        frames = self.statistics_of[id_].apply(self._stores[row][id_])
         ratings = None if self.ratings is None else self.ratings[row]
-        return Row(id_, frames, int(self.labels[row]), ratings)
+        return Row(self.ids[row], self._frames(row), int(self.labels[row]), ratings)
+
+    def _frames(self, row: int) -> NDArray[np.float32]:
+        """Return the normalised frames of a row; small parts are normalised once, not anew."""
+        id_, store = self.ids[row], self._stores[row]
+        key = (id(store), row)
+        if key not in self._kept:
+            frames = self.statistics_of[id_].apply(store[id_])
+            if frames.nbytes > self._room:
+                return frames
+            self._room -= frames.nbytes
+            self._kept[key] = frames
+        return self._kept[key]
 
 
 def collate(rows: Sequence[Row]) -> Batch:
@@ -215,9 +231,12 @@ def collate(rows: Sequence[Row]) -> Batch:
         The batch, rows in the same order.
     """
     lengths = torch.tensor([len(row.frames) for row in rows])
-    inputs = torch.zeros(len(rows), int(lengths.max()), rows[0].frames.shape[1])
-    for index, row in enumerate(rows):
-        inputs[index, : len(row.frames)] = torch.from_numpy(row.frames)
+    if int(lengths.min()) == int(lengths.max()):
+        inputs = torch.from_numpy(np.stack([row.frames for row in rows]))
+    else:
+        inputs = torch.zeros(len(rows), int(lengths.max()), rows[0].frames.shape[1])
+        for index, row in enumerate(rows):
+            inputs[index, : len(row.frames)] = torch.from_numpy(row.frames)
     labels = torch.tensor([row.label for row in rows])
     given = [row.ratings for row in rows if row.ratings is not None]
     ratings = torch.from_numpy(np.stack(given)).float() if given else None

@@ -136,7 +136,9 @@ def _convolutions(width: float, batch_norm: bool) -> tuple[list[nn.Module], int]
     channels = 1
     for size in _PLAN:
         if size == "pool":
-            layers.append(nn.MaxPool2d(2))
+            # Before the rectifier, which then has a quarter of the numbers to look at: the largest
+            # of rectified numbers is the rectified largest. Names of weights stay as they are.
+            layers.insert(-1, nn.MaxPool2d(2))
             continue
         wider = round(size * width)
         # Batch normalisation has a bias of its own and would cancel another one.

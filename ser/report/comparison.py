@@ -1,17 +1,19 @@
 """The comparison of all cells: from their scores to tables, figures and the page."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ser import files, lineage, predictions, tables
+from ser.contracts import Engine
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
-from ser.errors import LineageError
+from ser.errors import LineageError, SerError
 from ser.evaluation import evidence, grid_table, mistakes, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
@@ -66,6 +68,7 @@ def write(
     open_: Callable[..., Any],
     *,
     recordings: Path | None,
+    engine: Engine,
 ) -> None:
     """Set the scored cells side by side, in tables, figures and on a page.
 
@@ -75,6 +78,7 @@ def write(
         tuned: Names of those that were trained untuned as well.
         open_: Opens an experiment of the tracker, see `ser.tracking.cells.restore`.
         recordings: Folder of the recordings; None where they must not be on the page.
+        engine: Where the figures of the cells are drawn.
 
     Raises:
         FileError, LineageError: Something that is read is missing or damaged.
@@ -105,7 +109,7 @@ def write(
     results.write_procedures(project, procedures)
     drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     variants = [*((name, "") for name in named), *((name, "untuned") for name in tuned)]
-    _draw_cells(project, variants, open_, footer=style.footer(card, split))
+    _draw_cells(project, variants, open_, engine, footer=style.footer(card, split))
     order = list(zip(grid["model"], grid["loss"], strict=True))
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
@@ -122,16 +126,25 @@ def write(
 
 def _draw_cells(
     project: Project,
-    variants: Iterable[tuple[str, str]],
+    variants: Sequence[tuple[str, str]],
     open_: Callable[..., Any],
+    engine: Engine,
     *,
     footer: str,
 ) -> None:
     """Draw each cell's own figures, and keep them with its runs."""
-    for name, variant in variants:
-        figures, cell = project.cell_figures(name, variant), project.trained(name, variant)
-        pictures.draw_cell(figures, cell, footer=footer)
-        cells.add_figures(cell, figures, open_)
+    work = partial(_draw_cell, project, open_, footer)
+    for outcome in engine.run(work, variants):
+        if outcome.error is not None:
+            raise SerError(outcome.error)
+
+
+def _draw_cell(
+    project: Project, open_: Callable[..., Any], footer: str, variant: tuple[str, str]
+) -> None:
+    figures, cell = project.cell_figures(*variant), project.trained(*variant)
+    pictures.draw_cell(figures, cell, footer=footer)
+    cells.add_figures(cell, figures, open_)
 
 
 def _section(cell: ScoredCell, project: Project) -> CellSection:

@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ser.engine.local import LocalEngine
+from ser import runtime
+from ser.engine.local import LocalEngine, sized
 from ser.errors import ParamsError
 
 
@@ -108,3 +109,9 @@ def while_waiting(folder, names):
         os.kill(os.getpid(), signal.SIGALRM)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@pytest.mark.parametrize(("num_units", "expected"), [(0, 1), (7, 1), (16, 2), (27, 3), (80, 3)])
+def test_few_units_are_not_worth_further_processes(monkeypatch, num_units, expected):
+    monkeypatch.setattr(runtime, "num_processors", lambda: 3)
+    assert sized(num_units, at_least=8).num_processes == expected

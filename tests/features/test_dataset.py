@@ -154,3 +154,31 @@ def test_an_epoch_chooses_frames_and_lengths_together(with_copies):
             np.testing.assert_array_equal(rows[number].frames, copies.draw(id_, epoch)[id_])
         seen.append(list(rows.lengths))
     assert seen[0] == seen[2] != seen[1]
+
+
+@pytest.mark.parametrize("room", [0, 1000, dataset._KEPT_BYTES])
+def test_what_is_kept_for_the_next_epoch_is_what_would_be_computed(with_copies, monkeypatch, room):
+    monkeypatch.setattr(dataset, "_KEPT_BYTES", room)
+    utterances, built = with_copies
+    ids, labels = [u.id for u in utterances], synthetic.label_of(utterances)
+    copies = DrawnCopies(built, SHARES, seed=0)
+    statistics = Statistics(np.full(6, 0.5, np.float32), np.full(6, 2.0, np.float32))
+    rows = FeatureDataset(built, ids, labels, statistics, copies=copies)
+    for epoch in (1, 2, 1):
+        rows.set_epoch(epoch)
+        for number, id_ in enumerate(ids):
+            expected = statistics.apply(copies.draw(id_, epoch)[id_])
+            np.testing.assert_array_equal(rows[number].frames, expected)
+    kept = sum(frames.nbytes for frames in rows._kept.values())
+    assert kept <= room
+    assert (kept > 0) == (room > 0)
+
+
+def test_rows_of_one_length_are_a_batch_without_padding():
+    rows = [Row(f"u{n}", np.full((3, 2), n, np.float32), n) for n in range(3)]
+    batch = dataset.collate(rows)
+    assert batch.inputs.shape == (3, 3, 2)
+    assert batch.inputs[:, 0, 0].tolist() == [0, 1, 2]
+    assert batch.lengths.tolist() == [3, 3, 3]
+    batch.inputs.add_(1)
+    assert rows[0].frames.max() == 0  # what is kept for the next epoch stays as it is
