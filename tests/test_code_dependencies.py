@@ -41,7 +41,7 @@ EXPECTED = {
     # What computes or chooses.
     "ser/metrics.py": {*TRAINING, "score", "gain", "baselines", "compare"},
     "ser/batch.py": {*TRAINING, "code", "baselines", *extracts("mfcc", "logmel", *SSL)},
-    "ser/seeding.py": TRAINING,
+    "ser/seeding.py": {*TRAINING, "code", "baselines", *extracts("mfcc", "logmel", *SSL)},
     "ser/training/fit.py": TRAINING,
     "ser/training/fold.py": cells(),
     "ser/features/batching.py": TRAINING,

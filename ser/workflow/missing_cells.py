@@ -131,4 +131,5 @@ def _opened(root: Path) -> Iterator[Repo]:
         with Repo(str(root)) as repo, repo.lock:
             yield repo
     except DvcException as error:
-        raise PipelineError(f"{root / 'dvc.yaml'}: {error}; `dvc status` says more") from error
+        where = Project(root).pipeline
+        raise PipelineError(f"{where}: {error}; `dvc status` says more") from error
