@@ -323,27 +323,31 @@ def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(proj
 def test_cells_that_are_missing_are_trained_together_and_dvc_has_none_left(project):
     data, lock = project.root / "data", project.root / "dvc.lock"
 
-    def results():
-        files = [path for path in data.glob("trained/**/*") if path.name in RESULTS]
-        files += [path for path in data.glob("untuned/**/*") if path.name in RESULTS]
+    def results_of_cells():
+        cells = [*data.glob("trained/*"), *data.glob("untuned/lstm*")]
+        files = [path for cell in cells for path in cell.rglob("*") if path.name in RESULTS]
         return {path: path.read_bytes() for path in files}
 
-    first = lock.read_bytes()
-    runs, aside = project.root / ".dvc" / "cache" / "runs", project.root / "runs.aside"
-    with project.params({"recipes.lstm.learning_rate": 0.02}):
-        # What a program for each stage leaves, and what `dvc repro` writes into the lock.
-        project.dvc("repro", TRAIN, OTHER, UNTUNED)
-        expected, wanted = results(), lock.read_bytes()
-        lock.write_bytes(first)
-        shutil.rmtree(project.root / "work" / "folds")
-        runs.rename(aside)
-        said = project.ser("grid", "--jobs", "2").text
-        assert "3 cells trained" in said
-        assert results() == expected
-        assert lock.read_bytes() == wanted
-        assert project.reproduced(TRAIN, OTHER, UNTUNED) == []
-        shutil.rmtree(runs)
-        aside.rename(runs)
+    def recorded_inputs():
+        stages = yaml.safe_load(lock.read_text())["stages"]
+        return {name: {**stage, "outs": None} for name, stage in stages.items()}
+
+    # What a program for each stage left, and what `dvc repro` wrote into the lock.
+    results, inputs = results_of_cells(), recorded_inputs()
+    locked = yaml.safe_load(lock.read_text())
+    kept = {k: v for k, v in locked["stages"].items() if k not in (TRAIN, OTHER, UNTUNED)}
+    assert len(kept) == len(locked["stages"]) - 3
+    lock.write_text(yaml.safe_dump({**locked, "stages": kept}, sort_keys=False))
+    for folder in (data / "trained", data / "untuned" / "lstm-focal", project.root / "work/folds"):
+        shutil.rmtree(folder)
+    runs, aside = project.root / ".dvc" / "cache" / "runs", project.root.parent / "aside"
+    runs.rename(aside)
+    assert "3 cells trained" in project.ser("grid", "--jobs", "2").text
+    assert results_of_cells() == results
+    assert len(results) > 30
+    assert recorded_inputs() == inputs
+    shutil.rmtree(runs)
+    aside.rename(runs)
     assert project.reproduced() == []
 
 
