@@ -45,8 +45,6 @@ def grid(
 
     Example: ser grid --jobs 2 && dvc repro
     """
-    import subprocess
-
     from tqdm import tqdm
 
     from ser.engine.local import LocalEngine
@@ -56,9 +54,8 @@ def grid(
     from ser.workflow.preset import Preset
 
     root = Path()
-    if subprocess.run([sys.executable, "-m", "dvc", "repro", "tune"], check=False).returncode:
-        raise SerError("what the cells need could not be made; the messages above say why")
     launcher = read(Project(root).params, Preset).launcher
+    missing_cells.make_upstream(root)
     if launcher != "python -m":
         typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
         return

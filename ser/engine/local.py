@@ -138,8 +138,5 @@ def _try(work: Callable[[Unit], None], unit: Unit) -> str | None:
 
 def _death(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
-        return (
-            f"its process was killed by signal {-exitcode}; if memory ran out, use fewer "
-            f"processes (--jobs 1)"
-        )
+        return f"its process was killed by signal {-exitcode}; if memory ran out, use fewer at once"
     return f"its process ended with status {exitcode}; the messages above say why"

@@ -6,6 +6,9 @@ stage's own program would have left, and is put into dvc.lock as `dvc commit` do
 """
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +24,28 @@ from ser.grid import runners
 from ser.progress import Progress
 from ser.project import Project
 
+#: The last stage before training; it reads everything that a cell reads.
+_UPSTREAM = "tune"
+
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 _VARIANTS = {"train": "", "untuned": "untuned"}
+
+
+def make_upstream(root: Path) -> None:
+    """Run the stages that the cells need, by `dvc repro`.
+
+    Args:
+        root: The project's root.
+
+    Raises:
+        PipelineError: One of them failed; it has said why.
+    """
+    # Stages call `python`, which has to be the one that runs this, on the path or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", "repro", _UPSTREAM]
+    done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": path}, check=False)
+    if done.returncode:
+        raise PipelineError("what the cells need could not be made; the messages above say why")
 
 
 def find(root: Path) -> list[str]:

@@ -67,7 +67,7 @@ def test_a_unit_that_is_refused_says_why_and_the_others_are_done(tmp_path, num_p
 @pytest.mark.parametrize(
     ("unit", "message"),
     [
-        ("killed", "its process was killed by signal 9; if memory ran out, use fewer processes"),
+        ("killed", "its process was killed by signal 9; if memory ran out, use fewer at once"),
         ("broken", "its process ended with status 1; the messages above say why"),
     ],
 )

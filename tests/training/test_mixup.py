@@ -9,9 +9,7 @@ from ser.batch import Batch, ModelOutput
 from ser.training import fold as folds
 from ser.training import mixup
 from ser.training.checkpoint import Checkpoint
-from ser.training.fold import FoldData
 from ser.training.mixup import Mixture
-from tests import synthetic
 from tests.reference import losses as reference
 from tests.rounding import FORMULA
 from tests.training.support import killed, make_context, make_plan
@@ -174,17 +172,6 @@ def plan_with(name, **recipe):
     component, params = VARIANTS[name]
     params = components.load("ser.losses", component).Params(**params)
     return dataclasses.replace(make_plan(**recipe), loss=component, loss_params=params)
-
-
-@pytest.fixture
-def rated_data(tmp_path):
-    utterances = synthetic.corpus(rated=True)
-    return FoldData(
-        synthetic.fold_of(utterances),
-        synthetic.feature_store(tmp_path / "mfcc", utterances),
-        synthetic.label_of(utterances),
-        synthetic.rating_of(utterances),
-    )
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -12,9 +12,7 @@ from ser.nn.ratings import RatedModel
 from ser.training import fold as folds
 from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
-from ser.training.fold import FoldData
 from ser.training.predict import predict
-from tests import synthetic
 from tests.rounding import FORMULA
 from tests.training.support import killed, make_context, make_plan
 
@@ -22,18 +20,6 @@ pytestmark = pytest.mark.numeric
 
 PREDICTED = [f"predicted_{dimension}" for dimension in emotion.DIMENSIONS]
 TRUTH = list(emotion.DIMENSIONS)
-
-
-@pytest.fixture
-def rated_data(tmp_path):
-    """A fold whose features tell the emotion, and the emotion the ratings, nearly."""
-    utterances = synthetic.corpus(rated=True)
-    return FoldData(
-        synthetic.fold_of(utterances),
-        synthetic.feature_store(tmp_path / "mfcc", utterances),
-        synthetic.label_of(utterances),
-        synthetic.rating_of(utterances),
-    )
 
 
 def vad_plan(loss_params=None, **recipe):
