@@ -40,6 +40,9 @@ class Params(ComponentParams):
         dropout: Before the embedding, in [0, 1).
         hidden_dropout: Replaces all dropout rates inside the transformer, in [0, 1); null
             keeps the checkpoint's own.
+        num_layers: Transformer layers above the cut that there are at all; null takes all of the
+            checkpoint's. 0 pools the frames of the cut themselves, each number brought to mean 0
+            and deviation 1 over the train part: nothing of the checkpoint is trained.
         frozen_layers: Transformer layers, counted from the cut upwards, that are not trained,
             nor is what lies below them. It gives what a feature cut so much higher gives, at
             the cost of computing them in every step: for trying depths before one is cut.
@@ -52,6 +55,7 @@ class Params(ComponentParams):
     embedding_dim: int | None = Field(256, ge=1)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
+    num_layers: int | None = Field(None, ge=0, le=48)
     frozen_layers: Annotated[int, Tunable(0, 11, unit="layers")] = Field(0, ge=0, le=48)
     gradient_checkpointing: bool = False
 
@@ -94,6 +98,35 @@ class PooledSuffix(nn.Module):
         """Return 0 for the pooling, else see `Suffix.parameter_depth`."""
         inner = name.removeprefix("suffix.")
         return 0 if inner == name else self.suffix.parameter_depth(inner)
+
+
+class PooledFrames(nn.Module):
+    """The frozen frames of a middle layer, pooled over time.
+
+    Args:
+        pooling: Frames and lengths to one vector.
+
+    Source:
+        Shendabadi et al. (2026), "Speech emotion recognition leveraging OpenAI's Whisper
+        representations and attentive pooling methods", arXiv 2602.06000: attention with several
+        heads over the frames of a middle layer.
+    """
+
+    normalises_inputs = True
+
+    def __init__(self, pooling: Pooling) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.output_dim = pooling.output_dim
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return one vector per utterance `(batch, output_dim)`."""
+        pooled: Tensor = self.pooling(inputs, lengths)
+        return pooled
+
+    def parameter_depth(self, name: str) -> int:  # noqa: ARG002 (all of it is fresh)
+        """Return 0: the pooling is not pretrained."""
+        return 0
 
 
 class LayerMixture(nn.Module):
@@ -139,6 +172,9 @@ class LayerMixture(nn.Module):
         return 0
 
 
+Body = PooledSuffix | PooledFrames | LayerMixture
+
+
 class SpeechTransformerModel(Network):
     """Frames or summaries of a checkpoint -> body -> embedding -> head.
 
@@ -152,7 +188,7 @@ class SpeechTransformerModel(Network):
 
     def __init__(
         self,
-        body: PooledSuffix | LayerMixture,
+        body: Body,
         head: Head,
         *,
         embedding_dim: int | None,
@@ -247,30 +283,35 @@ def build(
 
 def _build_body(
     architecture: Architecture, params: Params, feature: FeatureSpec, folder: Path
-) -> PooledSuffix | LayerMixture:
-    freeze = feature.params["freeze"]
-    if freeze != "all":
-        model = checkpoints.load(folder, architecture, dropout=params.hidden_dropout)
-        suffix = Suffix(model, freeze, gradient_checkpointing=params.gradient_checkpointing)
-        num_layers = len(suffix.layers.layers)
-        if params.frozen_layers > num_layers:
-            raise ParamsError(
-                f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
-                f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
-            )
-        if suffix.output_dim % params.attention_heads:
-            raise ParamsError(
-                f"models.{architecture}.attention_heads is {params.attention_heads}, which does "
-                f"not divide the width of the checkpoint's frames, {suffix.output_dim}"
-            )
-        pooling = build_pooling(
-            params.pooling, suffix.output_dim, attention_heads=params.attention_heads
-        )
-        return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
+) -> Body:
+    if feature.params["freeze"] == "all":
+        return _mixture(architecture, params, folder)
+    if params.num_layers == 0:
+        _refuse_frozen_layers(architecture, params, feature, num_layers=0)
+        return PooledFrames(_pooling(architecture, params, feature.num_bins))
+    model = checkpoints.load(folder, architecture, dropout=params.hidden_dropout)
+    suffix = Suffix(
+        model,
+        feature.params["freeze"],
+        num_layers=params.num_layers,
+        gradient_checkpointing=params.gradient_checkpointing,
+    )
+    _refuse_frozen_layers(architecture, params, feature, num_layers=len(suffix.layers.layers))
+    pooling = _pooling(architecture, params, suffix.output_dim)
+    return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
+
+
+def _mixture(architecture: Architecture, params: Params, folder: Path) -> LayerMixture:
+    """Return the body where all of the checkpoint is frozen, and no frames are left."""
     if params.frozen_layers:
         raise ParamsError(
             f"models.{architecture}.frozen_layers is {params.frozen_layers}, but "
             f"features.{architecture}.freeze: all leaves no layer to train; write 0"
+        )
+    if params.num_layers is not None:
+        raise ParamsError(
+            f"models.{architecture}.num_layers is {params.num_layers}, but "
+            f"features.{architecture}.freeze: all weights all layers; write null"
         )
     if params.pooling == "attention":
         raise ParamsError(
@@ -280,3 +321,23 @@ def _build_body(
     # Nothing of the network is needed, so transformers is not imported.
     sizes = checkpoints.read_sizes(folder, architecture)
     return LayerMixture(sizes.num_layers + 1, sizes.hidden_size, params.pooling)
+
+
+def _refuse_frozen_layers(
+    architecture: Architecture, params: Params, feature: FeatureSpec, *, num_layers: int
+) -> None:
+    if params.frozen_layers > num_layers:
+        raise ParamsError(
+            f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
+            f"{num_layers} layers lie above features.{architecture}.freeze: "
+            f"{feature.params['freeze']}"
+        )
+
+
+def _pooling(architecture: Architecture, params: Params, width: int) -> Pooling:
+    if width % params.attention_heads:
+        raise ParamsError(
+            f"models.{architecture}.attention_heads is {params.attention_heads}, which does "
+            f"not divide the width of the checkpoint's frames, {width}"
+        )
+    return build_pooling(params.pooling, width, attention_heads=params.attention_heads)

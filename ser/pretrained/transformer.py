@@ -206,20 +206,26 @@ class Prefix(nn.Module):
 
 
 class Suffix(nn.Module):
-    """The trainable part: the prefix's frames to the model's last hidden states.
+    """The trainable part: the prefix's frames to the hidden states of a layer above it.
 
     Args:
         model: A model of transformers; it must not be used otherwise any more.
         freeze: Where it is cut; not `all`, which leaves no suffix.
+        num_layers: Layers from the cut upwards that it has; None takes all of the model's.
         gradient_checkpointing: See `Layers`.
 
     Raises:
-        ParamsError: The model has fewer layers than are frozen.
+        ParamsError: The model has fewer layers than are frozen, or above them than wanted.
         WeightsError: Its positions are normalised over the batch, padding included.
     """
 
     def __init__(
-        self, model: SpeechNetwork, freeze: Freeze, *, gradient_checkpointing: bool = False
+        self,
+        model: SpeechNetwork,
+        freeze: Freeze,
+        *,
+        num_layers: int | None = None,
+        gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.output_dim = int(model.config.hidden_size)
@@ -230,19 +236,23 @@ class Suffix(nn.Module):
                 f"answer; freeze at least one layer (freeze: 1)"
             )
         first = _num_frozen_layers(model, freeze)
-        self.layers = Layers(
-            model,
-            first,
-            model.config.num_hidden_layers,
-            gradient_checkpointing=gradient_checkpointing,
-        )
-        is_left = _has_final_norm(model) and not _hands_out_normalised(model, first)
+        topmost = model.config.num_hidden_layers
+        last = topmost if num_layers is None else first + num_layers
+        if last > topmost:
+            raise ParamsError(
+                f"num_layers: {num_layers} layers above freeze: {freeze}, but the checkpoint "
+                f"{model.name_or_path} has {topmost - first} there"
+            )
+        self.layers = Layers(model, first, last, gradient_checkpointing=gradient_checkpointing)
+        # Lower states are handed out as transformers does: only the topmost is normalised.
+        is_left = last == topmost and not _hands_out_normalised(model, first)
+        is_left = is_left and _has_final_norm(model)
         self.final_norm = model.encoder.layer_norm if is_left else nn.Identity()
         self.window = _window_of(model)
         self.train()  # as every module is when it is made; the checkpoint was loaded to evaluate
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """Return the last hidden states `(batch, num_frames, hidden_size)`.
+        """Return the topmost hidden states `(batch, num_frames, hidden_size)`.
 
         Args:
             frames: What the prefix returned, padded `(batch, num_frames, num_bins)`.
@@ -262,7 +272,7 @@ class Suffix(nn.Module):
         return states.flatten(1, 2)[:, :num_frames]
 
     def _of_pieces(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """Return the last hidden states of what is heard at once."""
+        """Return the topmost hidden states of what is heard at once."""
         valid = None
         if bool((lengths < frames.shape[1]).any()):
             valid = valid_frames(lengths, frames.shape[1])

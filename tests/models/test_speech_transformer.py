@@ -109,26 +109,49 @@ def test_a_mixture_of_layers_is_the_mixture_of_their_statistics(checkpoint, pool
             torch.testing.assert_close(found[32:], deviation, atol=NETWORK, rtol=0)
 
 
-def test_layers_weigh_the_same_before_training(checkpoint):
-    model = build(checkpoint, "all")
-    assert model.layer_weights() == pytest.approx([1 / (NUM_LAYERS + 1)] * (NUM_LAYERS + 1))
-    assert model.normalises_inputs
-    assert build(checkpoint, 1).layer_weights() is None
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("freeze", "num_layers"), [(2, 0), (1, 1), ("feature_encoder", 2), (3, 0)])
+def test_a_lower_layer_than_the_last_is_pooled(architecture, freeze, num_layers, tmp_path):
+    """Frozen below the cut, trained above it: together the hidden state of that layer."""
+    write_checkpoint(tmp_path, architecture)
+    module = components.load("ser.models", architecture)
+    samples = waveforms(6000, 3000)
+    whole = whole_model(tmp_path)
+    heard = [normalised(s) if ARCHITECTURES[architecture].is_normalised else s for s in samples]
+    layer = num_layers + (freeze if isinstance(freeze, int) else 0)
+    expected = torch.stack([outputs_of(whole, s).hidden_states[layer][0].mean(0) for s in heard])
+    batch, lengths, feature = extracted(architecture, tmp_path, freeze, samples)
+    params = module.Params(pooling="mean", embedding_dim=None, num_layers=num_layers)
+    model = module.build(params, feature=feature, num_classes=4, head="linear").eval()
+    with torch.inference_mode():
+        found = model(batch, lengths).embedding
+    torch.testing.assert_close(found, expected, atol=NETWORK, rtol=0)
+    # Frames that nothing pretrained reads any more are standardised, as other features are.
+    assert model.normalises_inputs is (num_layers == 0)
 
 
 @pytest.mark.stage
-def test_a_mixture_needs_no_network(checkpoint):
+@pytest.mark.parametrize(("freeze", "num_layers"), [("all", None), (2, 0)])
+def test_what_is_frozen_as_a_whole_needs_no_network(checkpoint, freeze, num_layers):
     """Not even the import of transformers, which takes seconds."""
-    feature = feature_of("hubert", checkpoint, "all", num_bins_of("all"))
+    feature = feature_of("hubert", checkpoint, freeze, num_bins_of(freeze))
     code = f"""
 import sys
 from ser import components
 from ser.batch import FeatureSpec
 hubert = components.load("ser.models", "hubert")
-hubert.build(hubert.Params(), feature={feature!r}, num_classes=4, head="linear")
+params = hubert.Params(num_layers={num_layers!r})
+hubert.build(params, feature={feature!r}, num_classes=4, head="linear")
 assert "transformers" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_layers_weigh_the_same_before_training(checkpoint):
+    model = build(checkpoint, "all")
+    assert model.layer_weights() == pytest.approx([1 / (NUM_LAYERS + 1)] * (NUM_LAYERS + 1))
+    assert model.normalises_inputs
+    assert build(checkpoint, 1).layer_weights() is None
 
 
 def test_attention_over_no_frames_is_refused(checkpoint):
@@ -205,9 +228,22 @@ def test_the_weights_of_layers_learn_at_a_rate_of_their_own(checkpoint):
     ]
 
 
-def test_heads_that_do_not_divide_the_width_are_refused(checkpoint):
+@pytest.mark.parametrize("num_layers", [None, 0])
+def test_heads_that_do_not_divide_the_width_are_refused(checkpoint, num_layers):
     with pytest.raises(ParamsError, match=r"attention_heads is 5, which does not divide .* 32"):
-        build(checkpoint, 1, pooling="attention", attention_heads=5)
+        build(checkpoint, 1, pooling="attention", attention_heads=5, num_layers=num_layers)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "num_layers", "message"),
+    [
+        (1, 3, r"num_layers: 3 layers above freeze: 1, but the checkpoint .* has 2 there"),
+        ("all", 0, r"num_layers is 0, but features\.hubert\.freeze: all weights all layers"),
+    ],
+)
+def test_layers_that_are_not_there_are_refused(checkpoint, freeze, num_layers, message):
+    with pytest.raises(ParamsError, match=message):
+        build(checkpoint, freeze, num_layers=num_layers)
 
 
 def test_pooling_by_attention_is_fresh(checkpoint):
@@ -279,9 +315,10 @@ def test_freezing_layers_gives_what_a_higher_cut_gives(checkpoint):
     ("freeze", "frozen", "message"),
     [
         ("feature_encoder", 40, r"frozen_layers is 40, but only \d+ layers lie above"),
+        (2, 1, r"frozen_layers is 1, but only 0 layers lie above"),
         ("all", 1, r"frozen_layers is 1, but features\.hubert\.freeze: all leaves no layer"),
     ],
 )
 def test_more_frozen_layers_than_there_are_is_refused(checkpoint, freeze, frozen, message):
     with pytest.raises(ParamsError, match=message):
-        build(checkpoint, freeze, frozen_layers=frozen)
+        build(checkpoint, freeze, frozen_layers=frozen, num_layers=0 if freeze == 2 else None)
