@@ -40,6 +40,11 @@ class TrainedFold:
         return self.folder / "predictions.parquet"
 
     @property
+    def copies(self) -> Path:
+        """Predictions of test under every copy but clean, Parquet; only of a feature with some."""
+        return self.folder / "copies.parquet"
+
+    @property
     def embeddings(self) -> Path:
         """Embeddings of the test part, safetensors."""
         return self.folder / "embeddings.safetensors"
@@ -69,6 +74,11 @@ class CellFolder:
     def predictions(self) -> Path:
         """Predictions of all folds and seeds, Parquet."""
         return self.folder / "predictions.parquet"
+
+    @property
+    def copies(self) -> Path:
+        """The copies' predictions of all folds and seeds, Parquet, see `TrainedFold.copies`."""
+        return self.folder / "copies.parquet"
 
     @property
     def history(self) -> Path:
@@ -217,6 +227,11 @@ class Project:
         return self.data / "untuned"
 
     @property
+    def without_copies(self) -> Path:
+        """Folder of cells trained once more without the copies that their recipe draws from."""
+        return self.data / "without_copies"
+
+    @property
     def all_trained(self) -> Path:
         """Folder of the trained cells."""
         return self.data / "trained"
@@ -278,6 +293,16 @@ class Project:
     def slices(self) -> Path:
         """Scores of every cell by speaker, gender and the like, CSV."""
         return self.reports / "slices.csv"
+
+    @property
+    def robustness(self) -> Path:
+        """Scores of every cell under every copy of its feature, CSV."""
+        return self.reports / "robustness.csv"
+
+    @property
+    def copies_gain(self) -> Path:
+        """Cells trained with and without copies, compared under every copy, CSV."""
+        return self.reports / "without_copies.csv"
 
     @property
     def published(self) -> Path:

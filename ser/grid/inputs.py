@@ -32,6 +32,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/grid/procedure.py": "what is said of a cell; the params it is made of are in the key",
     "ser/grid/specs.py": "names, keys and tags of runs",
     "ser/grid/tuned.py": "the values it reads are in the key",
+    "ser/grid/variants.py": "which params a variant has; they are in the key",
     "ser/tables.py": "how tables are written, not what is in them",
     "ser/tracking/*.py": "where runs are recorded",
     "ser/utterance.py": "the manifest is pinned by digest",
