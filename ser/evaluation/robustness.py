@@ -22,10 +22,16 @@ from ser.project import CellFolder
 CLEAN = "clean"
 
 #: Kind of change -> how it is called, where its name alone would not say it.
-_NAMES = {"noise": "white noise", "pink": "pink noise", "mp3": "MP3"}
+_NAMES = {
+    "noise": "white noise",
+    "pink": "pink noise",
+    "clip": "clipping",
+    "mp3": "MP3",
+    "opus": "Opus",
+}
 
 #: Unit as in the name of a copy -> as it is written.
-_UNITS = {"": "", "db": " dB", "s": " s", "k": " kbit/s"}
+_UNITS = {"": "", "db": " dB", "s": " s", "k": " kbit/s", "st": " semitones"}
 
 #: Kinds of change whose level is a signal-to-noise ratio in dB.
 SNR_KINDS = ("noise", "pink", "babble")
@@ -66,7 +72,7 @@ PAIR_COLUMNS = (
 UnderCopies = Mapping[str, pd.DataFrame]
 
 
-class Change(NamedTuple):
+class CopyName(NamedTuple):
     """What the name of a copy says.
 
     Args:
@@ -97,24 +103,24 @@ class Change(NamedTuple):
         return f"{self.level:g}{_UNITS.get(self.unit, f' {self.unit}')}"
 
 
-def change_of(copy: str) -> Change:
+def parse_copy(copy: str) -> CopyName:
     """Return what the name of a copy says, `<kind>_<level><unit>` or `<kind>` alone.
 
     Example:
-        >>> change_of("noise_20db")
-        Change(kind='noise', level=20.0, unit='db')
+        >>> parse_copy("noise_20db")
+        CopyName(kind='noise', level=20.0, unit='db')
     """
     found = re.fullmatch(r"(?P<kind>.+)_(?P<level>-?\d+(\.\d+)?)(?P<unit>[a-z]*)", copy)
     if found is None:
-        return Change(copy, float("nan"), "")
-    return Change(found["kind"], float(found["level"]), found["unit"])
+        return CopyName(copy, float("nan"), "")
+    return CopyName(found["kind"], float(found["level"]), found["unit"])
 
 
 def in_order(copies: Iterable[str]) -> list[str]:
     """Return copies in the order of tables: `clean`, then kind by kind, levels falling."""
 
     def place(copy: str) -> tuple[bool, str, float]:
-        change = change_of(copy)
+        change = parse_copy(copy)
         return copy != CLEAN, change.kind, 0.0 if np.isnan(change.level) else -change.level
 
     return sorted(set(copies), key=place)
@@ -122,7 +128,7 @@ def in_order(copies: Iterable[str]) -> list[str]:
 
 def snr_kinds(copies: Iterable[str]) -> list[str]:
     """Return the kinds of noise that copies have at several levels, in the order of SNR_KINDS."""
-    levels = [change_of(copy) for copy in set(copies)]
+    levels = [parse_copy(copy) for copy in set(copies)]
     counts = Counter(change.kind for change in levels if change.is_snr)
     return [kind for kind in SNR_KINDS if counts[kind] > 1]
 

@@ -35,7 +35,7 @@ def snr_curves(scores: pd.DataFrame, *, chance: float, title: str, footer: str) 
                 _panel(grid[row, column], scores[scores["model"] == model], kind, losses, chance)
             grid[row, 0].set_ylabel(f"{model}\nUAR")
         for column, kind in enumerate(kinds):
-            grid[0, column].set_title(robustness.change_of(kind).name)
+            grid[0, column].set_title(robustness.parse_copy(kind).name)
             grid[-1, column].set_xlabel("signal-to-noise ratio, dB")
         colours = [_colour(loss, losses) for loss in losses]
         lines = [mpl.lines.Line2D([], [], color=colour, marker="o", ms=4) for colour in colours]
@@ -49,7 +49,7 @@ def _panel(
     axes: Any, scores: pd.DataFrame, kind: str, losses: Sequence[str], chance: float
 ) -> None:
     """Draw the lines of one model under one kind of noise."""
-    levels = {copy: robustness.change_of(copy) for copy in dict.fromkeys(scores["copy"])}
+    levels = {copy: robustness.parse_copy(copy) for copy in dict.fromkeys(scores["copy"])}
     points = {copy: found.level for copy, found in levels.items() if found.kind == kind}
     axes.axhline(chance, color="grey", lw=1, ls=":")
     if not points:

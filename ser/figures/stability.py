@@ -51,5 +51,5 @@ def stability_map(scores: pd.DataFrame, *, title: str, footer: str) -> Figure:
 
 def _label(copy: str) -> str:
     """Return a copy's name in lines of a word or two."""
-    change = robustness.change_of(copy)
+    change = robustness.parse_copy(copy)
     return "\n".join([*change.name.split(), *([change.level_text] if change.level_text else [])])

@@ -146,7 +146,7 @@ def _by_cell(table: pd.DataFrame) -> dict[str, list[dict[Any, Any]]]:
     """Return cell -> its rows, each with the change and its level in words."""
     found: dict[str, list[dict[Any, Any]]] = {}
     for row in table.to_dict("records"):
-        change = robustness.change_of(str(row["copy"]))
+        change = robustness.parse_copy(str(row["copy"]))
         words = {"change": change.name, "level": change.level_text}
         found.setdefault(f"{row['model']}-{row['loss']}", []).append(row | words)
     return found

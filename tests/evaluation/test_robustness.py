@@ -7,7 +7,7 @@ import pytest
 from ser import predictions
 from ser.emotion import EMOTIONS
 from ser.evaluation import comparison, robustness, summary
-from ser.features import store
+from ser.features import copies, store
 from ser.project import CellFolder
 from tests.evaluation.support import cell
 
@@ -186,12 +186,13 @@ def test_only_what_the_test_shows_is_said(difference, significant, said):
         ("speed_0.9", "speed", "0.9", False),
         ("reverb_0.5s", "reverb", "0.5 s", False),
         ("mp3_32k", "MP3", "32 kbit/s", False),
+        ("pitch_-2st", "pitch", "-2 semitones", False),
         ("telephone", "telephone", "", False),
         ("clean", "clean", "", False),
     ],
 )
 def test_the_name_of_a_copy_is_told_in_words(copy, name, level, is_snr):
-    change = robustness.change_of(copy)
+    change = robustness.parse_copy(copy)
     assert (change.name, change.level_text, change.is_snr) == (name, level, is_snr)
 
 
@@ -206,6 +207,12 @@ def test_only_noise_at_several_levels_makes_a_curve():
     copies = ["noise_20db", "noise_0db", "pink_10db", "gain_-6db", "gain_6db", "noise_0db"]
     assert robustness.snr_kinds(copies) == ["noise"]
     assert robustness.snr_kinds(["pink_10db", "pink_10db"]) == []
+
+
+def test_the_kinds_whose_level_is_a_ratio_to_noise_are_those_that_say_so():
+    said = {kind for kind, found in copies.KINDS.items() if "<SNR>" in found.form}
+    assert said
+    assert said <= set(robustness.SNR_KINDS)
 
 
 def test_the_recordings_as_they_are_have_one_name_in_the_store_and_here():
