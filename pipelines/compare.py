@@ -38,7 +38,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.tuned,
         project.all_trained,
         project.untuned,
-        project.without_copies,
+        project.trained("", variants.WITHOUT_COPIES).folder,
         project.runs,
         project.baselines,
         project.functional_rows,

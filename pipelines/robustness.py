@@ -23,7 +23,11 @@ class Params(StageParams):
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, with and without copies, and who spoke."""
-    return [project.manifest, project.all_trained, project.without_copies]
+    return [
+        project.manifest,
+        project.all_trained,
+        project.trained("", variants.WITHOUT_COPIES).folder,
+    ]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001

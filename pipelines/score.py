@@ -27,7 +27,12 @@ class Params(StageParams):
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return what training left, and who spoke."""
-    return [project.manifest, project.all_trained, project.untuned, project.without_copies]
+    return [
+        project.manifest,
+        project.all_trained,
+        project.untuned,
+        project.trained("", variants.WITHOUT_COPIES).folder,
+    ]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001

@@ -227,11 +227,6 @@ class Project:
         return self.data / "untuned"
 
     @property
-    def without_copies(self) -> Path:
-        """Folder of cells trained once more without the copies that their recipe draws from."""
-        return self.data / "without_copies"
-
-    @property
     def all_trained(self) -> Path:
         """Folder of the trained cells."""
         return self.data / "trained"
@@ -239,7 +234,7 @@ class Project:
     def trained(self, cell: str, variant: str = "") -> CellFolder:
         """Return where training leaves a cell: `data/trained`, or `data/<variant>`.
 
-        Under other folds it lies beside them.
+        Without a name it is the folder of all. Under other folds it lies beside them.
         """
         return CellFolder((self.folds or self.data) / (variant or "trained") / cell)
 

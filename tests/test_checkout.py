@@ -18,6 +18,7 @@ COMMITTED = {
     "data/shipped/emodb/flac/03a01Fa.flac",
     "data/shipped/emodb/samples.sha256",
     "data/untuned/none/README.md",
+    "data/without_copies/none/README.md",
     "data/weights/none/README.md",
 }
 MADE = {
@@ -29,6 +30,7 @@ MADE = {
     "data/shipped/mine/a.flac",
     "data/trained/lstm-focal/run.json",
     "data/weights/tiny/config.json",
+    "data/without_copies/lstm-focal/run.json",
 }
 
 

@@ -27,8 +27,8 @@ def snr_curves(scores: pd.DataFrame, *, chance: float, title: str, footer: str) 
     kinds = robustness.snr_kinds(scores["copy"])
     models, losses = (list(dict.fromkeys(scores[key])) for key in ("model", "loss"))
     with mpl.rc_context(style.STYLE):
-        size = 1.6 + 3.2 * len(kinds), 1.6 + 1.9 * len(models)
-        figure = Figure(figsize=(max(size[0], 6.4), size[1]), layout="constrained")
+        size = 2.6 + 2.9 * len(kinds), 1.6 + 1.8 * len(models)
+        figure = Figure(figsize=(max(size[0], 7.2), size[1]), layout="constrained")
         grid = figure.subplots(len(models), len(kinds), sharey=True, squeeze=False)
         for row, model in enumerate(models):
             for column, kind in enumerate(kinds):
@@ -40,7 +40,7 @@ def snr_curves(scores: pd.DataFrame, *, chance: float, title: str, footer: str) 
         colours = [_colour(loss, losses) for loss in losses]
         lines = [mpl.lines.Line2D([], [], color=colour, marker="o", ms=4) for colour in colours]
         labels = [loss.replace("_", " ") for loss in losses]
-        figure.legend(lines, labels, loc="outside upper center", ncols=5, frameon=False)
+        figure.legend(lines, labels, loc="outside right upper", frameon=False)
         style.label(figure, title, footer)
     return figure
 

@@ -31,8 +31,8 @@ def stability_map(scores: pd.DataFrame, *, title: str, footer: str) -> Figure:
     shares = changed.pivot_table(index="cell", columns="copy", values="stability")
     values = 100 * shares.reindex(index=cells, columns=copies).to_numpy(dtype=np.float64)
     with mpl.rc_context(style.STYLE):
-        size = 3.4 + 0.95 * len(copies), 1.7 + 0.36 * len(cells)
-        figure = Figure(figsize=(max(size[0], 6.4), size[1]), layout="constrained")
+        size = 3.2 + 0.85 * len(copies), 2.0 + 0.34 * len(cells)
+        figure = Figure(figsize=(max(size[0], 7.2), size[1]), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(values, cmap="YlGnBu", vmin=_LOWEST, vmax=100, aspect="auto")
         for (row, column), value in np.ndenumerate(values):
@@ -44,7 +44,7 @@ def stability_map(scores: pd.DataFrame, *, title: str, footer: str) -> Figure:
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False)
-        figure.colorbar(image, ax=axes, shrink=0.8, extend="min", label="decisions that stay, %")
+        figure.colorbar(image, ax=axes, shrink=0.9, extend="min", label="%")
         style.label(figure, title, footer)
     return figure
 

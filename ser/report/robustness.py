@@ -26,7 +26,7 @@ class Robustness:
     Args:
         rows: Name of a cell -> one row per copy, see `ser.evaluation.robustness.table`, with
             `change` and `level` in words; the cells in the order of the grid.
-        without: Feature without copies -> names of the cells that read it.
+        without: Feature without copies -> the models that read it.
         pairs: Name of a cell that was trained without copies as well -> one row per copy, see
             `ser.evaluation.robustness.pairs_table`, with `change`, `level` and `verdict`.
         figures: `snr` and `stability` -> PNG, those that there is something to draw for.
@@ -104,8 +104,9 @@ def read(
     rows = _by_cell(ordered)
     without: dict[str, list[str]] = {}
     for name, cell in cells.items():
-        if name not in rows:
-            without.setdefault(cell.feature, []).append(name)
+        models = without.setdefault(cell.feature, []) if name not in rows else [cell.model]
+        if cell.model not in models:
+            models.append(cell.model)
     return Robustness(rows, without, _by_cell(judged), {}), ordered
 
 
@@ -127,7 +128,7 @@ def draw(folder: Path, scores: pd.DataFrame, *, chance: float, footer: str) -> d
         curves = snr_curves.snr_curves(scores, chance=chance, title=title, footer=footer)
         drawn["snr"] = style.save(curves, folder / "snr")
     if not scores.empty:
-        title = "Decisions that stay when the recording is changed"
+        title = "Decisions that stay when the recording is changed, %"
         squares = stability.stability_map(scores, title=title, footer=footer)
         drawn["stability"] = style.save(squares, folder / "stability")
     return drawn

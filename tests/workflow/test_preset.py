@@ -68,6 +68,28 @@ def test_a_tuned_cell_must_be_one_of_the_cells(cells, message):
         check(tuning={"cells": cells})
 
 
+COPIED = {
+    "recipes": {"lstm": {"copies": {"clean": 0.5, "speed_0.9": 0.5}}},
+    "features": {"mfcc": {"copies": ["clean", "speed_0.9"]}},
+}
+
+
+def test_a_cell_without_copies_must_be_one_of_the_cells_and_have_some_to_leave_out():
+    def twin(name="lstm-cross_entropy", **changes):
+        return {"without_copies": {name: {**TUNED, **changes}}}
+
+    assert list(check(**COPIED, robustness=twin()).robustness.without_copies) == [
+        "lstm-cross_entropy"
+    ]
+    where = r"robustness\.without_copies\."
+    with pytest.raises(ParamsError, match=where + r"lstm-aam: there is no cells\.lstm-aam"):
+        check(**COPIED, robustness=twin("lstm-aam"))
+    with pytest.raises(ParamsError, match=where + "lstm-cross_entropy: model, loss and feature"):
+        check(**COPIED, robustness=twin(feature="logmel"))
+    with pytest.raises(ParamsError, match=where + r"lstm-cross_entropy: recipes\.lstm\.copies is"):
+        check(robustness=twin())
+
+
 def test_shares_of_copies_that_are_not_extracted_are_refused_once_with_the_cure():
     shares = {"clean": 0.5, "speed_0.9": 0.5}
     cells = {
