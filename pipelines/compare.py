@@ -37,7 +37,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.split_report,
         project.tuned,
         project.all_trained,
-        project.untuned,
+        project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
         project.runs,
         project.baselines,

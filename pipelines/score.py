@@ -30,7 +30,7 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     return [
         project.manifest,
         project.all_trained,
-        project.untuned,
+        project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
     ]
 

@@ -222,11 +222,6 @@ class Project:
         return self.data / "code"
 
     @property
-    def untuned(self) -> Path:
-        """Folder of the tuned cells, trained with the values of params.yaml."""
-        return self.data / "untuned"
-
-    @property
     def all_trained(self) -> Path:
         """Folder of the trained cells."""
         return self.data / "trained"
