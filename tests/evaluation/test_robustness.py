@@ -50,10 +50,10 @@ def test_a_copy_equal_to_clean_keeps_every_decision_and_the_uar():
     assert (clean["uar_low"], clean["uar_high"], clean["num_seeds"]) == (ends.low, ends.high, 2)
 
 
-def by_hand():
-    """Two speakers, two seeds, eight utterances, two an emotion; all right as clean."""
-    ids = [f"s{number % 2}u{number}" for number in range(8)]
-    truth = np.arange(8) // 2
+def by_hand(num_speakers=2):
+    """Two seeds, each emotion once by every speaker, all right as clean."""
+    ids = [f"s{number % num_speakers}u{number}" for number in range(4 * num_speakers)]
+    truth = np.arange(len(ids)) // num_speakers
     frames = [
         predictions.table(
             ids=ids,
@@ -153,6 +153,23 @@ def test_a_cell_with_copies_is_compared_with_its_twin_as_pairs_are():
     assert table["p_holm"].tolist() == comparison.holm(table["p"].to_numpy()).tolist()
     assert table["significant"].tolist() == (table["p_holm"] < 0.05).tolist()
     assert set(table["num_speakers"]) == {3}
+
+
+def test_p_is_corrected_over_the_copies_of_the_cell():
+    frame, speaker_of = by_hand(num_speakers=8)
+    angry = [id_ for id_ in speaker_of if id_ in {f"s{n}u{n}" for n in range(8)}]
+
+    def lost(test):
+        return shifted(test, angry)
+
+    with_ = robustness.under_copies(frame, copies_of(frame, noise_20db=as_it_is, trimmed=as_it_is))
+    without = robustness.under_copies(frame, copies_of(frame, noise_20db=lost, trimmed=as_it_is))
+    row = row_of(robustness.pairs_table({CELL: (with_, without)}, speaker_of), "noise_20db")
+    # Every speaker loses one of four recalls: only two of all 2^8 signs are as extreme.
+    assert row["difference"] == pytest.approx(1 / 4)
+    assert (row["p"], row["p_holm"]) == pytest.approx((2 / 2**8, 3 * 2 / 2**8))
+    assert row["significant"]
+    assert row["num_speakers"] == 8
 
 
 def test_a_twin_that_was_tested_under_other_copies_makes_no_pair():
