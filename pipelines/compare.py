@@ -36,7 +36,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.corpus_card,
         project.split_report,
         project.tuned,
-        project.all_trained,
+        project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
         project.runs,

@@ -25,7 +25,7 @@ class Params(StageParams):
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, tuned and untuned, what was chosen, and who spoke."""
     untuned = project.trained("", variants.UNTUNED).folder
-    return [project.manifest, project.tuned, project.all_trained, untuned]
+    return [project.manifest, project.tuned, project.trained("").folder, untuned]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001

@@ -25,7 +25,7 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, with and without copies, and who spoke."""
     return [
         project.manifest,
-        project.all_trained,
+        project.trained("").folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
     ]
 

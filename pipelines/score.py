@@ -29,7 +29,7 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return what training left, and who spoke."""
     return [
         project.manifest,
-        project.all_trained,
+        project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
     ]

@@ -193,6 +193,11 @@ class Project:
         return self.all_features / name
 
     @property
+    def sounds(self) -> Path:
+        """Folder of folders of the user's noises and impulse responses."""
+        return self.data / "sounds"
+
+    @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
@@ -221,16 +226,8 @@ class Project:
         """Folder of the digests of source files."""
         return self.data / "code"
 
-    @property
-    def all_trained(self) -> Path:
-        """Folder of the trained cells."""
-        return self.data / "trained"
-
     def trained(self, cell: str, variant: str = "") -> CellFolder:
-        """Return where training leaves a cell: `data/trained`, or `data/<variant>`.
-
-        Without a name it is the folder of all. Under other folds it lies beside them.
-        """
+        """Return where training leaves a cell, or all of them; beside other folds, where given."""
         return CellFolder((self.folds or self.data) / (variant or "trained") / cell)
 
     def trained_cells(self, variant: str = "") -> list[CellFolder]:
@@ -367,6 +364,10 @@ class Project:
     def kept_folds(self) -> Path:
         """Folder of finished folds, each named by its run key."""
         return self.work / "folds"
+
+    def kept_copies(self, feature: str) -> Path:
+        """Return the folder of a feature's copies, as far as they are extracted."""
+        return self.work / "features" / feature
 
     def kept_functionals(self, name: str) -> Path:
         """Return where openSMILE's functionals of a set are kept."""

@@ -25,6 +25,7 @@ CLEAN = "clean"
 _NAMES = {
     "noise": "white noise",
     "pink": "pink noise",
+    "noisefile": "noise files",
     "clip": "clipping",
     "mp3": "MP3",
     "opus": "Opus",
@@ -34,7 +35,7 @@ _NAMES = {
 _UNITS = {"": "", "db": " dB", "s": " s", "k": " kbit/s", "st": " semitones"}
 
 #: Kinds of change whose level is a signal-to-noise ratio in dB.
-SNR_KINDS = ("noise", "pink", "babble")
+SNR_KINDS = ("noise", "pink", "babble", "noisefile")
 
 COLUMNS = (
     "model",

@@ -102,7 +102,11 @@ def _as_mp3(sampling_rate: int, kbps: int, waveform: Samples) -> Samples:
     # libsndfile makes the bit rate of a number in [0, 1] and rounds down, hence the half.
     highest, lowest = (320, 32) if sampling_rate >= 32000 else (160, 8)
     level = max(0.0, (highest - kbps - 0.5) / (highest - lowest))
-    coding = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT"}
+    coding: dict[str, Any] = {
+        "format": "MP3",
+        "subtype": "MPEG_LAYER_III",
+        "bitrate_mode": "CONSTANT",
+    }
     decoded = _decoded(waveform, sampling_rate, compression_level=level, **coding)
     # The frames of a low bit rate are too short for the note of LAME that says where the
     # recording begins and ends; then nothing is cut off when it is read.
@@ -117,7 +121,11 @@ def _opus(value: str) -> Change:
     if not kbps.is_integer():
         raise ValueError(f"the bit rate must be a whole number of kbit/s, got {value}")
     # libsndfile makes the bit rate of a number in [0, 1].
-    coding = {"format": "OGG", "subtype": "OPUS", "compression_level": (256 - kbps) / 250}
+    coding: dict[str, Any] = {
+        "format": "OGG",
+        "subtype": "OPUS",
+        "compression_level": (256 - kbps) / 250,
+    }
 
     def change(waveform: Samples, sampling_rate: int, rng: np.random.Generator) -> Samples:  # noqa: ARG001
         rate = _next_rate(sampling_rate, _OPUS_HZ)
