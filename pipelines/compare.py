@@ -6,7 +6,8 @@ from pathlib import Path
 from ser import components, stage_program
 from ser.contracts import Corpus
 from ser.engine import local
-from ser.grid.params import CellParams
+from ser.grid import variants
+from ser.grid.params import CellParams, RobustnessParams
 from ser.params import StageParams, component
 from ser.project import Project, Words
 from ser.report import comparison
@@ -15,10 +16,11 @@ from ser.tuning.params import TuningParams
 
 
 class Params(StageParams):
-    """Sections read: corpus, cells, tuning."""
+    """Sections read: corpus, cells, robustness, tuning."""
 
     corpus: component(components.CORPORA)  # type: ignore[valid-type]
     cells: Mapping[str, CellParams]
+    robustness: RobustnessParams = RobustnessParams()
     tuning: TuningParams = TuningParams()
 
 
@@ -27,20 +29,23 @@ COMPONENTS = {components.CORPORA: "corpus.name"}
 
 
 def reads(project: Project, words: Words) -> list[Path]:
-    """Return the cells, the reference rows, what tuning brought, who spoke, and how it sounds."""
+    """Return the cells, the reference rows, what was found out, who spoke, and how it sounds."""
     return [
         project.raw(words["corpus.name"]),
         project.manifest,
         project.corpus_card,
         project.split_report,
         project.tuned,
-        project.all_trained,
-        project.untuned,
+        project.trained("").folder,
+        project.trained("", variants.UNTUNED).folder,
+        project.trained("", variants.WITHOUT_COPIES).folder,
         project.runs,
         project.baselines,
         project.functional_rows,
         project.shortcut,
         project.tuning_gain,
+        project.robustness,
+        project.copies_gain,
         project.tuning_figures,
     ]
 
@@ -65,14 +70,18 @@ def run(params: Params, project: Project) -> None:
     """Set the cells of the grid side by side."""
     name = params.corpus.name
     corpus: Corpus = components.load(components.CORPORA, name).build(params.corpus)
+    beside = {
+        variants.UNTUNED: params.tuning.cells,
+        variants.WITHOUT_COPIES: params.robustness.without_copies,
+    }
     comparison.write(
         project,
         params.cells,
-        params.tuning.cells,
+        beside,
         mlflow_tracker.open_experiment,
         # The one place where recordings may enter the page, and with it MLflow and DVC's cache.
         recordings=project.raw(name) if corpus.redistributable else None,
-        engine=local.sized(len(params.cells) + len(params.tuning.cells), at_least=8),
+        engine=local.sized(len(params.cells) + sum(map(len, beside.values())), at_least=8),
     )
 
 

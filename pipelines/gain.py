@@ -8,7 +8,7 @@ from ser import predictions, stage_program, tables
 from ser.data import manifest
 from ser.evaluation import tuning_gain
 from ser.evaluation.tuning_gain import TunedAndUntuned
-from ser.grid import tuned
+from ser.grid import tuned, variants
 from ser.params import StageParams
 from ser.project import Project, Words
 from ser.tuning.params import TuningParams
@@ -24,7 +24,8 @@ class Params(StageParams):
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, tuned and untuned, what was chosen, and who spoke."""
-    return [project.manifest, project.tuned, project.all_trained, project.untuned]
+    untuned = project.trained("", variants.UNTUNED).folder
+    return [project.manifest, project.tuned, project.trained("").folder, untuned]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
@@ -37,7 +38,7 @@ def run(params: Params, project: Project) -> None:
     cells = []
     for name, cell in params.tuning.cells.items():
         folds = tuned.read(project.tuned, cell.model, cell.loss)
-        folders = (project.trained(name), project.trained(name, "untuned"))
+        folders = (project.trained(name), project.trained(name, variants.UNTUNED))
         frames = [predictions.read(folder.predictions) for folder in folders]
         num_trials = max(fold.num_trials for fold in folds.values())
         cells.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))

@@ -7,7 +7,8 @@ from pathlib import Path
 from ser import stage_program
 from ser.data import manifest
 from ser.evaluation import scored_cell
-from ser.grid.params import CellParams
+from ser.grid import variants
+from ser.grid.params import CellParams, RobustnessParams
 from ser.params import StageParams
 from ser.project import Project, Words
 from ser.tracking import mlflow_tracker
@@ -17,15 +18,21 @@ logger = logging.getLogger("score")
 
 
 class Params(StageParams):
-    """Sections read: cells, tuning."""
+    """Sections read: cells, robustness, tuning."""
 
     cells: Mapping[str, CellParams]
+    robustness: RobustnessParams = RobustnessParams()
     tuning: TuningParams = TuningParams()
 
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return what training left, and who spoke."""
-    return [project.manifest, project.all_trained, project.untuned]
+    return [
+        project.manifest,
+        project.trained("").folder,
+        project.trained("", variants.UNTUNED).folder,
+        project.trained("", variants.WITHOUT_COPIES).folder,
+    ]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
@@ -34,10 +41,14 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 
 def run(params: Params, project: Project) -> None:
-    """Score every cell, and every tuned cell's untuned twin; tell the tracker."""
+    """Score every cell and those that were trained in another way as well; tell the tracker."""
     speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
-    variants = [("", params.cells), ("untuned", params.tuning.cells)]
-    for name, variant in [(name, variant) for variant, names in variants for name in names]:
+    names_of = {
+        "": params.cells,
+        variants.UNTUNED: params.tuning.cells,
+        variants.WITHOUT_COPIES: params.robustness.without_copies,
+    }
+    for name, variant in [(name, variant) for variant, names in names_of.items() for name in names]:
         trained, scored = project.trained(name, variant), project.scored(name, variant)
         open_ = mlflow_tracker.open_experiment
         scores = scored_cell.publish(trained, scored, speaker_of, open_).scores

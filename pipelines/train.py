@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import components, runtime
-from ser.grid import runners
+from ser.grid import runners, variants
 from ser.project import Project, Words
 
 #: What is found by name: the family -> the word of dvc.yaml that names the component.
@@ -22,7 +22,7 @@ def reads(project: Project, words: Words) -> list[Path]:
 
     A checkpoint that the model goes on with is pinned by the feature's folder, by its digest.
     """
-    tuned_values = [] if words["stage"] == "untuned" else [project.tuned]
+    tuned_values = [project.tuned] if variants.is_tuned(words["stage"]) else []
     return [
         project.manifest,
         project.corpus_card,
@@ -35,7 +35,7 @@ def reads(project: Project, words: Words) -> list[Path]:
 
 def writes(project: Project, words: Words) -> list[Path]:
     """Return the cell's folder."""
-    variant = "untuned" if words["stage"] == "untuned" else ""
+    variant = "" if words["stage"] == "train" else words["stage"]
     return [project.trained(words["key"], variant).folder]
 
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--folds", type=Path, help="folder of splits.csv, instead of data")
     parser.add_argument("--untuned", action="store_true", help="keep the values of params.yaml")
-    parser.add_argument("--variant", default="", help="of the experiment, e.g. untuned")
+    parser.add_argument("--variant", default="", help="see ser/grid/variants.py")
     options = parser.parse_args(argv)
 
     def stage() -> None:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.params,
             options.cell,
             Project(folds=options.folds),
-            is_tuned=not (options.untuned or options.variant),
+            is_tuned=variants.is_tuned(options.variant) and not options.untuned,
             variant=options.variant,
         )
         runner.run(lambda jobs: tqdm(jobs, desc=options.cell, unit="fold", disable=None))

@@ -1,6 +1,6 @@
 """Predictions on disk: one row per utterance, fold, seed and part; any score follows from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,9 @@ RATINGS = DIMENSIONS
 PREDICTED_RATINGS = tuple(f"predicted_{dimension}" for dimension in DIMENSIONS)
 
 KEYS = ("utterance_id", "fold", "seed", "part", "truth", "prediction")
+
+#: The same of predictions under the copies of a feature, all of them of the test part.
+COPY_KEYS = ("utterance_id", "fold", "seed", "copy", "truth", "prediction")
 
 
 def columns(emotions: Sequence[str], *, rated: bool = False) -> list[str]:
@@ -79,9 +82,25 @@ def table(
     return frame[columns(emotions, rated=predicted_ratings is not None)]
 
 
+def of_copies(tables_of: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the predictions of the test part under several copies as one table.
+
+    Args:
+        tables_of: Name of a copy -> its table, see `table`; at least one.
+
+    Returns:
+        Columns `COPY_KEYS`, and the probability of each emotion.
+    """
+    joined = pd.concat(
+        [frame.assign(copy=copy) for copy, frame in tables_of.items()], ignore_index=True
+    )
+    return joined[[*COPY_KEYS, *(f"probability_{emotion}" for emotion in emotions_of(joined))]]
+
+
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write a predictions table as Parquet, sorted, deterministic in its bytes."""
-    ordered = frame.sort_values(["fold", "seed", "part", "utterance_id"], ignore_index=True)
+    third = "part" if "part" in frame else "copy"
+    ordered = frame.sort_values(["fold", "seed", third, "utterance_id"], ignore_index=True)
     tables.write_parquet(path, ordered)
 
 

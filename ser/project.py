@@ -40,6 +40,11 @@ class TrainedFold:
         return self.folder / "predictions.parquet"
 
     @property
+    def copies(self) -> Path:
+        """Predictions of test under every copy but clean, Parquet; only of a feature with some."""
+        return self.folder / "copies.parquet"
+
+    @property
     def embeddings(self) -> Path:
         """Embeddings of the test part, safetensors."""
         return self.folder / "embeddings.safetensors"
@@ -69,6 +74,11 @@ class CellFolder:
     def predictions(self) -> Path:
         """Predictions of all folds and seeds, Parquet."""
         return self.folder / "predictions.parquet"
+
+    @property
+    def copies(self) -> Path:
+        """The copies' predictions of all folds and seeds, Parquet, see `TrainedFold.copies`."""
+        return self.folder / "copies.parquet"
 
     @property
     def history(self) -> Path:
@@ -183,6 +193,11 @@ class Project:
         return self.all_features / name
 
     @property
+    def sounds(self) -> Path:
+        """Folder of folders of the user's noises and impulse responses."""
+        return self.data / "sounds"
+
+    @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
@@ -211,21 +226,8 @@ class Project:
         """Folder of the digests of source files."""
         return self.data / "code"
 
-    @property
-    def untuned(self) -> Path:
-        """Folder of the tuned cells, trained with the values of params.yaml."""
-        return self.data / "untuned"
-
-    @property
-    def all_trained(self) -> Path:
-        """Folder of the trained cells."""
-        return self.data / "trained"
-
     def trained(self, cell: str, variant: str = "") -> CellFolder:
-        """Return where training leaves a cell: `data/trained`, or `data/<variant>`.
-
-        Under other folds it lies beside them.
-        """
+        """Return where training leaves a cell, or all of them; beside other folds, where given."""
         return CellFolder((self.folds or self.data) / (variant or "trained") / cell)
 
     def trained_cells(self, variant: str = "") -> list[CellFolder]:
@@ -278,6 +280,16 @@ class Project:
     def slices(self) -> Path:
         """Scores of every cell by speaker, gender and the like, CSV."""
         return self.reports / "slices.csv"
+
+    @property
+    def robustness(self) -> Path:
+        """Scores of every cell under every copy of its feature, CSV."""
+        return self.reports / "robustness.csv"
+
+    @property
+    def copies_gain(self) -> Path:
+        """Cells trained with and without copies, compared under every copy, CSV."""
+        return self.reports / "without_copies.csv"
 
     @property
     def published(self) -> Path:
@@ -352,6 +364,10 @@ class Project:
     def kept_folds(self) -> Path:
         """Folder of finished folds, each named by its run key."""
         return self.work / "folds"
+
+    def kept_copies(self, feature: str) -> Path:
+        """Return the folder of a feature's copies, as far as they are extracted."""
+        return self.work / "features" / feature
 
     def kept_functionals(self, name: str) -> Path:
         """Return where openSMILE's functionals of a set are kept."""

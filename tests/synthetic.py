@@ -1,6 +1,7 @@
 """Tiny manifests, features and folds made in memory, so that no test needs a corpus."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from ser.data.protocols import PARTS
 from ser.data.split_report import FoldReport, SplitReport
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS, EMOTIONS
-from ser.features import store
+from ser.features import collection, store
 from ser.features.store import FeatureStore
 from ser.utterance import Utterance
 
@@ -109,14 +110,17 @@ def feature_store(
         "dimension": num_bins,
         "dtype": "float32",
     }
-    scratch = folder.with_name("scratch")
+    scratch = folder.with_name(f"{folder.name}.collections")
     for number, copy in enumerate((store.CLEAN, *copies)):
         frames_of = {
             id_: np.pad(own, ((0, 2 * number), (0, 0)), mode="edge") + np.float32(0.1 * number)
             for id_, own in content.items()
         }
-        store.collect(scratch, list(content), frames_of.__getitem__, meta=meta, copy=copy)
-    return store.publish(scratch, folder, (store.CLEAN, *copies))
+        made = store.collected(scratch, list(content), meta=meta, copy=copy)
+        collection.fill([(made, frames_of.__getitem__)])
+    built = store.publish(scratch, folder, (store.CLEAN, *copies))
+    shutil.rmtree(scratch)
+    return built
 
 
 def fold_of(utterances: Sequence[Utterance]) -> Fold:

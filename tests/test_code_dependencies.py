@@ -39,7 +39,7 @@ TRAINING = {*cells(), "tune"}
 #: Changed file -> the stages that must run, each because of its own dependencies.
 EXPECTED = {
     # What computes or chooses.
-    "ser/metrics.py": {*TRAINING, "score", "gain", "baselines", "compare"},
+    "ser/metrics.py": {*TRAINING, "score", "gain", "robustness", "baselines", "compare"},
     "ser/batch.py": {*TRAINING, "code", "baselines", *extracts("mfcc", "logmel", *SSL)},
     "ser/seeding.py": {*TRAINING, "code", "baselines", *extracts("mfcc", "logmel", *SSL)},
     "ser/training/fit.py": TRAINING,
@@ -73,8 +73,8 @@ EXPECTED = {
     "ser/grid/kept_folds.py": cells(),
     # What scores, compares, draws and tells.
     "ser/evaluation/scored_cell.py": {"score"},
-    "ser/evaluation/summary.py": {"score", "gain", "compare"},
-    "ser/evaluation/comparison.py": {"gain", "compare"},
+    "ser/evaluation/summary.py": {"score", "gain", "robustness", "compare"},
+    "ser/evaluation/comparison.py": {"score", "gain", "robustness", "compare"},
     "ser/evaluation/published_cells.csv": {"compare"},
     "ser/figures/heat_map.py": {"compare"},
     "ser/figures/ranks.py": {"compare"},
@@ -172,7 +172,7 @@ def pipeline(tmp_path_factory):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", "README.md"):
         shutil.copy(ROOT / name, root)
-    for folder in ("weights", "untuned"):
+    for folder in ("weights", "untuned", "without_copies"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     (root / "data" / "tuned.json").write_text(

@@ -61,7 +61,7 @@ def script_of(stage):
 def components_of(stage, preset):
     """Section -> the component that a stage works on, by its name in dvc.yaml."""
     family, _, key = stage.name.partition("@")
-    if family in ("train", "untuned"):
+    if family in ("train", "untuned", "without_copies"):
         cell = preset["cells"][key]
         return {
             "features": cell["feature"],
@@ -72,8 +72,8 @@ def components_of(stage, preset):
         }
     return {
         "code": {"tuning": "cells"},
-        "score": {"tuning": "cells"},
-        "compare": {"tuning": "cells"},
+        "score": {"tuning": "cells", "robustness": "without_copies"},
+        "compare": {"tuning": "cells", "robustness": "without_copies"},
         "extract": {"features": key, "corpus": "name"},
         "weights": {"synthetic_weights": key},
     }.get(family, {})
@@ -142,8 +142,10 @@ def test_the_stages_are_those_of_the_contract(stages, preset):
         *(f"extract@{name}" for name in preset["extracted"]),
         "tune",
         *(f"untuned@{name}" for name in preset["tuning"]["cells"]),
+        *(f"without_copies@{name}" for name in preset["robustness"]["without_copies"]),
         "score",
         "gain",
+        "robustness",
         "baselines",
         "compare",
     }
@@ -266,7 +268,7 @@ def test_commands_are_those_that_the_command_line_uses(stages, preset):
         family, _, key = name.partition("@")
         if family == "train":
             expected = commands.train(params, key)
-        elif family in ("untuned", "score", "compare"):
+        elif family in ("untuned", "without_copies", "score", "compare"):
             continue  # nothing but DVC runs these
         else:
             expected = commands.stage(family, *([key] if key else []))

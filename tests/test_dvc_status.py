@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[1]
 CELL = "lstm-cross_entropy"
 TRAIN, OTHER = f"train@{CELL}", "train@lstm-focal"
 UNTUNED = "untuned@lstm-focal"
+TWIN = {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}}
+TWIN_STAGE = f"without_copies@{CELL}"
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
 #: Small enough for seconds; several epochs, so that there is something to interrupt.
@@ -163,8 +165,9 @@ def project(tmp_path_factory, python):
         shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
     for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
         shutil.copy(ROOT / file, root)
-    for folder in ("weights", "untuned"):
+    for folder in ("weights", "untuned", "without_copies"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
+    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     found = Project(root, python)
     found.run("git", "init", "--quiet")
@@ -188,7 +191,7 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     order = project.first.index
     cells = {TRAIN, OTHER, UNTUNED}
     assert sorted(project.first) == sorted(
-        ["code", *upstream, "tune", *cells, "score", "gain", "baselines", "compare"]
+        ["code", *upstream, "tune", *cells, "score", "gain", "robustness", "baselines", "compare"]
     )
     assert sorted(upstream, key=order) == upstream
     assert order("code") < min(order("prepare"), order("extract@mfcc"))
@@ -196,7 +199,8 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     assert order("tune") < min(order(TRAIN), order(OTHER))
     assert max(order(OTHER), order(UNTUNED)) < order("gain")
     assert max(order(TRAIN), order(OTHER), order(UNTUNED)) < order("score")
-    assert max(order("score"), order("baselines")) < order("compare")
+    assert max(order(TRAIN), order(OTHER)) < order("robustness")
+    assert max(map(order, ("score", "robustness", "baselines"))) < order("compare")
     text = project.dvc("repro")
     assert "Data and pipelines are up to date." in text
     assert "Running stage" not in text
@@ -215,6 +219,7 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
         ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER, UNTUNED, "tune"}),
         ("training.seeds", [0, 1], {TRAIN, OTHER, UNTUNED, "tune"}),
         ("tuning.num_trials", 3, {"tune", "gain"}),
+        ("robustness.without_copies", TWIN, {TWIN_STAGE, "score", "robustness", "compare"}),
         ("corpus.max_rejected", 1, {"demo@demo", "prepare", "compare"}),
     ],
 )
@@ -239,7 +244,9 @@ def test_a_loss_param_runs_the_cells_of_that_loss_and_the_comparison(project):
     before = (project.root / "reports" / "grid.csv").read_bytes()
     with project.params({"losses.focal.gamma": 0.5}):
         cells = ["tune", OTHER, UNTUNED]
-        assert sorted(project.reproduced()) == sorted([*cells, "score", "gain", "compare"])
+        assert sorted(project.reproduced()) == sorted(
+            [*cells, "score", "gain", "robustness", "compare"]
+        )
         assert (project.root / "reports" / "grid.csv").read_bytes() != before
     # The way back needs no training: DVC has these results in its cache.
     assert project.reproduced() == []
@@ -265,7 +272,7 @@ def test_files_that_decide_nothing_change_no_stage(project):
 def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
     with project.appended("ser/losses/cross_entropy.py"):
         assert project.reproduced(TRAIN, OTHER, UNTUNED) == ["code", TRAIN]
-        assert project.changed_stages() == {"score", "gain", "compare"}
+        assert project.changed_stages() == {"score", "gain", "robustness", "compare"}
     assert project.reproduced() == []
 
 
@@ -277,7 +284,7 @@ def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
         ("ser/report/page.py", {"compare"}),
         ("ser/report/templates/_head.html.j2", {"compare"}),
         ("ser/registry/gates.py", set()),
-        ("ser/evaluation/summary.py", {"score", "gain", "compare"}),
+        ("ser/evaluation/summary.py", {"score", "gain", "robustness", "compare"}),
     ],
 )
 def test_what_scores_draws_or_reports_trains_nothing(project, name, stages):
@@ -312,7 +319,7 @@ def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(proj
     before = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
     with project.params({"tuning.num_trials": 3}):
         assert set(project.reproduced(TRAIN, OTHER, UNTUNED)) == {"tune", OTHER}
-        assert project.changed_stages() == {"score", "gain", "compare"}
+        assert project.changed_stages() == {"score", "gain", "robustness", "compare"}
         after = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
     assert after["lstm"]["cross_entropy"] == before["lstm"]["cross_entropy"]
     assert {fold["num_trials"] for fold in before["lstm"]["focal"].values()} == {2}

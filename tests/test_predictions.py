@@ -27,6 +27,16 @@ def test_the_columns_are_those_of_the_contract():
     ]  # fmt: skip
 
 
+def test_tables_of_copies_are_one_table_that_says_which_and_that_is_kept(tmp_path):
+    found = predictions.of_copies({"telephone": rated_table(), "gain_-6db": table(seed=1)})
+    keys = ["utterance_id", "fold", "seed", "copy", "truth", "prediction"]
+    assert list(found.columns) == [*keys, *table().columns[6:]]
+    assert found["copy"].value_counts().to_dict() == {"telephone": 40, "gain_-6db": 40}
+    predictions.write(tmp_path / "copies.parquet", found.sample(frac=1.0, random_state=0))
+    ordered = found.sort_values(["fold", "seed", "copy", "utterance_id"], ignore_index=True)
+    pd.testing.assert_frame_equal(predictions.read(tmp_path / "copies.parquet"), ordered)
+
+
 RATINGS = ["valence", "arousal", "dominance"]
 PREDICTED = ["predicted_valence", "predicted_arousal", "predicted_dominance"]
 

@@ -21,6 +21,7 @@ from pipelines import (
     extract,
     gain,
     prepare,
+    robustness,
     score,
     split,
     train,
@@ -131,7 +132,9 @@ def run(content):
     assert tune.main([]) == 0
     for cell in preset.cells:
         assert train.main(commands.train(preset, cell)[3:]) == 0
-    for stage in (baselines, score, gain, compare):
+    for cell in preset.robustness.without_copies:
+        assert train.main([cell, "--variant", "without_copies"]) == 0
+    for stage in (baselines, score, gain, robustness, compare):
         assert stage.main([]) == 0
     return pd.read_csv("reports/grid.csv"), Path("reports/index.html").read_text(encoding="utf-8")
 

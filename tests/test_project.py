@@ -34,6 +34,7 @@ def test_another_protocol_has_its_own_folds_over_the_same_corpus():
 def test_a_variant_of_a_cell_lies_beside_it():
     assert Project().trained(CELL).folder == Path("data/trained") / CELL
     assert Project().trained(CELL, "untuned").folder == Path("data/untuned") / CELL
+    assert Project().trained(CELL, "without_copies").folder == Path("data/without_copies") / CELL
 
 
 def test_the_folds_of_a_cell_are_found_in_order(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from pipelines import baselines, compare, extract, prepare, split, train
+from pipelines import baselines, compare, extract, prepare, robustness, split, train
 from ser.batch import FeatureSpec
 from ser.data import audio, manifest
 from ser.emotion import EMOTIONS
@@ -50,6 +50,8 @@ def walked(tmp_path_factory, project):
         assert baselines.main([]) == 0
         tuned.write(root / "data" / "tuned.json", {})
         tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
+
+        assert robustness.main([]) == 0
 
         def opened(name, **_):
             return MemoryExperiment() if name.endswith("/report") else experiment

@@ -99,6 +99,7 @@ def restore_runs(
 
     Example: dvc checkout && ser restore-runs
     """
+    from ser.grid import variants
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
@@ -112,27 +113,28 @@ def restore_runs(
             said = f"{count} runs restored" if count else "complete"
             typer.echo(f"{cell.folder}: {said}")
         total += count
-    for cell in project.trained_cells("untuned"):
-        _restore_untuned(cell, project)
+    for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
+        for cell in project.trained_cells(variant):
+            _restore_variant(cell, project, variant)
     if not quiet:
         typer.echo(f"{total} runs restored from {len(scored)} cells")
 
 
-def _restore_untuned(cell: CellFolder, project: Project) -> None:
-    """Bring the runs of an untuned cell back; it is scored only where it was not before."""
+def _restore_variant(cell: CellFolder, project: Project, variant: str) -> None:
+    """Bring the runs of a cell beside the grid back; it is scored only where it was not before."""
     from ser.data import manifest
     from ser.evaluation import scored_cell
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
 
     name = cell.folder.name
-    scored = project.scored(name, "untuned")
+    scored = project.scored(name, variant)
     if cells.is_of(scored, cell):
         cells.restore(scored, open_experiment)
     else:
         speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
         scored_cell.publish(cell, scored, speaker_of, open_experiment)
-    cells.add_figures(cell, project.cell_figures(name, "untuned"), open_experiment)
+    cells.add_figures(cell, project.cell_figures(name, variant), open_experiment)
 
 
 def results(

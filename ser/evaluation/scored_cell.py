@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ser import files, predictions
-from ser.evaluation import summary
+from ser.evaluation import robustness, summary
 from ser.evaluation.summary import CellSummary
 from ser.project import CellFolder
 from ser.tracking import cells
@@ -41,9 +41,10 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
         replace(run, scores=fold_scores(run.spec.name, rows_of[run.fold, run.seed]))
         for run in record.folds
     )
+    by_copy = robustness.read(trained)
     cell = replace(
         record.cell,
-        scores=scores.as_metrics(),
+        scores=scores.as_metrics() | (robustness.as_metrics(by_copy) if by_copy else {}),
         score_artifacts=((trained.metrics.name, ""),),
     )
     return scores, replace(record, cell=cell, folds=scored)

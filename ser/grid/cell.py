@@ -16,8 +16,9 @@ from accelerate import Accelerator
 from ser import files, lineage, predictions
 from ser.contracts import Experiment, Tracker
 from ser.data.splits import Fold
+from ser.features.store import CLEAN
 from ser.grid import inputs as cell_inputs
-from ser.grid import kept_folds, specs
+from ser.grid import kept_folds, specs, variants
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.progress import Progress
@@ -73,6 +74,7 @@ class CellRunner:
         self.staging = CellFolder(project.work / "cells" / (variant or "trained") / plan.name)
         self.sources = cell_inputs.sources(plan, project.root)
         self.source_sha256 = lineage.source_sha256(project.root, self.sources)
+        self.has_copies = inputs.store.copies != (CLEAN,)
         self.tags = specs.tags(plan, inputs, root=project.root, source_sha256=self.source_sha256)
 
     @property
@@ -131,14 +133,19 @@ class CellRunner:
                 "device": self.accelerator.device.type,
                 "num_processes": self.accelerator.num_processes,
             },
-            variant=self.variant,
+            variant=variants.part_of_key(self.variant),
         )
 
     def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
         """Train a fold under a seed, unless it is kept, and log what it ends with."""
         self.accelerator.wait_for_everyone()
         keep_weights = self.plan.training.keep_weights
-        saved = kept_folds.find(self.project, key, with_weights=keep_weights == "all")
+        saved = kept_folds.find(
+            self.project,
+            key,
+            with_weights=keep_weights == "all",
+            with_copies=self.has_copies,
+        )
         spec = specs.fold_spec(
             self.plans[fold.number],
             self.inputs,
@@ -198,8 +205,9 @@ class CellRunner:
             "best_epoch": float(facts.best_epoch),
             "num_parameters": float(facts.num_parameters),
         }
-        table = (place / saved.predictions.name).relative_to(self.staging.folder)
-        artifacts = ((table.as_posix(), ""), (self.staging.lineage.name, ""))
+        names = [saved.predictions.name, *([saved.copies.name] if self.has_copies else [])]
+        tables = [(place / name).relative_to(self.staging.folder).as_posix() for name in names]
+        artifacts = tuple((path, "") for path in (*tables, self.staging.lineage.name))
         complete = replace(record, metrics=metrics, artifacts=artifacts)
         return _with_predictions_digest(complete, saved.predictions)
 
@@ -214,10 +222,14 @@ class CellRunner:
         history = history.sort_values(["fold", "seed", "epoch"], ignore_index=True)
         predictions.write(staging.predictions, frame)
         history.to_csv(staging.history, index=False, lineterminator="\n")
+        tables = [staging.predictions, staging.history, staging.lineage]
+        if self.has_copies:
+            copies = pd.concat([fold.read_copies() for fold in saved], ignore_index=True)
+            predictions.write(staging.copies, copies)
+            tables.append(staging.copies)
         if self.plan.training.keep_weights == "best":
             self._drop_weights(saved, keys)
         best = [record.metrics["dev/best_uar"] for record in records]
-        tables = (staging.predictions, staging.history, staging.lineage)
         complete = replace(
             cell,
             metrics={"dev/uar": sum(best) / len(best)},

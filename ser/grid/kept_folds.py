@@ -17,19 +17,22 @@ from ser.training.saved_fold import SavedFold
 logger = logging.getLogger(__name__)
 
 
-def find(project: Project, key: str, *, with_weights: bool = True) -> SavedFold | None:
+def find(
+    project: Project, key: str, *, with_weights: bool = True, with_copies: bool = False
+) -> SavedFold | None:
     """Return the kept fold of a run key, or None where it has to be trained.
 
     Args:
         project: The checkout.
         key: See `ser.grid.specs.run_key`.
         with_weights: A fold whose weights were given up (`keep_weights: best`) does not do.
+        with_copies: Nor does one that has no predictions under the feature's copies.
     """
     saved = SavedFold(project.kept_fold(key).folder)
     if not saved.folder.exists():
         return None
-    if not saved.is_complete(with_weights=with_weights):
-        if saved.is_complete(with_weights=False):
+    if not saved.is_complete(with_weights=with_weights, with_copies=with_copies):
+        if saved.is_complete(with_weights=False, with_copies=with_copies):
             logger.info("%s: its weights were not kept, so it is trained again", saved.folder)
         else:
             logger.warning("%s: files are missing, so it is trained again", saved.folder)

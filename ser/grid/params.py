@@ -1,5 +1,9 @@
 """The section `cells` of params.yaml: which models are trained with which losses."""
 
+from collections.abc import Mapping
+
+from pydantic import Field
+
 from ser.params import Section
 
 #: A cell by the names of its model and its loss.
@@ -18,3 +22,15 @@ class CellParams(Section):
     model: str
     loss: str
     feature: str
+
+
+class RobustnessParams(Section):
+    """What is asked of cells under changed recordings, beside the scores under every copy.
+
+    Args:
+        without_copies: `<model>-<loss>` -> the cell, as in `cells`. Each is trained once more
+            on `clean` alone, and the report compares the two under every copy. Its recipe must
+            draw from copies.
+    """
+
+    without_copies: Mapping[str, CellParams] = Field(default_factory=dict)

@@ -1,13 +1,14 @@
 """A cell of params.yaml, ready to run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from accelerate import Accelerator
 
 from ser.contracts import Experiment
 from ser.errors import ParamsError
-from ser.grid import inputs, specs, tuned
+from ser.grid import inputs, specs, tuned, variants
 from ser.grid.cell import CellRunner
 from ser.grid.inputs import Inputs
 from ser.grid.params import CellParams
@@ -16,6 +17,7 @@ from ser.params import read
 from ser.project import Project
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.training import device
+from ser.training.plan import CellPlan
 
 
 class Params(CellSections):
@@ -51,11 +53,12 @@ def make(
         name: `<model>-<loss>`, one of `cells`.
         project: The checkout.
         is_tuned: Take over what tuning chose; else the values of params.yaml hold.
-        variant: Of the experiment, e.g. `untuned`.
+        variant: Of the cell and of the experiment, see `ser.grid.variants`.
         experiment: Where runs are recorded; None opens the project's own.
 
     Raises:
-        ParamsError: There is no such cell, or params.yaml is wrong.
+        ParamsError: There is no such cell, params.yaml is wrong, or the variant is to leave out
+            copies that the recipe does not draw from.
         SerError: One of its inputs is missing or stale.
     """
     params, where = read(params_file, Params), str(params_file)
@@ -66,6 +69,7 @@ def make(
     expected = params.feature(cell.feature, where=where).model_dump(mode="json")
     data = inputs.load(project, cell.feature, feature_params=expected)
     plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
+    plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
     inputs.require_ratings(plan, data)
     inputs.require_copies(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
@@ -79,3 +83,10 @@ def make(
         tuned=tuned_cell,
         variant=variant,
     )
+
+
+def _without_copies(plan: CellPlan) -> CellPlan:
+    """Return a cell that hears `clean` alone."""
+    if plan.recipe.copies is None:
+        raise ParamsError(variants.nothing_to_leave_out(plan.name, plan.model))
+    return replace(plan, recipe=plan.recipe.model_copy(update={"copies": None}))

@@ -59,8 +59,8 @@ def run_key(
         seed: Its seed.
         source_sha256: Of the code that trains.
         machine: Kind of device and number of processes: they sum in other orders.
-        variant: Of the experiment, see `experiment_name`. The result does not depend on it,
-            but two experiments must not resume each other's runs.
+        variant: What keeps this fold apart from another of the same params, see
+            `ser.grid.variants.part_of_key`. The result does not depend on it.
 
     Returns:
         32 hexadecimal digits.

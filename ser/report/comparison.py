@@ -17,12 +17,14 @@ from ser.errors import LineageError, SerError
 from ser.evaluation import evidence, grid_table, mistakes, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
+from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import pictures, results
+from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
 from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
@@ -64,7 +66,7 @@ def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
 def write(
     project: Project,
     named: Mapping[str, CellParams],
-    tuned: Iterable[str],
+    beside: Mapping[str, Iterable[str]],
     open_: Callable[..., Any],
     *,
     recordings: Path | None,
@@ -75,7 +77,7 @@ def write(
     Args:
         project: The checkout; the stages before have run.
         named: The cells by name.
-        tuned: Names of those that were trained untuned as well.
+        beside: Variant (`ser.grid.variants`) -> names of those that were trained so as well.
         open_: Opens an experiment of the tracker, see `ser.tracking.cells.restore`.
         recordings: Folder of the recordings; None where they must not be on the page.
         engine: Where the figures of the cells are drawn.
@@ -84,7 +86,7 @@ def write(
         FileError, LineageError: Something that is read is missing or damaged.
         TrackingError: The tracking store cannot be used.
     """
-    _require([project.baselines, project.tuning_gain])
+    _require([project.baselines, project.tuning_gain, project.robustness, project.copies_gain])
     card = CorpusCard.read(project.corpus_card)
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
@@ -108,9 +110,14 @@ def write(
     procedures = {"-".join(cell): found.procedure for cell, found in scored.items()}
     results.write_procedures(project, procedures)
     drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
-    variants = [*((name, "") for name in named), *((name, "untuned") for name in tuned)]
+    cells_of = {"": named, **beside}
+    variants = [(name, variant) for variant, names in cells_of.items() for name in names]
     _draw_cells(project, variants, open_, engine, footer=style.footer(card, split))
     order = list(zip(grid["model"], grid["loss"], strict=True))
+    footer = style.footer(card, split) + procedure.line(procedures)
+    changed = robustness_section.section(
+        project, named, order, chance=1 / len(card.emotions), footer=footer
+    )
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
     environment = lineage.Record.read(best.folder.lineage).environment
@@ -119,7 +126,7 @@ def write(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong)
+    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed)
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 

@@ -19,6 +19,7 @@ from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
+from ser.report.robustness import Robustness
 from ser.report.tuning import Tuning
 
 SYNTHETIC_NOTICE = (
@@ -68,6 +69,7 @@ class Report:
         provenance: Name -> value: commit, digests, versions, the command.
         tuning: What the tuned cells show.
         mistakes: The surest mistakes of the best cell.
+        robustness: How cells do when recordings are changed.
     """
 
     card: CorpusCard
@@ -84,6 +86,7 @@ class Report:
     provenance: Mapping[str, str]
     tuning: Tuning
     mistakes: MistakesSection
+    robustness: Robustness
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -94,6 +97,7 @@ SECTIONS = {
     "shortcut": "Shortcut",
     "calibration": "Calibration",
     "slices": "Slices",
+    "robustness": "Robustness",
     "mistakes": "Mistakes",
     "embeddings": "Embeddings",
     "tuning": "Tuning",

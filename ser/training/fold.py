@@ -5,7 +5,7 @@ Before the test part is opened, a refit may train anew on train and dev: `ser.tr
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,7 @@ from ser import files, predictions
 from ser.data.protocols import Part
 from ser.data.splits import Fold
 from ser.features.dataset import FeatureDataset, Normalisation, Recorded
-from ser.features.store import FeatureStore
+from ser.features.store import CLEAN, FeatureStore
 from ser.training.fit import FitContext, FitResult
 from ser.training.model_selection import DevelopmentData, Selected, select
 from ser.training.plan import CellPlan
@@ -38,6 +38,8 @@ class FoldResult:
         origin: Where the weights came from before training.
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
             it; else None.
+        copies: What the final weights say of the test part under every copy but `clean`, see
+            `ser.predictions.of_copies`; None of a feature without further copies.
     """
 
     fit: FitResult
@@ -46,6 +48,7 @@ class FoldResult:
     embeddings: dict[str, Tensor]
     origin: str
     layer_weights: list[float] | None = None
+    copies: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
         context: Device, seed, tracker, checkpoint.
 
     Returns:
-        The final weights and the predictions of dev and test.
+        The final weights and the predictions of dev and test, of the test part under the
+        copies of the feature too.
 
     Raises:
         TrainingError: An emotion is missing from the train part, or the loss diverges.
@@ -114,7 +118,21 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
         {name: tensor.cpu().contiguous() for name, tensor in embeddings.items()},
         final.model.origin,
         final.model.layer_weights(),
+        _predict_copies(plan, final, data, context),
     )
+
+
+def _predict_copies(
+    plan: CellPlan, chosen: Selected, data: FoldData, context: FitContext
+) -> pd.DataFrame | None:
+    """Return what a trained model says of the test part under each copy, without `clean`."""
+    found = {}
+    for copy in data.store.copies:
+        if copy != CLEAN:
+            changed = replace(data, store=data.store.of_copy(copy))
+            part = changed.part("test", chosen.normalisation)
+            found[copy], _ = _predict(plan, chosen, part, "test", data.fold.number, context)
+    return predictions.of_copies(found) if found else None
 
 
 def _predict(
@@ -172,6 +190,8 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
         save_file(weights, saved.weights)
         result.statistics.save(saved.statistics)
         predictions.write(saved.predictions, result.predictions)
+        if result.copies is not None:
+            predictions.write(saved.copies, result.copies)
         save_file(result.embeddings, saved.embeddings)
         # JSON and not CSV: it gives every number back to the last bit.
         history = [

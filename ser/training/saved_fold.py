@@ -36,17 +36,24 @@ class SavedFold(TrainedFold):
     """The content of a finished fold on disk, which is there as a whole or not at all.
 
     Args:
-        folder: Holds weights, normalisation, predictions, embeddings, history and facts.
+        folder: Holds weights, normalisation, predictions, embeddings, history and facts, and
+            what is predicted under the copies of a feature that has some.
     """
 
-    def is_complete(self, *, with_weights: bool = True) -> bool:
+    def is_complete(self, *, with_weights: bool = True, with_copies: bool = False) -> bool:
         """Return whether every file is there; weights may have been given up on purpose."""
         files = [self.statistics, self.predictions, self.embeddings, self.history, self.facts]
-        return all(path.is_file() for path in [*files, *([self.weights] if with_weights else [])])
+        further = [(self.weights, with_weights), (self.copies, with_copies)]
+        files += [path for path, is_wanted in further if is_wanted]
+        return all(path.is_file() for path in files)
 
     def read_predictions(self) -> pd.DataFrame:
         """Return the predictions of dev and test."""
         return predictions.read(self.predictions)
+
+    def read_copies(self) -> pd.DataFrame:
+        """Return the predictions of test under the copies, see `ser.predictions.of_copies`."""
+        return predictions.read(self.copies)
 
     def read_history(self) -> pd.DataFrame:
         """Return one row per epoch, with `fold` and `seed`."""

@@ -20,7 +20,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 
 from ser.contracts import Engine, UnitOutcome
 from ser.errors import PipelineError
-from ser.grid import runners
+from ser.grid import runners, variants
 from ser.progress import Progress
 from ser.project import Project
 
@@ -28,7 +28,7 @@ from ser.project import Project
 _UPSTREAM = "tune"
 
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
-_VARIANTS = {"train": "", "untuned": "untuned"}
+_VARIANTS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
 
 
 def make_upstream(root: Path) -> None:
@@ -77,7 +77,8 @@ def train(stage: str) -> None:
     """
     cell, variant = stage.partition("@")[2], _VARIANTS[stage.partition("@")[0]]
     project = Project()
-    runner = runners.make(project.params, cell, project, is_tuned=not variant, variant=variant)
+    is_tuned = variants.is_tuned(variant)
+    runner = runners.make(project.params, cell, project, is_tuned=is_tuned, variant=variant)
     runner.run()
 
 

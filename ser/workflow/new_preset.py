@@ -165,6 +165,7 @@ def _sections(
     yield base.section("baselines")
     yield _joined(base.first_line("cells"), list(_cells(wanted, models)))
     yield _tuning(wanted, models)
+    yield _ROBUSTNESS
     yield from (base.section(name) for name in ("serving", "input_limits"))
     yield _gates(wanted.corpus, texts)
 
@@ -243,6 +244,12 @@ def _tuning(wanted: Wanted, models: Sequence[_ModelSource]) -> str:
             rate = "" if tunables(params_class_of(LOSSES, loss)) else ", search: [learning_rate]"
             lines.append(f"    {source.model}-{loss}: {{{_cell(source, loss)}{rate}}}")
     return "\n".join(lines)
+
+
+#: Of any preset that draws from no copies.
+_ROBUSTNESS = """\
+robustness:
+  without_copies: {}          # cells to train on clean alone, too: docs/params.md"""
 
 
 def _joined(first: str, entries: Sequence[str]) -> str:

@@ -6,16 +6,19 @@ from pydantic import Field, model_validator
 
 from ser.baselines.reference_rows import BaselineParams
 from ser.data.protocols import SplitParams
+from ser.data.voices import SAFE_PROTOCOLS
+from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
-from ser.grid.params import CellParams
+from ser.grid import variants
+from ser.grid.params import CellParams, RobustnessParams
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
 from ser.registry.gates import GateParams
 from ser.serving.audio_input import InputLimits
 from ser.training.recipe import Recipe, TrainingParams
-from ser.tuning.params import TuningParams
+from ser.tuning.params import TunedCellParams, TuningParams
 
 
 class ExtractionPlan(Section):
@@ -48,6 +51,7 @@ class Preset(Section):
         baselines: The reference rows that need no network.
         cells: `<model>-<loss>` -> the cell; a cell that is not here is not trained.
         tuning: Which of them are tuned, and how.
+        robustness: Which of them are trained without copies as well.
         serving: How a registered model answers.
         input_limits: What a request to it may hold.
         gates: What a version must reach to be promoted.
@@ -68,6 +72,7 @@ class Preset(Section):
     baselines: BaselineParams
     cells: Mapping[str, CellParams] = Field(min_length=1)
     tuning: TuningParams = Field(default_factory=TuningParams)
+    robustness: RobustnessParams = Field(default_factory=RobustnessParams)
     serving: ServingParams = Field(default_factory=ServingParams)
     input_limits: InputLimits = Field(default_factory=InputLimits)
     gates: GateParams = Field(default_factory=GateParams)
@@ -90,13 +95,11 @@ class Preset(Section):
         cells = self.cells.values()
         faults += dict.fromkeys(fault for cell in cells for fault in self._missing_copies(cell))
         for name, tuned in self.tuning.cells.items():
-            said = {"model": tuned.model, "loss": tuned.loss, "feature": tuned.feature}
-            if name not in self.cells:
-                faults.append(f"tuning.cells.{name}: there is no cells.{name}")
-            elif said != self.cells[name].model_dump():
-                faults.append(
-                    f"tuning.cells.{name}: model, loss and feature must be those of cells.{name}"
-                )
+            faults += self._not_in_cells("tuning.cells", name, tuned)
+        for name, cell in self.robustness.without_copies.items():
+            faults += self._not_in_cells("robustness.without_copies", name, cell)
+            if cell.model in self.recipes and self.recipes[cell.model].copies is None:
+                faults.append(variants.nothing_to_leave_out(name, cell.model))
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -116,12 +119,28 @@ class Preset(Section):
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
 
+    def _not_in_cells(
+        self, section: str, name: str, cell: CellParams | TunedCellParams
+    ) -> Iterator[str]:
+        """Yield what keeps an entry from being a cell that is trained."""
+        said = {"model": cell.model, "loss": cell.loss, "feature": cell.feature}
+        if name not in self.cells:
+            yield f"{section}.{name}: there is no cells.{name}"
+        elif said != self.cells[name].model_dump():
+            yield f"{section}.{name}: model, loss and feature must be those of cells.{name}"
+
     def _missing_copies(self, cell: CellParams) -> Iterator[str]:
         """Yield the copies that a cell's recipe draws from and its feature does not have."""
         if cell.feature not in self.features or cell.model not in self.recipes:
             return
         extracted = copies_of(self.features[cell.feature])
         for copy in self.recipes[cell.model].copies or ():
+            if copies.heard_in(copy)[0] == "voices" and self.split.protocol not in SAFE_PROTOCOLS:
+                yield (
+                    f"recipes.{cell.model}.copies draws from {copy!r}, which would mix dev or test "
+                    f"into train under split.protocol {self.split.protocol}; choose another copy, "
+                    f"or the protocol {' or '.join(SAFE_PROTOCOLS)}"
+                )
             if copy not in extracted:
                 yield (
                     f"recipes.{cell.model}.copies draws from {copy!r}, but "

@@ -1,7 +1,7 @@
 """Which finished folds the cells of params.yaml use, trained already or still to be trained."""
 
 from ser.errors import FileError, StaleFeaturesError
-from ser.grid import runners
+from ser.grid import runners, variants
 from ser.params import read
 from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
@@ -21,7 +21,8 @@ def keys(project: Project) -> set[str]:
     """
     params = read(project.params, Preset)
     wanted = [(name, "") for name in params.cells]
-    wanted += [(name, "untuned") for name in params.tuning.cells]
+    wanted += [(name, variants.UNTUNED) for name in params.tuning.cells]
+    wanted += [(name, variants.WITHOUT_COPIES) for name in params.robustness.without_copies]
     found: set[str] = set()
     for name, variant in wanted:
         try:
@@ -29,7 +30,7 @@ def keys(project: Project) -> set[str]:
                 project.params,
                 name,
                 project,
-                is_tuned=not variant,
+                is_tuned=variants.is_tuned(variant),
                 variant=variant,
                 experiment=MemoryExperiment(),
             )

@@ -69,7 +69,8 @@ def copy(project, examples, presets, tmp_path_factory):
             shutil.copytree(source, root / name, ignore=ignored)
         else:
             shutil.copy(source, root / name)
-    (root / "data" / "weights" / "none").mkdir(parents=True)
+    for folder in ("sounds", "weights/none", "without_copies/none"):
+        (root / "data" / folder).mkdir(parents=True)
     preset = yaml.safe_load((root / PRESET).read_text("utf-8"))
     for addition in presets:
         if "corpus" not in addition:

@@ -26,7 +26,7 @@ def test_every_fold_is_kept_by_its_key_and_found_again(trained):
 def test_space_that_a_results_folder_shares_is_not_counted(trained):
     project, keys = trained
     assert sum(fold.num_bytes for fold in kept_folds.survey(project, keys)) == 0
-    shutil.rmtree(project.all_trained)
+    shutil.rmtree(project.trained("").folder)
     found = kept_folds.survey(project, keys)
     for fold in found:
         assert fold.num_bytes == sum(path.stat().st_size for path in fold.folder.iterdir())

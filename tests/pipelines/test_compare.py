@@ -14,7 +14,7 @@ from pipelines import baselines, compare
 from ser import lineage
 from ser.baselines.reference_rows import BaselineParams
 from ser.data import manifest
-from ser.evaluation import tuning_gain
+from ser.evaluation import robustness, tuning_gain
 from ser.features.extraction import AudioParams
 from ser.figures import intervals
 from ser.grid import tuned
@@ -39,6 +39,8 @@ def finished(tmp_path_factory, project):
     baselines.run(baselines.Params(audio=AudioParams(), baselines=asked), paths)
     tuned.write(root / "data" / "tuned.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
+    robustness.table({}, {}).to_csv(root / "reports" / "robustness.csv", index=False)
+    robustness.pairs_table({}, {}).to_csv(root / "reports" / "without_copies.csv", index=False)
     return root
 
 
@@ -115,6 +117,8 @@ def test_a_cell_without_results_is_refused_by_name_with_the_cure(results, fails,
         "reports/baselines.csv",
         "reports/shortcut.json",
         "reports/tuning.csv",
+        "reports/robustness.csv",
+        "reports/without_copies.csv",
         "runs/lstm-cross_entropy/run.json",
         "runs/lstm-cross_entropy/predictions.parquet",
         "runs/lstm-cross_entropy/metrics.json",
@@ -170,6 +174,23 @@ def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     assert "tuning was worse than the constants on test" in page
     assert page.count("<td>0.000321</td>") == 3
     assert base64.b64encode(picture.read_bytes()).decode() in page
+
+
+def test_changed_recordings_have_their_figure_and_what_the_features_lack_is_said(results, stage):
+    assert compared(stage)[0] == 0
+    page = Project().page.read_text()
+    assert "The features of this comparison were extracted without copies" in page
+    assert not (Project().figures / "stability.png").exists()
+    row = {"model": "lstm", "loss": "cross_entropy", "uar": 0.71234, "stability": 1.0}
+    rows = [row | {"copy": "clean"}, row | {"copy": "telephone", "stability": 0.8764}]
+    table = pd.DataFrame(rows, columns=list(robustness.COLUMNS))
+    table.to_csv(Project().robustness, index=False)
+    assert compared(stage)[0] == 0
+    page = Project().page.read_text()
+    picture = (Project().figures / "stability.png").read_bytes()
+    assert base64.b64encode(picture).decode() in page
+    assert "extracted without copies" not in page
+    assert "<b>87.6</b>" in page
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from ser.evaluation.ranks import Ranking
 from ser.report import mistakes
 from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
+from ser.report.robustness import Robustness
 from ser.report.tuning import Tuning
 from tests import synthetic
 from tests.evaluation.support import cell, records_of
@@ -43,6 +44,7 @@ SHORTCUT = {
 }  # fmt: skip
 FUNCTIONALS = FunctionalRows(asked=("egemaps_svm", "compare_svm"), opensmile=None)
 
+NO_COPIES = Robustness({}, {"mfcc": ["lstm"]}, {}, {})
 NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
 
 
@@ -83,7 +85,7 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
     figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
     pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
     none_wrong = mistakes.section("lstm-focal", SurestMistakes((), 0, 120, num_seeds), None)
-    sections_and_more = (sections, provenance, NOTHING_TUNED, none_wrong)
+    sections_and_more = (sections, provenance, NOTHING_TUNED, none_wrong, NO_COPIES)
     rows = (grid, BASELINES, FUNCTIONALS, SHORTCUT)
     return Report(card, split, *rows, found, *pictures, *sections_and_more)
 

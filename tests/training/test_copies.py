@@ -9,6 +9,7 @@ import torch
 from ser.errors import StaleFeaturesError
 from ser.features.dataset import fit_statistics
 from ser.features.drawn_copies import DrawnCopies
+from ser.features.store import FeatureStore
 from ser.training import fit
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
@@ -126,6 +127,7 @@ def test_dev_and_test_are_heard_clean(data, tmp_path, utterances, monkeypatch):
     judged = train(corrupted(tmp_path / "judged", (*fold.dev, *fold.test)), copies=SHARES)
     assert same(expected, judged)
     assert expected.predictions.equals(judged.predictions)
+    assert not expected.copies.equals(judged.copies)
     assert not same(expected, train(corrupted(tmp_path / "heard", fold.train), copies=SHARES))
 
 
@@ -138,3 +140,57 @@ def test_statistics_are_those_of_what_is_drawn(data):
 def test_a_copy_that_the_features_lack_is_refused(fold_data):
     with pytest.raises(StaleFeaturesError, match=r"features\.mfcc\.copies and run `dvc repro"):
         train(fold_data, copies=SHARES)
+
+
+def test_the_test_part_is_heard_under_every_copy_but_clean(data, fold_data):
+    found = train(data)
+    assert train(fold_data).copies is None
+    assert same(found, train(fold_data))
+    assert list(found.copies.columns) == [
+        "utterance_id", "fold", "seed", "copy", "truth", "prediction",
+        "probability_angry", "probability_happy", "probability_neutral", "probability_sad",
+    ]  # fmt: skip
+    tested = found.predictions.query("part == 'test'").reset_index(drop=True)
+    for copy in ("speed_0.9", "speed_1.1"):
+        heard = found.copies[found.copies["copy"] == copy].reset_index(drop=True)
+        assert heard[["utterance_id", "truth"]].equals(tested[["utterance_id", "truth"]])
+        assert (heard["probability_sad"] != tested["probability_sad"]).any()
+    assert set(found.copies["copy"]) == {"speed_0.9", "speed_1.1"}
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("normalisation", ["fold", "speaker"])
+def test_what_reads_test_answers_for_a_copy_as_for_the_same_frames(
+    data, utterances, monkeypatch, refit, normalisation
+):
+    groups = {utterance.id: utterance.speaker for utterance in utterances}
+    given = dataclasses.replace(data, group_of=None if normalisation == "fold" else groups)
+    monkeypatch.setattr(FeatureStore, "of_copy", lambda self, _: self)
+    plan = make_plan(TrainingParams(refit=refit), normalisation=normalisation)
+    found = folds.train_fold(plan, given, make_context())
+    tested = found.predictions.query("part == 'test'").drop(columns="part")
+    for _, heard in found.copies.groupby("copy"):
+        assert heard.drop(columns="copy").to_numpy().tolist() == tested.to_numpy().tolist()
+
+
+def test_corrupting_every_test_label_changes_no_weight_and_nothing_that_is_said_of_copies(data):
+    wrong = {**data.label_of, **{id_: (data.label_of[id_] + 1) % 4 for id_ in data.fold.test}}
+    honest = train(data, copies=SHARES)
+    corrupted = train(dataclasses.replace(data, label_of=wrong), copies=SHARES)
+    assert same(honest, corrupted)
+    said = [name for name in honest.copies.columns if name != "truth"]
+    assert honest.copies[said].equals(corrupted.copies[said])
+    assert (honest.copies["truth"] != corrupted.copies["truth"]).all()
+
+
+def test_a_saved_fold_holds_what_was_said_of_copies_and_no_file_without_any(
+    data, fold_data, tmp_path
+):
+    found = train(data)
+    saved = folds.save(found, tmp_path / "with", fold=1, seed=0)
+    assert saved.read_copies().equals(found.copies)
+    assert saved.is_complete(with_copies=True)
+    alone = folds.save(train(fold_data), tmp_path / "without", fold=1, seed=0)
+    assert not alone.copies.exists()
+    assert alone.is_complete()
+    assert not alone.is_complete(with_copies=True)

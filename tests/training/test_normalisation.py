@@ -67,6 +67,7 @@ def test_a_speakers_level_is_no_hint_and_no_hindrance(by_speaker):
 
     class Moved:
         spec, num_bins = by_speaker.store.spec, by_speaker.store.num_bins
+        copies = by_speaker.store.copies
         num_frames = staticmethod(by_speaker.store.num_frames)
 
         def __getitem__(self, id_):
@@ -101,6 +102,7 @@ def test_test_utterances_change_no_weight_and_no_choice(by_speaker):
 
     class Louder:
         spec, num_bins = by_speaker.store.spec, by_speaker.store.num_bins
+        copies = by_speaker.store.copies
         num_frames = staticmethod(by_speaker.store.num_frames)
 
         def __getitem__(self, id_):

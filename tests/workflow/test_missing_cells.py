@@ -165,9 +165,12 @@ def test_a_stage_is_trained_as_its_program_would_do_it(monkeypatch):
     monkeypatch.setattr(missing_cells.runners, "make", make)
     missing_cells.train("train@lstm-ccc")
     missing_cells.train("untuned@lstm-focal")
+    missing_cells.train("without_copies@lstm-ccc")
     assert made == [
         (Path("params.yaml"), "lstm-ccc", Path(), True, ""),
         "run",
         (Path("params.yaml"), "lstm-focal", Path(), False, "untuned"),
+        "run",
+        (Path("params.yaml"), "lstm-ccc", Path(), True, "without_copies"),
         "run",
     ]

@@ -68,6 +68,28 @@ def test_a_tuned_cell_must_be_one_of_the_cells(cells, message):
         check(tuning={"cells": cells})
 
 
+COPIED = {
+    "recipes": {"lstm": {"copies": {"clean": 0.5, "speed_0.9": 0.5}}},
+    "features": {"mfcc": {"copies": ["clean", "speed_0.9"]}},
+}
+
+
+def test_a_cell_without_copies_must_be_one_of_the_cells_and_have_some_to_leave_out():
+    def twin(name="lstm-cross_entropy", **changes):
+        return {"without_copies": {name: {**TUNED, **changes}}}
+
+    assert list(check(**COPIED, robustness=twin()).robustness.without_copies) == [
+        "lstm-cross_entropy"
+    ]
+    where = r"robustness\.without_copies\."
+    with pytest.raises(ParamsError, match=where + r"lstm-aam: there is no cells\.lstm-aam"):
+        check(**COPIED, robustness=twin("lstm-aam"))
+    with pytest.raises(ParamsError, match=where + "lstm-cross_entropy: model, loss and feature"):
+        check(**COPIED, robustness=twin(feature="logmel"))
+    with pytest.raises(ParamsError, match=where + r"lstm-cross_entropy: recipes\.lstm\.copies is"):
+        check(robustness=twin())
+
+
 def test_shares_of_copies_that_are_not_extracted_are_refused_once_with_the_cure():
     shares = {"clean": 0.5, "speed_0.9": 0.5}
     cells = {
@@ -93,3 +115,17 @@ def test_shares_of_copies_that_are_not_extracted_are_refused_once_with_the_cure(
 def test_an_unknown_copy_of_a_feature_is_refused_with_what_there_is():
     with pytest.raises(ParamsError, match=r"mfcc\.copies: no copy is named 'echo'; there are: cle"):
         check(features={"mfcc": {"copies": ["clean", "echo"]}})
+
+
+@pytest.mark.parametrize("protocol", ["session", "speaker", "superb", "random"])
+def test_babble_is_refused_under_protocols_that_deal_the_utterances_of_a_session(protocol):
+    changes = {
+        "split": {"protocol": protocol},
+        "features": {"mfcc": {"copies": ["clean", "babble_10db"]}},
+        "recipes": {"lstm": {"copies": {"clean": 0.5, "babble_10db": 0.5}}},
+    }
+    if protocol in ("session", "speaker"):
+        check(**changes)
+    else:
+        with pytest.raises(ParamsError, match=rf"'babble_10db', which would mix .*{protocol}; "):
+            check(**changes)

@@ -8,6 +8,19 @@ def test_the_folds_that_are_used_are_those_that_were_trained(trained):
     assert not (trained / "mlflow.db").exists()
 
 
+def test_the_folds_of_a_cell_without_copies_are_used_too(trained):
+    before = used_folds.keys(Project())
+    params = (trained / "params.yaml").read_text()
+    twin = "{lstm-aam: {model: lstm, loss: aam, feature: mfcc}}"
+    try:
+        (trained / "params.yaml").write_text(f"{params}robustness: {{without_copies: {twin}}}\n")
+        both = used_folds.keys(Project())
+    finally:
+        (trained / "params.yaml").write_text(params)
+    assert before < both
+    assert len(both - before) == len(before) // 5  # one cell of five, once more
+
+
 def test_other_params_use_other_folds(trained, tmp_path):
     before = used_folds.keys(Project())
     params = (trained / "params.yaml").read_text()
