@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 from scipy import signal
 
-from ser.features.copies import Samples
+from ser.features.changes._base import Samples
 
 _GAIN_DB = -6.0
 _SNR_DB = 30.0

@@ -61,18 +61,6 @@ def test_a_recording_lost_since_the_manifest_was_made_stops_the_stage_by_name(re
     assert not (tmp_path / "features" / "mfcc").exists()
 
 
-@pytest.fixture
-def noise(monkeypatch):
-    """A change that draws random numbers, registered for the length of a test."""
-    monkeypatch.setattr(copies, "_KINDS", dict(copies._KINDS))
-
-    @copies.registered("noise", form="noise_<deviation>")
-    def parse(value):
-        return lambda waveform, _, rng: (
-            waveform + rng.normal(scale=float(value), size=len(waveform)).astype(np.float32)
-        )
-
-
 def contents(store):
     return {
         path.relative_to(store.folder).as_posix(): path.read_bytes()
@@ -81,13 +69,13 @@ def contents(store):
     }
 
 
-def test_each_copy_is_extracted_from_its_own_change_of_the_waveform(recordings, tmp_path, noise):
-    params = mfcc.Params(copies=["clean", "speed_0.5", "noise_0.1"])
+def test_each_copy_is_extracted_from_its_own_change_of_the_waveform(recordings, tmp_path):
+    params = mfcc.Params(copies=["clean", "speed_0.5", "noise_10db"])
     store = extract(recordings, tmp_path, params=params)
-    assert store.copies == ("clean", "noise_0.1", "speed_0.5")
+    assert store.copies == ("clean", "noise_10db", "speed_0.5")
     assert store.num_frames("a") == 51
     assert store.of_copy("speed_0.5").num_frames("a") == 101
-    noisy = store.of_copy("noise_0.1")
+    noisy = store.of_copy("noise_10db")
     assert noisy.num_frames("a") == 51
     assert np.abs(noisy["a"] - store["a"]).max() > 1.0
     root, (utterance, *_) = recordings
@@ -108,13 +96,13 @@ def test_copies_leave_clean_as_it_is_to_the_byte(recordings, tmp_path):
 
 
 def test_copies_depend_neither_on_the_order_of_work_nor_on_threads(
-    recordings, tmp_path, noise, monkeypatch
+    recordings, tmp_path, monkeypatch
 ):
     root, utterances = recordings
-    params = mfcc.Params(copies=["clean", "speed_1.1", "noise_0.1"])
+    params = mfcc.Params(copies=["clean", "speed_1.1", "noise_10db"])
     first = contents(extract(recordings, tmp_path / "one", params=params))
     monkeypatch.setattr(extraction.torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr(extraction.torch, "set_num_threads", lambda _: None)
-    other = mfcc.Params(copies=["noise_0.1", "speed_1.1", "clean"])
+    other = mfcc.Params(copies=["noise_10db", "speed_1.1", "clean"])
     again = extract((root, utterances[::-1]), tmp_path / "three", params=other)
     assert contents(again) == first
