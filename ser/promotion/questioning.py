@@ -49,7 +49,7 @@ class Challenger:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Questioned:
     """What questioning came to.
 
     Args:
@@ -67,7 +67,7 @@ class Answers:
 
 def question(
     challenger: Challenger, utterances: Sequence[Utterance], params: GateParams, project: Project
-) -> Answers:
+) -> Questioned:
     """Return what a challenger and its stand-ins answer; each is loaded once.
 
     Args:
@@ -90,19 +90,19 @@ def question(
         try:
             served, decided = asker.served(_ids(plain), _ids(changed) & _ids(challenger.test))
         except RegistryError as error:
-            return Answers(served_error=str(error), robustness_error=str(error))
+            return Questioned(served_error=str(error), robustness_error=str(error))
         if changed.empty:
-            return Answers(served, robustness_error=_NOBODY)
+            return Questioned(served, robustness_error=_NOBODY)
         shares = [(other, _ids(changed) & _ids(other.test)) for other in others]
         try:
             tables = [asker.stand_in(other, share) for other, share in shares if share]
         except SerError as error:
-            return Answers(served, robustness_error=str(error))
+            return Questioned(served, robustness_error=str(error))
     weights = _described(challenger, [other for other, share in shares if share])
     measured = robustness.measure(
         pd.concat([decided, *tables]), changed, speaker_of, params, weights=weights
     )
-    return Answers(served, robustness=measured)
+    return Questioned(served, robustness=measured)
 
 
 class _Asker:

@@ -82,6 +82,11 @@ class GateParams(Section):
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             copies.change_of(name)
+            if copies.heard_in(name)[0] is not None:
+                raise ValueError(
+                    f"{name} mixes other recordings in, which the gates have none of; ask about "
+                    f"one that changes the recording alone, such as noise_20db"
+                )
         if CLEAN in names:
             raise ValueError(f"{CLEAN} changes nothing; what is changed is compared with it")
         return names
@@ -231,7 +236,7 @@ def _under_changes(
     shown = ", ".join(f"{name} {_with_interval(estimate)}" for name, estimate in found.items())
     reason = f"{what}: {shown}"
     if failing:
-        reason += f"; fails under {' and '.join(failing)}: {_cure(failing, margins, model)}"
+        reason += f"; fails under {', '.join(failing)}: {_cure(failing, margins, model)}"
     return Verdict(
         gate=gate,
         measured=f"{_with_interval(found[worst])}, {worst}",

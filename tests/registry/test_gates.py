@@ -133,7 +133,7 @@ def test_the_changes_that_fail_are_named_with_the_cure():
     verdict = said("stability", **under("stability", telephone=lower, noise_20db=low))
     assert verdict.measured == "0.600 [0.500, 0.700], telephone"
     assert verdict.limit == "low >= 0.8"
-    cure = "fails under noise_20db and telephone: train with copies of that kind: "
+    cure = "fails under noise_20db, telephone: train with copies of that kind: "
     assert verdict.reason.endswith(f"{cure}recipes.lstm.copies")
     assert "fails" not in said("stability").reason
 
@@ -159,6 +159,8 @@ def test_changes_are_named_like_copies(field):
     assert "speed_0.9" in chosen.changes
     with pytest.raises(ValueError, match="no copy is named 'louder'"):
         GateParams.model_validate({field: ["louder"]})
+    with pytest.raises(ValueError, match="babble_10db mixes other recordings in"):
+        GateParams.model_validate({field: ["babble_10db"]})
     with pytest.raises(ValueError, match="clean changes nothing"):
         GateParams.model_validate({field: ["clean"]})
     with pytest.raises(ValueError, match="at least 1 item"):
