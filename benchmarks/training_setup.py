@@ -18,7 +18,7 @@ from ser.emotion import EMOTIONS
 from ser.features import extraction
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, fit_statistics
-from ser.features.extraction import AudioParams
+from ser.features.extraction import AudioParams, Places
 from ser.features.extractors import mfcc
 from ser.features.store import FeatureStore
 from ser.losses import cross_entropy
@@ -103,6 +103,10 @@ def extract(recordings: Recordings, folder: Path) -> FeatureStore:
         name="mfcc",
         params=FEATURE,
         audio_params=AUDIO,
-        root=recordings.root,
-        folder=folder,
+        places=Places(
+            recordings=recordings.root,
+            store=folder,
+            kept=folder.with_name(f"{folder.name}.kept"),
+            sounds=folder.with_name("sounds"),
+        ),
     )

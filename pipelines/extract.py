@@ -12,7 +12,7 @@ from ser import components, runtime
 from ser import params as settings
 from ser.data import manifest
 from ser.features import extraction
-from ser.features.extraction import AudioParams
+from ser.features.extraction import AudioParams, Places
 from ser.params import ComponentParams, StageParams
 from ser.project import Project, Words
 
@@ -37,10 +37,11 @@ COMPONENTS = {components.EXTRACTORS: "key"}
 
 
 def reads(project: Project, words: Words) -> list[Path]:
-    """Return the manifest, the recordings and the checkpoint."""
+    """Return the manifest, the recordings, the user's sounds and the checkpoint."""
     return [
         project.manifest,
         project.raw(words["corpus.name"]),
+        project.sounds,
         project.checkpoint(words["item.weights"]),
     ]
 
@@ -57,8 +58,12 @@ def run(params: Params, feature_params: ComponentParams, project: Project, *, na
         name=name,
         params=feature_params,
         audio_params=params.audio,
-        root=project.raw(params.corpus.name),
-        folder=project.features(name),
+        places=Places(
+            recordings=project.raw(params.corpus.name),
+            store=project.features(name),
+            kept=project.kept_copies(name),
+            sounds=project.sounds,
+        ),
         progress=partial(tqdm, desc=f"extract {name}", unit="utt", disable=None),
     )
     logger.info("%s: %d utterances, %d bins a frame", name, len(store), store.num_bins)

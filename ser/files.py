@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -206,7 +206,7 @@ def remove_leftovers(path: Path) -> None:
             part.unlink()
 
 
-def link_tree(source: Path, target: Path) -> None:
+def link_tree(source: Path, target: Path, *, ignore: Sequence[str] = ()) -> None:
     """Give all files of a folder a second name below another; copies where links do not work.
 
     Nothing in this project changes a file in place, so the two names never differ; a weight
@@ -215,8 +215,15 @@ def link_tree(source: Path, target: Path) -> None:
     Args:
         source: A folder.
         target: Made where it is missing; files that are there already must not be among them.
+        ignore: Patterns of files that get none (`fnmatch`).
     """
-    shutil.copytree(source, target, copy_function=_link_or_copy, dirs_exist_ok=True)
+    shutil.copytree(
+        source,
+        target,
+        ignore=shutil.ignore_patterns(*ignore),
+        copy_function=_link_or_copy,
+        dirs_exist_ok=True,
+    )
 
 
 def _link_or_copy(source: str, target: str) -> None:

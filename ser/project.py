@@ -183,6 +183,11 @@ class Project:
         return self.all_features / name
 
     @property
+    def sounds(self) -> Path:
+        """Folder of folders of the user's noises and impulse responses."""
+        return self.data / "sounds"
+
+    @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
@@ -352,6 +357,10 @@ class Project:
     def kept_folds(self) -> Path:
         """Folder of finished folds, each named by its run key."""
         return self.work / "folds"
+
+    def kept_copies(self, feature: str) -> Path:
+        """Return the folder of a feature's copies, as far as they are extracted."""
+        return self.work / "features" / feature
 
     def kept_functionals(self, name: str) -> Path:
         """Return where openSMILE's functionals of a set are kept."""

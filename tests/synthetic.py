@@ -12,7 +12,7 @@ from ser.data.protocols import PARTS
 from ser.data.split_report import FoldReport, SplitReport
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS, EMOTIONS
-from ser.features import store
+from ser.features import collection, store
 from ser.features.store import FeatureStore
 from ser.utterance import Utterance
 
@@ -109,13 +109,14 @@ def feature_store(
         "dimension": num_bins,
         "dtype": "float32",
     }
-    scratch = folder.with_name("scratch")
+    scratch = folder.with_name(f"{folder.name}.collections")
     for number, copy in enumerate((store.CLEAN, *copies)):
         frames_of = {
             id_: np.pad(own, ((0, 2 * number), (0, 0)), mode="edge") + np.float32(0.1 * number)
             for id_, own in content.items()
         }
-        store.collect(scratch, list(content), frames_of.__getitem__, meta=meta, copy=copy)
+        made = store.collected(scratch, list(content), meta=meta, copy=copy)
+        collection.fill([(made, frames_of.__getitem__)])
     return store.publish(scratch, folder, (store.CLEAN, *copies))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from ser import seeding
-from ser.features.store import FeatureStore, Frames
+from ser.features.collection import Frames
+from ser.features.store import FeatureStore
 
 _NUM_SEEDS = 2**32
 """`ser.seeding.derive` returns a whole number below this."""

@@ -1,22 +1,48 @@
 """From recordings to a feature store, one utterance at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import Field
 
-from ser import components
+from ser import components, lineage
 from ser.components import EXTRACTORS
 from ser.contracts import Extractor
 from ser.data import audio
 from ser.features import copies, store
+from ser.features.changes._base import FOLDER, Samples
+from ser.features.collection import Collection, Frames, FramesOf, fill
 from ser.features.extractors._base import copies_of
-from ser.features.store import FeatureStore, Frames
+from ser.features.sounds import CorpusSounds
+from ser.features.store import FeatureStore
 from ser.params import ComponentParams, Section
 from ser.progress import Progress
 from ser.utterance import Utterance
+
+_ROOT = Path(__file__).parents[2]
+"""What the paths of source files are relative to: of the code that runs."""
+
+_COPIES, _SOUNDS = "ser/features/copies.py", "ser/features/sounds.py"
+_CHANGES = "ser/features/changes/[!_]*.py"
+_CODE_OF_COPIES = (_COPIES, _SOUNDS, "ser/features/changes/*", "ser/data/voices.py")
+"""What decides copies and not `clean`."""
+
+_PACKAGES = (
+    "librosa",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+    "torchaudio",
+    "transformers",
+)
+"""Packages whose version can change frames."""
 
 
 class AudioParams(Section):
@@ -24,9 +50,29 @@ class AudioParams(Section):
 
     Args:
         sampling_rate: Recordings are resampled to this, in Hz, and down-mixed to mono.
+        noise_folder: Folder of `data/sounds` that copies `noisefile_<SNR>db` take noise from;
+            WAV, FLAC, OGG or MP3, any rate.
     """
 
     sampling_rate: int = Field(16000, ge=4000, le=192000)
+    noise_folder: str | None = Field(None, pattern=f"^{FOLDER.pattern}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where an extraction reads and writes.
+
+    Args:
+        recordings: The corpus root that the manifest's paths are relative to.
+        store: Where the store shall be; replaced if it exists.
+        kept: Where copies are kept as far as they are extracted, a folder each.
+        sounds: Folder of folders of the user's noises and impulse responses.
+    """
+
+    recordings: Path
+    store: Path
+    kept: Path
+    sounds: Path
 
 
 def build_extractor(name: str, params: ComponentParams, *, sampling_rate: int) -> Extractor:
@@ -54,61 +100,134 @@ def extract(
     name: str,
     params: ComponentParams,
     audio_params: AudioParams,
-    root: Path,
-    folder: Path,
+    places: Places,
     progress: Progress | None = None,
 ) -> FeatureStore:
     """Extract one feature of the study's utterances, in all copies that its params ask for.
+
+    A copy that was extracted before, from the same recordings with the same params and code, is
+    taken from `places.kept`. Each recording is read once for all copies that are left.
 
     Args:
         utterances: The manifest; those whose emotion is null are left out.
         name: The extractor, see `ser.features.extractors`.
         params: Its params.
         audio_params: How recordings are heard.
-        root: The corpus root that the manifest's paths are relative to.
-        folder: Where the store shall be; shards are collected in `<folder>.partial`.
-        progress: Wraps the iteration over utterances, anew for each copy.
+        places: Where to read and write.
+        progress: Wraps the iteration over utterances, once for each copy.
 
     Returns:
         The finished store.
 
     Raises:
-        AudioError: A recording has become unreadable since the manifest was made.
+        AudioError: A recording has become unreadable since the manifest was made, or a sound of
+            the user is unreadable or silent.
+        CorpusError: Nobody can be heard behind an utterance, and a babble is asked for.
+        ParamsError, FileError: A copy asks for sounds of the user that are not there.
         StaleFeaturesError: An extractor returned no or not finite frames.
     """
-    rate = audio_params.sampling_rate
+    rate, asked = audio_params.sampling_rate, copies_of(params)
     extractor = build_extractor(name, params, sampling_rate=rate)
+    sounds = CorpusSounds(
+        utterances,
+        root=places.recordings,
+        folder=places.sounds,
+        noise_folder=audio_params.noise_folder,
+        sampling_rate=rate,
+    )
     chosen = {u.id: u for u in utterances if u.emotion is not None}
-    scratch = folder.with_name(f"{folder.name}.partial")
+    work = _Work(chosen, extractor, _meta(name, params, extractor, rate), sounds, places)
+    # A shard goes through all copies before the next, so each recording is decoded once.
+    read = lru_cache(store.UTTERANCES_PER_SHARD if len(asked) > 1 else 0)(work.read)
+    # All first: what a copy lacks is said before the work begins.
+    collections = [(work.collection(copy), work.frames_of(copy, read)) for copy in asked]
+    with _threads(extractor) as num_threads:
+        fill(collections, num_threads=num_threads, progress=progress)
+    return store.publish(places.kept, places.store, asked)
 
-    def frames_of(copy: str) -> Callable[[str], Frames]:
-        change = copies.change_of(copy)
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the copies of one feature are made from.
+
+    Args:
+        utterances: Those to extract, by id.
+        extractor: Waveform to frames.
+        meta: What makes the frames of `clean` what they are.
+        sounds: What changes hear beside the utterances.
+        places: Where to read and write.
+    """
+
+    utterances: Mapping[str, Utterance]
+    extractor: Extractor
+    meta: Mapping[str, Any]
+    sounds: CorpusSounds
+    places: Places
+
+    def read(self, id_: str) -> Samples:
+        """Return the waveform of an utterance."""
+        path = self.places.recordings / self.utterances[id_].audio
+        return audio.read(path, sampling_rate=self.sounds.sampling_rate)
+
+    def frames_of(self, copy: str, read: Callable[[str], Samples]) -> FramesOf:
+        """Return what extracts a copy of the utterance with an id."""
 
         def extracted(id_: str) -> Frames:
-            utterance = chosen[id_]
-            waveform = audio.read(root / utterance.audio, sampling_rate=rate)
-            return extractor(change(waveform, rate, copies.rng_of(utterance, copy)))
+            utterance = self.utterances[id_]
+            change = copies.change_of(copy, self.sounds.beside(utterance))
+            rng = copies.rng_of(utterance, copy)
+            return self.extractor(change(read(id_), self.sounds.sampling_rate, rng))
 
         return extracted
 
+    def collection(self, copy: str) -> Collection:
+        """Return a copy, as far as it is extracted."""
+        sources = _sources(copy, str(self.meta["extractor"]))
+        return store.collected(
+            self.places.kept,
+            list(self.utterances),
+            meta=self.meta,
+            copy=copy,
+            heard=self.sounds.heard_in(copy),
+            decided_by={
+                "recordings": sorted([u.id, u.sha256] for u in self.utterances.values()),
+                "code": lineage.source_sha256(_ROOT, sources),
+                "packages": dict(lineage.package_versions(_PACKAGES)),
+            },
+        )
+
+
+@contextmanager
+def _threads(extractor: Extractor) -> Iterator[int]:
+    """Give the number of utterances to extract at once."""
     num_threads = torch.get_num_threads()
     if extractor.is_thread_safe:
         # Several utterances at once, a thread each: their spectra are too small to share.
         torch.set_num_threads(1)
     try:
-        for copy in copies_of(params):
-            store.collect(
-                scratch,
-                list(chosen),
-                frames_of(copy),
-                meta=_meta(name, params, extractor, rate),
-                copy=copy,
-                num_threads=num_threads if extractor.is_thread_safe else 1,
-                progress=progress,
-            )
+        yield num_threads if extractor.is_thread_safe else 1
     finally:
         torch.set_num_threads(num_threads)
-    return store.publish(scratch, folder, copies_of(params))
+
+
+def _sources(copy: str, name: str) -> list[str]:
+    """Return the source files that decide the frames of a copy.
+
+    The file of a change counts for the copies that have this change, and for no others.
+    """
+
+    def imported(start: str, *skip: str) -> list[str]:
+        return lineage.imported_sources(_ROOT, [start], skip=(*lineage.DECIDES_NOTHING, *skip))
+
+    sources = {
+        *imported("ser/features/extraction.py", *_CODE_OF_COPIES),
+        *imported(components.source(EXTRACTORS, name).as_posix(), *_CODE_OF_COPIES),
+    }
+    if module := copies.module_of(copy):
+        sources |= {*imported(_COPIES, _CHANGES), *imported(f"{module.replace('.', '/')}.py")}
+    if copies.heard_in(copy)[0]:
+        sources |= set(imported(_SOUNDS, _CHANGES))
+    return sorted(sources)
 
 
 def _meta(

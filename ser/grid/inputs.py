@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ser import components, lineage
-from ser.data import manifest, splits
+from ser.data import manifest, splits, voices
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
@@ -27,6 +27,8 @@ from ser.utterance import Utterance
 #: DVC makes a cell's folder anew after they change, from the folds that are finished.
 _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
+    "ser/data/voices.py": "refuses folds; what fails has no result",
+    "ser/features/collection.py": "how features are collected; they are pinned by digest",
     "ser/files.py": "how files are replaced, not what they hold",
     "ser/grid/kept_folds.py": "where finished folds are found again",
     "ser/grid/procedure.py": "what is said of a cell; the params it is made of are in the key",
@@ -175,7 +177,7 @@ def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
 
 
 def require_copies(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a recipe that draws from copies of the feature that were not extracted.
+    """Refuse a recipe that draws from copies of the feature that it cannot train on.
 
     Args:
         plan: The cell.
@@ -183,9 +185,11 @@ def require_copies(plan: CellPlan, inputs: Inputs) -> None:
 
     Raises:
         StaleFeaturesError: The store lacks a copy; names it and the cure.
+        LeakageError: In a copy, utterances of train hear speakers of dev or test.
     """
-    for copy in plan.recipe.copies or ():
-        inputs.store.of_copy(copy)
+    drawn = [inputs.store.of_copy(copy) for copy in plan.recipe.copies or ()]
+    if any(copy.hears == "voices" for copy in drawn):
+        voices.require_separate(inputs.folds, manifest.read(inputs.project.manifest))
 
 
 def sources(plan: CellPlan, root: Path) -> list[str]:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from ser.baselines.reference_rows import BaselineParams
 from ser.data.protocols import SplitParams
+from ser.data.voices import SAFE_PROTOCOLS
+from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
 from ser.grid.params import CellParams
@@ -122,6 +124,12 @@ class Preset(Section):
             return
         extracted = copies_of(self.features[cell.feature])
         for copy in self.recipes[cell.model].copies or ():
+            if copies.heard_in(copy)[0] == "voices" and self.split.protocol not in SAFE_PROTOCOLS:
+                yield (
+                    f"recipes.{cell.model}.copies draws from {copy!r}, which would mix dev or test "
+                    f"into train under split.protocol {self.split.protocol}; choose another copy, "
+                    f"or the protocol {' or '.join(SAFE_PROTOCOLS)}"
+                )
             if copy not in extracted:
                 yield (
                     f"recipes.{cell.model}.copies draws from {copy!r}, but "

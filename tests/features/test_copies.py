@@ -43,6 +43,13 @@ def test_clean_is_the_recording_as_it_is():
         ("reverb_9s", r"the decay time must be in \[0\.05, 5\]s, got 9s"),
         ("telephone_8khz", "this change has no value, got '8khz'"),
         ("telephone_", "no copy is named 'telephone_'"),
+        ("mp3_33k", "MP3 has the bit rates 16, 24, .*160 kbit/s, got 33k"),
+        ("mp3_8k", r"the bit rate must be in \[16, 160\]k, got 8k"),
+        ("opus_16.5k", r"a whole number of kbit/s, got 16\.5k"),
+        ("opus_5k", r"the bit rate must be in \[6, 256\]k, got 5k"),
+        ("pitch_0st", "a shift of 0 changes nothing; clean is that copy"),
+        ("pitch_2", "the shift must be a number and st, such as 12st; got '2'"),
+        ("clip_0db", "a limit of 0 changes nothing; clean is that copy"),
         ("trimmed_30db", "this change has no value, got '30db'"),
     ],
 )

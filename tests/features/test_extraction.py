@@ -1,4 +1,9 @@
 import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,9 +12,12 @@ import soundfile
 from ser.data import audio
 from ser.errors import AudioError
 from ser.features import copies, extraction
-from ser.features.extraction import AudioParams
+from ser.features.extraction import AudioParams, Places
 from ser.features.extractors import mfcc
+from ser.features.store import FeatureStore
 from tests import synthetic
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -33,8 +41,12 @@ def extract(recordings, tmp_path, **changes):
         "name": "mfcc",
         "params": mfcc.Params(hop_ms=10.0),
         "audio_params": AudioParams(),
-        "root": root,
-        "folder": tmp_path / "features" / "mfcc",
+        "places": Places(
+            recordings=root,
+            store=tmp_path / "features" / "mfcc",
+            kept=tmp_path / "kept" / "mfcc",
+            sounds=tmp_path / "sounds",
+        ),
     }
     return extraction.extract(utterances, **{**arguments, **changes})
 
@@ -106,3 +118,117 @@ def test_copies_depend_neither_on_the_order_of_work_nor_on_threads(
     other = mfcc.Params(copies=["noise_10db", "speed_1.1", "clean"])
     again = extract((root, utterances[::-1]), tmp_path / "three", params=other)
     assert contents(again) == first
+
+
+def test_each_recording_is_read_once_for_all_copies(recordings, tmp_path, monkeypatch):
+    read, decode = [], audio.read
+    monkeypatch.setattr(
+        extraction.audio,
+        "read",
+        lambda path, **options: (read.append(path.name), decode(path, **options))[1],
+    )
+    params = mfcc.Params(copies=["clean", "noise_10db", "telephone", "speed_1.1"])
+    extract(recordings, tmp_path, params=params)
+    assert sorted(read) == ["a.wav", "b.wav"]
+    # One copy more reads each once again, no copy more reads none.
+    more = mfcc.Params(copies=[*params.copies, "gain_6db"])
+    extract(recordings, tmp_path, params=more)
+    assert sorted(read) == ["a.wav", "a.wav", "b.wav", "b.wav"]
+    extract(recordings, tmp_path, params=params)
+    assert len(read) == 4
+
+
+def test_a_copy_more_leaves_the_bytes_of_the_others(recordings, tmp_path):
+    few = mfcc.Params(copies=["clean", "noise_10db"])
+    many = mfcc.Params(copies=["clean", "noise_10db", "reverb_0.3s"])
+    before = contents(extract(recordings, tmp_path, params=few))
+    grown = contents(extract(recordings, tmp_path, params=many))
+    assert grown == contents(extract(recordings, tmp_path / "at once", params=many))
+    assert {name: grown[name] for name in before} == before
+    assert contents(extract(recordings, tmp_path, params=few)) == before
+
+
+def test_a_killed_extraction_of_copies_ends_with_the_same_bytes(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction.store, "UTTERANCES_PER_SHARD", 1)
+    params = mfcc.Params(copies=["clean", "noise_10db", "speed_1.1"])
+    whole = contents(extract(recordings, tmp_path / "whole", params=params))
+    changed, change_of = [], copies.change_of
+
+    def dies(copy, sounds):
+        changed.append(copy)
+        if len(changed) == at:
+            raise KeyboardInterrupt
+        return change_of(copy, sounds)
+
+    for at in range(1, 7):
+        changed.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(extraction.copies, "change_of", dies)
+            with pytest.raises(KeyboardInterrupt):
+                extract(recordings, tmp_path / str(at), params=params)
+        assert contents(extract(recordings, tmp_path / str(at), params=params)) == whole
+
+
+@pytest.mark.stage
+def test_another_process_extracts_the_same_bytes(recordings, tmp_path):
+    names = [
+        *("clean", "babble_10db", "clip_6db", "gain_-6db", "mp3_32k", "noise_10db", "opus_16k"),
+        *("pink_10db", "pitch_2st", "reverb_0.3s", "telephone", "trimmed"),
+    ]
+    root, utterances = recordings
+    params = mfcc.Params(copies=names)
+    here = contents(extract(recordings, tmp_path / "here", params=params))
+    asked = {
+        "utterances": [dataclasses.asdict(utterance) for utterance in utterances],
+        "copies": names[::-1],
+        "root": str(root),
+        "folder": str(tmp_path / "there"),
+    }
+    subprocess.run(
+        [sys.executable, "-c", IN_ANOTHER_PROCESS, json.dumps(asked)],
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "5", "PYTHONPATH": str(ROOT)},
+    )
+    store = FeatureStore(tmp_path / "there" / "store")
+    assert contents(store) == here
+
+
+IN_ANOTHER_PROCESS = """
+import json, sys
+from pathlib import Path
+from ser.features import extraction
+from ser.features.extractors import mfcc
+from ser.utterance import Utterance
+
+asked = json.loads(sys.argv[1])
+folder = Path(asked["folder"])
+extraction.extract(
+    [Utterance(**fields) for fields in asked["utterances"]],
+    name="mfcc",
+    params=mfcc.Params(copies=asked["copies"]),
+    audio_params=extraction.AudioParams(),
+    places=extraction.Places(
+        recordings=Path(asked["root"]),
+        store=folder / "store",
+        kept=folder / "kept",
+        sounds=folder / "sounds",
+    ),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "counts_not"),
+    [
+        ("clean", "ser/data/audio.py", "ser/features/changes/noise.py"),
+        ("clean", "ser/features/extractors/mfcc.py", "ser/features/copies.py"),
+        ("noise_10db", "ser/features/changes/noise.py", "ser/features/changes/room.py"),
+        ("noise_10db", "ser/features/copies.py", "ser/data/voices.py"),
+        ("babble_10db", "ser/data/voices.py", "ser/features/changes/pace.py"),
+        ("speed_0.9", "ser/data/hearing.py", "ser/features/extractors/logmel.py"),
+    ],
+)
+def test_the_code_of_a_change_decides_its_copies_alone(name, counts, counts_not):
+    sources = extraction._sources(name, "mfcc")
+    assert counts in sources
+    assert counts_not not in sources

@@ -6,6 +6,7 @@ import pytest
 
 from ser.errors import FileError, StaleFeaturesError
 from ser.features import store
+from ser.features.collection import fill
 from ser.features.store import FeatureStore
 from ser.lineage import digest_folder
 
@@ -101,7 +102,7 @@ def test_half_a_shard_of_a_killed_run_does_not_become_part_of_the_store(tmp_path
     build(tmp_path / "whole", ["u1"])
 
     def killed(_):
-        (tmp_path / "scratch" / ".shard-00000.npy.0123abcd.part").write_bytes(b"half")
+        (tmp_path / "scratch" / "clean" / ".shard-00000.npy.0123abcd.part").write_bytes(b"half")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -124,7 +125,7 @@ def test_a_half_written_shard_is_done_again(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(8)]
 
     interrupt(tmp_path, ids, at="u7")
-    np.save(tmp_path / "scratch" / "shard-00000.npy", np.zeros((1, 3), dtype=np.float32))
+    np.save(tmp_path / "scratch" / "clean" / "shard-00000.npy", np.zeros((1, 3), dtype=np.float32))
     built = build(tmp_path, ids)
     np.testing.assert_array_equal(built["u3"], frames_of("u3"))
 
@@ -188,9 +189,14 @@ def louder(number):
 
 
 def collect(scratch, copies=COPIES, extract=louder, meta=META, **options):
-    """Collect copies, in order, as an extraction does."""
-    for number, copy in enumerate(copies):
-        store.collect(scratch, IDS, extract(number), meta=meta, copy=copy, **options)
+    """Collect copies as an extraction does."""
+    fill(
+        [
+            (store.collected(scratch, IDS, meta=meta, copy=copy), extract(number))
+            for number, copy in enumerate(copies)
+        ],
+        **options,
+    )
 
 
 def contents(folder):
@@ -219,7 +225,6 @@ def test_each_copy_is_a_store_beside_clean_whose_bytes_stay(tmp_path, small_shar
         for id_ in IDS:
             np.testing.assert_array_equal(built.of_copy(copy)[id_], louder(number)(id_))
     assert built.of_copy("speed_0.9").meta == {**META, "copy": "speed_0.9"}
-    assert not (tmp_path / "scratch").exists()
 
 
 def test_the_digest_of_a_feature_covers_its_copies(tmp_path):
@@ -229,10 +234,9 @@ def test_the_digest_of_a_feature_covers_its_copies(tmp_path):
         def extract(number, factor=factor):
             return louder(number * factor)
 
-        collect(tmp_path / "scratch", copies, extract)
-        digests.add(
-            digest_folder(store.publish(tmp_path / "scratch", tmp_path / name, copies).folder)
-        )
+        scratch = tmp_path / f"{name}-scratch"
+        collect(scratch, copies, extract)
+        digests.add(digest_folder(store.publish(scratch, tmp_path / name, copies).folder))
     assert len(digests) == 3
 
 
@@ -255,12 +259,71 @@ def test_each_copy_goes_on_at_its_next_shard(tmp_path, small_shards):
         return lambda id_: (again.append((number, id_)), louder(number)(id_))[1]
 
     collect(tmp_path / "scratch", extract=resumed)
-    # Nothing of clean; of the first copy the shard that was begun and the one after it.
-    assert {id_ for number, id_ in again if number == 1} == {"u4", "u5", "u6", "u7", "u8", "u9"}
-    assert {number for number, _ in again} == {1, 2}
+    # A shard goes through all copies before the next: the first is there, of clean the second too.
+    assert [sorted({id_ for number, id_ in again if number == copy}) for copy in range(3)] == [
+        ["u8", "u9"],
+        ["u4", "u5", "u6", "u7", "u8", "u9"],
+        ["u4", "u5", "u6", "u7", "u8", "u9"],
+    ]
     for scratch in ("scratch", "whole"):
         store.publish(tmp_path / scratch, tmp_path / f"{scratch}-store", COPIES)
     assert contents(tmp_path / "scratch-store") == contents(tmp_path / "whole-store")
+
+
+def counted(seen):
+    """Extractors that note the number of the copy whenever they are called."""
+    return lambda number: lambda id_: (seen.append(number), louder(number)(id_))[1]
+
+
+def test_a_copy_more_or_less_extracts_no_other(tmp_path, small_shards):
+    collect(tmp_path / "scratch", COPIES[:2])
+    store.publish(tmp_path / "scratch", tmp_path / "mfcc", COPIES[:2])
+    seen = []
+    for asked in (COPIES, COPIES[:1], COPIES):
+        collect(tmp_path / "scratch", asked, counted(seen))
+        built = store.publish(tmp_path / "scratch", tmp_path / "mfcc", asked)
+        assert built.copies == asked
+    assert seen == [2] * len(IDS)
+
+
+def test_what_decides_a_copy_extracts_that_copy_alone(tmp_path, small_shards):
+    def run(seen, **decided_by):
+        fill(
+            [
+                (
+                    store.collected(
+                        tmp_path / "scratch",
+                        IDS,
+                        meta=META,
+                        copy=copy,
+                        decided_by=decided_by.get(copy),
+                        heard=decided_by.get(f"heard in {copy}"),
+                    ),
+                    counted(seen)(number),
+                )
+                for number, copy in enumerate(COPIES)
+            ]
+        )
+        return seen
+
+    assert set(run([])) == {0, 1, 2}
+    assert set(run([], **{"speed_0.9": {"code": "2"}})) == {1}
+    heard = {"kind": "noises", "sha256": "5"}
+    again = run([], **{"speed_0.9": {"code": "2"}, "heard in speed_1.1": heard})
+    assert set(again) == {2}
+    built = store.publish(tmp_path / "scratch", tmp_path / "mfcc", COPIES)
+    # What a change has heard is part of the feature; the reader does not ask for it.
+    assert built.of_copy("speed_1.1").meta["heard"] == heard
+    assert [built.of_copy(copy).hears for copy in COPIES] == [None, None, "noises"]
+
+
+def test_a_store_stays_as_it_is_while_its_copies_are_extracted_anew(tmp_path, small_shards):
+    collect(tmp_path / "scratch")
+    built = store.publish(tmp_path / "scratch", tmp_path / "mfcc", COPIES)
+    before = contents(built.folder)
+    other = {**META, "params": {"hop_ms": 20.0}}
+    collect(tmp_path / "scratch", extract=lambda number: louder(number + 5), meta=other)
+    assert contents(built.folder) == before
 
 
 def test_copies_of_other_params_do_not_become_part_of_the_store(tmp_path):

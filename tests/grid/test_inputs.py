@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from ser import lineage
-from ser.errors import FileError, ParamsError, StaleFeaturesError
+from ser.data import splits
+from ser.data.protocols import SplitParams
+from ser.errors import FileError, LeakageError, ParamsError, StaleFeaturesError
 from ser.grid import inputs
 from ser.models import lstm
 from tests import synthetic
@@ -139,3 +141,24 @@ def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(path
         inputs.require_copies(make_plan(copies=copies), data)
     with pytest.raises(StaleFeaturesError, match=r"no copy 'speed_0\.9', but: clean; write it"):
         inputs.require_copies(make_plan(copies={"clean": 0.5, "speed_0.9": 0.5}), data)
+
+
+@pytest.mark.parametrize("protocol", ["session", "random"])
+def test_a_babble_that_would_cross_parts_is_refused(root, protocol):
+    corpus = synthetic.corpus(per_speaker=6)
+    paths = write_inputs(root, corpus)
+    folds = splits.split(corpus, SplitParams(protocol=protocol))
+    data = dataclasses.replace(load(paths), folds=tuple(folds))
+    of_copy = data.store.of_copy
+
+    class Babbling:
+        hears = "voices"
+
+    data.store.of_copy = lambda copy: Babbling if copy == "babble_10db" else of_copy(copy)
+    plan = make_plan(copies={"clean": 0.5, "babble_10db": 0.5})
+    inputs.require_copies(make_plan(copies={"clean": 1.0}), data)
+    if protocol == "session":
+        inputs.require_copies(plan, data)
+    else:
+        with pytest.raises(LeakageError, match=r"set split\.protocol to session or speaker"):
+            inputs.require_copies(plan, data)

@@ -35,7 +35,7 @@ class Anything(dict):
 #: Read by every stage, and no dependency of its own: params, source, scratch, the store, and
 #: what Python opens on its path to import an editable package.
 FREE = (
-    *("params*.yaml", "ser/*", "work/*", "mlruns/*", "data/features/*.partial/*", "dvc.lock"),
+    *("params*.yaml", "ser/*", "work/*", "mlruns/*", "dvc.lock"),
     "__editable__*",
 )
 

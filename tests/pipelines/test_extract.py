@@ -29,7 +29,7 @@ def test_the_store_holds_what_the_extractor_says_of_every_utterance(workspace, s
     meta = json.loads((store.folder / "meta.json").read_text())
     assert meta["params"]["hop_ms"] == 20.0
     assert (meta["extractor"], meta["sampling_rate"]) == ("mfcc", 16000)
-    assert not store.folder.with_name("mfcc.partial").exists()
+    assert [path.name for path in store.folder.parent.iterdir()] == ["mfcc"]
 
 
 def test_utterances_outside_the_studys_emotions_are_not_extracted(workspace, stage, params):

@@ -93,3 +93,17 @@ def test_shares_of_copies_that_are_not_extracted_are_refused_once_with_the_cure(
 def test_an_unknown_copy_of_a_feature_is_refused_with_what_there_is():
     with pytest.raises(ParamsError, match=r"mfcc\.copies: no copy is named 'echo'; there are: cle"):
         check(features={"mfcc": {"copies": ["clean", "echo"]}})
+
+
+@pytest.mark.parametrize("protocol", ["session", "speaker", "superb", "random"])
+def test_babble_is_refused_under_protocols_that_deal_the_utterances_of_a_session(protocol):
+    changes = {
+        "split": {"protocol": protocol},
+        "features": {"mfcc": {"copies": ["clean", "babble_10db"]}},
+        "recipes": {"lstm": {"copies": {"clean": 0.5, "babble_10db": 0.5}}},
+    }
+    if protocol in ("session", "speaker"):
+        check(**changes)
+    else:
+        with pytest.raises(ParamsError, match=rf"'babble_10db', which would mix .*{protocol}; "):
+            check(**changes)

@@ -1,8 +1,9 @@
 """What all changes of the waveform share: their signature, and how a copy's name says one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,35 @@ Change = Callable[[Samples, int, np.random.Generator], Samples]
 """Mono waveform `(num_samples,)`, its sampling rate in Hz, random numbers -> another waveform
 at the same rate, of any length from one sample on. What is random comes from the generator."""
 
+FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+"""How a folder of the user's sounds may be named: it becomes part of a path."""
+
+Sound = Callable[[], Samples]
+"""Reads something that can be heard, mono and at the rate of the utterance; never silence."""
+
+Hears = Literal["voices", "noises", "impulses"]
+"""What a change hears beside the utterance: the method of `Sounds` that it calls."""
+
+
+class Sounds(Protocol):
+    """What can be heard beside one utterance."""
+
+    def voices(self) -> Sequence[Sound]:
+        """Return the recordings that may be mixed into the utterance, one at least."""
+
+    def noises(self) -> Sequence[Sound]:
+        """Return the noises of the user, one at least."""
+
+    def impulses(self, folder: str) -> Sequence[Sound]:
+        """Return the impulse responses of a folder of the user, one at least."""
+
+
 Parser = Callable[[str], Change]
 """What follows `<kind>_` in a copy's name -> the change; raises ValueError with the rule that
 the value breaks. A value has one spelling, so that no copy has two names."""
+
+HearingParser = Callable[[str, Sounds], Change]
+"""The same for a change that hears other sounds; it asks for them when it changes something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +55,18 @@ class Kind:
     Args:
         form: How its copies are named, for messages.
         parse: Value to change.
+        module: Dotted name of the module that its parser is in.
+        hears: What it hears beside the utterance, if anything.
     """
 
     form: str
-    parse: Parser
+    parse: HearingParser
+    module: str
+    hears: Hears | None = None
 
 
 KINDS: dict[str, Kind] = {}
-"""All kinds by their name; filled by `registered`."""
+"""All kinds by their name; filled by `registered` and `hearing`."""
 
 
 def registered(kind: str, *, form: str) -> Callable[[Parser], Parser]:
@@ -47,7 +78,17 @@ def registered(kind: str, *, form: str) -> Callable[[Parser], Parser]:
     """
 
     def register(parse: Parser) -> Parser:
-        KINDS[kind] = Kind(form, parse)
+        KINDS[kind] = Kind(form, lambda value, _: parse(value), parse.__module__)
+        return parse
+
+    return register
+
+
+def hearing(kind: str, hears: Hears, *, form: str) -> Callable[[HearingParser], HearingParser]:
+    """Do the same as `registered` for changes that hear other sounds beside the utterance."""
+
+    def register(parse: HearingParser) -> HearingParser:
+        KINDS[kind] = Kind(form, parse, parse.__module__, hears)
         return parse
 
     return register

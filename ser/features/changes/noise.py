@@ -10,10 +10,22 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.features.changes._base import Change, Samples, at_power, number, power, registered
+from ser.features.changes._base import (
+    Change,
+    Samples,
+    Sounds,
+    at_power,
+    hearing,
+    number,
+    power,
+    registered,
+)
 
 _LOWEST_HZ = 20.0
 """Below this pink noise is flat: what grows without end towards 0 Hz is not heard."""
+
+_NUM_VOICES = 5
+"""Voices of a babble, as far as there are as many recordings; MUSAN's recipe takes 3 to 7."""
 
 Noise = Callable[[int, int, np.random.Generator], NDArray[np.float64]]
 """Number of samples, sampling rate in Hz, random numbers -> noise of any power."""
@@ -62,3 +74,44 @@ def _pink_noise(
     spectrum = np.fft.rfft(rng.standard_normal(num_samples))
     frequencies = np.fft.rfftfreq(num_samples, 1 / sampling_rate)
     return np.fft.irfft(spectrum / np.sqrt(np.maximum(frequencies, _LOWEST_HZ)), num_samples)
+
+
+@hearing("babble", "voices", form="babble_<SNR>db, other speakers of the corpus, as babble_10db")
+def _babble(value: str, sounds: Sounds) -> Change:
+    """Return speech with other speakers behind it, all equally loud.
+
+    Which recordings may be heard: `ser.data.voices`.
+
+    Source:
+        Snyder, Chen, Povey (2015), "MUSAN: A Music, Speech, and Noise Corpus".
+    """
+
+    def make(num_samples: int, _: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        voices = sounds.voices()
+        chosen = rng.permutation(len(voices))[:_NUM_VOICES]
+        total = np.zeros(num_samples)
+        for index in chosen:
+            total += at_power(_section(voices[index](), num_samples, rng), 1.0)
+        return total
+
+    return _with(make, value)
+
+
+@hearing("noisefile", "noises", form="noisefile_<SNR>db, of audio.noise_folder, as noisefile_10db")
+def _file(value: str, sounds: Sounds) -> Change:
+    """Return speech in a noise of the user: one of the files, from a random place on."""
+
+    def make(num_samples: int, _: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        noises = sounds.noises()
+        noise = noises[int(rng.integers(len(noises)))]()
+        return _section(noise, num_samples, rng).astype(np.float64)
+
+    return _with(make, value)
+
+
+def _section(sound: Samples, num_samples: int, rng: np.random.Generator) -> Samples:
+    """Return so many samples from a random one on; behind the last comes the first again."""
+    section: Samples = np.take(
+        sound, rng.integers(len(sound)) + np.arange(num_samples), mode="wrap"
+    )
+    return section

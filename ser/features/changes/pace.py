@@ -1,17 +1,26 @@
 """Changes of time and pitch."""
 
+import math
 import re
 from fractions import Fraction
 
 import numpy as np
 
 from ser.data import hearing
-from ser.features.changes._base import Change, Samples, no_value, registered
+from ser.features.changes._base import (
+    Change,
+    Samples,
+    no_value,
+    number,
+    refuse_nothing,
+    registered,
+)
 from ser.features.store import CLEAN
 
 _SILENCE_DB = 30.0
 _FRAME_S, _HOP_S = 0.025, 0.010
 _SHORTEST_S = 0.1
+_WINDOW_S = 0.064
 
 
 @registered("speed", form="speed_<factor> with a factor in [0.5, 2.0], as speed_0.9")
@@ -35,6 +44,31 @@ def _speed(value: str) -> Change:
     def change(waveform: Samples, sampling_rate: int, rng: np.random.Generator) -> Samples:  # noqa: ARG001
         # To the resampler only the ratio of the two rates counts; as whole numbers it is exact.
         return hearing.at_rate(waveform, factor.numerator, wanted=factor.denominator)
+
+    return change
+
+
+@registered("pitch", form="pitch_<semitones>st with semitones in [-12, 12], as pitch_-2st")
+def _pitch(value: str) -> Change:
+    """Return speech higher by so many semitones, or lower, at its own tempo.
+
+    The formants move with the pitch. A phase vocoder stretches, the resampler of `speed` makes
+    the length good.
+    """
+    semitones = number(value, "st", low=-12, high=12, what="the shift")
+    refuse_nothing(semitones, "a shift")
+
+    def change(waveform: Samples, sampling_rate: int, rng: np.random.Generator) -> Samples:  # noqa: ARG001
+        # librosa costs a second to import, and whoever reads a copy's name needs none of it.
+        import librosa
+
+        window = 1 << round(math.log2(_WINDOW_S * sampling_rate))
+        # Half a window is needed at least, and a shorter recording has no pitch to speak of.
+        padded = np.pad(waveform, (0, max(0, window - len(waveform))))
+        shifted: Samples = librosa.effects.pitch_shift(
+            padded, sr=sampling_rate, n_steps=semitones, n_fft=window, res_type="soxr_hq"
+        )
+        return shifted[: len(waveform)]
 
     return change
 

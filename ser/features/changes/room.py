@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from ser.features.changes._base import Change, Samples, at_power, number, power, registered
+from ser.features.changes._base import (
+    FOLDER,
+    Change,
+    Samples,
+    Sounds,
+    at_power,
+    hearing,
+    number,
+    power,
+    registered,
+)
 
 
 @registered("reverb", form="reverb_<seconds>s with a decay time in [0.05, 5], as reverb_0.4s")
@@ -23,6 +33,23 @@ def _reverb(value: str) -> Change:
         tail = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / seconds)
         tail /= np.sqrt(np.sum(tail**2))
         return in_room(waveform, np.concatenate([[1.0], tail]).astype(np.float32))
+
+    return change
+
+
+@hearing("rir", "impulses", form="rir_<folder of data/sounds> with impulse responses, as rir_hall")
+def _measured(value: str, sounds: Sounds) -> Change:
+    """Return speech in a room of the user: one of the impulse responses of a folder.
+
+    What comes before the direct sound, which is the largest sample, is left out.
+    """
+    if not FOLDER.fullmatch(value):
+        raise ValueError(f"expected the name of a folder of data/sounds, got {value!r}")
+
+    def change(waveform: Samples, sampling_rate: int, rng: np.random.Generator) -> Samples:  # noqa: ARG001
+        responses = sounds.impulses(value)
+        response = responses[int(rng.integers(len(responses)))]()
+        return in_room(waveform, response[np.abs(response).argmax() :])
 
     return change
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from ser.features import copies
 from tests.features.changes.voices import RATE, changed, pitch_of, tone
 
 
@@ -26,6 +25,25 @@ def test_speed_equals_the_resampling_of_another_library(factor, up, down):
     np.testing.assert_allclose(found[inner], expected[inner], atol=2e-3 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("semitones", [-12, -3, 2, 0.5, 12])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_pitch_moves_by_its_semitones_and_length_stays(semitones, rate):
+    waveform = 0.5 * tone(440.0, rate=rate)
+    found = changed(f"pitch_{semitones:g}st", waveform, rate=rate)
+    assert found.dtype == np.float32
+    assert len(found) == len(waveform)
+    assert pitch_of(found, rate) == pytest.approx(440.0 * 2 ** (semitones / 12), rel=2e-3)
+
+
+@pytest.mark.parametrize("num_samples", [1, 40, 511, 3000])
+def test_pitch_of_very_short_or_silent_recordings_is_finite(num_samples):
+    for waveform in (np.zeros(num_samples, np.float32), tone(440.0)[:num_samples]):
+        found = changed("pitch_2st", waveform)
+        assert found.shape == waveform.shape
+        assert np.isfinite(found).all()
+    assert not changed("pitch_2st", np.zeros(num_samples, np.float32)).any()
+
+
 def test_trimmed_keeps_what_lies_between_the_first_and_the_last_loud_frame():
     # 20 dB below the peak is speech, 40 dB below is silence.
     levels = [1e-2] * 8000 + [1.0] * 4000 + [1e-2] * 4000 + [0.1] * 4000 + [1e-2] * 8000
@@ -41,8 +59,3 @@ def test_trimmed_keeps_what_lies_between_the_first_and_the_last_loud_frame():
 )
 def test_trimmed_leaves_what_would_be_too_short_for_speech(waveform):
     np.testing.assert_array_equal(changed("trimmed", waveform.astype(np.float32)), waveform)
-
-
-def test_names_of_copies_of_pace_are_refused_by_the_rule():
-    with pytest.raises(ValueError, match="no value"):
-        copies.change_of("trimmed_30db")

@@ -14,7 +14,7 @@ from ser import components
 from ser.data import audio
 from ser.errors import ParamsError, WeightsError
 from ser.features import extraction
-from ser.features.extraction import AudioParams
+from ser.features.extraction import AudioParams, Places
 from ser.features.extractors import speech_transformer
 from ser.pretrained import checkpoints
 from ser.pretrained.architectures import ARCHITECTURES
@@ -232,8 +232,12 @@ def test_a_store_says_with_which_checkpoint_it_was_made(checkpoint, tmp_path, dt
         name="hubert",
         params=params,
         audio_params=AudioParams(),
-        root=tmp_path / "raw",
-        folder=tmp_path / "features",
+        places=Places(
+            recordings=tmp_path / "raw",
+            store=tmp_path / "features",
+            kept=tmp_path / "kept",
+            sounds=tmp_path / "sounds",
+        ),
     )
     assert store.meta["checkpoint"] == str(checkpoint)
     assert store.spec.weights_sha256 == store.meta["weights_sha256"]
