@@ -1,6 +1,7 @@
 """Tiny manifests, features and folds made in memory, so that no test needs a corpus."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +118,9 @@ def feature_store(
         }
         made = store.collected(scratch, list(content), meta=meta, copy=copy)
         collection.fill([(made, frames_of.__getitem__)])
-    return store.publish(scratch, folder, (store.CLEAN, *copies))
+    built = store.publish(scratch, folder, (store.CLEAN, *copies))
+    shutil.rmtree(scratch)
+    return built
 
 
 def fold_of(utterances: Sequence[Utterance]) -> Fold:

@@ -17,6 +17,7 @@ COMMITTED = {
     "data/shipped/emodb/README.md",
     "data/shipped/emodb/flac/03a01Fa.flac",
     "data/shipped/emodb/samples.sha256",
+    "data/sounds/README.md",
     "data/untuned/none/README.md",
     "data/weights/none/README.md",
 }
@@ -27,6 +28,7 @@ MADE = {
     "data/raw/iemocap/a.wav",
     "data/shipped/.emodb.0123.part/a.flac",
     "data/shipped/mine/a.flac",
+    "data/sounds/office/desk.wav",
     "data/trained/lstm-focal/run.json",
     "data/weights/tiny/config.json",
 }

@@ -165,6 +165,7 @@ def project(tmp_path_factory, python):
         shutil.copy(ROOT / file, root)
     for folder in ("weights", "untuned"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
+    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     found = Project(root, python)
     found.run("git", "init", "--quiet")

@@ -13,8 +13,8 @@ class ExtractorParams(ComponentParams):
     Args:
         copies: What is extracted of every utterance: `clean`, the recording as it is, and
             any number of changed copies that training may draw from (`recipes.<model>.copies`).
-            `speed_0.9` is speech 0.9 times as fast, lower in proportion; any factor in
-            [0.5, 2.0].
+            E.g. `speed_0.9` is speech 0.9 times as fast, `noise_20db` has white noise at 20 dB,
+            `telephone` went through a telephone; all kinds stand in `docs/adding.md`.
     """
 
     # Left out of a dump: it says which copies there are, and nothing of the frames of any
