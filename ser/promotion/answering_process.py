@@ -4,6 +4,7 @@ It must be started by its path and imports nothing of `ser`: a model brings its 
 the package, and the first copy imported into a process is the one that all models get.
 """
 
+import base64
 import json
 import sys
 import time
@@ -17,13 +18,14 @@ def main(model_uri: str, requests: Path, answers: Path) -> None:
     """Answer each request alone and say how long it took.
 
     Args:
-        model_uri: `models:/<name>/<version>`.
-        requests: Parquet with a column `audio`: base64 of a recording.
+        model_uri: `models:/<name>/<version>`, or the folder of a saved model.
+        requests: A JSON list of paths of recordings.
         answers: JSON lines: `seconds` and the columns of the answer.
     """
     model = mlflow.pyfunc.load_model(model_uri)
     with answers.open("w", encoding="utf-8") as file:
-        for audio in pd.read_parquet(requests)["audio"]:
+        for path in json.loads(requests.read_text(encoding="utf-8")):
+            audio = base64.b64encode(Path(path).read_bytes()).decode("ascii")
             request = pd.DataFrame([{"audio": audio}])
             start = time.perf_counter()
             answer = model.predict(request).iloc[0].to_dict()

@@ -1,13 +1,11 @@
-"""Ask a served model, in a process of its own, about recordings as they are and changed."""
+"""Ask a model, in a process of its own, about recordings as they are and changed."""
 
-import base64
-import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,62 +19,96 @@ from ser import predictions
 from ser.data import audio
 from ser.errors import RegistryError
 from ser.evaluation import calibration
+from ser.features import copies
+from ser.features.store import CLEAN
 from ser.promotion import answering_process
-from ser.promotion.perturbations import PERTURBATIONS
-from ser.registry.gates import Served
+from ser.registry.evidence import Served
+from ser.utterance import Utterance
 
-#: Utterances that the model is asked, and of these how many in changed form too: enough to
-#: see a fault, few enough to wait for.
-_NUM_ASKED, _NUM_CHANGED = 200, 40
 _TIMEOUT_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One recording that the model is asked about.
+    """One recording that a model is asked about.
 
     Args:
         utterance_id: Whose recording.
-        change: A name of `PERTURBATIONS`; empty as it is.
-        audio: Base64 of its bytes.
-        duration_s: Its length, in seconds.
+        change: As `ser.features.copies` names it; `clean` is the recording as it is.
+        path: Of the recording.
+        duration_s: Length of the utterance, in seconds.
     """
 
     utterance_id: str
     change: str
-    audio: str
+    path: Path
     duration_s: float
 
 
-def questions(ids: Sequence[str], recording_of: Mapping[str, Path]) -> list[Question]:
-    """Return what is asked: all of the utterances as they are, some of them changed.
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Where the recordings of a corpus are, and where changed ones may be written.
 
     Args:
-        ids: Utterances; more than 200 are sampled, always the same ones.
-        recording_of: Utterance id -> its file.
+        root: Of the corpus.
+        scratch: A folder that nobody else writes to.
+        sampling_rate: At which recordings are changed, in Hz: that of the model's feature, so
+            that a change is what the copy of that name is.
     """
-    rng = np.random.default_rng(0)
-    order = rng.permutation(sorted(ids))
-    asked = [str(id_) for id_ in order[:_NUM_ASKED]]
-    found = []
-    for number, id_ in enumerate(asked):
-        path = recording_of[id_]
-        duration_s = float(soundfile.info(path).duration)
-        found.append(Question(id_, "", _base64(path.read_bytes()), duration_s))
-        if number < _NUM_CHANGED:
-            rate = int(soundfile.info(path).samplerate)
-            samples = audio.read(path, sampling_rate=rate)
-            for name, change in PERTURBATIONS.items():
-                content = _wav(*change(samples, rate))
-                found.append(Question(id_, name, _base64(content), duration_s))
-    return found
+
+    root: Path
+    scratch: Path
+    sampling_rate: int
+
+    def question(self, utterance: Utterance, change: str) -> Question:
+        """Return one question; a changed recording is written first.
+
+        Raises:
+            AudioError: The recording cannot be read; names it.
+        """
+        path = self.root / utterance.audio
+        if change != CLEAN:
+            path = self._changed(utterance, path, change)
+        return Question(utterance.id, change, path, utterance.duration_s)
+
+    def _changed(self, utterance: Utterance, path: Path, change: str) -> Path:
+        waveform = audio.read(path, sampling_rate=self.sampling_rate)
+        rng = copies.rng_of(utterance, change)
+        samples = copies.change_of(change)(waveform, self.sampling_rate, rng)
+        changed = self.scratch / f"{len(list(self.scratch.iterdir()))}.wav"
+        soundfile.write(changed, samples, self.sampling_rate, subtype="FLOAT")
+        return changed
+
+
+def questions(
+    plain: Sequence[Utterance],
+    changed: Collection[str],
+    changes: Sequence[str],
+    recordings: Recordings,
+) -> list[Question]:
+    """Return what is asked: all utterances as they are, some of them changed too.
+
+    Args:
+        plain: All of them.
+        changed: Ids of those that are changed.
+        changes: Each of them is asked for.
+        recordings: Where they are.
+
+    Raises:
+        AudioError: A recording cannot be read; names it.
+    """
+    return [
+        recordings.question(utterance, change)
+        for utterance in plain
+        for change in (CLEAN, *(changes if utterance.id in changed else ()))
+    ]
 
 
 def ask(model_uri: str, asked: Sequence[Question], *, tracking_uri: str) -> list[dict[str, Any]]:
-    """Return the answers of a served model, in order, each with `seconds`.
+    """Return the answers of a model, in order, each with `seconds`; it is loaded once.
 
     Args:
-        model_uri: `models:/<name>/<version>`.
+        model_uri: `models:/<name>/<version>`, or the folder of a saved model.
         asked: The questions.
         tracking_uri: The store with the registry.
 
@@ -84,8 +116,9 @@ def ask(model_uri: str, asked: Sequence[Question], *, tracking_uri: str) -> list
         RegistryError: The process ended with an error; holds its last line.
     """
     with tempfile.TemporaryDirectory() as name:
-        requests, answers = Path(name) / "requests.parquet", Path(name) / "answers.jsonl"
-        pd.DataFrame({"audio": [question.audio for question in asked]}).to_parquet(requests)
+        requests, answers = Path(name) / "requests.json", Path(name) / "answers.jsonl"
+        paths = [str(question.path.resolve()) for question in asked]
+        requests.write_text(json.dumps(paths), encoding="utf-8")
         # By its path: it must not import this copy of `ser` before the model brings its own.
         command = [sys.executable, str(answering_process.__file__), model_uri]
         try:
@@ -112,7 +145,7 @@ def ask(model_uri: str, asked: Sequence[Question], *, tracking_uri: str) -> list
 def compare(
     asked: Sequence[Question], answers: Sequence[Mapping[str, Any]], tracked: pd.DataFrame
 ) -> Served:
-    """Return how the answers differ from what was tracked, and from one another.
+    """Return how the answers differ from what was tracked, and how long they took.
 
     Args:
         asked: The questions.
@@ -121,20 +154,15 @@ def compare(
     """
     emotions = predictions.emotions_of(tracked)
     expected = tracked.set_index("utterance_id")[[f"probability_{name}" for name in emotions]]
-    plain = {q.utterance_id: a for q, a in zip(asked, answers, strict=True) if not q.change}
+    pairs = list(zip(asked, answers, strict=True))
+    plain = {question.utterance_id: a for question, a in pairs if question.change == CLEAN}
     served = np.array(
         [[answer[f"uncalibrated_{name}"] for name in emotions] for answer in plain.values()]
     )
-    same: dict[str, list[bool]] = {name: [] for name in PERTURBATIONS}
-    for question, answer in zip(asked, answers, strict=True):
-        if question.change:
-            unchanged = answer["emotion"] == plain[question.utterance_id]["emotion"]
-            same[question.change].append(unchanged)
-    factors = [a["seconds"] / q.duration_s for q, a in zip(asked, answers, strict=True)]
+    factors = [answer["seconds"] / question.duration_s for question, answer in pairs]
     return Served(
         num_utterances=len(plain),
         difference=_largest_difference(served, expected.loc[list(plain)].to_numpy()),
-        stability={name: float(np.mean(values)) for name, values in same.items()},
         real_time_factor=float(np.median(factors)),
     )
 
@@ -146,13 +174,3 @@ def _largest_difference(served: NDArray[np.float64], tracked: NDArray[np.float64
     """
     pair = (calibration.log_probabilities(values) for values in (served, tracked))
     return float(np.abs(np.subtract(*pair)).max())
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _wav(samples: Any, sampling_rate: int) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sampling_rate, format="WAV", subtype="PCM_24")
-    return buffer.getvalue()

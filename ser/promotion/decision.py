@@ -8,11 +8,13 @@ from pathlib import Path
 
 from ser import files, lineage
 from ser.contracts import RunSpec
-from ser.promotion import measuring, records
+from ser.promotion import measuring, model_card, records
 from ser.promotion.measuring import Workplace
 from ser.registry import gates
-from ser.registry.gates import Evidence, GateParams, Verdict
+from ser.registry.evidence import Evidence
+from ser.registry.gates import GateParams, Verdict
 from ser.registry.versions import CHAMPION, Version
+from ser.serving import mlflow_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def decide(name: str, reference: str | int, *, params: GateParams, place: Workpl
     registry = place.registry
     challenger = registry.require(name, reference)
     champion = registry.resolve(name, CHAMPION)
-    evidence = measuring.measure(challenger, champion, place)
+    evidence = measuring.measure(challenger, champion, place, params)
     verdicts = tuple(gates.judge(evidence, params))
     decision = Decision(challenger, champion, verdicts)
     _record(decision, evidence, params, place)
@@ -95,10 +97,16 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
         "evidence": json.loads(evidence.model_dump_json()),
         "limits": params.model_dump(mode="json"),
     }
+    card = _card(challenger, evidence, place)
     with experiment.run(spec) as tracker, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decision.json"
         files.write_json(path, content)
         tracker.log_artifact(path)
+        files.write_text(Path(folder) / mlflow_model.MODEL_CARD, card)
+        tracker.log_artifact(Path(folder) / mlflow_model.MODEL_CARD)
+        if evidence.robustness is not None:
+            tracker.log_metrics(evidence.robustness.as_metrics())
+    place.registry.describe(challenger, card)
     place.registry.tag(
         challenger,
         {
@@ -107,3 +115,10 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
             "ser.decision_run_id": str(experiment.run_id(key)),
         },
     )
+
+
+def _card(challenger: Version, evidence: Evidence, place: Workplace) -> str:
+    """Return the version's model card, with what was measured of its robustness."""
+    card = place.registry.description(challenger)
+    measured = evidence.robustness
+    return card if measured is None else model_card.with_robustness(card, measured)

@@ -14,9 +14,12 @@ from ser.errors import RegistryError
 from ser.evaluation import calibration, comparison, slices, summary
 from ser.evaluation.summary import CellSummary
 from ser.project import CellFolder, Project
-from ser.promotion import asking
+from ser.promotion import questioning
+from ser.promotion.questioning import Challenger
 from ser.registry import bundle as bundles
-from ser.registry.gates import Audit, Evidence, Served
+from ser.registry.bundle import Bundle
+from ser.registry.evidence import Audit, Evidence
+from ser.registry.gates import GateParams
 from ser.registry.versions import Registry, Version
 from ser.serving import mlflow_model
 from ser.tracking import verify
@@ -53,13 +56,16 @@ class Workplace:
         return manifest.read(self.project.manifest)
 
 
-def measure(challenger: Version, champion: Version | None, place: Workplace) -> Evidence:
+def measure(
+    challenger: Version, champion: Version | None, place: Workplace, params: GateParams
+) -> Evidence:
     """Return the evidence for a challenger.
 
     Args:
         challenger: The version.
         champion: The present champion, if any.
         place: Where evidence is found.
+        params: On how many utterances, and under which changes of a recording.
 
     Raises:
         RegistryError: The predictions of a version are no longer in the store.
@@ -73,10 +79,13 @@ def measure(challenger: Version, champion: Version | None, place: Workplace) -> 
     paired = _paired(scores, champion, place, speaker_of)
     with tempfile.TemporaryDirectory() as name:
         folder = mlflow_model.download(challenger.source, place.registry.uri, Path(name))
-        size_mib = bundles.size_mib(folder)
-    served, error = _served(challenger, place, utterances)
+        size_mib, bundle = bundles.size_mib(folder), Bundle.read(folder / bundles.FILE)
+    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
+    questioned = Challenger(challenger, bundle, tracked, place.registry.uri)
+    answers = questioning.question(questioned, utterances, params, place.project)
     calibrated, _ = calibration.calibrate(frame)
     return Evidence(
+        model=str(bundle.params["model"]["name"]),
         uar_low=scores.intervals["uar"].low,
         champion=None if champion is None else champion.title,
         difference_low=paired,
@@ -87,8 +96,10 @@ def measure(challenger: Version, champion: Version | None, place: Workplace) -> 
         ece=summary.summarise(calibrated, speaker_of).scores["ece"],
         audit=_audit(challenger, place.project),
         lineage_differences=_differences(challenger, place.root),
-        served=served,
-        served_error=error,
+        served=answers.served,
+        served_error=answers.served_error,
+        robustness=answers.robustness,
+        robustness_error=answers.robustness_error,
         size_mib=size_mib,
         synthetic=challenger.tags.get("ser.synthetic") != "false",
         allow_synthetic=place.allow_synthetic,
@@ -130,22 +141,6 @@ def _paired(
     except ValueError:
         return None
     return pair.low
-
-
-def _served(
-    challenger: Version, place: Workplace, utterances: list[Utterance]
-) -> tuple[Served | None, str]:
-    """Return what the served model answers, or why it does not."""
-    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
-    root = place.project.raw(challenger.tags["ser.corpus"])
-    recording_of = {utterance.id: root / utterance.audio for utterance in utterances}
-    asked = asking.questions(list(tracked["utterance_id"]), recording_of)
-    uri = f"models:/{challenger.name}/{challenger.number}"
-    try:
-        answers = asking.ask(uri, asked, tracking_uri=place.registry.uri)
-    except RegistryError as error:
-        return None, str(error)
-    return asking.compare(asked, answers, tracked), ""
 
 
 def _by_value(table: pd.DataFrame, slice_: str, score: str) -> dict[str, float]:

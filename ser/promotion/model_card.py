@@ -11,8 +11,10 @@ from ser.data.split_report import SplitReport
 from ser.evaluation import slices
 from ser.evaluation.summary import CellSummary
 from ser.registry.bundle import Bundle
+from ser.registry.evidence import Robustness
 
-_TEMPLATE = "model_card.md.j2"
+_TEMPLATE, _ROBUSTNESS = "model_card.md.j2", "robustness.md.j2"
+_STEADY, _NEXT = "\n## How steady it is\n", "\n## "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,42 @@ def render(facts: Facts) -> str:
         Mitchell et al. (2019), "Model cards for model reporting", arXiv:1810.03993: its
         sections, as far as they apply.
     """
+    shown = facts.slices[facts.slices["slice"] != "speaker"].to_dict("records")
+    return (
+        _environment()
+        .get_template(_TEMPLATE)
+        .render(
+            bundle=facts.bundle,
+            answering=facts.bundle.answering,
+            training=facts.bundle.training,
+            scores=facts.scores,
+            slices=shown,
+            gaps=slices.gaps(facts.slices),
+            split=facts.split,
+            card=facts.card,
+            robustness=None,
+            changes=(),
+        )
+    )
+
+
+def with_robustness(card: str, measured: Robustness) -> str:
+    """Return a model card that shows how steady the model is under changes of a recording.
+
+    A card from before there was such a section gets it at its end.
+
+    Args:
+        card: From `render`, or from this function.
+        measured: What the gates measured.
+    """
+    changes = dict.fromkeys((*measured.stability, *measured.uar_loss))
+    section = _environment().get_template(_ROBUSTNESS).render(robustness=measured, changes=changes)
+    before, _, rest = card.partition(_STEADY)
+    _, heading, after = rest.partition(_NEXT)
+    return f"{before.rstrip()}\n\n{section.strip()}\n" + (f"\n## {after}" if heading else "")
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
@@ -48,15 +86,12 @@ def render(facts: Facts) -> str:
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
-    shown = facts.slices[facts.slices["slice"] != "speaker"].to_dict("records")
-    return environment.get_template(_TEMPLATE).render(
-        bundle=facts.bundle,
-        answering=facts.bundle.answering,
-        training=facts.bundle.training,
-        scores=facts.scores,
-        slices=shown,
-        gaps=slices.gaps(facts.slices),
-        split=facts.split,
-        card=facts.card,
+    environment.filters["percent"] = _percent
+    environment.filters["estimate"] = lambda found: (
+        f"{_percent(found.value)} [{_percent(found.low)}, {_percent(found.high)}]"
     )
+    return environment
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -6,12 +6,15 @@ A gate never measures and never guesses: what was not measured, or is NaN, fails
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic import ConfigDict, Field
+from pydantic import Field, field_validator
 
+from ser.features import copies
+from ser.features.store import CLEAN
 from ser.params import Section
+from ser.registry.evidence import Estimate, Evidence
 
-#: A measurement may come to NaN; JSON has no number for it, so it is written as a string.
-_MEASURED = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+#: Of a change that nobody asked about.
+_UNKNOWN = Estimate(value=math.nan)
 
 
 class GateParams(Section):
@@ -29,9 +32,16 @@ class GateParams(Section):
         max_gender_gap: UAR of the better gender minus that of the worse one.
         max_ece: Expected calibration error after the temperature: what it says of its own
             certainty is believed by those who use it.
-        min_stability: Share of utterances whose emotion stays the same under the worst of
-            the small changes of `ser.promotion.perturbations`: a listener would change
-            their mind about few.
+        num_utterances: How many test utterances a challenger is asked about at most, as they
+            are and under each change below; drawn evenly over speakers and classes, always
+            the same ones.
+        stability_changes: Changes of a recording, named like copies of a feature, that must
+            leave the emotion as it is: a listener would change their mind about few.
+        min_stability: Share of utterances whose emotion stays the same, under each of them,
+            at the lower end of its 95 % interval over speakers.
+        uar_changes: Changes that must not cost much UAR.
+        max_uar_loss: UAR of the same utterances clean minus that under each of them, at the
+            upper end of its 95 % interval over speakers.
         max_served_difference: Between served and tracked log-probabilities before the
             temperature, in nats; more than rounding means that something else is served
             than was tested. 1e-4 is 840 float32 roundings (2^-23), or 26 of a logit of 32, as
@@ -50,89 +60,36 @@ class GateParams(Section):
     min_speaker_wa: float = Field(0.30, ge=0.0, le=1.0)
     max_gender_gap: float = Field(0.20, ge=0.0, le=1.0)
     max_ece: float = Field(0.15, ge=0.0, le=1.0)
+    num_utterances: int = Field(200, ge=1)
+    stability_changes: tuple[str, ...] = Field(
+        ("gain_-6db", "noise_20db", "telephone", "trimmed"), min_length=1
+    )
     min_stability: float = Field(0.80, ge=0.0, le=1.0)
+    uar_changes: tuple[str, ...] = Field(("noise_20db", "telephone"), min_length=1)
+    max_uar_loss: float = Field(0.05, ge=0.0, le=1.0)
     max_served_difference: float = Field(1e-4, ge=0.0)
     max_real_time_factor: float = Field(0.5, gt=0.0)
     max_size_mib: float = Field(2000.0, gt=0.0)
     allow_speaker_dependent: bool = False
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """All changes of a recording that are asked for, each once."""
+        return tuple(dict.fromkeys((*self.stability_changes, *self.uar_changes)))
 
-class Audit(Section):
-    """What the split report says, and whether it is that of the version.
-
-    Args:
-        split_matches, manifest_matches: The digests in the report, in the files and in the
-            version's tags are the same.
-        num_shared_speakers: Test speakers heard in train or dev, all folds together.
-        protocol: Of the split.
-        speaker_independent: Whether the protocol promises it.
-    """
-
-    split_matches: bool
-    manifest_matches: bool
-    num_shared_speakers: int
-    protocol: str
-    speaker_independent: bool
-
-
-class Served(Section):
-    """What the served model answered, measured in a process of its own.
-
-    Args:
-        num_utterances: How many it was asked.
-        difference: Largest difference of a log-probability from the tracked one, before the
-            temperature, in nats.
-        stability: Change of the audio -> share of utterances with the same emotion.
-        real_time_factor: Median of seconds of computing per second of speech.
-    """
-
-    model_config = _MEASURED
-
-    num_utterances: int
-    difference: float
-    stability: Mapping[str, float]
-    real_time_factor: float
-
-
-class Evidence(Section):
-    """Everything measured of a challenger.
-
-    Args:
-        uar_low: Lower end of the 95 % interval of the test UAR.
-        champion: The present champion, `version n (cell)`; None where there is none.
-        difference_low: Lower end of the paired interval of challenger minus champion; None
-            without a champion.
-        same_test_utterances: Whether both were tested on the same utterances.
-        class_recall: Emotion -> recall.
-        speaker_wa: Speaker -> accuracy.
-        gender_uar: Gender -> UAR; empty where the corpus does not tell.
-        ece: After the temperature.
-        audit: None where there is no split report.
-        lineage_differences: What no longer agrees with the workspace.
-        served: None where the process that asked it ended with an error.
-        served_error: Its last line, if so.
-        size_mib: Of the bundle.
-        synthetic: Trained on synthetic speech.
-        allow_synthetic: Whether that was allowed by whoever asked.
-    """
-
-    model_config = _MEASURED
-
-    uar_low: float
-    champion: str | None
-    difference_low: float | None
-    same_test_utterances: bool | None
-    class_recall: Mapping[str, float]
-    speaker_wa: Mapping[str, float]
-    gender_uar: Mapping[str, float]
-    ece: float
-    audit: Audit | None
-    lineage_differences: tuple[str, ...]
-    served: Served | None
-    served_error: str
-    size_mib: float
-    synthetic: bool
-    allow_synthetic: bool
+    @field_validator("stability_changes", "uar_changes")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            copies.change_of(name)
+            if copies.heard_in(name)[0] is not None:
+                raise ValueError(
+                    f"{name} mixes other recordings in, which the gates have none of; ask about "
+                    f"one that changes the recording alone, such as noise_20db"
+                )
+        if CLEAN in names:
+            raise ValueError(f"{CLEAN} changes nothing; what is changed is compared with it")
+        return names
 
 
 class Verdict(Section):
@@ -227,12 +184,79 @@ def _calibration(evidence: Evidence, params: GateParams) -> Verdict:
 
 
 def _stability(evidence: Evidence, params: GateParams) -> Verdict:
-    if evidence.served is None:
-        limit = f">= {params.min_stability:g}"
-        return _refused("stability", "not measured", limit, evidence.served_error)
-    change, share = _lowest(evidence.served.stability)
-    reason = "share of emotions that stay the same under the worst small change"
-    return _at_least("stability", share, params.min_stability, reason, what=change)
+    measured, limit = evidence.robustness, params.min_stability
+    if measured is None:
+        return _refused("stability", "not measured", f">= {limit:g}", evidence.robustness_error)
+    return _under_changes(
+        "stability",
+        {name: measured.stability.get(name, _UNKNOWN) for name in params.stability_changes},
+        limit=f"low >= {limit:g}",
+        margin=lambda found: found.low - limit,
+        what=f"share of emotions that stay the same, {measured.asked}",
+        model=evidence.model,
+    )
+
+
+def _robust_uar(evidence: Evidence, params: GateParams) -> Verdict:
+    measured, limit = evidence.robustness, params.max_uar_loss
+    if measured is None:
+        return _refused("robust_uar", "not measured", f"<= {limit:g}", evidence.robustness_error)
+    return _under_changes(
+        "robust_uar",
+        {name: measured.uar_loss.get(name, _UNKNOWN) for name in params.uar_changes},
+        limit=f"high <= {limit:g}",
+        margin=lambda found: limit - found.high,
+        what=f"UAR lost of {measured.uar:.3f} clean, {measured.asked}",
+        model=evidence.model,
+    )
+
+
+def _under_changes(
+    gate: str,
+    found: Mapping[str, Estimate],
+    *,
+    limit: str,
+    margin: Callable[[Estimate], float],
+    what: str,
+    model: str,
+) -> Verdict:
+    """Return the verdict on what must hold under each change of a recording.
+
+    Args:
+        gate: Its name.
+        found: Change -> what was measured under it.
+        limit: For people.
+        margin: How far inside the limit a measurement lies; below 0 or NaN, it fails.
+        what: What was measured, and on how many.
+        model: Whose recipe may draw from copies.
+    """
+    margins = {name: margin(estimate) for name, estimate in found.items()}
+    worst, _ = _lowest(margins)
+    failing = [name for name, value in margins.items() if not value >= 0]
+    shown = ", ".join(f"{name} {_with_interval(estimate)}" for name, estimate in found.items())
+    reason = f"{what}: {shown}"
+    if failing:
+        reason += f"; fails under {', '.join(failing)}: {_cure(failing, margins, model)}"
+    return Verdict(
+        gate=gate,
+        measured=f"{_with_interval(found[worst])}, {worst}",
+        limit=limit,
+        passed=not failing,
+        reason=reason,
+    )
+
+
+def _cure(failing: Sequence[str], margins: Mapping[str, float], model: str) -> str:
+    if any(math.isnan(margins[name]) for name in failing):
+        return (
+            "an interval needs two speakers and every class; keep the weights of more folds "
+            "(training.keep_weights: all)"
+        )
+    return f"train with copies of that kind: recipes.{model or '<model>'}.copies"
+
+
+def _with_interval(found: Estimate) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _leakage_audit(evidence: Evidence, params: GateParams) -> Verdict:
@@ -296,7 +320,8 @@ def _synthetic(evidence: Evidence, params: GateParams) -> Verdict:  # noqa: ARG0
 
 GATES: tuple[Gate, ...] = (
     *(_uar_floor, _non_inferiority, _worst_class, _worst_speaker, _gender_gap, _calibration),
-    *(_stability, _leakage_audit, _lineage, _served_equals_tracked, _latency, _size, _synthetic),
+    *(_stability, _robust_uar, _leakage_audit, _lineage, _served_equals_tracked, _latency),
+    *(_size, _synthetic),
 )
 
 

@@ -110,7 +110,7 @@ class Registry:
             source: MLflow's address of the files.
             run_id: MLflow's id of the run that logged them.
             tags: `ser.bundle_sha256` among them.
-            description: The model card, Markdown.
+            description: The model card, Markdown; a version that is there keeps its own.
 
         Raises:
             RegistryError: Another process keeps the registry's lock.
@@ -121,8 +121,11 @@ class Registry:
             found = next(
                 (v for v in self._versions(name) if v.tags.get(BUNDLE) == tags[BUNDLE]), None
             )
-            number = int(found.version) if found else self._create(name, source, run_id, tags)
-            self.client.update_model_version(name, str(number), description=description)
+            # With its description at once: what was measured of a version found stands in its own.
+            kept = found or self.client.create_model_version(
+                name, source, run_id, tags=dict(tags), description=description
+            )
+            number = int(kept.version)
             self.client.set_registered_model_alias(name, CHALLENGER, str(number))
         return Registration(number, is_new=found is None)
 
@@ -227,6 +230,19 @@ class Registry:
             for key, value in tags.items():
                 self.client.set_model_version_tag(version.name, str(version.number), key, value)
 
+    def description(self, version: Version) -> str:
+        """Return the model card of a version, Markdown."""
+        with store.translated(self.uri):
+            found = self.client.get_model_version(version.name, str(version.number))
+        return str(found.description or "")
+
+    def describe(self, version: Version, description: str) -> None:
+        """Replace the model card of a version, Markdown."""
+        with store.translated(self.uri):
+            self.client.update_model_version(
+                version.name, str(version.number), description=description
+            )
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the registry's lock: two changes of an alias never interleave.
@@ -265,10 +281,6 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-    def _create(self, name: str, source: str, run_id: str, tags: Mapping[str, str]) -> int:
-        version = self.client.create_model_version(name, source, run_id, tags=dict(tags))
-        return int(version.version)
 
 
 def _version(found: ModelVersion) -> Version:

@@ -44,6 +44,9 @@ _REQUIREMENTS = (
     *("soundfile", "soxr", "torch", "torchaudio", "transformers", "statsmodels"),
 )
 
+MODEL_CARD = "model_card.md"
+"""Name of the artifact, in the run of a registration or of a decision."""
+
 #: Folder whose recordings may be named by path in a request; unset: none may.
 ALLOWED_FOLDER = "SER_SERVING_FOLDER"
 
@@ -215,20 +218,14 @@ def log(
         MLflow's record of the model; `model_uri` names it.
     """
     mlflow.set_tracking_uri(tracking_uri)
-    versions = lineage.package_versions(_REQUIREMENTS)
-    code = Path(__file__).with_name("_model_code.py")
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
         warnings.simplefilter("ignore")
-        mlflow.log_text(model_card, "model_card.md")
+        mlflow.log_text(model_card, MODEL_CARD)
         info: ModelInfo = mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(code),
-            artifacts={"bundle": str(folder)},
-            code_paths=[str(root / "ser")],
-            signature=signature(bundle),
+            **_loaded_from(folder, bundle, root),
             input_example=input_example(int(bundle.served["feature"]["sampling_rate"])),
-            pip_requirements=[f"{name}=={version}" for name, version in versions.items()],
             metadata={
                 "bundle_sha256": bundle.sha256,
                 "synthetic": bundle.is_synthetic,
@@ -237,3 +234,29 @@ def log(
             model_type="speech-emotion-recognition",
         )
     return info
+
+
+def save(folder: Path, bundle: Bundle, path: Path, *, root: Path) -> None:
+    """Write a bundle as a model that MLflow can load, into a folder and no store.
+
+    Args:
+        folder: The bundle.
+        bundle: Its description.
+        path: Where the model shall be; not there yet.
+        root: The project's root, see `log`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `log`
+        mlflow.pyfunc.save_model(path, **_loaded_from(folder, bundle, root))
+
+
+def _loaded_from(folder: Path, bundle: Bundle, root: Path) -> dict[str, Any]:
+    """Return what MLflow is told so that it can load a bundle again."""
+    versions = lineage.package_versions(_REQUIREMENTS)
+    return {
+        "python_model": str(Path(__file__).with_name("_model_code.py")),
+        "artifacts": {"bundle": str(folder)},
+        "code_paths": [str(root / "ser")],
+        "signature": signature(bundle),
+        "pip_requirements": [f"{name}=={version}" for name, version in versions.items()],
+    }

@@ -2,16 +2,19 @@ from pathlib import Path
 
 import pytest
 
-from ser.promotion import asking
+from ser.promotion import stand_ins
 from ser.registry import versions
 from tests.promotion.support import NAME
 
 
 @pytest.fixture
 def quick(monkeypatch, warm):
-    """Ask a served model about few utterances."""
-    monkeypatch.setattr(asking, "_NUM_ASKED", 4)
-    monkeypatch.setattr(asking, "_NUM_CHANGED", 1)
+    """Ask the challenger alone, about few utterances."""
+    monkeypatch.setattr(stand_ins, "of", lambda *_: iter(()))
+    before = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(f"{before}\ngates: {{num_utterances: 4}}\n")
+    yield
+    Path("params.yaml").write_text(before)
 
 
 def test_a_cell_is_registered_judged_and_refused_with_the_gates_named(trained, ser, quick):

@@ -6,6 +6,7 @@ from ser.params import read
 from ser.project import Project
 from ser.promotion import registration
 from ser.registry import versions
+from ser.registry.gates import GateParams
 from ser.registry.packing import TrainedCell
 from ser.workflow.preset import Preset
 from tests.rounding import EPS
@@ -15,6 +16,10 @@ NAME = "ser-csv-session"
 
 #: Logits of the cell with AAM: two cosines, from -1 to 1, times 16 are up to 32 apart.
 SERVED_WITHIN = ROUNDINGS * EPS * 32
+
+
+#: A few utterances and one change, to ask real models about.
+FEW = GateParams(num_utterances=8, stability_changes=("telephone",), uar_changes=("telephone",))
 
 
 def cell_of(name):

@@ -1,16 +1,19 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
+from ser.data import audio, manifest
 from ser.errors import RegistryError
+from ser.features import copies
+from ser.project import Project
 from ser.promotion import answering_process, asking
-from ser.promotion.asking import Question
-from ser.promotion.perturbations import PERTURBATIONS
+from ser.promotion.asking import Question, Recordings
 from ser.tracking import store
 from tests.promotion.support import version_of
-from tests.serving.support import recordings
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
@@ -32,38 +35,62 @@ def tracked(*emotions):
     return pd.DataFrame(rows)
 
 
-def test_all_are_asked_as_they_are_and_some_changed(trained, monkeypatch):
-    monkeypatch.setattr(asking, "_NUM_ASKED", 6)
-    monkeypatch.setattr(asking, "_NUM_CHANGED", 2)
-    path_of = recordings(trained)
-    asked = asking.questions(list(path_of), path_of)
-    assert len([q for q in asked if not q.change]) == 6
-    changed = [q for q in asked if q.change]
-    assert len(changed) == 2 * len(PERTURBATIONS)
-    assert asking.questions(list(path_of)[::-1], path_of) == asked
+@pytest.fixture
+def utterances(trained):
+    return manifest.read(Project().manifest)
+
+
+@pytest.fixture
+def recordings(trained, tmp_path):
+    return Recordings(Project().raw("csv"), tmp_path, 16000)
+
+
+def test_all_are_asked_as_they_are_and_some_changed(utterances, recordings):
+    some = {utterances[0].id, utterances[2].id}
+    asked = asking.questions(utterances[:4], some, ["gain_-6db", "trimmed"], recordings)
+    assert [(q.utterance_id, q.change) for q in asked] == [
+        (utterance.id, change)
+        for utterance in utterances[:4]
+        for change in ("clean", *(("gain_-6db", "trimmed") if utterance.id in some else ()))
+    ]
+    assert len({question.path for question in asked}) == len(asked)
     assert all(q.duration_s == pytest.approx(0.75) for q in asked)
 
 
-def test_differences_changes_and_times_are_told_apart():
+def test_what_is_asked_is_the_recording_and_its_copy(utterances, recordings):
+    utterance, rate = utterances[0], recordings.sampling_rate
+    clean, noisy = asking.questions([utterance], {utterance.id}, ["noise_20db"], recordings)
+    waveform = audio.read(clean.path, sampling_rate=rate)
+    assert clean.path == recordings.root / utterance.audio
+    rng = copies.rng_of(utterance, "noise_20db")
+    expected = copies.change_of("noise_20db")(waveform, rate, rng)
+    assert np.array_equal(audio.read(noisy.path, sampling_rate=rate), expected)
+    assert soundfile.info(noisy.path).samplerate == rate
+
+
+def test_a_recording_is_changed_at_the_rate_of_the_model(utterances, recordings):
+    slow = dataclasses.replace(recordings, sampling_rate=8000)
+    _, quieter = asking.questions(utterances[:1], {utterances[0].id}, ["gain_-6db"], slow)
+    assert soundfile.info(quieter.path).samplerate == 8000
+
+
+def test_differences_and_times_are_told_apart():
     asked = [
-        Question("u0", "", "", 1.0),
-        *(Question("u0", name, "", 1.0) for name in PERTURBATIONS),
-        Question("u1", "", "", 2.0),
-        *(Question("u1", name, "", 2.0) for name in PERTURBATIONS),
+        Question("u0", "clean", Path(), 1.0),
+        Question("u0", "gain_-6db", Path(), 1.0),
+        Question("u1", "clean", Path(), 2.0),
+        Question("u1", "gain_-6db", Path(), 2.0),
     ]
-    first, *others = PERTURBATIONS
     answers = [
         answer("angry"),
         answer("sad"),
-        *(answer("angry") for _ in others),
         answer("sad", seconds=0.4, shift=0.001),
-        *(answer("sad", seconds=0.4) for _ in PERTURBATIONS),
+        answer("sad", seconds=0.6),
     ]
     served = asking.compare(asked, answers, tracked("angry", "sad"))
     assert served.num_utterances == 2
     assert served.difference == pytest.approx(np.log(0.101 / 0.1))
-    assert served.stability == {first: 0.5, **dict.fromkeys(others, 1.0)}
-    assert served.real_time_factor == pytest.approx(np.median([0.1] * 5 + [0.2] * 5))
+    assert served.real_time_factor == pytest.approx(np.median([0.1, 0.1, 0.2, 0.3]))
 
 
 def test_a_rare_emotion_that_became_rarer_is_a_difference():
@@ -72,16 +99,13 @@ def test_a_rare_emotion_that_became_rarer_is_a_difference():
         "records"
     )
     said |= {"emotion": "angry", "seconds": 0.1, "uncalibrated_sad": 1e-10}
-    changes = [Question("u0", name, "", 1.0) for name in PERTURBATIONS]
-    asked = [Question("u0", "", "", 1.0), *changes]
-    served = asking.compare(asked, [said] * len(asked), was)
+    served = asking.compare([Question("u0", "clean", Path(), 1.0)], [said], was)
     assert served.difference == pytest.approx(np.log(10))
 
 
-def test_a_model_is_asked_in_a_process_of_its_own(trained):
+def test_a_model_is_asked_in_a_process_of_its_own(utterances, recordings):
     version = version_of("lstm-aam")
-    path_of = recordings(trained)
-    asked = asking.questions(list(path_of)[:2], path_of)
+    asked = asking.questions(utterances[:2], {utterances[0].id}, ["telephone"], recordings)
     uri = f"models:/{version.name}/{version.number}"
     answers = asking.ask(uri, asked, tracking_uri=store.default_uri(Path()))
     assert len(answers) == len(asked)

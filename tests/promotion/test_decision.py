@@ -91,6 +91,30 @@ def test_a_champion_that_came_while_it_was_judged_stops_it(name, place, monkeypa
     assert registry.require(name, CHAMPION).number == 1
 
 
+def test_the_card_of_the_version_shows_how_steady_it_is(name, place, evidence, tmp_path):
+    for field, changes in (("low", FAILING["stability"]), ("high", {})):
+        evidence(**changes)
+        decided(name, place)
+        version = place.registry.require(name, 2)
+        card = place.registry.description(version)
+        assert card.count("## How steady it is") == 1
+        shown = "79.0 %" if field == "low" else "95.0 % [90.0 %, 98.0 %]"
+        assert shown in card
+        run_id = version.tags["ser.decision_run_id"]
+        found = place.registry.client.download_artifacts(run_id, "model_card.md", str(tmp_path))
+        assert Path(found).read_text() == card
+        metrics = place.registry.client.get_run(run_id).data.metrics
+        assert metrics["robustness/uar_loss_telephone_high"] == 0.02
+        assert ("79.0 %" in card) is (metrics["robustness/stability_telephone_low"] == 0.79)
+
+
+def test_without_a_measurement_the_card_stays(name, place, evidence):
+    before = place.registry.description(place.registry.require(name, 2))
+    evidence(robustness=None, robustness_error="no weights")
+    assert decided(name, place).failed == ("stability", "robust_uar")
+    assert place.registry.description(place.registry.require(name, 2)) == before
+
+
 def test_an_unknown_version_is_refused(name, place):
     with pytest.raises(RegistryError, match="no version 9"):
         decided(name, place, reference=9)

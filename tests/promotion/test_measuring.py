@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from ser.errors import RegistryError
-from ser.promotion import asking, measuring
+from ser.promotion import asking, measuring, stand_ins
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.registry.gates import GateParams, judge
-from tests.promotion.support import SERVED_WITHIN, cell_of, version_of
+from tests.promotion.support import FEW, SERVED_WITHIN, cell_of, version_of
 
 
 @pytest.fixture
@@ -18,13 +18,16 @@ def place(trained):
 
 @pytest.fixture
 def quick(monkeypatch, warm):
-    """Ask about few utterances."""
-    monkeypatch.setattr(asking, "_NUM_ASKED", 4)
-    monkeypatch.setattr(asking, "_NUM_CHANGED", 1)
+    """Ask the challenger alone."""
+    monkeypatch.setattr(stand_ins, "of", lambda *_: iter(()))
+
+
+def measured(challenger, champion, place):
+    return measuring.measure(challenger, champion, place, FEW)
 
 
 def test_everything_is_measured_of_a_first_challenger(place, quick):
-    evidence = measuring.measure(version_of("lstm-aam"), None, place)
+    evidence = measured(version_of("lstm-aam"), None, place)
     assert evidence.champion is None
     assert evidence.difference_low is None
     metrics = json.loads(Path("runs/lstm-aam/metrics.json").read_text())
@@ -36,18 +39,20 @@ def test_everything_is_measured_of_a_first_challenger(place, quick):
     assert evidence.audit.manifest_matches
     assert evidence.audit.num_shared_speakers == 0
     assert evidence.lineage_differences == ()
+    assert evidence.model == "lstm"
     assert evidence.served.difference < SERVED_WITHIN
+    assert set(evidence.robustness.stability) == {"telephone"}
     assert evidence.synthetic
     assert 0 < evidence.size_mib < 5
 
 
 def test_a_champion_is_paired_on_the_same_utterances(place, quick):
     champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
-    evidence = measuring.measure(challenger, champion, place)
+    evidence = measured(challenger, champion, place)
     assert evidence.champion == champion.title
     assert evidence.same_test_utterances
     assert -1 <= evidence.difference_low <= 1
-    same = measuring.measure(champion, champion, place)
+    same = measured(champion, champion, place)
     assert same.difference_low == 0.0
 
 
@@ -60,7 +65,7 @@ def test_a_cell_tested_on_other_utterances_is_no_pair(place, quick, monkeypatch)
         return frame if version.number == challenger.number else frame[frame["fold"] < 3]
 
     monkeypatch.setattr(measuring, "tracked_cell", fewer)
-    evidence = measuring.measure(challenger, champion, place)
+    evidence = measured(challenger, champion, place)
     assert evidence.same_test_utterances is False
     assert evidence.difference_low is None
 
@@ -70,11 +75,11 @@ def test_a_model_that_crashes_is_evidence_not_an_error(place, quick, monkeypatch
         raise RegistryError("it crashed")
 
     monkeypatch.setattr(asking, "ask", crash)
-    evidence = measuring.measure(version_of("lstm-aam"), None, place)
+    evidence = measured(version_of("lstm-aam"), None, place)
     assert evidence.served is None
-    assert evidence.served_error == "it crashed"
+    assert evidence.served_error == evidence.robustness_error == "it crashed"
     failed = {v.gate for v in judge(evidence, GateParams(min_uar_low=0)) if not v.passed}
-    assert {"stability", "served_equals_tracked", "latency"} <= failed
+    assert {"stability", "robust_uar", "served_equals_tracked", "latency"} <= failed
 
 
 @pytest.fixture
@@ -96,14 +101,14 @@ def changed(trained):
 def test_changed_sources_break_the_lineage_by_name(place, quick, changed):
     version = version_of("lstm-aam")
     changed("ser/losses/aam.py", '"""', '"""Changed. ')
-    evidence = measuring.measure(version, None, place)
+    evidence = measured(version, None, place)
     assert evidence.lineage_differences == ("ser/losses/aam.py",)
 
 
 def test_another_split_does_not_match_the_audit(place, quick, changed):
     version = version_of("lstm-aam")
     changed("data/splits.csv", "1,test", "1,dev")
-    audit = measuring.measure(version, None, place).audit
+    audit = measured(version, None, place).audit
     assert not audit.split_matches
     assert audit.manifest_matches
 

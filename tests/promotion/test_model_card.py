@@ -8,6 +8,7 @@ from ser.params import read
 from ser.promotion import model_card, registration
 from ser.workflow.preset import Preset
 from tests.promotion.support import cell_of
+from tests.registry.support import ROBUSTNESS
 
 
 @pytest.fixture
@@ -76,3 +77,31 @@ def test_what_a_refit_on_all_parts_was_calibrated_with_is_said(facts):
     training = facts.bundle.training.model_copy(update={"fold": None})
     bundle = facts.bundle.model_copy(update={"training": training})
     assert SEEN in model_card.render(replace(facts, bundle=bundle))
+
+
+def test_how_steady_it_is_stands_there_once_it_is_measured(facts):
+    card = model_card.render(facts)
+    assert "Not measured yet: `ser promote`" in card
+    shown = model_card.with_robustness(card, ROBUSTNESS)
+    assert "Not measured yet" not in shown
+    assert "Asked about 60 utterances, 6 speakers" in shown
+    assert "| `telephone` | 95.0 % [90.0 %, 98.0 %] | 1.0 % [-1.0 %, 2.0 %] |" in shown
+    assert "| `gain_-6db` | 95.0 % [90.0 %, 98.0 %] |  |" in shown
+    assert "UAR of the same utterances as they are: 70.0 %." in shown
+
+
+def test_all_else_of_the_card_stays_and_a_second_measurement_replaces_the_first(facts):
+    card = model_card.render(facts)
+    first = model_card.with_robustness(card, ROBUSTNESS.model_copy(update={"uar": 0.1}))
+    second = model_card.with_robustness(first, ROBUSTNESS)
+    assert second == model_card.with_robustness(card, ROBUSTNESS)
+    parts = [text.partition("## How steady it is")[::2] for text in (card, second)]
+    assert parts[0][0] == parts[1][0]
+    rest = [after.partition("\n## How it answers")[2] for _, after in parts]
+    assert rest[0] == rest[1] != ""
+
+
+def test_a_card_without_the_section_gets_it_at_its_end():
+    shown = model_card.with_robustness("# old\n\n## Limits\n\nnone\n", ROBUSTNESS)
+    assert shown.startswith("# old\n\n## Limits\n\nnone\n\n## How steady it is\n")
+    assert shown.endswith("as they are: 70.0 %.\n")

@@ -10,7 +10,7 @@ from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.workflow.preset import Preset
-from tests.promotion.support import NAME, SERVED_WITHIN, cell_of
+from tests.promotion.support import FEW, NAME, SERVED_WITHIN, cell_of
 
 
 @pytest.fixture
@@ -54,15 +54,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(params, tmp_pat
     assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, monkeypatch, warm):
-    monkeypatch.setattr(measuring.asking, "_NUM_ASKED", 4)
-    monkeypatch.setattr(measuring.asking, "_NUM_CHANGED", 1)
+def test_a_registered_refit_is_served_as_it_was_trained(params, tmp_path, warm):
     done = registration.register(cell_of("lstm-aam"), packed(params, tmp_path), root=Path())
     registry = versions.open_registry(Path())
     version = registry.require(NAME, done.version)
     assert version.tags["ser.fold"] == "refit"
-    evidence = measuring.measure(version, None, Workplace(registry, Path(), allow_synthetic=True))
+    place = Workplace(registry, Path(), allow_synthetic=True)
+    evidence = measuring.measure(version, None, place, FEW)
     assert evidence.served.difference < SERVED_WITHIN
+    # Of what it was trained on it says nothing: the folds are asked, each about its test part.
+    assert evidence.robustness.weights.startswith("those of fold 1, fold 2, fold 3")
+    assert evidence.robustness.num_utterances == FEW.num_utterances
 
 
 def test_folds_that_were_tuned_apart_are_refused(params, tmp_path, monkeypatch):

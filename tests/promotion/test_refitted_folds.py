@@ -11,12 +11,12 @@ from ser import predictions
 from ser.evaluation import calibration
 from ser.params import read
 from ser.project import Project
-from ser.promotion import measuring, registration
+from ser.promotion import measuring, registration, stand_ins
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.workflow.preset import Preset
 from tests import trained_project
-from tests.promotion.support import NAME, SERVED_WITHIN, cell_of
+from tests.promotion.support import FEW, NAME, SERVED_WITHIN, cell_of
 
 pytestmark = pytest.mark.stage
 
@@ -36,8 +36,7 @@ def refitted(trained, tmp_path, monkeypatch):
 def test_what_is_served_is_what_read_test_and_answers_as_the_fit_that_chose_did_on_dev(
     refitted, monkeypatch, warm
 ):
-    monkeypatch.setattr(measuring.asking, "_NUM_ASKED", 4)
-    monkeypatch.setattr(measuring.asking, "_NUM_CHANGED", 1)
+    monkeypatch.setattr(stand_ins, "of", lambda *_: iter(()))
     cell, params = cell_of("lstm-aam"), read(Path("params.yaml"), Preset)
     dev, test = (cell.frame[cell.frame["part"] == part] for part in ("dev", "test"))
     assert dev.reset_index(drop=True).equals(
@@ -62,6 +61,7 @@ def test_what_is_served_is_what_read_test_and_answers_as_the_fit_that_chose_did_
     version = registry.require(NAME, done.version)
     assert version.tags["ser.refit"] == "true"
     assert "refitted on its train and dev parts" in version.tags["ser.weights"]
-    evidence = measuring.measure(version, None, Workplace(registry, Path(), allow_synthetic=True))
+    place = Workplace(registry, Path(), allow_synthetic=True)
+    evidence = measuring.measure(version, None, place, FEW)
     assert evidence.served.difference < SERVED_WITHIN
     assert evidence.lineage_differences == ()

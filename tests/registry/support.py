@@ -1,6 +1,6 @@
 """Evidence that every gate lets through, and what each gate alone does not."""
 
-from ser.registry.gates import Audit, Evidence, Served
+from ser.registry.evidence import Audit, Estimate, Evidence, Robustness, Served
 
 AUDIT = Audit(
     split_matches=True,
@@ -12,10 +12,19 @@ AUDIT = Audit(
 SERVED = Served(
     num_utterances=60,
     difference=1e-7,
-    stability={"quieter": 0.9, "telephone": 0.8},
     real_time_factor=0.01,
 )
+STEADY = Estimate(value=0.95, low=0.9, high=0.98)
+ROBUSTNESS = Robustness(
+    weights="the served ones",
+    num_utterances=60,
+    num_speakers=6,
+    stability=dict.fromkeys(("gain_-6db", "noise_20db", "telephone", "trimmed"), STEADY),
+    uar=0.7,
+    uar_loss=dict.fromkeys(("noise_20db", "telephone"), Estimate(value=0.01, low=-0.01, high=0.02)),
+)
 GOOD = Evidence(
+    model="lstm",
     uar_low=0.6,
     champion="version 1 (lstm-focal)",
     difference_low=0.01,
@@ -28,10 +37,18 @@ GOOD = Evidence(
     lineage_differences=(),
     served=SERVED,
     served_error="",
+    robustness=ROBUSTNESS,
     size_mib=100.0,
     synthetic=False,
     allow_synthetic=False,
 )
+
+
+def under(field, **found):
+    """Evidence that differs under some changes of a recording."""
+    measured = {**getattr(ROBUSTNESS, field), **found}
+    return {"robustness": ROBUSTNESS.model_copy(update={field: measured})}
+
 
 #: Gate -> evidence that it alone does not let through.
 FAILING = {
@@ -41,7 +58,8 @@ FAILING = {
     "worst_speaker": {"speaker_wa": {"s1": 0.1, "s2": 0.9}},
     "gender_gap": {"gender_uar": {"female": 0.4, "male": 0.7}},
     "calibration": {"ece": 0.3},
-    "stability": {"served": SERVED.model_copy(update={"stability": {"a": 1.0, "b": 0.4}})},
+    "stability": under("stability", telephone=Estimate(value=0.85, low=0.79, high=0.9)),
+    "robust_uar": under("uar_loss", telephone=Estimate(value=0.04, low=0.02, high=0.06)),
     "leakage_audit": {"audit": AUDIT.model_copy(update={"split_matches": False})},
     "lineage": {"lineage_differences": ("ser/losses/focal.py",)},
     "served_equals_tracked": {"served": SERVED.model_copy(update={"difference": 1e-3})},
