@@ -6,7 +6,6 @@ The weights are those that read the recordings as they are; only what they hear 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser import predictions
-from ser.evaluation import comparison, statistics, summary
+from ser.evaluation import comparison, summary
+from ser.evaluation.stability import stability
 from ser.grid.params import Cell
 from ser.project import CellFolder
 
@@ -173,42 +173,6 @@ def under_copies(own: pd.DataFrame, copies: pd.DataFrame) -> dict[str, pd.DataFr
     return {copy: found[copy] for copy in in_order(found)}
 
 
-@dataclass(frozen=True, slots=True)
-class Stability:
-    """How many decisions stay under a change.
-
-    Args:
-        share: Of the test predictions that are those under `clean`, mean over seeds, in [0, 1].
-        interval: 95 % bootstrap interval over speakers.
-    """
-
-    share: float
-    interval: statistics.Interval
-
-
-def stability(
-    clean: pd.DataFrame, changed: pd.DataFrame, speaker_of: Mapping[str, str]
-) -> Stability:
-    """Return how many decisions a change leaves as they are.
-
-    Args:
-        clean: Test predictions of the recordings as they are, see `under_copies`.
-        changed: Those under the change, in the same order.
-        speaker_of: Utterance id -> speaker.
-    """
-    emotions = predictions.emotions_of(clean)
-    stays = clean["prediction"].to_numpy() == changed["prediction"].to_numpy()
-    truth = predictions.label_ids(clean["truth"], emotions)
-    # Counts as if a decision that stays were a hit: their accuracy is the share that stays.
-    matrices = statistics.confusion_by_speaker(
-        truth=truth,
-        prediction=np.where(stays, truth, (truth + 1) % len(emotions)),
-        speakers=clean["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_),
-        num_classes=len(emotions),
-    )
-    return Stability(float(stays.mean()), statistics.speaker_bootstrap(matrices)["wa"])
-
-
 def table(cells: Mapping[Cell, UnderCopies], speaker_of: Mapping[str, str]) -> pd.DataFrame:
     """Return how every cell does under every copy.
 
@@ -239,16 +203,20 @@ def _rows(by_copy: UnderCopies, speaker_of: Mapping[str, str]) -> list[dict[str,
     for copy, frame in by_copy.items():
         found = clean if copy == CLEAN else summary.summarise(frame, speaker_of)
         change = comparison.compare(found.by_speaker, clean.by_speaker)
-        stays = stability(by_copy[CLEAN], frame, speaker_of)
+        stays, of_speakers = stability(
+            by_copy[CLEAN]["prediction"].to_numpy(dtype=np.str_),
+            frame["prediction"].to_numpy(dtype=np.str_),
+            frame["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_),
+        )
         rows.append(
             {
                 "copy": copy,
                 "uar": found.scores["uar"],
                 "uar_low": found.intervals["uar"].low,
                 "uar_high": found.intervals["uar"].high,
-                "stability": stays.share,
-                "stability_low": stays.interval.low,
-                "stability_high": stays.interval.high,
+                "stability": stays,
+                "stability_low": of_speakers.low,
+                "stability_high": of_speakers.high,
                 "uar_change": change.difference,
                 "uar_change_low": change.low,
                 "uar_change_high": change.high,
