@@ -27,7 +27,7 @@ from ser.registry import packing
 from ser.registry import reference as references
 from ser.registry.packing import TrainedCell
 from ser.serving import abstention
-from ser.serving.abstention import Heard
+from ser.serving.abstention import HeardSpeech
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Predictor
 from ser.tracking.cells import RunRecord
@@ -86,8 +86,8 @@ def _asked(predictor: Predictor, waveform: Waveform, truth: str | None) -> dict[
     whole = predictor.predict(waveform).whole
     limits = predictor.bundle.hearing
     # Each check by itself, whatever the other one says.
-    no_speech = abstention.refusal(Heard(whole.speech_share, None), limits) is not None
-    unlike = abstention.refusal(Heard(None, whole.familiarity), limits) is not None
+    no_speech = abstention.refusal(HeardSpeech(whole.speech_share, None), limits) is not None
+    unlike = abstention.refusal(HeardSpeech(None, whole.familiarity), limits) is not None
     answered = not whole.abstained
     return {
         "no speech": no_speech,
