@@ -17,7 +17,10 @@ from ser.evaluation import calibration
 from ser.features import store
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
+from ser.registry import bundle as bundles
+from ser.registry import reference as references
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
+from ser.registry.reference import Compared
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.training.saved_fold import SavedFold
@@ -140,22 +143,38 @@ def source_of_fold(
         params: How it shall answer.
         limits: What a request may hold.
     """
-    fold, seed = int(record.fold or 0), int(record.seed or 0)
-    saved = cell.saved(fold, seed)
+    number, seed = int(record.fold or 0), int(record.seed or 0)
+    saved = cell.saved(number, seed)
+    bundles.require_trained(saved.weights, saved.statistics)
     frame = cell.frame
-    dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
+    is_its_own = (frame["fold"] == number) & (frame["seed"] == seed)
     facts = saved.read_facts()
     training = Training(
         cell=cell.name,
-        fold=fold,
+        fold=number,
         seed=seed,
         num_epochs=facts.best_epoch,
         run_key=record.spec.run_key,
         origin=facts.origin,
         refit=Procedure.of_params(record.spec.params).refit,
     )
+    data = references.inputs_of(cell.project, record)
+    fold = next(fold for fold in data.folds if fold.number == number)
     return source(
-        cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)
+        cell,
+        record,
+        saved,
+        training,
+        answering(
+            cell, [frame[is_its_own & (frame["part"] == "dev")]], params=params, limits=limits
+        ),
+        compared=references.of_fold(
+            references.network_of(saved, record, data),
+            fold,
+            [item for item in cell.utterances if item.id in set(fold.dev)],
+            params=params,
+            has_seen_dev=training.has_seen_dev,
+        ),
     )
 
 
@@ -198,6 +217,8 @@ def source(
     saved: SavedFold,
     training: Training,
     answers: Answering,
+    *,
+    compared: Compared,
 ) -> Source:
     """Return what a bundle is packed from.
 
@@ -207,6 +228,7 @@ def source(
         saved: Weights and normalisation.
         training: What the weights are.
         answers: How the bundle answers.
+        compared: What it compares requests with.
     """
     card = cell.card
     feature = str(record.spec.params["feature"]["name"])
@@ -227,7 +249,8 @@ def source(
         ),
         tags=dict(record.spec.tags),
         environment=lineage.Record.read(cell.files.lineage).environment,
+        hearing=compared.hearing,
         files={},
     )
     meta = store.read_meta(cell.project.features(feature))
-    return Source(saved.weights, saved.statistics, meta, bundle)
+    return Source(saved.weights, saved.statistics, meta, bundle, compared.reference)

@@ -40,12 +40,17 @@ from ser.serving.request import COLUMNS, read_row, rows_of
 
 #: What the served model imports; pinned to the versions it was logged with.
 _REQUIREMENTS = (
-    *("accelerate", "mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy"),
-    *("soundfile", "soxr", "torch", "torchaudio", "transformers", "statsmodels"),
+    *("accelerate", "mlflow", "numpy", "onnxruntime", "pandas", "pydantic", "pyyaml"),
+    *("safetensors", "scipy", "silero-vad", "soundfile", "soxr", "torch", "torchaudio"),
+    *("transformers", "statsmodels"),
 )
 
 MODEL_CARD = "model_card.md"
 """Name of the artifact, in the run of a registration or of a decision."""
+
+#: Fields of an answer that are null: an emotion that is not given, a reason where one is, and
+#: what a bundle of format 1 does not hear.
+_MAY_BE_NULL = ("emotion", "reason", "speech_share", "familiarity")
 
 #: Folder whose recordings may be named by path in a request; unset: none may.
 ALLOWED_FOLDER = "SER_SERVING_FOLDER"
@@ -99,7 +104,8 @@ class ServedModel(PythonModel):
                 answers.append(self._answered(self.predictor.predict(waveform)))
         except SerError as error:
             raise RequestRefused(str(error)) from error
-        return pd.DataFrame(answers)
+        # As objects: pandas would make NaN of null, and JSON has no such number.
+        return pd.DataFrame(answers, dtype=object)
 
     def _answered(self, prediction: Any) -> dict[str, Any]:
         bundle = self.predictor.bundle
@@ -121,6 +127,9 @@ def _shown(answer: Answer) -> dict[str, Any]:
         "emotion": answer.emotion,
         **{f"probability_{name}": value for name, value in answer.probabilities.items()},
         "abstained": answer.abstained,
+        "reason": answer.reason,
+        "speech_share": answer.speech_share,
+        "familiarity": answer.familiarity,
     }
 
 
@@ -154,9 +163,14 @@ def signature(bundle: Bundle) -> ModelSignature:
         "emotion": DataType.string,
         **dict.fromkeys(numbers[2:], DataType.double),
         "abstained": DataType.boolean,
+        "reason": DataType.string,
+        "speech_share": DataType.double,
+        "familiarity": DataType.double,
     }
-    window = Object([Property(name, kind) for name, kind in answer.items()])
-    outputs: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in answer.items()]
+    window = Object([Property(n, kind, n not in _MAY_BE_NULL) for n, kind in answer.items()])
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(kind, name, name not in _MAY_BE_NULL) for name, kind in answer.items()
+    ]
     outputs += [ColSpec(DataType.double, f"uncalibrated_{name}") for name in bundle.emotions]
     outputs.append(ColSpec(Array(window), "windows"))
     outputs += [ColSpec(DataType.string, name) for name in ("model", "version", "run_key")]
