@@ -1,8 +1,8 @@
 """A bundle: all that prediction needs, in one folder, without a pickle.
 
 `bundle.json` says what is in it and how it was made; beside it lie the trained weights, the
-normalisation and, unless told otherwise, the checkpoint of the frozen prefix. Each file is
-pinned by its SHA-256, so a bundle is whole or refused.
+normalisation, the reference of `ser monitor` and, unless told otherwise, the checkpoint of the
+frozen prefix. Each file is pinned by its SHA-256, so a bundle is whole or refused.
 """
 
 import shutil
@@ -16,6 +16,8 @@ from pydantic import Field
 from ser import files, lineage
 from ser.errors import BundleError
 from ser.files import JsonArtefact
+from ser.monitoring.reference import FILE as REFERENCE
+from ser.monitoring.reference import Reference
 from ser.params import ComponentParams, Section, parse
 from ser.registry import prefix
 from ser.training.plan import CellPlan
@@ -209,12 +211,14 @@ class Source:
         statistics: The normalisation, safetensors.
         feature_meta: meta.json of the feature store that it was trained from.
         bundle: What bundle.json will say; `served` and `files` are filled in.
+        reference: What `ser monitor` compares with; a bundle without it cannot be monitored.
     """
 
     weights: Path
     statistics: Path
     feature_meta: Mapping[str, Any]
     bundle: Bundle
+    reference: Reference | None = None
 
 
 def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bundle:
@@ -241,6 +245,8 @@ def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bun
     with files.replacing_folder(folder) as part:
         shutil.copy(source.weights, part / WEIGHTS)
         shutil.copy(source.statistics, part / STATISTICS)
+        if source.reference is not None:
+            source.reference.write(part / REFERENCE)
         served = {
             "model": prefix.without_weights(source.bundle.params["model"]),
             "feature": prefix.pack(source.feature_meta, part, embed=embed_checkpoint),
@@ -273,6 +279,25 @@ def read(folder: Path) -> Bundle:
         )
         raise BundleError(f"{folder}: files differ from {FILE}: {', '.join(names)}; {Bundle.cure}")
     return bundle
+
+
+def read_reference(folder: Path) -> Reference:
+    """Return what a bundle was heard to do on speech that was new to it.
+
+    Args:
+        folder: A bundle that `read` has found whole.
+
+    Raises:
+        BundleError: It was registered before bundles had a reference.
+        FileError: Its reference is of another format.
+    """
+    path = folder / REFERENCE
+    if not path.is_file():
+        raise BundleError(
+            f"{folder}: the bundle has no {REFERENCE}, so there is nothing to compare with: it was "
+            f"registered by an older version of this project; {Reference.cure}"
+        )
+    return Reference.read(path)
 
 
 def size_mib(folder: Path) -> float:

@@ -16,7 +16,9 @@ from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features import store
 from ser.grid.procedure import Procedure
+from ser.monitoring.reference import Reference
 from ser.project import CellFolder, Project
+from ser.registry import held_out
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
@@ -230,4 +232,15 @@ def source(
         files={},
     )
     meta = store.read_meta(cell.project.features(feature))
-    return Source(saved.weights, saved.statistics, meta, bundle)
+    return Source(saved.weights, saved.statistics, meta, bundle, _reference(cell, record))
+
+
+def _reference(cell: TrainedCell, record: RunRecord) -> Reference:
+    frame = cell.frame
+    return held_out.reference_of(
+        frame[frame["seed"] == record.seed],
+        cell.utterances,
+        cell.split,
+        root=cell.project.raw(record.spec.tags["ser.corpus"]),
+        sampling_rate=int(record.spec.params["feature"]["sampling_rate"]),
+    )

@@ -35,8 +35,11 @@ from ser import lineage
 from ser.errors import RegistryError, SerError
 from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
+from ser.serving import observing, request_log
+from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Predictor
 from ser.serving.request import COLUMNS, read_row, rows_of
+from ser.serving.request_log import RequestLog
 
 #: What the served model imports; pinned to the versions it was logged with.
 _REQUIREMENTS = (
@@ -68,6 +71,7 @@ class ServedModel(PythonModel):
         folder = Path(context.artifacts["bundle"])
         self.predictor = Predictor.load(folder)
         self.registered = registered_as(folder)
+        self.log = RequestLog.from_environment()
 
     def predict(
         self,
@@ -86,7 +90,7 @@ class ServedModel(PythonModel):
         folder = Path(allowed) if allowed else None
         try:
             rows = rows_of(model_input)
-            answers = []
+            answers, waveforms = [], []
             for number, row in enumerate(rows):
                 where = f"row {number}: " if len(rows) > 1 else ""
                 try:
@@ -94,9 +98,28 @@ class ServedModel(PythonModel):
                 except SerError as error:
                     raise RequestRefused(f"{where}{error}") from error
                 answers.append(self._answered(self.predictor.predict(waveform)))
+                waveforms.append(waveform)
         except SerError as error:
             raise RequestRefused(str(error)) from error
+        if self.log is not None:
+            self._write_log(self.log, answers, waveforms)
         return pd.DataFrame(answers)
+
+    def _write_log(
+        self, log: RequestLog, answers: list[dict[str, Any]], waveforms: list[Waveform]
+    ) -> None:
+        bundle, rate = self.predictor.bundle, self.predictor.sampling_rate
+        log.append(
+            [
+                request_log.line_of(
+                    answer,
+                    observing.sound(waveform, rate),
+                    bundle.emotions,
+                    bundle_sha256=self.predictor.bundle_sha256,
+                )
+                for answer, waveform in zip(answers, waveforms, strict=True)
+            ]
+        )
 
     def _answered(self, prediction: Any) -> dict[str, Any]:
         bundle = self.predictor.bundle

@@ -91,6 +91,7 @@ class Predictor:
         device: torch.device,
     ) -> None:
         self.bundle, self.device = bundle, device
+        self.bundle_sha256 = bundle.sha256
         self.extractor, self.statistics = extractor, statistics
         self.network = network.to(device).eval()
         self.sampling_rate = int(bundle.served["feature"]["sampling_rate"])
