@@ -44,18 +44,34 @@ def reference_of(
     Raises:
         BundleError: A recording is not there, or is damaged.
     """
+    heard = table(frame, utterances, root=root, sampling_rate=sampling_rate)
+    known = "" if split.speaker_independent else ", whose speakers were heard in training"
+    return reference.build(
+        heard,
+        list(heard["speaker"]),
+        emotions=predictions.emotions_of(frame),
+        source=f"the test parts of all folds of protocol {split.protocol}{known}",
+    )
+
+
+def table(
+    frame: pd.DataFrame, utterances: Sequence[Utterance], *, root: Path, sampling_rate: int
+) -> pd.DataFrame:
+    """Return `utterance_id, speaker`, the answer and how it sounds, of test utterances.
+
+    Args:
+        frame, utterances, root, sampling_rate: See `reference_of`.
+
+    Raises:
+        BundleError: A recording is not there, or is damaged.
+    """
     test = answers(frame)
     test = test.iloc[reference.chosen(len(test))].reset_index(drop=True)
     by_id = {utterance.id: utterance for utterance in utterances}
     heard = [by_id[id_] for id_ in test["utterance_id"]]
-    measured = pd.DataFrame([_measured(one, root, sampling_rate) for one in heard])
-    known = "" if split.speaker_independent else ", whose speakers were heard in training"
-    return reference.build(
-        pd.concat([test, measured], axis=1),
-        [utterance.speaker for utterance in heard],
-        emotions=predictions.emotions_of(frame),
-        source=f"the test parts of all folds of protocol {split.protocol}{known}",
-    )
+    sounds = pd.DataFrame([_sound(one, root, sampling_rate) for one in heard])
+    speakers = pd.Series([one.speaker for one in heard], name="speaker")
+    return pd.concat([test, speakers, sounds], axis=1)
 
 
 def answers(frame: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +92,7 @@ def answers(frame: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _measured(utterance: Utterance, root: Path, sampling_rate: int) -> dict[str, float]:
+def _sound(utterance: Utterance, root: Path, sampling_rate: int) -> dict[str, float]:
     try:
         samples = audio.read(root / utterance.audio, sampling_rate=sampling_rate)
     except AudioError as error:
