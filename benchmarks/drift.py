@@ -24,7 +24,7 @@ from ser.data.demo import release
 from ser.monitoring import clusters, drift, reference
 from ser.monitoring.clusters import Groups
 from ser.monitoring.quantities import QUANTITIES
-from ser.monitoring.reference import Reference
+from ser.monitoring.reference import DriftReference
 from ser.params import parse
 from ser.project import Project
 from ser.promotion import perturbations
@@ -69,7 +69,7 @@ class HeldOut:
     table: pd.DataFrame
     emotions: tuple[str, ...]
 
-    def without(self, speakers: Sequence[str]) -> Reference:
+    def without(self, speakers: Sequence[str]) -> DriftReference:
         """Return the reference that other speakers make."""
         rest = self.table[~self.table["speaker"].isin(speakers)]
         return reference.build(rest, list(rest["speaker"]), emotions=self.emotions, source="-")
@@ -124,7 +124,9 @@ def simulated_alarms(repeats: int) -> list[dict[str, str]]:
     """
     rng = np.random.default_rng(0)
     rows = []
-    for kind, num_reference, num_new in itertools.product(("normal", "skewed"), (6, 10, 50), (1, 3)):
+    for kind, num_reference, num_new in itertools.product(
+        ("normal", "skewed"), (6, 10, 50), (1, 3)
+    ):
         ours, naive = 0, 0
         for _ in range(repeats):
             old, new = (_simulated(rng, kind, n) for n in (num_reference, num_new))
@@ -132,7 +134,9 @@ def simulated_alarms(repeats: int) -> list[dict[str, str]]:
                 np.full(len(old), old.shape[1]), old.mean(axis=1), old.var(axis=1, ddof=1)
             )
             mean = float(new.mean())
-            ours += clusters.shift(groups, mean=mean, num_new=new.size, num_speakers=num_new).p < 0.05
+            ours += (
+                clusters.shift(groups, mean=mean, num_new=new.size, num_speakers=num_new).p < 0.05
+            )
             error = old.std(ddof=1) * np.sqrt(1 / old.size + 1 / new.size)
             naive += abs(mean - old.mean()) > 1.96 * error
         rows.append(
@@ -148,7 +152,9 @@ def simulated_alarms(repeats: int) -> list[dict[str, str]]:
 
 
 def _simulated(rng: np.random.Generator, kind: str, num_speakers: int) -> NDArray[np.float64]:
-    means = rng.normal(size=num_speakers) if kind == "normal" else rng.exponential(size=num_speakers)
+    means = (
+        rng.normal(size=num_speakers) if kind == "normal" else rng.exponential(size=num_speakers)
+    )
     return np.asarray(means[:, None] + np.sqrt(2.0) * rng.normal(size=(num_speakers, 30)))
 
 
@@ -159,7 +165,8 @@ def detections(cell: TrainedCell, data: HeldOut) -> list[dict[str, str]]:
     """
     results: dict[str, list[tuple[drift.Drift, drift.Drift]]] = {}
     for fold, predictor in _predictors(cell):
-        test = cell.frame.query("fold == @fold and part == 'test'")["utterance_id"].unique()
+        is_test = (cell.frame["fold"] == fold) & (cell.frame["part"] == "test")
+        test = cell.frame.loc[is_test, "utterance_id"].unique()
         by_id = {one.id: one for one in cell.utterances}
         chosen = sorted({by_id[id_].speaker for id_ in test})
         known = data.without(chosen)
@@ -171,13 +178,15 @@ def detections(cell: TrainedCell, data: HeldOut) -> list[dict[str, str]]:
     return [_detection_row(name, found) for name, found in results.items()]
 
 
-def _both(known: Reference, heard: pd.DataFrame, number: int) -> tuple[drift.Drift, drift.Drift]:
+def _both(
+    known: DriftReference, heard: pd.DataFrame, number: int
+) -> tuple[drift.Drift, drift.Drift]:
     careful = drift.compare(known, heard, num_speakers=1)
     return drift.compare(known, heard, num_speakers=number), careful
 
 
 def _detection_row(name: str, found: Sequence[tuple[drift.Drift, drift.Drift]]) -> dict[str, str]:
-    moved = Counter(one.title for told, _ in found for one in told.moved)
+    moved = Counter(_title(one.name) for told, _ in found for one in told.moved)
     shares = [sum(bool(pair[which].moved) for pair in found) for which in (0, 1)]
     return {
         "heard": name,
@@ -185,6 +194,10 @@ def _detection_row(name: str, found: Sequence[tuple[drift.Drift, drift.Drift]]) 
         "found, told of 1": f"{shares[1]} of {len(found)}",
         "what moved (told of 2)": ", ".join(f"{t} {n}" for t, n in moved.most_common()) or "-",
     }
+
+
+def _title(name: str) -> str:
+    return QUANTITIES[name].title if name in QUANTITIES else "emotions"
 
 
 def _predictors(cell: TrainedCell) -> Iterator[tuple[int, Predictor]]:
@@ -226,7 +239,7 @@ def as_markdown(rows: Sequence[dict[str, str]]) -> str:
 def text(cell: TrainedCell, *, repeats: int) -> str:
     """Return the tables for docs/monitoring.md."""
     data = held_out_of(cell)
-    named = ", ".join(quantity.title for quantity in QUANTITIES.values())
+    named = ", ".join(q.title for name, q in QUANTITIES.items() if name in data.table)
     return "\n\n".join(
         [
             f"Cell `{cell.name}` of {cell.card.name}: {len(data.table)} recordings of "

@@ -52,7 +52,7 @@ def monitor(
     with tempfile.TemporaryDirectory() as scratch:
         uri, folder = serving.fetch(model, Path(scratch))
         bundle = bundles.read(folder)
-        reference = bundles.read_reference(folder)
+        reference = bundles.read_drift_reference(folder)
         heard = _heard(source, bundle, folder)
     found = drift.compare(reference, heard, num_speakers=speakers)
     shown = report.Shown(found, reference, heard, uri, bundle.corpus.name, bundle.is_synthetic)

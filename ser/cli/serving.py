@@ -163,6 +163,14 @@ def _as_text(answer: dict[str, Any]) -> str:
 
 
 def _one(answer: dict[str, Any]) -> str:
-    shares = ", ".join(f"{name} {p:.2f}" for name, p in answer["probabilities"].items())
-    said = f"not sure ({answer['emotion']}?)" if answer["abstained"] else answer["emotion"]
-    return f"{said}  [{shares}]"
+    probabilities = answer["probabilities"]
+    shares = ", ".join(f"{name} {p:.2f}" for name, p in probabilities.items())
+    heard = [
+        f"{name.replace('_', ' ')} {answer[name]:.2f}"
+        for name in ("speech_share", "familiarity")
+        if answer[name] is not None
+    ]
+    said = answer["emotion"] or answer["reason"]
+    if answer["reason"] == "unsure":
+        said = f"not sure ({max(probabilities, key=probabilities.get)}?)"
+    return f"{said}  [{'; '.join([shares, *heard])}]"

@@ -12,7 +12,7 @@ from ser.evaluation.comparison import ALPHA, holm
 from ser.monitoring import clusters
 from ser.monitoring.clusters import Shift
 from ser.monitoring.quantities import CLASSES, QUANTITIES
-from ser.monitoring.reference import Reference
+from ser.monitoring.reference import DriftReference
 
 #: Fewer are compared all the same, and the result says that they are few.
 FEW_RECORDINGS = 20
@@ -99,7 +99,7 @@ class Drift:
         }
 
 
-def compare(reference: Reference, heard: pd.DataFrame, *, num_speakers: int = 1) -> Drift:
+def compare(reference: DriftReference, heard: pd.DataFrame, *, num_speakers: int = 1) -> Drift:
     """Compare recordings with a reference.
 
     The error is controlled over all tests together: without drift, any of them is said to
@@ -129,7 +129,7 @@ def compare(reference: Reference, heard: pd.DataFrame, *, num_speakers: int = 1)
         len(heard),
         num_speakers,
         dict(zip(reference.emotions, _pairs(before, counts / len(heard)), strict=True)),
-        tuple(_notes(reference, heard, num_speakers)),
+        (*_notes(reference, heard, num_speakers), *_untested(findings)),
     )
 
 
@@ -138,7 +138,7 @@ def _pairs(before: Any, now: Any) -> list[tuple[float, float]]:
 
 
 def _quantity(
-    reference: Reference, name: str, heard: pd.DataFrame, num_speakers: int
+    reference: DriftReference, name: str, heard: pd.DataFrame, num_speakers: int
 ) -> tuple[Finding, Shift | None]:
     quantity, known = QUANTITIES[name], reference.quantities[name]
     values = heard[name].to_numpy(dtype=np.float64)
@@ -162,7 +162,7 @@ def _quantity(
     return finding, shift
 
 
-def _shares(reference: Reference, heard: pd.DataFrame, num_speakers: int) -> Finding:
+def _shares(reference: DriftReference, heard: pd.DataFrame, num_speakers: int) -> Finding:
     """Return the finding of the class shares; the numbers are those of the class that moved."""
     counts = reference.counts
     new = np.array([(heard[CLASSES] == name).sum() for name in reference.emotions])
@@ -201,13 +201,17 @@ def _corrected(findings: Sequence[Finding], shifts: Sequence[Shift | None]) -> l
         if shift is not None:
             # Bonferroni's level: the one that a single moved quantity has to pass.
             size = shift.detectable(ALPHA / len(tested))
-            least = QUANTITIES[finding.name].moved(size)
+            least = QUANTITIES[finding.name].moved(size).lstrip("+")
         values = {**asdict(finding), "p_holm": p, "moved": p < ALPHA, "detectable": least}
         done.append(Finding(**values))
     return done
 
 
-def _notes(reference: Reference, heard: pd.DataFrame, num_speakers: int) -> list[str]:
+def _untested(findings: Sequence[Finding]) -> list[str]:
+    return [f"{one.title}: not tested: {one.why_not}" for one in findings if one.why_not]
+
+
+def _notes(reference: DriftReference, heard: pd.DataFrame, num_speakers: int) -> list[str]:
     """Return what this comparison cannot say."""
     notes = []
     if len(heard) < FEW_RECORDINGS:

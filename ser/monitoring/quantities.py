@@ -16,13 +16,11 @@ class Quantity:
         title: For people.
         unit: Of its values; empty for a share.
         is_ratio: Compared by factors, not by differences: its logarithm is tested.
-        is_output: Said by the model, not measured of the recording.
     """
 
     title: str
     unit: str
     is_ratio: bool = False
-    is_output: bool = False
 
     def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return values as they are compared."""
@@ -51,7 +49,8 @@ QUANTITIES: Mapping[str, Quantity] = {
     "level_dbfs": Quantity("level", "dB"),
     "snr_db": Quantity("speech to noise", "dB"),
     "rolloff_hz": Quantity("roll-off", "Hz", is_ratio=True),
-    "confidence": Quantity("confidence", "", is_output=True),
+    "confidence": Quantity("confidence", ""),
+    "distance": Quantity("distance from training", "", is_ratio=True),
 }
 #: The most probable emotion, counted.
 CLASSES = "emotion"

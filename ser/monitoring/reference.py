@@ -18,7 +18,7 @@ from ser.monitoring.quantities import CLASSES, QUANTITIES
 from ser.params import Section
 
 #: Name of the file in a bundle.
-FILE = "reference.json"
+FILE = "drift_reference.json"
 #: Of recordings and of speakers; more would make the bundle larger and no test better.
 MAX_RECORDINGS, MAX_SPEAKERS = 2000, 500
 #: Percentiles 0 to 100.
@@ -53,8 +53,8 @@ class QuantityReference(Section):
         return Groups(np.array(self.sizes), np.array(self.means), np.array(self.variances))
 
 
-class Reference(JsonArtefact):
-    """The content of reference.json.
+class DriftReference(JsonArtefact):
+    """The content of drift_reference.json.
 
     Args:
         format: Of the file.
@@ -77,7 +77,7 @@ class Reference(JsonArtefact):
     class_counts: tuple[tuple[int, ...], ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _complete(self) -> "Reference":
+    def _complete(self) -> "DriftReference":
         if unknown := sorted(set(self.quantities) - set(QUANTITIES)):
             raise ValueError(f"unknown quantities: {', '.join(unknown)}")
         if any(len(row) != len(self.emotions) or sum(row) < 1 for row in self.class_counts):
@@ -92,7 +92,7 @@ class Reference(JsonArtefact):
 
 def build(
     frame: pd.DataFrame, speakers: Sequence[str], *, emotions: Sequence[str], source: str
-) -> Reference:
+) -> DriftReference:
     """Summarise recordings that the model was not trained on.
 
     Args:
@@ -100,10 +100,10 @@ def build(
             that are known; NaN where one is not known of a recording.
         speakers: Who speaks each; only their grouping is kept.
         emotions: The classes, in order.
-        source: For people; see `Reference`.
+        source: For people; see `DriftReference`.
     """
     groups = _ordered(frame, np.asarray(speakers))
-    return Reference(
+    return DriftReference(
         source=source,
         num_recordings=sum(len(group) for group in groups),
         num_speakers=len(groups),

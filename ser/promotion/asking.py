@@ -128,8 +128,9 @@ def compare(
     same: dict[str, list[bool]] = {name: [] for name in PERTURBATIONS}
     for question, answer in zip(asked, answers, strict=True):
         if question.change:
-            unchanged = answer["emotion"] == plain[question.utterance_id]["emotion"]
-            same[question.change].append(unchanged)
+            # The decision, whether or not it was sure enough to be given.
+            pair = (_decision(a, emotions) for a in (answer, plain[question.utterance_id]))
+            same[question.change].append(len(set(pair)) == 1)
     factors = [a["seconds"] / q.duration_s for q, a in zip(asked, answers, strict=True)]
     return Served(
         num_utterances=len(plain),
@@ -137,6 +138,10 @@ def compare(
         stability={name: float(np.mean(values)) for name, values in same.items()},
         real_time_factor=float(np.median(factors)),
     )
+
+
+def _decision(answer: Mapping[str, Any], emotions: Sequence[str]) -> str:
+    return max(emotions, key=lambda name: float(answer[f"uncalibrated_{name}"]))
 
 
 def _largest_difference(served: NDArray[np.float64], tracked: NDArray[np.float64]) -> float:

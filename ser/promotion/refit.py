@@ -15,14 +15,15 @@ from safetensors.torch import save_file
 from ser import predictions
 from ser.errors import BundleError
 from ser.features.dataset import FeatureDataset
-from ser.grid import inputs as cell_inputs
 from ser.grid.inputs import Inputs
 from ser.promotion.params import AnswerParams
 from ser.promotion.registration import Packed
 from ser.registry import bundle as bundles
 from ser.registry import packing
+from ser.registry import reference as references
 from ser.registry.bundle import Training
 from ser.registry.packing import TrainedCell
+from ser.registry.reference import TrainedNetwork
 from ser.tracking.cells import RunRecord
 from ser.tracking.memory_tracker import MemoryTracker
 from ser.training import device
@@ -64,7 +65,7 @@ def pack(
     first = records[0]
     chosen_seed = int(first.seed or 0) if seed is None else seed
     num_epochs = median_low(int(record.metrics["best_epoch"]) for record in records)
-    data = _inputs(cell, first)
+    data = references.inputs_of(cell.project, first)
     plan = bundles.plan_of(first.spec.params, data.emotions)
     chosen = _train(plan, data, seed=chosen_seed, num_epochs=num_epochs)
     saved = SavedFold(scratch / cell.name)
@@ -86,20 +87,18 @@ def pack(
         run_key=cell.record.cell.spec.run_key,
         origin=str(chosen.model.origin),
     )
-    return Packed(
-        packing.source(cell, first, saved, training, answers), _tracked(chosen, plan, data)
+    compared = references.left_out(
+        TrainedNetwork(plan, chosen.model, chosen.normalisation, data),
+        sorted(data.label_of),
+        [item for item in cell.utterances if item.emotion is not None],
+        params=params.serving,
     )
+    packed = packing.source(cell, first, saved, training, answers, compared=compared)
+    return Packed(packed, _tracked(chosen, plan, data))
 
 
 def _sections(record: RunRecord) -> tuple[Any, ...]:
     return tuple(record.spec.params[name] for name in ("model", "loss", "recipe"))
-
-
-def _inputs(cell: TrainedCell, record: RunRecord) -> Inputs:
-    section = dict(record.spec.params["feature"])
-    name = str(section.pop("name"))
-    section.pop("sampling_rate")
-    return cell_inputs.load(cell.project, name, feature_params=section)
 
 
 def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:

@@ -15,9 +15,10 @@ from pydantic import Field
 
 from ser import files, lineage
 from ser.errors import BundleError
+from ser.evaluation.familiarity import Reference
 from ser.files import JsonArtefact
-from ser.monitoring.reference import FILE as REFERENCE
-from ser.monitoring.reference import Reference
+from ser.monitoring.reference import FILE as DRIFT_REFERENCE
+from ser.monitoring.reference import DriftReference
 from ser.params import ComponentParams, Section, parse
 from ser.registry import prefix
 from ser.training.plan import CellPlan
@@ -25,6 +26,9 @@ from ser.training.recipe import Recipe, TrainingParams
 
 FILE = "bundle.json"
 WEIGHTS, STATISTICS = "model.safetensors", "statistics.safetensors"
+FAMILIARITY = "familiarity.safetensors"
+
+ComparedWith = Literal["dev", "left-out speakers"]
 
 
 class ServingParams(Section):
@@ -33,6 +37,11 @@ class ServingParams(Section):
     Args:
         coverage: Share of the dev part that is to be answered, in (0, 1]; on the rest the
             model abstains. A tenth is given up, which is where it is mostly wrong.
+        min_speech_share: A recording of which less is speech gets no emotion; lowered where
+            dev itself has less (see `false_alarm_rate`). In [0, 1]; 0 answers for any sound.
+        false_alarm_rate: Share of speech like that of dev that may be refused as unlike
+            anything in training, and as no speech, in [0, 1); 0 refuses nothing. With n
+            utterances to compare with, less than 1 / (n + 1) never refuses.
         window_s: Longer recordings are heard in windows of this length, in seconds; null
             takes the longest utterance of the corpus, so that nothing is longer than what
             the model was trained on, and every utterance of the corpus is one window.
@@ -42,6 +51,8 @@ class ServingParams(Section):
     """
 
     coverage: float = Field(0.9, gt=0.0, le=1.0)
+    min_speech_share: float = Field(0.25, ge=0.0, le=1.0)
+    false_alarm_rate: float = Field(0.02, ge=0.0, lt=1.0)
     window_s: float | None = Field(None, gt=0.0)
     overlap: float = Field(0.5, ge=0.0, lt=1.0)
     embed_checkpoint: bool = True
@@ -66,6 +77,25 @@ class Answering(Section):
     window_s: float = Field(gt=0.0)
     overlap: float = Field(ge=0.0, lt=1.0)
     limits: Mapping[str, Any]
+
+
+class Hearing(Section):
+    """When a bundle gives no emotion because of what it hears, however sure the network is.
+
+    Args:
+        min_speech_share: Share of speech below which it answers that there is none.
+        min_familiarity: Familiarity up to which a sound is unlike anything in training; see
+            `ser.evaluation.familiarity`. Of speech like that compared with, this is the share
+            that is refused.
+        compared_with: Whose distances familiarity counts: those of the dev part, or, where the
+            weights have seen it, those of each speaker from the others.
+        num_compared: How many utterances these are.
+    """
+
+    min_speech_share: float = Field(ge=0.0, le=1.0)
+    min_familiarity: float = Field(ge=0.0, lt=1.0)
+    compared_with: ComparedWith
+    num_compared: int = Field(ge=1)
 
 
 class Training(Section):
@@ -130,7 +160,7 @@ class Bundle(JsonArtefact):
     """The content of bundle.json.
 
     Args:
-        format: Of the file.
+        format: Of the file; 1 has no `hearing`.
         emotions: The classes, in order.
         params: Sections `model`, `loss`, `recipe`, `training` and `feature` as trained.
         served: Sections `model` and `feature` as they are built from the bundle: paths of
@@ -140,6 +170,8 @@ class Bundle(JsonArtefact):
         corpus: What it was trained on.
         tags: Lineage of the run that trained it.
         environment: Machine and versions of the training.
+        hearing: When it gives no emotion because of what it hears; None: it gives one to any
+            sound.
         files: Path in the folder -> SHA-256.
     """
 
@@ -150,7 +182,7 @@ class Bundle(JsonArtefact):
     )
     sort_keys: ClassVar[bool] = True
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     emotions: tuple[str, ...] = Field(min_length=2)
     params: Mapping[str, Any]
     served: Mapping[str, Any]
@@ -159,6 +191,7 @@ class Bundle(JsonArtefact):
     corpus: TrainedOn
     tags: Mapping[str, str]
     environment: Mapping[str, Any]
+    hearing: Hearing | None = None
     files: Mapping[str, str]
 
     @property
@@ -169,7 +202,10 @@ class Bundle(JsonArtefact):
     @property
     def sha256(self) -> str:
         """Digest of all that the bundle is, its files included."""
-        return lineage.sha256_text(lineage.canonical_json(self.model_dump(mode="json")))
+        # Bundles of format 1 keep the digest that they were registered with.
+        later = {"hearing"} if self.format == 1 else None
+        content = self.model_dump(mode="json", exclude=later)
+        return lineage.sha256_text(lineage.canonical_json(content))
 
     def feature_params(self, folder: Path) -> ComponentParams:
         """Return the extractor's params, with paths into the bundle's folder."""
@@ -211,7 +247,8 @@ class Source:
         statistics: The normalisation, safetensors.
         feature_meta: meta.json of the feature store that it was trained from.
         bundle: What bundle.json will say; `served` and `files` are filled in.
-        reference: What `ser monitor` compares with; a bundle without it cannot be monitored.
+        reference: What requests are compared with; None where `bundle.hearing` is.
+        drift_reference: What `ser monitor` compares with; a bundle without it cannot be monitored.
     """
 
     weights: Path
@@ -219,6 +256,17 @@ class Source:
     feature_meta: Mapping[str, Any]
     bundle: Bundle
     reference: Reference | None = None
+    drift_reference: DriftReference | None = None
+
+
+def require_trained(*paths: Path) -> None:
+    """Raise BundleError where a file of a trained fold is not there."""
+    for path in paths:
+        if not path.is_file():
+            raise BundleError(
+                f"{path}: no such file; `dvc checkout` brings it back. Under "
+                f"training.keep_weights: best only the fold of the highest dev UAR has weights"
+            )
 
 
 def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bundle:
@@ -236,17 +284,14 @@ def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bun
         BundleError: The weights are not there, as where training kept the best ones only.
         WeightsError: The checkpoint is missing, or not the one that was trained with.
     """
-    for path in (source.weights, source.statistics):
-        if not path.is_file():
-            raise BundleError(
-                f"{path}: no such file; `dvc checkout` brings it back. Under "
-                f"training.keep_weights: best only the fold of the highest dev UAR has weights"
-            )
+    require_trained(source.weights, source.statistics)
     with files.replacing_folder(folder) as part:
         shutil.copy(source.weights, part / WEIGHTS)
         shutil.copy(source.statistics, part / STATISTICS)
         if source.reference is not None:
-            source.reference.write(part / REFERENCE)
+            source.reference.save(part / FAMILIARITY)
+        if source.drift_reference is not None:
+            source.drift_reference.write(part / DRIFT_REFERENCE)
         served = {
             "model": prefix.without_weights(source.bundle.params["model"]),
             "feature": prefix.pack(source.feature_meta, part, embed=embed_checkpoint),
@@ -281,7 +326,7 @@ def read(folder: Path) -> Bundle:
     return bundle
 
 
-def read_reference(folder: Path) -> Reference:
+def read_drift_reference(folder: Path) -> DriftReference:
     """Return what a bundle was heard to do on speech that was new to it.
 
     Args:
@@ -291,13 +336,13 @@ def read_reference(folder: Path) -> Reference:
         BundleError: It was registered before bundles had a reference.
         FileError: Its reference is of another format.
     """
-    path = folder / REFERENCE
+    path = folder / DRIFT_REFERENCE
     if not path.is_file():
         raise BundleError(
-            f"{folder}: the bundle has no {REFERENCE}, so there is nothing to compare with: it was "
-            f"registered by an older version of this project; {Reference.cure}"
+            f"{folder}: the bundle has no {DRIFT_REFERENCE}, so there is nothing to compare with: it "
+            f"was registered by an older version of this project; {DriftReference.cure}"
         )
-    return Reference.read(path)
+    return DriftReference.read(path)
 
 
 def size_mib(folder: Path) -> float:

@@ -8,7 +8,7 @@ procedure; how they differ adds to what passes for a difference between speakers
 would have the served weights, and too few speakers to know how much speakers differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,7 @@ from ser.errors import AudioError, BundleError
 from ser.evaluation import calibration
 from ser.monitoring import measures, reference
 from ser.monitoring.quantities import CLASSES
-from ser.monitoring.reference import Reference
+from ser.monitoring.reference import DriftReference
 from ser.utterance import Utterance
 
 
@@ -31,7 +31,8 @@ def reference_of(
     *,
     root: Path,
     sampling_rate: int,
-) -> Reference:
+    distance_of: Mapping[str, float],
+) -> DriftReference:
     """Return what the weights of a cell say of their test parts, and what these sound like.
 
     Args:
@@ -40,11 +41,15 @@ def reference_of(
         split: How the folds were made.
         root: The corpus' folder.
         sampling_rate: At which the model hears, in Hz.
+        distance_of: Utterance id -> distance of the served weights' embedding from training,
+            of utterances that are new to these weights: in cross-validation those of one
+            fold, because embeddings of different weights are no points of one space.
 
     Raises:
         BundleError: A recording is not there, or is damaged.
     """
     heard = table(frame, utterances, root=root, sampling_rate=sampling_rate)
+    heard["distance"] = heard["utterance_id"].map(dict(distance_of)).astype("float64")
     known = "" if split.speaker_independent else ", whose speakers were heard in training"
     return reference.build(
         heard,
@@ -60,7 +65,10 @@ def table(
     """Return `utterance_id, speaker`, the answer and how it sounds, of test utterances.
 
     Args:
-        frame, utterances, root, sampling_rate: See `reference_of`.
+        frame: Predictions of the cell under one seed, all folds, dev and test.
+        utterances: The manifest.
+        root: The corpus' folder.
+        sampling_rate: At which the model hears, in Hz.
 
     Raises:
         BundleError: A recording is not there, or is damaged.

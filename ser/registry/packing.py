@@ -16,10 +16,13 @@ from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features import store
 from ser.grid.procedure import Procedure
-from ser.monitoring.reference import Reference
+from ser.monitoring.reference import DriftReference
 from ser.project import CellFolder, Project
+from ser.registry import bundle as bundles
 from ser.registry import held_out
+from ser.registry import reference as references
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
+from ser.registry.reference import Compared
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.training.saved_fold import SavedFold
@@ -142,22 +145,43 @@ def source_of_fold(
         params: How it shall answer.
         limits: What a request may hold.
     """
-    fold, seed = int(record.fold or 0), int(record.seed or 0)
-    saved = cell.saved(fold, seed)
+    number, seed = int(record.fold or 0), int(record.seed or 0)
+    saved = cell.saved(number, seed)
+    bundles.require_trained(saved.weights, saved.statistics)
     frame = cell.frame
-    dev = frame[(frame["fold"] == fold) & (frame["seed"] == seed) & (frame["part"] == "dev")]
+    is_its_own = (frame["fold"] == number) & (frame["seed"] == seed)
     facts = saved.read_facts()
     training = Training(
         cell=cell.name,
-        fold=fold,
+        fold=number,
         seed=seed,
         num_epochs=facts.best_epoch,
         run_key=record.spec.run_key,
         origin=facts.origin,
         refit=Procedure.of_params(record.spec.params).refit,
     )
+    data = references.inputs_of(cell.project, record)
+    fold = next(fold for fold in data.folds if fold.number == number)
+    network = references.network_of(saved, record, data)
+    compared = references.of_fold(
+        network,
+        fold,
+        [item for item in cell.utterances if item.id in set(fold.dev)],
+        params=params,
+        has_seen_dev=training.has_seen_dev,
+    )
+    new = fold.test if training.has_seen_dev else (*fold.dev, *fold.test)
+    distances = compared.reference.gaussians.distances(network.embeddings(new))
     return source(
-        cell, record, saved, training, answering(cell, [dev], params=params, limits=limits)
+        cell,
+        record,
+        saved,
+        training,
+        answering(
+            cell, [frame[is_its_own & (frame["part"] == "dev")]], params=params, limits=limits
+        ),
+        compared=compared,
+        distance_of=dict(zip(new, distances.tolist(), strict=True)),
     )
 
 
@@ -200,6 +224,9 @@ def source(
     saved: SavedFold,
     training: Training,
     answers: Answering,
+    *,
+    compared: Compared,
+    distance_of: Mapping[str, float] | None = None,
 ) -> Source:
     """Return what a bundle is packed from.
 
@@ -209,6 +236,9 @@ def source(
         saved: Weights and normalisation.
         training: What the weights are.
         answers: How the bundle answers.
+        compared: What it compares requests with.
+        distance_of: Utterance id -> distance of its embedding, where the weights have heard
+            neither the utterance nor its speaker; None: they have heard all.
     """
     card = cell.card
     feature = str(record.spec.params["feature"]["name"])
@@ -229,13 +259,17 @@ def source(
         ),
         tags=dict(record.spec.tags),
         environment=lineage.Record.read(cell.files.lineage).environment,
+        hearing=compared.hearing,
         files={},
     )
     meta = store.read_meta(cell.project.features(feature))
-    return Source(saved.weights, saved.statistics, meta, bundle, _reference(cell, record))
+    heard = _drift_reference(cell, record, distance_of or {})
+    return Source(saved.weights, saved.statistics, meta, bundle, compared.reference, heard)
 
 
-def _reference(cell: TrainedCell, record: RunRecord) -> Reference:
+def _drift_reference(
+    cell: TrainedCell, record: RunRecord, distance_of: Mapping[str, float]
+) -> DriftReference:
     frame = cell.frame
     return held_out.reference_of(
         frame[frame["seed"] == record.seed],
@@ -243,4 +277,5 @@ def _reference(cell: TrainedCell, record: RunRecord) -> Reference:
         cell.split,
         root=cell.project.raw(record.spec.tags["ser.corpus"]),
         sampling_rate=int(record.spec.params["feature"]["sampling_rate"]),
+        distance_of=distance_of,
     )

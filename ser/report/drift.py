@@ -13,7 +13,7 @@ from ser.figures import drift as figures
 from ser.figures import style
 from ser.monitoring.drift import Drift, Finding
 from ser.monitoring.quantities import CLASSES, QUANTITIES, Quantity
-from ser.monitoring.reference import Reference
+from ser.monitoring.reference import DriftReference
 from ser.report.page import SYNTHETIC_NOTICE
 
 _SHARE = Quantity("share", "")
@@ -33,7 +33,7 @@ class Shown:
     """
 
     drift: Drift
-    reference: Reference
+    reference: DriftReference
     heard: pd.DataFrame
     model: str
     corpus: str
@@ -64,7 +64,6 @@ class Shown:
 def cells(finding: Finding) -> dict[str, str]:
     """Return the columns of a finding's row, as text."""
     quantity = QUANTITIES.get(finding.name, _SHARE)
-    missing = finding.why_not or "-"
     return {
         "quantity": finding.title,
         "reference": quantity.spelt(finding.reference),
@@ -72,7 +71,7 @@ def cells(finding: Finding) -> dict[str, str]:
         "change": finding.change,
         "would be found": finding.detectable or "-",
         "unusual": "-" if finding.outside is None else f"{finding.outside:.0%}",
-        "p (Holm)": missing if finding.p_holm is None else _p(finding.p_holm),
+        "p (Holm)": "-" if finding.p_holm is None else _p(finding.p_holm),
         "verdict": finding.direction or ("not tested" if finding.p is None else "-"),
     }
 

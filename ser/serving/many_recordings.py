@@ -64,8 +64,8 @@ def predict(
 
     Returns:
         One row per recording: `path`, `error` (null where it is answered), `duration_s`,
-        `emotion`, `abstained`, `probability_<emotion>`, `windows` (JSON), `model`,
-        `bundle_sha256`.
+        `emotion`, `abstained`, `reason`, `speech_share`, `familiarity`,
+        `probability_<emotion>`, `windows` (JSON), `model`, `bundle_sha256`.
     """
     partial = out.with_name(f"{out.name}.partial")
     plan = {"paths": [str(path) for path in paths], "bundle": predictor.bundle.sha256}
@@ -101,11 +101,12 @@ def _chunks(paths: Sequence[Path]) -> list[Sequence[Path]]:
 
 
 def _numbers(predictor: Predictor) -> list[str]:
-    return ["duration_s", *(f"probability_{name}" for name in predictor.bundle.emotions)]
+    heard = ["duration_s", "speech_share", "familiarity"]
+    return [*heard, *(f"probability_{name}" for name in predictor.bundle.emotions)]
 
 
 def _columns(predictor: Predictor) -> list[str]:
-    head = ["path", "error", "emotion", "abstained"]
+    head = ["path", "error", "emotion", "abstained", "reason"]
     return [*head, *_numbers(predictor), "windows", "model", "bundle_sha256"]
 
 
@@ -125,6 +126,9 @@ def _row(path: Path, predictor: Predictor, model: str) -> dict[str, Any]:
         "duration_s": prediction.duration_s,
         "emotion": prediction.whole.emotion,
         "abstained": prediction.whole.abstained,
+        "reason": prediction.whole.reason,
+        "speech_share": prediction.whole.speech_share,
+        "familiarity": prediction.whole.familiarity,
         **{f"probability_{k}": v for k, v in prediction.whole.probabilities.items()},
         "windows": json.dumps(answer["windows"]),
     }

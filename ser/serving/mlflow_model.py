@@ -7,7 +7,7 @@ with a request is therefore raised as `RequestRefused`.
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +37,20 @@ from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
-from ser.serving.predictor import Answer, Predictor
+from ser.serving.predictor import Answer, Prediction, Predictor
 from ser.serving.request import COLUMNS, read_row, rows_of
 from ser.serving.request_log import RequestLog
 
 #: What the served model imports; pinned to the versions it was logged with.
 _REQUIREMENTS = (
-    *("accelerate", "mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "scipy"),
-    *("soundfile", "soxr", "torch", "torchaudio", "transformers", "statsmodels"),
+    *("accelerate", "mlflow", "numpy", "onnxruntime", "pandas", "pydantic", "pyyaml"),
+    *("safetensors", "scipy", "silero-vad", "soundfile", "soxr", "torch", "torchaudio"),
+    *("transformers", "statsmodels"),
 )
+
+#: Fields of an answer that are null: an emotion that is not given, a reason where one is, and
+#: what a bundle of format 1 does not hear.
+_MAY_BE_NULL = ("emotion", "reason", "speech_share", "familiarity")
 
 #: Folder whose recordings may be named by path in a request; unset: none may.
 ALLOWED_FOLDER = "SER_SERVING_FOLDER"
@@ -90,45 +95,48 @@ class ServedModel(PythonModel):
         folder = Path(allowed) if allowed else None
         try:
             rows = rows_of(model_input)
-            answers, waveforms = [], []
+            answered = []
             for number, row in enumerate(rows):
                 where = f"row {number}: " if len(rows) > 1 else ""
                 try:
                     waveform = read_row(row, self.predictor.limits, folder=folder)
                 except SerError as error:
                     raise RequestRefused(f"{where}{error}") from error
-                answers.append(self._answered(self.predictor.predict(waveform)))
-                waveforms.append(waveform)
+                answered.append((self.predictor.predict(waveform), waveform))
         except SerError as error:
             raise RequestRefused(str(error)) from error
         if self.log is not None:
-            self._write_log(self.log, answers, waveforms)
-        return pd.DataFrame(answers)
+            self._write_log(self.log, answered)
+        # As objects: pandas would make NaN of null, and JSON has no such number.
+        return pd.DataFrame([self._answered(one) for one, _ in answered], dtype=object)
 
-    def _write_log(
-        self, log: RequestLog, answers: list[dict[str, Any]], waveforms: list[Waveform]
-    ) -> None:
-        bundle, rate = self.predictor.bundle, self.predictor.sampling_rate
+    def _write_log(self, log: RequestLog, answered: Sequence[tuple[Prediction, Waveform]]) -> None:
+        origin = {**self._name(), "bundle_sha256": self.predictor.bundle_sha256}
+        rate = self.predictor.sampling_rate
         log.append(
             [
                 request_log.line_of(
-                    answer,
-                    observing.sound(waveform, rate),
-                    bundle.emotions,
-                    bundle_sha256=self.predictor.bundle_sha256,
+                    prediction,
+                    observing.of_prediction(prediction, waveform, rate),
+                    origin=origin,
                 )
-                for answer, waveform in zip(answers, waveforms, strict=True)
+                for prediction, waveform in answered
             ]
         )
 
-    def _answered(self, prediction: Any) -> dict[str, Any]:
+    def _name(self) -> dict[str, str]:
+        return {
+            "model": self.registered.get("model_name") or self.predictor.bundle.training.cell,
+            "version": str(self.registered.get("model_version") or ""),
+        }
+
+    def _answered(self, prediction: Prediction) -> dict[str, Any]:
         bundle = self.predictor.bundle
         return {
             **_shown(prediction.whole),
             **{f"uncalibrated_{n}": value for n, value in prediction.uncalibrated.items()},
             "windows": [_shown(window) for window in prediction.windows],
-            "model": self.registered.get("model_name") or bundle.training.cell,
-            "version": str(self.registered.get("model_version") or ""),
+            **self._name(),
             "run_key": bundle.training.run_key,
             "synthetic": bundle.is_synthetic,
         }
@@ -141,6 +149,9 @@ def _shown(answer: Answer) -> dict[str, Any]:
         "emotion": answer.emotion,
         **{f"probability_{name}": value for name, value in answer.probabilities.items()},
         "abstained": answer.abstained,
+        "reason": answer.reason,
+        "speech_share": answer.speech_share,
+        "familiarity": answer.familiarity,
     }
 
 
@@ -174,9 +185,14 @@ def signature(bundle: Bundle) -> ModelSignature:
         "emotion": DataType.string,
         **dict.fromkeys(numbers[2:], DataType.double),
         "abstained": DataType.boolean,
+        "reason": DataType.string,
+        "speech_share": DataType.double,
+        "familiarity": DataType.double,
     }
-    window = Object([Property(name, kind) for name, kind in answer.items()])
-    outputs: list[ColSpec | TensorSpec] = [ColSpec(kind, name) for name, kind in answer.items()]
+    window = Object([Property(n, kind, n not in _MAY_BE_NULL) for n, kind in answer.items()])
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(kind, name, name not in _MAY_BE_NULL) for name, kind in answer.items()
+    ]
     outputs += [ColSpec(DataType.double, f"uncalibrated_{name}") for name in bundle.emotions]
     outputs.append(ColSpec(Array(window), "windows"))
     outputs += [ColSpec(DataType.string, name) for name in ("model", "version", "run_key")]

@@ -10,7 +10,7 @@ from ser.monitoring.quantities import CLASSES
 from ser.progress import Progress
 from ser.serving import audio_input
 from ser.serving.audio_input import Waveform
-from ser.serving.predictor import Predictor
+from ser.serving.predictor import Prediction, Predictor
 
 #: Path and why it cannot be used.
 Refusal = tuple[Path, str]
@@ -30,12 +30,31 @@ def sound(waveform: Waveform, sampling_rate: int) -> dict[str, float]:
     return {"duration_s": waveform.duration_s, **measures.measure(samples, sampling_rate)}
 
 
+def of_prediction(prediction: Prediction, waveform: Waveform, sampling_rate: int) -> dict[str, Any]:
+    """Return the columns that are compared.
+
+    Args:
+        prediction: Of the recording.
+        waveform: The recording, at its own rate.
+        sampling_rate: At which the model hears, in Hz.
+
+    Returns:
+        What `sound` gives; the most probable `emotion`, whether it is given or not, the
+        `confidence` in it, and the `distance` from training where the bundle knows it.
+    """
+    emotion = prediction.whole.most_probable
+    known = {} if prediction.distance is None else {"distance": prediction.distance}
+    return {
+        **sound(waveform, sampling_rate),
+        CLASSES: emotion,
+        "confidence": prediction.whole.probabilities[emotion],
+        **known,
+    }
+
+
 def observe(predictor: Predictor, waveform: Waveform) -> dict[str, Any]:
-    """Return how a recording sounds, its most probable emotion, and the confidence in it."""
-    probabilities = predictor.predict(waveform).whole.probabilities
-    emotion = max(probabilities, key=lambda name: probabilities[name])
-    heard = sound(waveform, predictor.sampling_rate)
-    return {**heard, CLASSES: emotion, "confidence": probabilities[emotion]}
+    """Return the columns that are compared, of a recording; see `of_prediction`."""
+    return of_prediction(predictor.predict(waveform), waveform, predictor.sampling_rate)
 
 
 def observe_all(

@@ -222,6 +222,8 @@ def _write_features(predictor: Predictor, kind: Input, path: Path) -> None:
         "feature": dict(bundle.served["feature"]),
         "emotions": list(bundle.emotions),
         "min_confidence": bundle.answering.min_confidence,
+        # Neither is in the graph: it gives probabilities to any sound.
+        "not_in_graph": ["speech_share", "familiarity"],
         "window_s": bundle.answering.window_s,
         "overlap": bundle.answering.overlap,
         "bundle_sha256": bundle.sha256,

@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ser.batch import FeatureSpec
+from ser.batch import FeatureSpec, ModelOutput
 from ser.contracts import Extractor, Model
+from ser.data import speech_activity
 from ser.errors import BundleError
 from ser.evaluation import calibration
+from ser.evaluation.familiarity import Reference
 from ser.features.dataset import Statistics
 from ser.features.extraction import build_extractor
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
-from ser.serving import audio_input
+from ser.serving import abstention, audio_input
+from ser.serving.abstention import Heard, Reason
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.training.plan import build_loss, build_model
 
@@ -34,16 +37,26 @@ class Answer:
 
     Args:
         start_s, end_s: Where it lies in the recording, in seconds.
-        emotion: The most probable one.
+        emotion: The most probable one; None where the model abstains.
         probabilities: Emotion -> calibrated probability, in sum 1.
-        abstained: The model is not sure enough; `emotion` is then its guess.
+        abstained: No emotion is given.
+        reason: Why not; None where one is.
+        speech_share, familiarity: See `ser.serving.abstention.Heard`.
     """
 
     start_s: float
     end_s: float
-    emotion: str
+    emotion: str | None
     probabilities: dict[str, float]
     abstained: bool
+    reason: Reason | None
+    speech_share: float | None
+    familiarity: float | None
+
+    @property
+    def most_probable(self) -> str:
+        """The most probable emotion, whether it is given or not."""
+        return max(self.probabilities, key=lambda name: self.probabilities[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +64,19 @@ class Prediction:
     """What is said of a recording.
 
     Args:
-        whole: Of all of it: the mean of the windows' probabilities.
+        whole: Of all of it: the mean of the windows that are heard as speech like that of
+            training; of all with speech, or of all, where there are none.
         windows: One per window, in order; one that equals the whole if it is short.
-        uncalibrated: Emotion -> mean probability before the temperature, which is what
-            predictions.parquet holds.
+        uncalibrated: Emotion -> mean probability of the same windows before the temperature,
+            which is what predictions.parquet holds.
+        distance: Mean distance of the same windows' embeddings from training, which is what
+            familiarity ranks; None for a bundle of format 1.
     """
 
     whole: Answer
     windows: tuple[Answer, ...]
     uncalibrated: dict[str, float]
+    distance: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -78,7 +95,8 @@ class Predictor:
         bundle: What it says of itself.
         extractor: Waveform to frames, the frozen prefix.
         statistics: Normalisation of the frames.
-        network: Frames to logits.
+        network: Frames to embedding and logits.
+        reference: What embeddings are compared with; None for a bundle of format 1.
         device: Where the network is.
     """
 
@@ -88,9 +106,10 @@ class Predictor:
         extractor: Extractor,
         statistics: Statistics,
         network: Model,
+        reference: Reference | None,
         device: torch.device,
     ) -> None:
-        self.bundle, self.device = bundle, device
+        self.bundle, self.reference, self.device = bundle, reference, device
         self.bundle_sha256 = bundle.sha256
         self.extractor, self.statistics = extractor, statistics
         self.network = network.to(device).eval()
@@ -132,19 +151,26 @@ class Predictor:
                 f"it was made by another version of this project: register the cell anew"
             ) from error
         statistics = Statistics.load(folder / bundles.STATISTICS)
-        return cls(bundle, extractor, statistics, network, torch.device(device))
+        reference = None if bundle.hearing is None else Reference.load(folder / bundles.FAMILIARITY)
+        return cls(bundle, extractor, statistics, network, reference, torch.device(device))
 
-    @torch.inference_mode()
     def logits(self, samples: NDArray[np.float32]) -> Tensor:
         """Return the scaled logits of one stretch of speech `(num_classes,)`, float64.
 
         Args:
             samples: Mono `(num_samples,)` at the bundle's sampling rate.
         """
+        return self._scaled_logits(self._output(samples))
+
+    @torch.inference_mode()
+    def _output(self, samples: NDArray[np.float32]) -> ModelOutput:
         frames = self.extractor(samples).astype(self.extractor.dtype, copy=False)
         inputs = torch.from_numpy(self.statistics.apply(frames)).unsqueeze(0).to(self.device)
         output = self.network(inputs, torch.tensor([len(frames)], device=self.device))
-        return output.logits[0].cpu().double() * self.logit_scale
+        return output.to(torch.device("cpu"))
+
+    def _scaled_logits(self, output: ModelOutput) -> Tensor:
+        return output.logits[0].double() * self.logit_scale
 
     def predict(self, waveform: Waveform) -> Prediction:
         """Return what is heard in a recording.
@@ -154,14 +180,51 @@ class Predictor:
         """
         samples = audio_input.to_rate(waveform, self.sampling_rate)
         spans = list(self._windows(len(samples)))
-        raw = np.stack([self.logits(samples[a:b]).softmax(0).numpy() for a, b in spans])
+        outputs = [self._output(samples[a:b]) for a, b in spans]
+        raw = np.stack([self._scaled_logits(output).softmax(0).numpy() for output in outputs])
         calibrated = calibration.scale(raw, self.bundle.answering.temperature)
+        times = [(a / self.sampling_rate, b / self.sampling_rate) for a, b in spans]
+        heard, speech_share = self._heard(waveform, outputs, times)
+        refusals = [abstention.refusal(window, self.bundle.hearing) for window in heard]
         windows = tuple(
-            self._answer(row, start / self.sampling_rate, end / self.sampling_rate)
-            for row, (start, end) in zip(calibrated, spans, strict=True)
+            self._answer(row, time, window, refusal)
+            for row, time, window, refusal in zip(calibrated, times, heard, refusals, strict=True)
         )
-        whole = self._answer(calibrated.mean(axis=0), 0.0, waveform.duration_s)
-        return Prediction(whole, windows, self._named(raw.mean(axis=0)))
+        speaking = abstention.speaking_windows(refusals)
+        known = abstention.mean_familiarity([heard[number] for number in speaking])
+        whole = self._answer(
+            calibrated[speaking].mean(axis=0),
+            (0.0, waveform.duration_s),
+            Heard(speech_share, known),
+            refusals[speaking[0]],
+        )
+        distance = self._distance([outputs[number] for number in speaking])
+        return Prediction(whole, windows, self._named(raw[speaking].mean(axis=0)), distance)
+
+    def _distance(self, outputs: Sequence[ModelOutput]) -> float | None:
+        if self.reference is None:
+            return None
+        embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
+        return float(self.reference.gaussians.distances(embeddings).mean())
+
+    def _heard(
+        self,
+        waveform: Waveform,
+        outputs: Sequence[ModelOutput],
+        times: Sequence[tuple[float, float]],
+    ) -> tuple[list[Heard], float | None]:
+        """Return what is heard in each window, and the share of speech in all of it."""
+        if self.reference is None:
+            return [Heard()] * len(times), None
+        frames = speech_activity.speech_frames(waveform.samples, waveform.sampling_rate)
+        embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
+        heard = [
+            Heard(speech_activity.share(frames, start_s=start, end_s=end), float(known))
+            for (start, end), known in zip(
+                times, self.reference.familiarity(embeddings), strict=True
+            )
+        ]
+        return heard, float(frames.mean())
 
     def _windows(self, num_samples: int) -> Iterator[tuple[int, int]]:
         """Yield first and last sample (excluded) of each window; the last one ends with the end."""
@@ -175,11 +238,26 @@ class Predictor:
         for start in (*range(0, last, hop), last):
             yield start, start + length
 
-    def _answer(self, probabilities: NDArray[np.float64], start_s: float, end_s: float) -> Answer:
+    def _answer(
+        self,
+        probabilities: NDArray[np.float64],
+        time: tuple[float, float],
+        heard: Heard,
+        refusal: Reason | None,
+    ) -> Answer:
         named = self._named(probabilities)
         emotion = max(named, key=lambda name: named[name])
-        abstained = named[emotion] < self.bundle.answering.min_confidence
-        return Answer(start_s, end_s, emotion, named, abstained)
+        if refusal is None and named[emotion] < self.bundle.answering.min_confidence:
+            refusal = "unsure"
+        return Answer(
+            *time,
+            emotion=emotion if refusal is None else None,
+            probabilities=named,
+            abstained=refusal is not None,
+            reason=refusal,
+            speech_share=heard.speech_share,
+            familiarity=heard.familiarity,
+        )
 
     def _named(self, probabilities: Sequence[float] | NDArray[Any]) -> dict[str, float]:
         pairs = zip(self.bundle.emotions, probabilities, strict=True)

@@ -16,8 +16,8 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from ser.errors import FileError, MonitoringError
-from ser.monitoring.quantities import CLASSES
 from ser.params import Section
+from ser.serving.predictor import Prediction
 
 #: File that the served model appends to; unset: none. `ser serve --log` needs no variable.
 LOG_FILE = "SER_SERVING_LOG"
@@ -38,6 +38,8 @@ class Line(Section):
         abstained: Whether it did.
         probabilities: Emotion -> calibrated probability.
         confidence: The largest of them.
+        distance: Of the embedding from training; None where the bundle does not know it.
+        reason: Why no emotion was given; None where one was.
     """
 
     format: Literal[1] = 1
@@ -53,6 +55,8 @@ class Line(Section):
     abstained: bool
     probabilities: Mapping[str, float]
     confidence: float = Field(ge=0.0, le=1.0)
+    distance: float | None = Field(None, gt=0.0)
+    reason: str | None = None
 
 
 class RequestLog:
@@ -148,7 +152,9 @@ def read(path: Path, *, bundle_sha256: str) -> tuple[pd.DataFrame, int]:
             f"{path}: no line is of this model; the lines are of {', '.join(versions)}: name it "
             f"with --model models:/<name>/<version>"
         )
-    return pd.DataFrame([line.model_dump() for line in own]), len(lines) - len(own)
+    # What one bundle knows, it knows of every recording: a field is filled in all lines or none.
+    rows = [line.model_dump(exclude_none=True) for line in own]
+    return pd.DataFrame(rows), len(lines) - len(own)
 
 
 def _parsed(text: str, where: str) -> Line:
@@ -165,29 +171,20 @@ def _parsed(text: str, where: str) -> Line:
 
 
 def line_of(
-    answer: Mapping[str, Any],
-    sound: Mapping[str, float],
-    emotions: Sequence[str],
-    *,
-    bundle_sha256: str,
+    prediction: Prediction, heard: Mapping[str, Any], *, origin: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the line for one answer.
 
     Args:
-        answer: As the served model gives it.
-        sound: See `ser.serving.observing.sound`.
-        emotions: The classes, in order.
-        bundle_sha256: Of the bundle that answered.
+        prediction: The answer.
+        heard: See `ser.serving.observing.of_prediction`.
+        origin: `model`, `version` and `bundle_sha256`.
     """
-    probabilities = {name: answer[f"probability_{name}"] for name in emotions}
-    emotion = max(probabilities, key=lambda name: probabilities[name])
+    whole = prediction.whole
     return {
-        "model": answer["model"],
-        "version": answer["version"],
-        "bundle_sha256": bundle_sha256,
-        **sound,
-        CLASSES: emotion,
-        "abstained": answer["abstained"],
-        "probabilities": probabilities,
-        "confidence": probabilities[emotion],
+        **origin,
+        **heard,
+        "abstained": whole.abstained,
+        "reason": whole.reason,
+        "probabilities": dict(whole.probabilities),
     }

@@ -1,5 +1,8 @@
-"""Evidence that every gate lets through, and what each gate alone does not."""
+"""Evidence that every gate lets through, and what each gate alone does not; an old bundle."""
 
+import json
+
+from ser.registry import bundle as bundles
 from ser.registry.gates import Audit, Evidence, Served
 
 AUDIT = Audit(
@@ -49,3 +52,14 @@ FAILING = {
     "size": {"size_mib": 5000.0},
     "synthetic": {"synthetic": True},
 }
+
+
+def as_format_1(folder):
+    """Make a bundle one of the format before this one; give the content of its bundle.json."""
+    path = folder / bundles.FILE
+    content = json.loads(path.read_text())
+    del content["hearing"], content["files"][bundles.FAMILIARITY]
+    content["format"] = 1
+    (folder / bundles.FAMILIARITY).unlink()
+    path.write_text(json.dumps(content))
+    return content

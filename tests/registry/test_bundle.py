@@ -1,13 +1,17 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from ser.errors import BundleError, FileError
+from ser import lineage
+from ser.errors import BundleError, FileError, ParamsError
+from ser.params import parse
 from ser.project import Project
 from ser.registry import bundle as bundles
 from ser.registry import packing
 from ser.registry.bundle import ServingParams
 from ser.registry.packing import TrainedCell
+from tests.registry.support import as_format_1
 
 
 @pytest.fixture
@@ -26,7 +30,11 @@ def packed(source, tmp_path):
 def test_what_is_written_is_read(source, tmp_path):
     written = bundles.write(source, tmp_path / "bundle")
     assert bundles.read(tmp_path / "bundle") == written
-    assert set(written.files) == {"model.safetensors", "statistics.safetensors"}
+    assert set(written.files) == {
+        "model.safetensors",
+        "statistics.safetensors",
+        "familiarity.safetensors",
+    }
 
 
 def test_the_same_source_gives_the_same_digest_and_another_fold_another(source, tmp_path):
@@ -59,7 +67,10 @@ def test_what_is_served_knows_nothing_of_the_copies_that_training_drew_from(
     assert bundle.feature_params(tmp_path / "bundle").copies == ("clean",)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "statistics.safetensors"])
+FILES = ["model.safetensors", "statistics.safetensors", "familiarity.safetensors"]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_changed_file_is_refused_by_name(packed, name):
     path = packed / name
     content = bytearray(path.read_bytes())
@@ -81,12 +92,45 @@ def test_a_folder_without_bundle_json_is_no_bundle(tmp_path):
         bundles.read(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"emotions": ["angry"]}, {"surprise": 1}])
+@pytest.mark.parametrize("change", [{"format": 3}, {"emotions": ["angry"]}, {"surprise": 1}])
 def test_another_format_is_refused(packed, change):
     path = packed / bundles.FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(FileError, match=r"it is not the description of a bundle of this format"):
         bundles.read(packed)
+
+
+def test_a_bundle_of_the_format_before_is_read_under_its_old_digest(packed):
+    content = as_format_1(packed)
+    bundle = bundles.read(packed)
+    assert bundle.hearing is None
+    # What the code of then computed, and registered it under.
+    assert bundle.sha256 == lineage.sha256_text(lineage.canonical_json(content))
+
+
+def test_limits_and_distances_are_part_of_the_digest(source, tmp_path):
+    first = bundles.write(source, tmp_path / "a")
+    stricter = source.bundle.hearing.model_copy(update={"min_speech_share": 0.5})
+    changed = replace(source, bundle=source.bundle.model_copy(update={"hearing": stricter}))
+    assert bundles.write(changed, tmp_path / "b").sha256 != first.sha256
+    further = replace(source.reference, distances=source.reference.distances + 1)
+    changed = replace(source, reference=further)
+    assert bundles.write(changed, tmp_path / "c").sha256 != first.sha256
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"false_alarm_rate": 1.0},
+        {"false_alarm_rate": -0.1},
+        {"min_speech_share": 1.5},
+        {"min_speech_share": float("nan")},
+    ],
+)
+def test_rates_and_shares_outside_of_their_range_are_refused(params):
+    (name,) = params
+    with pytest.raises(ParamsError, match=rf"serving is wrong in:\n  {name}: "):
+        parse(params, ServingParams, where="serving")
 
 
 def test_weights_that_were_not_kept_are_refused_with_the_cure(source, tmp_path):

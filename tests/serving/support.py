@@ -48,6 +48,25 @@ def assert_same_logits(probabilities, expected):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=ROUNDINGS * EPS * size)
 
 
+def decision(answer):
+    """The most probable emotion of an answer, which is given unless the model abstains."""
+    shares = answer.get("probabilities") or {
+        name.removeprefix("probability_"): value
+        for name, value in answer.items()
+        if name.startswith("probability_")
+    }
+    most_probable = max(shares, key=shares.get)
+    assert answer["abstained"] is (answer["reason"] is not None)
+    assert answer["emotion"] == (None if answer["abstained"] else most_probable)
+    return most_probable
+
+
+def limit(predictor, **changed):
+    """Change below what a predictor gives no emotion."""
+    hearing = predictor.bundle.hearing.model_copy(update=changed)
+    predictor.bundle = predictor.bundle.model_copy(update={"hearing": hearing})
+
+
 def write_bundle(cell, folder, *, fold=None, limits=None, params=None):
     """Pack a cell of the trained project; give the folder and the run that it is from."""
     trained = TrainedCell(Project(), cell)

@@ -7,7 +7,7 @@ import pytest
 from ser.errors import AudioInputError
 from ser.serving import many_recordings
 from ser.serving.predictor import Predictor
-from tests.serving.support import encoded, speech, write_bundle
+from tests.serving.support import encoded, limit, speech, write_bundle
 
 
 @pytest.fixture
@@ -52,6 +52,20 @@ def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
         many_recordings.find(tmp_path)
     with pytest.raises(AudioInputError, match="neither a folder nor"):
         many_recordings.find(tmp_path / "none")
+
+
+def test_what_is_no_speech_has_its_reason_and_no_emotion(predictor, folder, tmp_path):
+    limit(predictor, min_speech_share=0.25)
+    paths = [folder / "1.wav", folder / "broken.wav"]
+    table = many_recordings.predict(paths, predictor, out=tmp_path / "a.parquet", model="m")
+    heard, broken = table.to_dict("records")
+    assert pd.isna(heard["emotion"])
+    assert (heard["reason"], heard["speech_share"]) == ("no speech", 0.0)
+    assert 0.0 < heard["familiarity"] <= 1.0
+    assert pd.isna(broken["reason"])
+    assert pd.isna(broken["speech_share"])
+    written = pd.read_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(written, table, check_dtype=False)
 
 
 def test_every_recording_has_a_row(predictor, folder, tmp_path):

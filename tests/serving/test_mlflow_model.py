@@ -23,7 +23,9 @@ from tests.promotion.support import cell_of, version_of
 from tests.serving.support import (
     as_base64,
     assert_same_logits,
+    decision,
     encoded,
+    limit,
     recordings,
     speech,
     tracked_by,
@@ -61,7 +63,7 @@ def test_over_http_the_tracked_probabilities_are_served(cell, uri_of, trained):
     served = np.array([[answer[f"uncalibrated_{name}"] for name in EMOTIONS] for answer in answers])
     tracked = frame[[f"probability_{name}" for name in EMOTIONS]].to_numpy()
     assert_same_logits(served, tracked)
-    assert [answer["emotion"] for answer in answers] == frame["prediction"].tolist()
+    assert [decision(answer) for answer in answers] == frame["prediction"].tolist()
     assert {answer["model"] for answer in answers} == {"ser-csv-session"}
     assert {answer["version"] for answer in answers} == {uri_of(cell).rpartition("/")[2]}
     assert all(answer["synthetic"] for answer in answers)
@@ -127,12 +129,38 @@ def test_the_input_example_is_answered(uri_of):
     model = mlflow.pyfunc.load_model(uri_of("lstm-aam"))
     answer = model.predict(mlflow_model.input_example(16000))
     assert isinstance(answer, pd.DataFrame)
-    assert answer["emotion"][0] in EMOTIONS
+    assert decision(answer.iloc[0].to_dict()) in EMOTIONS
 
 
 def test_an_unknown_model_is_refused_with_the_cure(trained, tmp_path):
     with pytest.raises(RegistryError, match="`ser register"):
         mlflow_model.download("models:/none@champion", store.default_uri(Path()), tmp_path)
+
+
+def test_a_sound_that_nobody_made_is_answered_with_null_and_the_reason(uri_of):
+    model = mlflow.pyfunc.load_model(uri_of("lstm-aam"))
+    limit(model.unwrap_python_model().predictor, min_speech_share=0.25)
+    client = TestClient(scoring_server.init(model))
+    (answer,) = asked(client, [{"samples": speech(2.0).tolist(), "sampling_rate": 16000}])
+    assert answer["emotion"] is None
+    assert (answer["abstained"], answer["reason"]) == (True, "no speech")
+    assert answer["speech_share"] == 0.0
+    assert 0.0 < answer["familiarity"] <= 1.0
+    assert sum(answer[f"probability_{name}"] for name in EMOTIONS) == pytest.approx(1.0)
+    assert {window["reason"] for window in answer["windows"]} == {"no speech"}
+
+
+def test_the_signature_names_what_is_answered_and_what_may_be_null(uri_of):
+    model = mlflow.pyfunc.load_model(uri_of("lstm-aam"))
+    outputs = model.metadata.signature.outputs
+    answer = model.predict(mlflow_model.input_example(16000))
+    assert outputs.input_names() == list(answer.columns)
+    optional = {spec.name for spec in outputs if not spec.required}
+    assert optional == {"emotion", "reason", "speech_share", "familiarity"}
+    (windows,) = [spec for spec in outputs if spec.name == "windows"]
+    properties = windows.type.dtype.properties
+    assert {p.name for p in properties} == set(answer["windows"][0][0])
+    assert {p.name for p in properties if not p.required} == optional
 
 
 def test_a_refusal_does_not_echo_the_request():
@@ -186,7 +214,7 @@ def test_mlflow_models_serve_answers_and_refuses(server):
     body = json.dumps({"inputs": [{"audio": as_base64(encoded(speech()))}]}).encode()
     status, answer = post(server, body)
     assert status == 200
-    assert answer["predictions"][0]["emotion"] in EMOTIONS
+    assert decision(answer["predictions"][0]) in EMOTIONS
     for bad in (b'{"inputs": [{"audio": "eA=="}]}', b'{"inputs": [{"path": "/etc/passwd"}]}', b"{"):
         status, answer = post(server, bad)
         assert status == 400

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -12,6 +14,7 @@ from ser.serving.predictor import Predictor
 from tests.serving.support import (
     RATE,
     assert_same_logits,
+    decision,
     recordings,
     speech,
     tracked_by,
@@ -47,7 +50,7 @@ def test_what_is_served_is_what_was_tracked(cell, trained, tmp_path):
     scaled = calibration.scale(tracked, predictor.bundle.answering.temperature)
     calibrated = np.array([[p.whole.probabilities[n] for n in emotions] for p in predictions])
     assert_same_logits(calibrated, scaled)
-    assert [p.whole.emotion for p in predictions] == frame["prediction"].tolist()
+    assert [decision(asdict(p.whole)) for p in predictions] == frame["prediction"].tolist()
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -85,7 +88,10 @@ def test_it_abstains_below_its_confidence(predictor):
     for threshold, abstains in ((confidence - 1e-9, False), (confidence + 1e-9, True)):
         answering = predictor.bundle.answering.model_copy(update={"min_confidence": threshold})
         predictor.bundle = predictor.bundle.model_copy(update={"answering": answering})
-        assert predictor.predict(waveform).whole.abstained is abstains
+        whole = predictor.predict(waveform).whole
+        assert whole.abstained is abstains
+        assert whole.reason == ("unsure" if abstains else None)
+        assert whole.emotion == (None if abstains else decision(asdict(whole)))
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])
