@@ -339,8 +339,8 @@ def read_drift_reference(folder: Path) -> DriftReference:
     path = folder / DRIFT_REFERENCE
     if not path.is_file():
         raise BundleError(
-            f"{folder}: the bundle has no {DRIFT_REFERENCE}, so there is nothing to compare with: it "
-            f"was registered by an older version of this project; {DriftReference.cure}"
+            f"{folder}: the bundle has no {DRIFT_REFERENCE}, so there is nothing to compare with; "
+            f"it was registered by an older version of this project; {DriftReference.cure}"
         )
     return DriftReference.read(path)
 
