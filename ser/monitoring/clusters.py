@@ -12,6 +12,8 @@ from scipy import stats
 
 #: Of the smallest shift that a test would have found: four times out of five, as is usual.
 POWER = 0.8
+#: Of numbers in a reference, which are kept with six digits.
+RESOLUTION = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,10 @@ def shift(groups: Groups, *, mean: float, num_new: int, num_speakers: int) -> Sh
     parts = np.array([a * groups.between, b * groups.within])
     freedom = np.array([len(groups.sizes) - 1, max(1, int((groups.sizes - 1).sum()))])
     difference = mean - float(groups.means.mean())
-    error = float(np.sqrt(parts.sum()))
-    if error == 0.0:  # a quantity that never varies
-        return Shift(difference, 0.0, float(freedom[0]), float(difference == 0.0))
-    satterthwaite = float(parts.sum() ** 2 / (parts**2 / freedom).sum())
+    # A quantity that never varies, e.g. a fixed duration, must not move by rounding alone.
+    error = float(np.hypot(np.sqrt(parts.sum()), RESOLUTION * max(1.0, abs(mean))))
+    squares = float((parts**2 / freedom).sum())
+    satterthwaite = float(parts.sum() ** 2 / squares) if squares > 0.0 else float(freedom[0])
     p = float(2.0 * stats.t.sf(abs(difference) / error, satterthwaite))
     return Shift(difference, error, satterthwaite, p)
 

@@ -21,7 +21,7 @@ _MIN_EXPECTED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class QuantityFinding:
     """What is said of one quantity, or of the class shares.
 
     Args:
@@ -72,14 +72,14 @@ class Drift:
         notes: What cannot be said, one sentence each.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[QuantityFinding, ...]
     num_recordings: int
     num_speakers: int
     shares: dict[str, tuple[float, float]]
     notes: tuple[str, ...]
 
     @property
-    def moved(self) -> tuple[Finding, ...]:
+    def moved(self) -> tuple[QuantityFinding, ...]:
         """What has moved."""
         return tuple(finding for finding in self.findings if finding.moved)
 
@@ -139,7 +139,7 @@ def _pairs(before: Any, now: Any) -> list[tuple[float, float]]:
 
 def _quantity(
     reference: DriftReference, name: str, heard: pd.DataFrame, num_speakers: int
-) -> tuple[Finding, Shift | None]:
+) -> tuple[QuantityFinding, Shift | None]:
     quantity, known = QUANTITIES[name], reference.quantities[name]
     values = heard[name].to_numpy(dtype=np.float64)
     low, high = known.percentiles[1], known.percentiles[99]
@@ -149,7 +149,7 @@ def _quantity(
         shift = clusters.shift(groups, mean=mean, num_new=len(values), num_speakers=num_speakers)
     else:
         shift = None
-    finding = Finding(
+    finding = QuantityFinding(
         name,
         quantity.title,
         known.percentiles[50],
@@ -162,7 +162,7 @@ def _quantity(
     return finding, shift
 
 
-def _shares(reference: DriftReference, heard: pd.DataFrame, num_speakers: int) -> Finding:
+def _shares(reference: DriftReference, heard: pd.DataFrame, num_speakers: int) -> QuantityFinding:
     """Return the finding of the class shares; the numbers are those of the class that moved."""
     counts = reference.counts
     new = np.array([(heard[CLASSES] == name).sum() for name in reference.emotions])
@@ -182,12 +182,14 @@ def _shares(reference: DriftReference, heard: pd.DataFrame, num_speakers: int) -
         p = clusters.shares_p(counts, new, num_speakers=num_speakers)
     change = f"{now[most] - before[most]:+.3f}"
     title = f"emotions, most: {reference.emotions[most]}"
-    return Finding(
+    return QuantityFinding(
         CLASSES, title, float(before[most]), float(now[most]), change, None, p, why_not=why_not
     )
 
 
-def _corrected(findings: Sequence[Finding], shifts: Sequence[Shift | None]) -> list[Finding]:
+def _corrected(
+    findings: Sequence[QuantityFinding], shifts: Sequence[Shift | None]
+) -> list[QuantityFinding]:
     """Return findings with Holm's p over all that were tested, and what they could have found."""
     tested = [finding.p for finding in findings if finding.p is not None]
     corrected = iter(holm(np.array(tested)).tolist() if tested else [])
@@ -203,11 +205,11 @@ def _corrected(findings: Sequence[Finding], shifts: Sequence[Shift | None]) -> l
             size = shift.detectable(ALPHA / len(tested))
             least = QUANTITIES[finding.name].moved(size).lstrip("+")
         values = {**asdict(finding), "p_holm": p, "moved": p < ALPHA, "detectable": least}
-        done.append(Finding(**values))
+        done.append(QuantityFinding(**values))
     return done
 
 
-def _untested(findings: Sequence[Finding]) -> list[str]:
+def _untested(findings: Sequence[QuantityFinding]) -> list[str]:
     return [f"{one.title}: not tested: {one.why_not}" for one in findings if one.why_not]
 
 

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-Samples = NDArray[np.float32]
-
 _FRAME_S = 0.02
 #: Digital silence, in dB relative to full scale: 16 bit reach down to about -96.
 _FLOOR_DBFS = -100.0
@@ -23,7 +21,7 @@ _ROLLOFF_SHARE = 0.99
 _WINDOW_S = 0.032
 
 
-def measure(samples: Samples, sampling_rate: int) -> dict[str, float]:
+def measure(samples: NDArray[np.float32], sampling_rate: int) -> dict[str, float]:
     """Return everything that is measured of a recording's samples.
 
     Args:
@@ -40,7 +38,7 @@ def measure(samples: Samples, sampling_rate: int) -> dict[str, float]:
     }
 
 
-def level_dbfs(samples: Samples) -> float:
+def level_dbfs(samples: NDArray[np.float32]) -> float:
     """Return the root mean square over the whole recording, in dB relative to full scale.
 
     Returns:
@@ -54,7 +52,7 @@ def level_dbfs(samples: Samples) -> float:
     return max(_FLOOR_DBFS, 10.0 * math.log10(max(power, 1e-30)))
 
 
-def snr_db(samples: Samples, sampling_rate: int) -> float:
+def snr_db(samples: NDArray[np.float32], sampling_rate: int) -> float:
     """Return an estimate of the ratio of speech to background noise, in dB.
 
     The frames of 20 ms are ordered by their power. The background is the power at the lower
@@ -86,7 +84,7 @@ def snr_db(samples: Samples, sampling_rate: int) -> float:
     return float(np.clip(10.0 * math.log10(clean / background), low, high))
 
 
-def rolloff_hz(samples: Samples, sampling_rate: int) -> float:
+def rolloff_hz(samples: NDArray[np.float32], sampling_rate: int) -> float:
     """Return the frequency below which 99 % of the pre-emphasised power lies, in Hz.
 
     Pre-emphasis (differences of neighbouring samples) lifts what little power speech has at

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ser.figures import drift as figures
 from ser.figures import style
-from ser.monitoring.drift import Drift, Finding
+from ser.monitoring.drift import Drift, QuantityFinding
 from ser.monitoring.quantities import CLASSES, QUANTITIES, Quantity
 from ser.monitoring.reference import DriftReference
 from ser.report.page import SYNTHETIC_NOTICE
@@ -61,7 +61,7 @@ class Shown:
         )
 
 
-def cells(finding: Finding) -> dict[str, str]:
+def cells(finding: QuantityFinding) -> dict[str, str]:
     """Return the columns of a finding's row, as text."""
     quantity = QUANTITIES.get(finding.name, _SHARE)
     return {

@@ -108,14 +108,15 @@ class RequestLog:
                 self._is_torn = os.write(file, content) < len(content)
             finally:
                 os.close(file)
-            if self._is_torn:
-                raise OSError("the disk is full")
-            self._has_failed = False
+            self._say("the disk is full" if self._is_torn else "")
         except OSError as error:
-            # Once, until it works again: a full disk must not fill the other log, too.
-            if not self._has_failed:
-                _LOGGER.warning("%s: requests are answered and not logged: %s", self.path, error)
-            self._has_failed = True
+            self._say(str(error))
+
+    def _say(self, failure: str) -> None:
+        """Warn once, until it works again: a full disk must not fill the other log, too."""
+        if failure and not self._has_failed:
+            _LOGGER.warning("%s: requests are answered and not logged: %s", self.path, failure)
+        self._has_failed = bool(failure)
 
     def _open(self) -> int:
         # O_APPEND: every write goes to the end, whoever else writes.
