@@ -260,7 +260,14 @@ class Source:
 
 
 def require_trained(*paths: Path) -> None:
-    """Raise BundleError where a file of a trained fold is not there."""
+    """Refuse a trained fold whose files were not kept.
+
+    Args:
+        paths: What it must have.
+
+    Raises:
+        BundleError: One of them is not there.
+    """
     for path in paths:
         if not path.is_file():
             raise BundleError(

@@ -12,7 +12,7 @@ Reason = Literal["no speech", "unlike anything in training", "unsure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardSpeech:
     """What is heard in a stretch of a recording, before anything is said about emotions.
 
     Args:
@@ -26,7 +26,7 @@ class Heard:
     familiarity: float | None = None
 
 
-def refusal(heard: Heard, limits: Hearing | None) -> Reason | None:
+def refusal(heard: HeardSpeech, limits: Hearing | None) -> Reason | None:
     """Return why a stretch gets no emotion whatever its probabilities are, or None.
 
     Args:
@@ -59,7 +59,7 @@ def speaking_windows(refusals: Sequence[Reason | None]) -> list[int]:
     return list(range(len(refusals)))
 
 
-def mean_familiarity(heard: Sequence[Heard]) -> float | None:
+def mean_familiarity(heard: Sequence[HeardSpeech]) -> float | None:
     """Return the mean familiarity of windows, None where they have none."""
     known = [window.familiarity for window in heard if window.familiarity is not None]
     return float(np.mean(known)) if known else None

@@ -26,7 +26,7 @@ from ser.features.extraction import build_extractor
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.serving import abstention, audio_input
-from ser.serving.abstention import Heard, Reason
+from ser.serving.abstention import HeardSpeech, Reason
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.training.plan import build_loss, build_model
 
@@ -41,7 +41,7 @@ class Answer:
         probabilities: Emotion -> calibrated probability, in sum 1.
         abstained: No emotion is given.
         reason: Why not; None where one is.
-        speech_share, familiarity: See `ser.serving.abstention.Heard`.
+        speech_share, familiarity: See `ser.serving.abstention.HeardSpeech`.
     """
 
     start_s: float
@@ -195,7 +195,7 @@ class Predictor:
         whole = self._answer(
             calibrated[speaking].mean(axis=0),
             (0.0, waveform.duration_s),
-            Heard(speech_share, known),
+            HeardSpeech(speech_share, known),
             refusals[speaking[0]],
         )
         distance = self._distance([outputs[number] for number in speaking])
@@ -212,14 +212,14 @@ class Predictor:
         waveform: Waveform,
         outputs: Sequence[ModelOutput],
         times: Sequence[tuple[float, float]],
-    ) -> tuple[list[Heard], float | None]:
+    ) -> tuple[list[HeardSpeech], float | None]:
         """Return what is heard in each window, and the share of speech in all of it."""
         if self.reference is None:
-            return [Heard()] * len(times), None
+            return [HeardSpeech()] * len(times), None
         frames = speech_activity.speech_frames(waveform.samples, waveform.sampling_rate)
         embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
         heard = [
-            Heard(speech_activity.share(frames, start_s=start, end_s=end), float(known))
+            HeardSpeech(speech_activity.share(frames, start_s=start, end_s=end), float(known))
             for (start, end), known in zip(
                 times, self.reference.familiarity(embeddings), strict=True
             )
@@ -242,7 +242,7 @@ class Predictor:
         self,
         probabilities: NDArray[np.float64],
         time: tuple[float, float],
-        heard: Heard,
+        heard: HeardSpeech,
         refusal: Reason | None,
     ) -> Answer:
         named = self._named(probabilities)

@@ -72,6 +72,7 @@ def test_the_design_says_which_libraries_are_kept_apart():
         "optuna": ["ser.tuning"],
         "transformers": ["ser.pretrained"],
         "opensmile": ["ser.baselines.functionals"],
+        "silero_vad": ["ser.data.speech_activity"],
         "dvc": ["ser.workflow"],
     }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ser.cli import serving
 from ser.serving import server
 from tests.promotion.support import version_of
 from tests.serving.support import decision, encoded, speech
@@ -40,6 +41,21 @@ def test_a_recording_is_answered_for_programs(model, ser, wav):
     assert decision(first) in EMOTIONS
     assert sum(first["probabilities"].values()) == pytest.approx(1.0)
     assert first["model"] == model[1]
+
+
+@pytest.mark.parametrize(
+    ("emotion", "reason", "said"),
+    [
+        ("sad", None, "sad  ["),
+        (None, "unsure", "not sure (sad?)  ["),
+        (None, "no speech", "no speech  ["),
+        (None, "unlike anything in training", "unlike anything in training  ["),
+    ],
+)
+def test_people_are_told_why_there_is_no_emotion(emotion, reason, said):
+    answer = {"emotion": emotion, "reason": reason, "speech_share": 0.5, "familiarity": None}
+    line = serving._one({**answer, "probabilities": {"angry": 0.4, "sad": 0.6}})
+    assert line == f"{said}angry 0.40, sad 0.60; speech share 0.50]"
 
 
 def test_a_long_recording_shows_its_windows(model, ser, tmp_path):

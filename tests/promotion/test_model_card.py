@@ -34,6 +34,17 @@ def test_the_card_says_what_was_measured(facts):
     assert "gender minus that of the worse" in text
 
 
+def test_the_card_says_what_gets_no_emotion(facts):
+    text = model_card.render(facts)
+    assert "of which less than 0.0 % is speech" in text
+    assert f"of {facts.bundle.hearing.num_compared}\nutterances of its dev part" in text
+    seen = facts.bundle.hearing.model_copy(update={"compared_with": "left-out speakers"})
+    refit = replace(facts, bundle=facts.bundle.model_copy(update={"hearing": seen}))
+    assert "utterances of speakers that were left out" in model_card.render(refit)
+    old = replace(facts, bundle=facts.bundle.model_copy(update={"hearing": None}))
+    assert "gives one of them to any sound" in model_card.render(old)
+
+
 def test_synthetic_speech_is_said_first(facts):
     text = model_card.render(facts)
     assert "**Synthetic speech.**" in text.partition("##")[0]

@@ -68,6 +68,8 @@ def test_windows_longer_than_the_network_hears_at_once_are_refused(trained, tmp_
 def test_the_graph_alone_gives_probabilities(trained, tmp_path):
     folder, _ = write_bundle("wav2vec2-focal", tmp_path / "bundle")
     onnx_export.export(folder, tmp_path / "onnx")
+    said = json.loads((tmp_path / "onnx" / "features.json").read_text())
+    assert said["not_in_graph"] == ["speech_share", "familiarity"]
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
     (answer,) = session.run(None, {"waveform": speech(1.7, RATE)})
     assert answer.shape == (4,)
