@@ -8,6 +8,7 @@ here; `--into docs/monitoring.md` writes them. No time is measured.
 import argparse
 import itertools
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -240,10 +241,13 @@ def text(cell: TrainedCell, *, repeats: int) -> str:
     """Return the tables for docs/monitoring.md."""
     data = held_out_of(cell)
     named = ", ".join(q.title for name, q in QUANTITIES.items() if name in data.table)
+    head = (
+        f"Cell `{cell.name}` of {cell.card.name}: {len(data.table)} recordings of "
+        f"{data.table['speaker'].nunique()} speakers. Tested: {named}, emotions."
+    )
     return "\n\n".join(
         [
-            f"Cell `{cell.name}` of {cell.card.name}: {len(data.table)} recordings of "
-            f"{data.table['speaker'].nunique()} speakers. Tested: {named}, emotions.",
+            "\n".join(textwrap.wrap(head, 100)),
             as_markdown(false_alarms(data)),
             as_markdown(detections(cell, data)),
             as_markdown(simulated_alarms(repeats)),
