@@ -69,7 +69,7 @@ def _steps(
     if is_log:
         ax.set_xscale("log")
         ticks = space(low, high, 3)
-        ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        ax.set_xticks(ticks, [f"{tick:.0f}" if tick >= 100 else f"{tick:.3g}" for tick in ticks])
         ax.minorticks_off()
 
 
