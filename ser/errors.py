@@ -18,6 +18,7 @@ SerError
 ├── TuningError             a study cannot go on, or its outcome is of other folds
 ├── AudioInputError         a request's audio cannot be used
 ├── BundleError             what is to be served is incomplete, changed, or of another version
+├── MonitoringError         what was heard cannot be compared with a bundle's reference
 ├── RegistryError           a version cannot be registered, promoted or rolled back
 ├── TrackingError           the tracking store cannot be used
 └── LineageError            a run no longer leads back to its data, code or lock
@@ -94,6 +95,10 @@ class AudioInputError(SerError):
 
 class BundleError(SerError):
     """What is to be served is incomplete, has been changed, or is of another version."""
+
+
+class MonitoringError(SerError):
+    """What was heard cannot be compared with the reference of a bundle."""
 
 
 class RegistryError(SerError):

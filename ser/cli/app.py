@@ -11,6 +11,7 @@ from ser.cli import (
     corpora,
     dependencies,
     folds,
+    monitor,
     pages,
     presets,
     registry,
@@ -56,6 +57,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         serving.predict_batch,
         serving.serve,
         serving.export,
+        monitor.monitor,
     ),
     "Checks": (checks.verify, checks.doctor, dependencies.dependencies, pages.params_page),
 }

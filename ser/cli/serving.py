@@ -8,14 +8,14 @@ import typer
 
 from ser.cli import registry
 
-_MODEL = typer.Option(
+MODEL = typer.Option(
     "--model", help="MLflow's address; default: the champion of params.yaml's corpus and protocol."
 )
 
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help="WAV, FLAC, OGG or MP3 files.")],
-    model: Annotated[str | None, _MODEL] = None,
+    model: Annotated[str | None, MODEL] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
 ) -> None:
     """Say which emotion is heard in recordings, with probabilities.
@@ -33,7 +33,7 @@ def predict(
 
     refused = []
     with tempfile.TemporaryDirectory() as folder:
-        uri, bundle = _fetch(model, Path(folder))
+        uri, bundle = fetch(model, Path(folder))
         predictor = Predictor.load(bundle)
         for path in files:
             try:
@@ -54,7 +54,7 @@ def predict_batch(
         Path, typer.Argument(help="A folder with recordings, or a CSV with a column `path`.")
     ],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
-    model: Annotated[str | None, _MODEL] = None,
+    model: Annotated[str | None, MODEL] = None,
 ) -> None:
     """Answer for every recording of a folder or table, into one Parquet file.
 
@@ -72,7 +72,7 @@ def predict_batch(
 
     paths = many_recordings.find(source)
     with tempfile.TemporaryDirectory() as folder:
-        uri, bundle = _fetch(model, Path(folder))
+        uri, bundle = fetch(model, Path(folder))
         table = many_recordings.predict(
             paths,
             Predictor.load(bundle),
@@ -85,22 +85,30 @@ def predict_batch(
 
 
 def serve(
-    model: Annotated[str | None, _MODEL] = None,
+    model: Annotated[str | None, MODEL] = None,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5050,
+    log: Annotated[
+        Path | None, typer.Option(help="Append a JSON line per answer, for `ser monitor`.")
+    ] = None,
 ) -> None:
     """Answer over HTTP, as `mlflow models serve` does, with a limit on a request's size.
 
     Example: ser serve --port 5050
     """
     from ser.serving import server
+    from ser.serving.request_log import RequestLog
     from ser.tracking import store
 
     uri = model or f"models:/{registry.default_model()}@champion"
     tracking_uri = store.default_uri(Path())
     store.connect(tracking_uri)
+    request_log = None if log is None else RequestLog(log)
+    if request_log is not None:
+        request_log.require_writable()
+        typer.echo(f"{log}: a line per answer: numbers, no audio, no names of files")
     typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
-    server.serve(uri, tracking_uri=tracking_uri, host=host, port=port)
+    server.serve(uri, tracking_uri=tracking_uri, host=host, port=port, log=request_log)
 
 
 def export(
@@ -108,7 +116,7 @@ def export(
     format_: Annotated[
         str, typer.Option("--format", help="`onnx`, or `bundle` as it is.")
     ] = "onnx",
-    model: Annotated[str | None, _MODEL] = None,
+    model: Annotated[str | None, MODEL] = None,
 ) -> None:
     """Export a registered model, and check that the export answers as the model does.
 
@@ -122,7 +130,7 @@ def export(
     if format_ not in ("onnx", "bundle"):
         raise BundleError(f"--format {format_}: there are onnx and bundle")
     with tempfile.TemporaryDirectory() as folder:
-        uri, bundle = _fetch(model, Path(folder))
+        uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
             shutil.copytree(bundle, out, dirs_exist_ok=True)
             typer.echo(f"{out}: the bundle of {uri}")
@@ -133,8 +141,8 @@ def export(
     typer.echo(onnx_export.as_text(parity))
 
 
-def _fetch(model: str | None, folder: Path) -> tuple[str, Path]:
-    """Return the address and the bundle of a model, fetched into a folder."""
+def fetch(model: str | None, folder: Path) -> tuple[str, Path]:
+    """Return the address and the bundle of a model, fetched into a folder; None: the champion."""
     from ser.serving import mlflow_model
     from ser.tracking import store
 

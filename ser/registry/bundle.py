@@ -1,8 +1,8 @@
 """A bundle: all that prediction needs, in one folder, without a pickle.
 
 `bundle.json` says what is in it and how it was made; beside it lie the trained weights, the
-normalisation and, unless told otherwise, the checkpoint of the frozen prefix. Each file is
-pinned by its SHA-256, so a bundle is whole or refused.
+normalisation, the reference of `ser monitor` and, unless told otherwise, the checkpoint of the
+frozen prefix. Each file is pinned by its SHA-256, so a bundle is whole or refused.
 """
 
 import shutil
@@ -17,6 +17,8 @@ from ser import files, lineage
 from ser.errors import BundleError
 from ser.evaluation.familiarity import Reference
 from ser.files import JsonArtefact
+from ser.monitoring.reference import FILE as DRIFT_REFERENCE
+from ser.monitoring.reference import DriftReference
 from ser.params import ComponentParams, Section, parse
 from ser.registry import prefix
 from ser.training.plan import CellPlan
@@ -246,6 +248,7 @@ class Source:
         feature_meta: meta.json of the feature store that it was trained from.
         bundle: What bundle.json will say; `served` and `files` are filled in.
         reference: What requests are compared with; None where `bundle.hearing` is.
+        drift_reference: What `ser monitor` compares with; a bundle without it cannot be monitored.
     """
 
     weights: Path
@@ -253,6 +256,7 @@ class Source:
     feature_meta: Mapping[str, Any]
     bundle: Bundle
     reference: Reference | None = None
+    drift_reference: DriftReference | None = None
 
 
 def require_trained(*paths: Path) -> None:
@@ -293,6 +297,8 @@ def write(source: Source, folder: Path, *, embed_checkpoint: bool = True) -> Bun
         shutil.copy(source.statistics, part / STATISTICS)
         if source.reference is not None:
             source.reference.save(part / FAMILIARITY)
+        if source.drift_reference is not None:
+            source.drift_reference.write(part / DRIFT_REFERENCE)
         served = {
             "model": prefix.without_weights(source.bundle.params["model"]),
             "feature": prefix.pack(source.feature_meta, part, embed=embed_checkpoint),
@@ -325,6 +331,25 @@ def read(folder: Path) -> Bundle:
         )
         raise BundleError(f"{folder}: files differ from {FILE}: {', '.join(names)}; {Bundle.cure}")
     return bundle
+
+
+def read_drift_reference(folder: Path) -> DriftReference:
+    """Return what a bundle was heard to do on speech that was new to it.
+
+    Args:
+        folder: A bundle that `read` has found whole.
+
+    Raises:
+        BundleError: It was registered before bundles had a reference.
+        FileError: Its reference is of another format.
+    """
+    path = folder / DRIFT_REFERENCE
+    if not path.is_file():
+        raise BundleError(
+            f"{folder}: the bundle has no {DRIFT_REFERENCE}, so there is nothing to compare with; "
+            f"it was registered by an older version of this project; {DriftReference.cure}"
+        )
+    return DriftReference.read(path)
 
 
 def size_mib(folder: Path) -> float:

@@ -16,8 +16,10 @@ from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.features import store
 from ser.grid.procedure import Procedure
+from ser.monitoring.reference import DriftReference
 from ser.project import CellFolder, Project
 from ser.registry import bundle as bundles
+from ser.registry import held_out
 from ser.registry import reference as references
 from ser.registry.bundle import Answering, Bundle, ServingParams, Source, TrainedOn, Training
 from ser.registry.reference import Compared
@@ -160,6 +162,16 @@ def source_of_fold(
     )
     data = references.inputs_of(cell.project, record)
     fold = next(fold for fold in data.folds if fold.number == number)
+    network = references.network_of(saved, record, data)
+    compared = references.of_fold(
+        network,
+        fold,
+        [item for item in cell.utterances if item.id in set(fold.dev)],
+        params=params,
+        has_seen_dev=training.has_seen_dev,
+    )
+    new = fold.test if training.has_seen_dev else (*fold.dev, *fold.test)
+    distances = compared.reference.gaussians.distances(network.embeddings(new))
     return source(
         cell,
         record,
@@ -168,13 +180,8 @@ def source_of_fold(
         answering(
             cell, [frame[is_its_own & (frame["part"] == "dev")]], params=params, limits=limits
         ),
-        compared=references.of_fold(
-            references.network_of(saved, record, data),
-            fold,
-            [item for item in cell.utterances if item.id in set(fold.dev)],
-            params=params,
-            has_seen_dev=training.has_seen_dev,
-        ),
+        compared=compared,
+        distance_of=dict(zip(new, distances.tolist(), strict=True)),
     )
 
 
@@ -219,6 +226,7 @@ def source(
     answers: Answering,
     *,
     compared: Compared,
+    distance_of: Mapping[str, float] | None = None,
 ) -> Source:
     """Return what a bundle is packed from.
 
@@ -229,6 +237,8 @@ def source(
         training: What the weights are.
         answers: How the bundle answers.
         compared: What it compares requests with.
+        distance_of: Utterance id -> distance of its embedding, where the weights have heard
+            neither the utterance nor its speaker; None: they have heard all.
     """
     card = cell.card
     feature = str(record.spec.params["feature"]["name"])
@@ -253,4 +263,19 @@ def source(
         files={},
     )
     meta = store.read_meta(cell.project.features(feature))
-    return Source(saved.weights, saved.statistics, meta, bundle, compared.reference)
+    heard = _drift_reference(cell, record, distance_of or {})
+    return Source(saved.weights, saved.statistics, meta, bundle, compared.reference, heard)
+
+
+def _drift_reference(
+    cell: TrainedCell, record: RunRecord, distance_of: Mapping[str, float]
+) -> DriftReference:
+    frame = cell.frame
+    return held_out.reference_of(
+        frame[frame["seed"] == record.seed],
+        cell.utterances,
+        cell.split,
+        root=cell.project.raw(record.spec.tags["ser.corpus"]),
+        sampling_rate=int(record.spec.params["feature"]["sampling_rate"]),
+        distance_of=distance_of,
+    )

@@ -7,7 +7,7 @@ with a request is therefore raised as `RequestRefused`.
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,11 @@ from ser import lineage
 from ser.errors import RegistryError, SerError
 from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
-from ser.serving.predictor import Answer, Predictor
+from ser.serving import observing, request_log
+from ser.serving.audio_input import Waveform
+from ser.serving.predictor import Answer, Prediction, Predictor
 from ser.serving.request import COLUMNS, read_row, rows_of
+from ser.serving.request_log import RequestLog
 
 #: What the served model imports; pinned to the versions it was logged with.
 _REQUIREMENTS = (
@@ -76,6 +79,7 @@ class ServedModel(PythonModel):
         folder = Path(context.artifacts["bundle"])
         self.predictor = Predictor.load(folder)
         self.registered = registered_as(folder)
+        self.log = RequestLog.from_environment()
 
     def predict(
         self,
@@ -94,27 +98,48 @@ class ServedModel(PythonModel):
         folder = Path(allowed) if allowed else None
         try:
             rows = rows_of(model_input)
-            answers = []
+            answered = []
             for number, row in enumerate(rows):
                 where = f"row {number}: " if len(rows) > 1 else ""
                 try:
                     waveform = read_row(row, self.predictor.limits, folder=folder)
                 except SerError as error:
                     raise RequestRefused(f"{where}{error}") from error
-                answers.append(self._answered(self.predictor.predict(waveform)))
+                answered.append((self.predictor.predict(waveform), waveform))
         except SerError as error:
             raise RequestRefused(str(error)) from error
+        if self.log is not None:
+            self._write_log(self.log, answered)
         # As objects: pandas would make NaN of null, and JSON has no such number.
-        return pd.DataFrame(answers, dtype=object)
+        return pd.DataFrame([self._answered(one) for one, _ in answered], dtype=object)
 
-    def _answered(self, prediction: Any) -> dict[str, Any]:
+    def _write_log(self, log: RequestLog, answered: Sequence[tuple[Prediction, Waveform]]) -> None:
+        origin = {**self._name(), "bundle_sha256": self.predictor.bundle_sha256}
+        rate = self.predictor.sampling_rate
+        log.append(
+            [
+                request_log.line_of(
+                    prediction,
+                    observing.of_prediction(prediction, waveform, rate),
+                    origin=origin,
+                )
+                for prediction, waveform in answered
+            ]
+        )
+
+    def _name(self) -> dict[str, str]:
+        return {
+            "model": self.registered.get("model_name") or self.predictor.bundle.training.cell,
+            "version": str(self.registered.get("model_version") or ""),
+        }
+
+    def _answered(self, prediction: Prediction) -> dict[str, Any]:
         bundle = self.predictor.bundle
         return {
             **_shown(prediction.whole),
             **{f"uncalibrated_{n}": value for n, value in prediction.uncalibrated.items()},
             "windows": [_shown(window) for window in prediction.windows],
-            "model": self.registered.get("model_name") or bundle.training.cell,
-            "version": str(self.registered.get("model_version") or ""),
+            **self._name(),
             "run_key": bundle.training.run_key,
             "synthetic": bundle.is_synthetic,
         }

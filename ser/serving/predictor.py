@@ -69,11 +69,14 @@ class Prediction:
         windows: One per window, in order; one that equals the whole if it is short.
         uncalibrated: Emotion -> mean probability of the same windows before the temperature,
             which is what predictions.parquet holds.
+        distance: Mean distance of the same windows' embeddings from training, which is what
+            familiarity ranks; None for a bundle of format 1.
     """
 
     whole: Answer
     windows: tuple[Answer, ...]
     uncalibrated: dict[str, float]
+    distance: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -107,6 +110,7 @@ class Predictor:
         device: torch.device,
     ) -> None:
         self.bundle, self.reference, self.device = bundle, reference, device
+        self.bundle_sha256 = bundle.sha256
         self.extractor, self.statistics = extractor, statistics
         self.network = network.to(device).eval()
         self.sampling_rate = int(bundle.served["feature"]["sampling_rate"])
@@ -194,7 +198,14 @@ class Predictor:
             HeardSpeech(speech_share, known),
             refusals[speaking[0]],
         )
-        return Prediction(whole, windows, self._named(raw[speaking].mean(axis=0)))
+        distance = self._distance([outputs[number] for number in speaking])
+        return Prediction(whole, windows, self._named(raw[speaking].mean(axis=0)), distance)
+
+    def _distance(self, outputs: Sequence[ModelOutput]) -> float | None:
+        if self.reference is None:
+            return None
+        embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
+        return float(self.reference.gaussians.distances(embeddings).mean())
 
     def _heard(
         self,

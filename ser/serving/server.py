@@ -13,7 +13,9 @@ from fastapi import FastAPI, Request, Response
 from mlflow.pyfunc import scoring_server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ser.errors import RegistryError
 from ser.serving.mlflow_model import ServedModel
+from ser.serving.request_log import RequestLog
 
 _BASE64_SHARE = 4 / 3
 #: Room for field names and several rows in a request, beside one recording of full size.
@@ -61,28 +63,40 @@ class BodyGuard:
         await self.app(scope, replay, send)
 
 
-def build(model_uri: str, *, tracking_uri: str) -> FastAPI:
+def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -> FastAPI:
     """Return the application that answers for a model.
 
     Args:
         model_uri: `models:/<name>@<alias>` or `models:/<name>/<version>`.
         tracking_uri: The store with the registry.
+        log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
+
+    Raises:
+        RegistryError: Answers are to be logged of a model that this project did not register.
     """
     mlflow.set_tracking_uri(tracking_uri)
     model = mlflow.pyfunc.load_model(model_uri)
     app: FastAPI = scoring_server.init(model)
     served = model.unwrap_python_model()
+    if log is not None:
+        if not isinstance(served, ServedModel):
+            raise RegistryError(
+                f"{model_uri}: its answers cannot be logged: this project did not register it; "
+                f"start the server without --log"
+            )
+        served.log = log
     max_bytes = served.predictor.limits.max_bytes if isinstance(served, ServedModel) else 32 << 20
     app.add_middleware(BodyGuard, max_bytes=round(max_bytes * _BASE64_SHARE) + _ENVELOPE_BYTES)
     app.add_exception_handler(RecursionError, _too_deep)
     return app
 
 
-def serve(model_uri: str, *, tracking_uri: str, host: str, port: int) -> None:
+def serve(
+    model_uri: str, *, tracking_uri: str, host: str, port: int, log: RequestLog | None = None
+) -> None:
     """Answer requests until interrupted."""
-    uvicorn.run(
-        build(model_uri, tracking_uri=tracking_uri), host=host, port=port, log_level="warning"
-    )
+    app = build(model_uri, tracking_uri=tracking_uri, log=log)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 async def _too_deep(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -34,6 +34,7 @@ def test_what_is_written_is_read(source, tmp_path):
         "model.safetensors",
         "statistics.safetensors",
         "familiarity.safetensors",
+        "drift_reference.json",
     }
 
 
@@ -145,3 +146,10 @@ def test_weights_that_were_not_kept_are_refused_with_the_cure(source, tmp_path):
 def test_size_counts_every_file(packed):
     num_bytes = sum(path.stat().st_size for path in packed.iterdir())
     assert bundles.size_mib(packed) == pytest.approx(num_bytes / 2**20)
+
+
+def test_the_drift_reference_is_read_and_an_older_bundle_is_refused_with_the_cure(packed, source):
+    assert bundles.read_drift_reference(packed) == source.drift_reference
+    (packed / "drift_reference.json").unlink()
+    with pytest.raises(BundleError, match=r"no drift_reference\.json.*`ser register"):
+        bundles.read_drift_reference(packed)

@@ -1,0 +1,1 @@
+"""Drift: what was heard when a model was registered, against what it hears now. Numbers only."""
