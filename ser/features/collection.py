@@ -90,7 +90,11 @@ class Collection:
             yield from members
 
     def finish(self) -> None:
-        """Write the index and the description; all shards must be there."""
+        """Write the index and the description; all shards must be there.
+
+        Raises:
+            FileError: One has gone meanwhile.
+        """
         rows: list[tuple[str, int, int, int]] = []
         for number, members in enumerate(self._shards):
             lengths = self._finished_lengths(number)

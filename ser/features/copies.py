@@ -22,7 +22,11 @@ class NoSounds:
     """Where no other sounds are at hand: whoever asks for some is refused."""
 
     def voices(self) -> Sequence[Sound]:
-        """Refuse; see `Sounds`."""
+        """Refuse; see `Sounds`.
+
+        Raises:
+            ValueError: Always.
+        """
         raise ValueError("this change hears other recordings, and there are none here")
 
     def noises(self) -> Sequence[Sound]:

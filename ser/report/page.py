@@ -19,7 +19,7 @@ from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
-from ser.report.robustness import Robustness
+from ser.report.robustness import RobustnessSection
 from ser.report.tuning import Tuning
 
 SYNTHETIC_NOTICE = (
@@ -86,7 +86,7 @@ class Report:
     provenance: Mapping[str, str]
     tuning: Tuning
     mistakes: MistakesSection
-    robustness: Robustness
+    robustness: RobustnessSection
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.

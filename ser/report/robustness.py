@@ -20,7 +20,7 @@ Rows = Sequence[Mapping[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Robustness:
+class RobustnessSection:
     """Cells under the copies of their features; empty where no feature has copies.
 
     Args:
@@ -55,7 +55,7 @@ def section(
     *,
     chance: float,
     footer: str,
-) -> Robustness:
+) -> RobustnessSection:
     """Return the section with its figures, which are written beside the page.
 
     Args:
@@ -74,7 +74,7 @@ def section(
 
 def read(
     scores_file: Path, pairs_file: Path, cells: Mapping[str, CellParams], order: Sequence[Cell]
-) -> tuple[Robustness, pd.DataFrame]:
+) -> tuple[RobustnessSection, pd.DataFrame]:
     """Read what the stage `robustness` wrote.
 
     Args:
@@ -107,7 +107,7 @@ def read(
         models = without.setdefault(cell.feature, []) if name not in rows else [cell.model]
         if cell.model not in models:
             models.append(cell.model)
-    return Robustness(rows, without, _by_cell(judged), {}), ordered
+    return RobustnessSection(rows, without, _by_cell(judged), {}), ordered
 
 
 def draw(folder: Path, scores: pd.DataFrame, *, chance: float, footer: str) -> dict[str, Path]:
@@ -120,7 +120,7 @@ def draw(folder: Path, scores: pd.DataFrame, *, chance: float, footer: str) -> d
         footer: Below every figure: corpus, protocol, synthetic or real.
 
     Returns:
-        See `Robustness.figures`.
+        See `RobustnessSection.figures`.
     """
     drawn = {}
     if robustness.snr_kinds(scores["copy"]):

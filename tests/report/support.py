@@ -13,7 +13,7 @@ from ser.evaluation.ranks import Ranking
 from ser.report import mistakes
 from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
-from ser.report.robustness import Robustness
+from ser.report.robustness import RobustnessSection
 from ser.report.tuning import Tuning
 from tests import synthetic
 from tests.evaluation.support import cell, records_of
@@ -44,7 +44,7 @@ SHORTCUT = {
 }  # fmt: skip
 FUNCTIONALS = FunctionalRows(asked=("egemaps_svm", "compare_svm"), opensmile=None)
 
-NO_COPIES = Robustness({}, {"mfcc": ["lstm"]}, {}, {})
+NO_COPIES = RobustnessSection({}, {"mfcc": ["lstm"]}, {}, {})
 NOTHING_TUNED = Tuning(tuning_gain.table([], {}), (), {}, {})
 
 
