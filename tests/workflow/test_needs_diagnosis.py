@@ -123,3 +123,24 @@ def test_a_gpu_is_needed_where_layers_of_a_published_network_are_trained():
     assert needs_diagnosis.needs_gpu(check(**HUBERT))
     assert not needs_diagnosis.needs_gpu(check(**WHISPER))
     assert not needs_diagnosis.needs_gpu(check())
+
+
+def test_frames_that_are_pooled_need_no_gpu():
+    cut = {**WHISPER["features"]["whisper"], "freeze": 2}
+    features = {"mfcc": {}, "whisper": cut}
+    cells = {
+        "whisper-cross_entropy": {"model": "whisper", "loss": "cross_entropy", "feature": "whisper"}
+    }
+
+    def needs_gpu(**params):
+        models = {"whisper": {"pooling": "attention", **params}}
+        preset = check(
+            **{**WHISPER, "features": features},
+            models=models,
+            recipes={"whisper": {}},
+            cells=cells,
+        )
+        return needs_diagnosis.needs_gpu(preset)
+
+    assert needs_gpu()
+    assert not needs_gpu(num_layers=0)
