@@ -66,7 +66,7 @@ class GateParams(Section):
     )
     min_stability: float = Field(0.80, ge=0.0, le=1.0)
     uar_changes: tuple[str, ...] = Field(("noise_20db", "telephone"), min_length=1)
-    max_uar_loss: float = Field(0.05, ge=0.0, le=1.0)
+    max_uar_loss: float = Field(0.10, ge=0.0, le=1.0)
     max_served_difference: float = Field(1e-4, ge=0.0)
     max_real_time_factor: float = Field(0.5, gt=0.0)
     max_size_mib: float = Field(2000.0, gt=0.0)
