@@ -22,13 +22,13 @@ from ser import files, predictions
 from ser.data import audio
 from ser.data.corpora import demo
 from ser.data.demo import release
+from ser.features import copies
 from ser.monitoring import clusters, drift, reference
 from ser.monitoring.clusters import Groups
 from ser.monitoring.quantities import QUANTITIES
 from ser.monitoring.reference import DriftReference
 from ser.params import parse
 from ser.project import Project
-from ser.promotion import perturbations
 from ser.registry import bundle as bundles
 from ser.registry import held_out, packing
 from ser.registry.bundle import ServingParams
@@ -43,18 +43,21 @@ _BEGIN, _END = "<!-- python -m benchmarks.drift: begin -->", "<!-- end -->"
 _NUM_DEMO = 60
 
 
-def noise_10db(samples: Samples, sampling_rate: int) -> tuple[Samples, int]:
-    """Return the recording with white noise 10 dB below its power."""
-    noise = np.random.default_rng(len(samples)).standard_normal(len(samples))
-    scale = np.sqrt(np.mean(np.square(samples, dtype=np.float64))) * 10 ** (-10 / 20)
-    return np.clip(samples + scale * noise, -1.0, 1.0).astype(np.float32), sampling_rate
+def _changing(copy: str) -> Callable[[Samples, int], tuple[Samples, int]]:
+    change = copies.change_of(copy)
+
+    def changed(samples: Samples, sampling_rate: int) -> tuple[Samples, int]:
+        rng = np.random.default_rng(len(samples))
+        return change(samples, sampling_rate, rng), sampling_rate
+
+    return changed
 
 
 CONDITIONS: dict[str, Callable[[Samples, int], tuple[Samples, int]]] = {
-    "as recorded": lambda samples, rate: (samples, rate),
-    "through a telephone": perturbations.telephone,
-    "white noise at 10 dB": noise_10db,
-    "6 dB quieter": perturbations.quieter,
+    "as recorded": _changing("clean"),
+    "through a telephone": _changing("telephone"),
+    "white noise at 10 dB": _changing("noise_10db"),
+    "6 dB quieter": _changing("gain_-6db"),
 }
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 from ser.data.protocols import PARTS, Part, Protocol
 from ser.data.split_report import FoldReport, Overlap, SharedSentences
 from ser.data.splits import Fold
+from ser.data.voices import SAFE_PROTOCOLS, Voices
 from ser.errors import LeakageError
 from ser.utterance import Utterance
 
@@ -142,3 +143,32 @@ def _describe(
 def _shorten(values: Sequence[str], limit: int = 5) -> str:
     more = f" and {len(values) - limit} more" if len(values) > limit else ""
     return ", ".join(values[:limit]) + more
+
+
+def require_separate_voices(folds: Sequence[Fold], utterances: Sequence[Utterance]) -> None:
+    """Refuse folds in which a train utterance would hear somebody of dev or test.
+
+    Args:
+        folds: What is to be trained.
+        utterances: The whole manifest.
+
+    Raises:
+        LeakageError: Names the fold, the utterance and the voice.
+    """
+    voices, by_id = Voices(utterances), {u.id: u for u in utterances}
+    for fold in folds:
+        elsewhere = {*fold.dev, *fold.test}
+        speakers = {by_id[id_].speaker for id_ in elsewhere}
+        # What is heard is the same for all that a speaker says in a session, but for itself.
+        some_of = {(by_id[id_].session, by_id[id_].speaker): by_id[id_] for id_ in fold.train}
+        for utterance in some_of.values():
+            for voice in voices.behind(utterance):
+                is_another = voice.speaker != utterance.speaker
+                if voice.id in elsewhere or (is_another and voice.speaker in speakers):
+                    raise LeakageError(
+                        f"fold {fold.number}: a babble copy of the train utterance "
+                        f"{utterance.id!r} may hold {voice.id!r}, and its speaker "
+                        f"{voice.speaker!r} is in dev or test; leave babble out of "
+                        f"recipes.<model>.copies, or set split.protocol to "
+                        f"{' or '.join(SAFE_PROTOCOLS)}"
+                    )

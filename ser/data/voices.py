@@ -5,14 +5,13 @@ into an utterance must be in the same part as the utterance, whatever the fold. 
 recordings of its session: the protocols `session` and `speaker` never train on a session that
 they test or choose on. A speaker who is in further sessions is left out, since another part may
 have those. Under the protocols `superb` and `random` no recording is always in the part of
-another, so `require_separate` refuses them.
+another, so `ser.data.leakage.require_separate_voices` refuses them.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ser.data.splits import Fold
-from ser.errors import CorpusError, LeakageError
+from ser.errors import CorpusError
 from ser.utterance import Utterance
 
 SAFE_PROTOCOLS = ("session", "speaker")
@@ -61,32 +60,3 @@ class Voices:
                 f"babble, or give the corpus sessions of several recordings"
             )
         return others or own
-
-
-def require_separate(folds: Sequence[Fold], utterances: Sequence[Utterance]) -> None:
-    """Refuse folds in which a train utterance would hear somebody of dev or test.
-
-    Args:
-        folds: What is to be trained.
-        utterances: The whole manifest.
-
-    Raises:
-        LeakageError: Names the fold, the utterance and the voice.
-    """
-    voices, by_id = Voices(utterances), {u.id: u for u in utterances}
-    for fold in folds:
-        elsewhere = {*fold.dev, *fold.test}
-        speakers = {by_id[id_].speaker for id_ in elsewhere}
-        # What is heard is the same for all that a speaker says in a session, but for itself.
-        some_of = {(by_id[id_].session, by_id[id_].speaker): by_id[id_] for id_ in fold.train}
-        for utterance in some_of.values():
-            for voice in voices.behind(utterance):
-                is_another = voice.speaker != utterance.speaker
-                if voice.id in elsewhere or (is_another and voice.speaker in speakers):
-                    raise LeakageError(
-                        f"fold {fold.number}: a babble copy of the train utterance "
-                        f"{utterance.id!r} may hold {voice.id!r}, and its speaker "
-                        f"{voice.speaker!r} is in dev or test; leave babble out of "
-                        f"recipes.<model>.copies, or set split.protocol to "
-                        f"{' or '.join(SAFE_PROTOCOLS)}"
-                    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ser import components, lineage
-from ser.data import manifest, splits, voices
+from ser.data import leakage, manifest, splits
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
@@ -27,7 +27,8 @@ from ser.utterance import Utterance
 #: DVC makes a cell's folder anew after they change, from the folds that are finished.
 _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
-    "ser/data/voices.py": "refuses folds; what fails has no result",
+    "ser/data/leakage.py": "refuses folds; what fails has no result",
+    "ser/data/voices.py": "what was heard is in the features",
     "ser/features/collection.py": "how features are collected; they are pinned by digest",
     "ser/files.py": "how files are replaced, not what they hold",
     "ser/grid/kept_folds.py": "where finished folds are found again",
@@ -190,7 +191,7 @@ def require_copies(plan: CellPlan, inputs: Inputs) -> None:
     """
     drawn = [inputs.store.of_copy(copy) for copy in plan.recipe.copies or ()]
     if any(copy.hears == "voices" for copy in drawn):
-        voices.require_separate(inputs.folds, manifest.read(inputs.project.manifest))
+        leakage.require_separate_voices(inputs.folds, manifest.read(inputs.project.manifest))
 
 
 def sources(plan: CellPlan, root: Path) -> list[str]:

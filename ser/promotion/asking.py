@@ -15,7 +15,7 @@ import pandas as pd
 import soundfile
 from numpy.typing import NDArray
 
-from ser import predictions
+from ser import files, predictions
 from ser.data import audio
 from ser.errors import RegistryError
 from ser.evaluation import calibration
@@ -118,7 +118,7 @@ def ask(model_uri: str, asked: Sequence[Question], *, tracking_uri: str) -> list
     with tempfile.TemporaryDirectory() as name:
         requests, answers = Path(name) / "requests.json", Path(name) / "answers.jsonl"
         paths = [str(question.path.resolve()) for question in asked]
-        requests.write_text(json.dumps(paths), encoding="utf-8")
+        files.write_json(requests, paths)
         # By its path: it must not import this copy of `ser` before the model brings its own.
         command = [sys.executable, str(answering_process.__file__), model_uri]
         try:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.stage
 
 def test_noise_is_ten_decibels_below_the_recording():
     samples = np.sin(np.arange(16000) / 5).astype(np.float32) / 4
-    noisy, rate = drift.noise_10db(samples, 16000)
+    noisy, rate = drift.CONDITIONS["white noise at 10 dB"](samples, 16000)
     ratio = np.mean(samples**2) / np.mean((noisy - samples) ** 2)
     assert (10 * np.log10(ratio), rate) == (pytest.approx(10.0, abs=0.3), 16000)
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ser.data import splits, voices
+from ser.data import leakage, splits, voices
 from ser.data.protocols import SplitParams
 from ser.data.voices import Voices
 from ser.errors import CorpusError, LeakageError
@@ -53,7 +53,7 @@ def test_no_train_utterance_hears_a_speaker_of_dev_or_test_in_any_fold(protocol,
     by_id, found = {u.id: u for u in corpus}, Voices(corpus)
     folds = splits.split(corpus, SplitParams(protocol=protocol))
     if change is list:
-        voices.require_separate(folds, corpus)
+        leakage.require_separate_voices(folds, corpus)
     for fold in folds:
         speakers = {by_id[id_].speaker for id_ in (*fold.dev, *fold.test)}
         for id_ in fold.train:
@@ -69,11 +69,11 @@ def test_protocols_that_deal_the_utterances_of_a_session_are_refused(protocol):
     with pytest.raises(
         LeakageError, match=r"fold 1: a babble copy .* may hold .* in dev or test; "
     ):
-        voices.require_separate(folds, corpus)
+        leakage.require_separate_voices(folds, corpus)
 
 
 def test_the_own_voice_from_another_part_is_refused_too():
     corpus = [u for u in synthetic.corpus(per_speaker=6) if u.speaker.endswith("F")]
     folds = splits.split(corpus, SplitParams(protocol="random"))
     with pytest.raises(LeakageError, match=r"leave babble out of recipes\.<model>\.copies"):
-        voices.require_separate(folds, corpus)
+        leakage.require_separate_voices(folds, corpus)
