@@ -18,6 +18,7 @@ from ser.emotion import EMOTIONS
 from ser.features import extraction
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, fit_statistics
+from ser.features.drawn_copies import DrawnCopies
 from ser.features.extraction import AudioParams, Places
 from ser.features.extractors import mfcc
 from ser.features.store import FeatureStore
@@ -53,10 +54,13 @@ class TrainingSetup:
     model: nn.Module
     loss: nn.Module
 
-    def dataset(self, store: FeatureStore, part: Part) -> FeatureDataset:
-        """Return a part of the fold, normalised by its train part."""
-        statistics = fit_statistics(store, self.fold.train)
-        return FeatureDataset(store, self.fold.part(part), self.label_of, statistics)
+    def dataset(
+        self, store: FeatureStore, part: Part, copies: DrawnCopies | None = None
+    ) -> FeatureDataset:
+        """Return a part of the fold, normalised by its train part; `copies` are drawn from."""
+        statistics = fit_statistics(store, self.fold.train, copies)
+        ids = self.fold.part(part)
+        return FeatureDataset(store, ids, self.label_of, statistics, copies=copies)
 
     def sampler(self, train: FeatureDataset) -> LengthBucketedBatches:
         """Return the batches of a training."""
