@@ -1,6 +1,7 @@
 """Copies of a feature against the feature without copies: what robust training costs."""
 
 import tempfile
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -40,19 +41,11 @@ def _extraction(corpus: Recordings, folder: Path, *, repeats: int) -> Measuremen
         # A folder of its own each time: what is kept would not be extracted again.
         _store(corpus, "whisper", params, folder / f"extraction-{next(number)}")
 
-    ours, alternative = timing.alternate(
+    return _against_plain(
+        f"Whisper tiny.en, all layers, {len(COPIES)} copies ({corpus.name})",
         lambda: extract(plain.model_copy(update={"copies": COPIES})),
         lambda: extract(plain),
         repeats=repeats,
-    )
-    return Measurement(
-        name=f"Whisper tiny.en, all layers, {len(COPIES)} copies ({corpus.name})",
-        value=ours,
-        unit="seconds",
-        better="lower",
-        alternative="the recordings as they are alone",
-        alternative_value=alternative,
-        threads=1,
     )
 
 
@@ -64,16 +57,25 @@ def _training(corpus: Recordings, folder: Path, *, repeats: int) -> Measurement:
     drawn = DrawnCopies(store, dict.fromkeys(COPIES, 1.0), seed=SEED)
     from_copies, plain = setup.dataset(clean, "train", drawn), setup.dataset(clean, "train")
     dev = setup.dataset(clean, "dev")
-    ours, alternative = timing.alternate(
-        lambda: setup.fit(from_copies, dev), lambda: setup.fit(plain, dev), repeats=repeats
+    return _against_plain(
+        f"one epoch of the BiLSTM, drawn from {len(COPIES)} copies ({corpus.name})",
+        lambda: setup.fit(from_copies, dev),
+        lambda: setup.fit(plain, dev),
+        repeats=repeats,
     )
+
+
+def _against_plain(
+    name: str, ours: Callable[[], object], plain: Callable[[], object], *, repeats: int
+) -> Measurement:
+    taken = timing.alternate(ours, plain, repeats=repeats)
     return Measurement(
-        name=f"one epoch of the BiLSTM, drawn from {len(COPIES)} copies ({corpus.name})",
-        value=ours,
+        name=name,
+        value=taken[0],
         unit="seconds",
         better="lower",
         alternative="the recordings as they are alone",
-        alternative_value=alternative,
+        alternative_value=taken[1],
         threads=1,
     )
 

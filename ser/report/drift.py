@@ -1,11 +1,9 @@
 """What `ser monitor` shows: a summary for the terminal, and a self-contained page."""
 
-import base64
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 
@@ -14,6 +12,7 @@ from ser.figures import style
 from ser.monitoring.drift import Drift, QuantityFinding
 from ser.monitoring.quantities import CLASSES, QUANTITIES, Quantity
 from ser.monitoring.reference import DriftReference
+from ser.report import html
 from ser.report.page import SYNTHETIC_NOTICE
 
 _SHARE = Quantity("share", "")
@@ -91,18 +90,15 @@ def as_text(shown: Shown) -> str:
 
 def render(shown: Shown) -> str:
     """Return the page as HTML; styles and the picture are inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ser.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("drift.html.j2").render(
-        shown=shown,
-        rows=[(cells(finding), finding.moved) for finding in shown.drift.findings],
-        picture=_picture(shown),
-        synthetic_notice=SYNTHETIC_NOTICE,
+    return (
+        html.environment()
+        .get_template("drift.html.j2")
+        .render(
+            shown=shown,
+            rows=[(cells(finding), finding.moved) for finding in shown.drift.findings],
+            picture=_picture(shown),
+            synthetic_notice=SYNTHETIC_NOTICE,
+        )
     )
 
 
@@ -126,7 +122,7 @@ def _picture(shown: Shown) -> str:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = style.save(figure, Path(folder) / "drift", formats=("png",))
-        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+        return html.image(path)
 
 
 def _p(value: float) -> str:

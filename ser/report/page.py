@@ -1,12 +1,10 @@
 """The report: one self-contained page that opens from disk."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from ser.data.card import CorpusCard
@@ -17,6 +15,7 @@ from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
+from ser.report import html
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
@@ -150,19 +149,12 @@ def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[
 
 def render(report: Report) -> str:
     """Return the page as HTML; styles and images are inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ser.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html.environment()
     environment.filters |= {
         "percent": lambda value: _or_dash(value, 100, ".1f"),
         "points": lambda value: _or_dash(value, 100, ".1f"),
         "number": lambda value: _or_dash(value, 1, ".2f"),
         "digits": lambda value: _or_dash(value, 1, ".3g"),
-        "image": _data_uri,
         "flat": _flatten,
     }
     best = report.grid.drop_duplicates("model").to_dict("records")
@@ -208,10 +200,6 @@ def _not_clear(report: Report) -> list[str]:
     rows = report.grid.to_dict("records")
     # An interval that is unknown (NaN, one speaker) clears nothing.
     return [f"{row['model']}-{row['loss']}" for row in rows if not row["uar_low"] > highest]
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
