@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import files, predictions
+from benchmarks import pages
+from ser import predictions
 from ser.data import audio
 from ser.data.corpora import demo
 from ser.data.demo import release
@@ -208,7 +209,9 @@ def _predictors(cell: TrainedCell) -> Iterator[tuple[int, Predictor]]:
     limits = InputLimits().model_dump(mode="json")
     for fold in sorted({int(record.fold or 0) for record in cell.record.folds}):
         record = packing.choose(cell, fold=fold)
-        source = packing.source_of_fold(cell, record, params=ServingParams(), limits=limits)
+        source = packing.source_of_fold(
+            cell, record, params=ServingParams(), limits=limits, is_monitored=False
+        )
         with tempfile.TemporaryDirectory() as folder:
             bundles.write(source, Path(folder) / "bundle")
             yield fold, Predictor.load(Path(folder) / "bundle")
@@ -270,10 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.into is None:
         print(tables)
         return 0
-    page = files.read_text(options.into, cure="name a page with the marks of this program")
-    before, _, rest = page.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    files.write_text(options.into, f"{before}{_BEGIN}\n\n{tables}\n\n{_END}{after}")
+    pages.write_between(options.into, _BEGIN, _END, f"\n{tables}\n")
     return 0
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import sounds
+from benchmarks import pages, sounds
 from benchmarks.sounds import Sound
-from ser import files, runtime
+from ser import runtime
 from ser.data import audio
-from ser.errors import FileError
+from ser.monitoring import measures
 from ser.params import read
 from ser.project import Project
 from ser.promotion.params import AnswerParams
@@ -56,7 +56,9 @@ def measure(cell: TrainedCell, params: AnswerParams) -> Iterator[dict[str, objec
 
 def _packed(cell: TrainedCell, record: RunRecord, params: AnswerParams) -> Predictor:
     limits = params.input_limits.model_dump(mode="json")
-    source = packing.source_of_fold(cell, record, params=params.serving, limits=limits)
+    source = packing.source_of_fold(
+        cell, record, params=params.serving, limits=limits, is_monitored=False
+    )
     with tempfile.TemporaryDirectory() as name:
         bundles.write(source, Path(name) / "bundle")
         return Predictor.load(Path(name) / "bundle")
@@ -77,7 +79,7 @@ def _questions(
             path = cell.project.raw(item.corpus) / item.audio
             speech = audio.read(path, sampling_rate=rate)
             yield "speech: the test part", item.emotion, speech, rate
-            noise = sounds.white(len(speech), rng, rms_dbfs=sounds.rms_dbfs(speech) - _SNR_DB)
+            noise = sounds.white(len(speech), rng, rms_dbfs=measures.level_dbfs(speech) - _SNR_DB)
             kind = f"speech in white noise, {_SNR_DB:g} dB"
             yield kind, item.emotion, np.clip(speech + noise, -1, 1), rate
 
@@ -119,20 +121,6 @@ def as_markdown(rows: pd.DataFrame, *, cell: str, params: AnswerParams) -> str:
     return "\n".join(lines)
 
 
-def write_into(page: Path, table: str) -> None:
-    """Replace what stands between the markers of a page.
-
-    Raises:
-        FileError: It has no such markers.
-    """
-    text = page.read_text(encoding="utf-8")
-    begin, end = (text.find(marker) for marker in _MARKERS)
-    if not 0 <= begin < end:
-        raise FileError(f"{page}: has no lines {_MARKERS[0]} and {_MARKERS[1]} to write between")
-    head = text[: begin + len(_MARKERS[0])]
-    files.write_text(page, f"{head}\n{table}\n{text[end:]}")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.no_speech", description=__doc__)
@@ -148,7 +136,7 @@ def _run(options: argparse.Namespace) -> None:
     table = as_markdown(rows, cell=options.cell, params=params)
     print(table)
     if options.into is not None:
-        write_into(options.into, table)
+        pages.write_between(options.into, *_MARKERS, table)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,6 @@ def _peaked(sound: NDArray[np.float64]) -> Sound:
     return (sound / np.abs(sound).max() * 10 ** (_PEAK_DBFS / 20)).astype(np.float32)
 
 
-def rms_dbfs(sound: Sound) -> float:
-    """Return the level of a sound, dB relative to full scale."""
-    return float(20 * np.log10(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))))
-
-
 def white(num_samples: int, rng: np.random.Generator, *, rms_dbfs: float) -> Sound:
     """Return noise of equal power at all frequencies `(num_samples,)`."""
     return _scaled(rng.standard_normal(num_samples), rms_dbfs=rms_dbfs)

@@ -54,6 +54,11 @@ def share(frames: NDArray[np.bool_], *, start_s: float, end_s: float) -> float:
     return float(frames[first:last].mean())
 
 
+def load() -> None:
+    """Load the detector now, so that no recording has to wait for it."""
+    _detector()
+
+
 @cache
 def _detector() -> Any:
     """Return the detector; it keeps no state between recordings."""

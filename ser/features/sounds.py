@@ -17,8 +17,8 @@ from ser.features.changes._base import Samples, Sound
 from ser.utterance import Utterance
 
 _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
-_KEPT_VOICES, _KEPT_FILES = 64, 8
-"""How many are kept in memory: neighbours in a session hear the same voices; files may be long."""
+_KEPT_VOICES, _KEPT_FILES = 1024, 8
+"""How many are kept in memory: a session's voices, which all of it hears; files may be long."""
 
 
 class CorpusSounds:
@@ -43,9 +43,10 @@ class CorpusSounds:
     ) -> None:
         self.root, self.folder, self.noise_folder = root, folder, noise_folder
         self.sampling_rate, self.utterances = sampling_rate, utterances
-        self._voice = lru_cache(_KEPT_VOICES)(self._read)
+        self._voice = lru_cache(_KEPT_VOICES)(self._read_voice)
         self._file = lru_cache(_KEPT_FILES)(self._read)
         self._files_in = lru_cache(None)(self._list_files)
+        self._sha256_of = lru_cache(None)(self._digest)
 
     @cached_property
     def _voices(self) -> Voices:
@@ -62,7 +63,8 @@ class CorpusSounds:
             CorpusError: There are none.
         """
         behind = self._voices.behind(utterance)
-        return [partial(self._voice, self.root / other.audio) for other in behind]
+        # Few of many are drawn: their paths are made when they are read.
+        return [partial(self._voice, other.audio) for other in behind]
 
     def noises(self) -> list[Sound]:
         """Return the noises in `noise_folder`.
@@ -92,12 +94,18 @@ class CorpusSounds:
         if kind is None:
             return None
         if kind == "voices":
+            return {"kind": kind, "sha256": self._sha256_of(None)}
+        name = value if kind == "impulses" else self._noises
+        return {"kind": kind, "sha256": self._sha256_of(name)}
+
+    def _digest(self, name: str | None) -> str:
+        """Return the digest of a folder's sounds, or of all voices for None."""
+        if name is None:
             told: object = sorted([u.id, u.speaker, u.session, u.sha256] for u in self.utterances)
         else:
-            name = value if kind == "impulses" else self._noises
             paths = [path.relative_to(self.folder) for path in self._files_in(name)]
             told = lineage.file_digests(self.folder, paths)
-        return {"kind": kind, "sha256": lineage.sha256_text(lineage.canonical_json(told))}
+        return lineage.sha256_text(lineage.canonical_json(told))
 
     @property
     def _noises(self) -> str:
@@ -118,6 +126,9 @@ class CorpusSounds:
                 f"copy some there"
             )
         return tuple(found)
+
+    def _read_voice(self, name: str) -> Samples:
+        return self._read(self.root / name)
 
     def _read(self, path: Path) -> Samples:
         sound = audio.read(path, sampling_rate=self.sampling_rate)

@@ -93,7 +93,8 @@ def pack(
         [item for item in cell.utterances if item.emotion is not None],
         params=params.serving,
     )
-    packed = packing.source(cell, first, saved, training, answers, compared=compared)
+    heard = packing.drift_reference(cell, first, {})
+    packed = packing.source(cell, first, saved, training, answers, compared=compared, heard=heard)
     return Packed(packed, _tracked(chosen, plan, data))
 
 

@@ -59,10 +59,16 @@ class StandIn:
         Raises:
             BundleError, WeightsError: It cannot be packed; see `ser.registry.bundle.write`.
         """
-        answering = like.answering
-        params = ServingParams(window_s=answering.window_s, overlap=answering.overlap)
+        answering, hearing = like.answering, like.hearing
+        # What is refused decides which windows of a long recording are answered.
+        params = ServingParams(
+            window_s=answering.window_s,
+            overlap=answering.overlap,
+            min_speech_share=0.0 if hearing is None else hearing.min_speech_share,
+            false_alarm_rate=0.0 if hearing is None else hearing.min_familiarity,
+        )
         source = packing.source_of_fold(
-            self.cell, self.record, params=params, limits=answering.limits
+            self.cell, self.record, params=params, limits=answering.limits, is_monitored=False
         )
         # With its checkpoint: the process that asks it works in another folder.
         bundle = bundles.write(source, folder / "bundle", embed_checkpoint=True)

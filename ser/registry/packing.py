@@ -135,7 +135,12 @@ def require_inductive(cell: TrainedCell) -> None:
 
 
 def source_of_fold(
-    cell: TrainedCell, record: RunRecord, *, params: ServingParams, limits: Mapping[str, Any]
+    cell: TrainedCell,
+    record: RunRecord,
+    *,
+    params: ServingParams,
+    limits: Mapping[str, Any],
+    is_monitored: bool = True,
 ) -> Source:
     """Return what a bundle of one fold's weights is packed from.
 
@@ -144,6 +149,8 @@ def source_of_fold(
         record: One of its folds, see `choose`.
         params: How it shall answer.
         limits: What a request may hold.
+        is_monitored: With what `ser monitor` compares with, for which all test recordings are
+            heard; a model that is only asked needs none.
     """
     number, seed = int(record.fold or 0), int(record.seed or 0)
     saved = cell.saved(number, seed)
@@ -170,8 +177,11 @@ def source_of_fold(
         params=params,
         has_seen_dev=training.has_seen_dev,
     )
-    new = fold.test if training.has_seen_dev else (*fold.dev, *fold.test)
-    distances = compared.reference.gaussians.distances(network.embeddings(new))
+    heard = None
+    if is_monitored:
+        new = fold.test if training.has_seen_dev else (*fold.dev, *fold.test)
+        distances = compared.reference.gaussians.distances(network.embeddings(new))
+        heard = drift_reference(cell, record, dict(zip(new, distances.tolist(), strict=True)))
     return source(
         cell,
         record,
@@ -181,7 +191,7 @@ def source_of_fold(
             cell, [frame[is_its_own & (frame["part"] == "dev")]], params=params, limits=limits
         ),
         compared=compared,
-        distance_of=dict(zip(new, distances.tolist(), strict=True)),
+        heard=heard,
     )
 
 
@@ -226,7 +236,7 @@ def source(
     answers: Answering,
     *,
     compared: Compared,
-    distance_of: Mapping[str, float] | None = None,
+    heard: DriftReference | None,
 ) -> Source:
     """Return what a bundle is packed from.
 
@@ -237,8 +247,7 @@ def source(
         training: What the weights are.
         answers: How the bundle answers.
         compared: What it compares requests with.
-        distance_of: Utterance id -> distance of its embedding, where the weights have heard
-            neither the utterance nor its speaker; None: they have heard all.
+        heard: What `ser monitor` compares with; None of a bundle that is not monitored.
     """
     card = cell.card
     feature = str(record.spec.params["feature"]["name"])
@@ -263,13 +272,23 @@ def source(
         files={},
     )
     meta = store.read_meta(cell.project.features(feature))
-    heard = _drift_reference(cell, record, distance_of or {})
     return Source(saved.weights, saved.statistics, meta, bundle, compared.reference, heard)
 
 
-def _drift_reference(
+def drift_reference(
     cell: TrainedCell, record: RunRecord, distance_of: Mapping[str, float]
 ) -> DriftReference:
+    """Return what `ser monitor` compares with: the test parts of all folds, listened to.
+
+    Args:
+        cell: The trained cell.
+        record: A run of it.
+        distance_of: Utterance id -> distance of its embedding, where the weights have heard
+            neither the utterance nor its speaker; empty: they have heard all.
+
+    Raises:
+        AudioError: A recording is missing or cannot be read.
+    """
     frame = cell.frame
     return held_out.reference_of(
         frame[frame["seed"] == record.seed],

@@ -20,7 +20,7 @@ from ser.contracts import Extractor, Model
 from ser.data import speech_activity
 from ser.errors import BundleError
 from ser.evaluation import calibration
-from ser.evaluation.familiarity import Reference
+from ser.evaluation.familiarity import Reference, familiarity
 from ser.features.dataset import Statistics
 from ser.features.extraction import build_extractor
 from ser.registry import bundle as bundles
@@ -151,7 +151,11 @@ class Predictor:
                 f"it was made by another version of this project: register the cell anew"
             ) from error
         statistics = Statistics.load(folder / bundles.STATISTICS)
-        reference = None if bundle.hearing is None else Reference.load(folder / bundles.FAMILIARITY)
+        reference = None
+        if bundle.hearing is not None:
+            reference = Reference.load(folder / bundles.FAMILIARITY)
+            # Here, in one thread: its import sets the number of torch's threads for a moment.
+            speech_activity.load()
         return cls(bundle, extractor, statistics, network, reference, torch.device(device))
 
     def logits(self, samples: NDArray[np.float32]) -> Tensor:
@@ -184,7 +188,8 @@ class Predictor:
         raw = np.stack([self._scaled_logits(output).softmax(0).numpy() for output in outputs])
         calibrated = calibration.scale(raw, self.bundle.answering.temperature)
         times = [(a / self.sampling_rate, b / self.sampling_rate) for a, b in spans]
-        heard, speech_share = self._heard(waveform, outputs, times)
+        distances = self._distances(outputs)
+        heard, speech_share = self._heard(waveform, distances, times)
         refusals = [abstention.refusal(window, self.bundle.hearing) for window in heard]
         windows = tuple(
             self._answer(row, time, window, refusal)
@@ -198,31 +203,30 @@ class Predictor:
             HeardSpeech(speech_share, known),
             refusals[speaking[0]],
         )
-        distance = self._distance([outputs[number] for number in speaking])
+        distance = None if distances is None else float(distances[speaking].mean())
         return Prediction(whole, windows, self._named(raw[speaking].mean(axis=0)), distance)
 
-    def _distance(self, outputs: Sequence[ModelOutput]) -> float | None:
+    def _distances(self, outputs: Sequence[ModelOutput]) -> NDArray[np.float64] | None:
+        """Return how far each window's embedding is from training; None in format 1."""
         if self.reference is None:
             return None
         embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
-        return float(self.reference.gaussians.distances(embeddings).mean())
+        return self.reference.gaussians.distances(embeddings)
 
     def _heard(
         self,
         waveform: Waveform,
-        outputs: Sequence[ModelOutput],
+        distances: NDArray[np.float64] | None,
         times: Sequence[tuple[float, float]],
     ) -> tuple[list[HeardSpeech], float | None]:
         """Return what is heard in each window, and the share of speech in all of it."""
-        if self.reference is None:
+        if self.reference is None or distances is None:
             return [HeardSpeech()] * len(times), None
         frames = speech_activity.speech_frames(waveform.samples, waveform.sampling_rate)
-        embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
+        ranks = familiarity(distances, self.reference.distances)
         heard = [
             HeardSpeech(speech_activity.share(frames, start_s=start, end_s=end), float(known))
-            for (start, end), known in zip(
-                times, self.reference.familiarity(embeddings), strict=True
-            )
+            for (start, end), known in zip(times, ranks, strict=True)
         ]
         return heard, float(frames.mean())
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from benchmarks import no_speech, sounds
+from benchmarks import no_speech, pages, sounds
 from ser.data import speech_activity
 from ser.errors import FileError
+from ser.monitoring import measures
 
 RATE = 16000
 
@@ -20,7 +21,7 @@ def test_every_sound_is_whole_and_no_speech(kind):
 @pytest.mark.parametrize("noise", [sounds.white, sounds.pink])
 def test_noise_has_its_level(noise):
     sound = noise(RATE, np.random.default_rng(0), rms_dbfs=-20.0)
-    assert sounds.rms_dbfs(sound) == pytest.approx(-20.0, abs=0.1)
+    assert measures.level_dbfs(sound) == pytest.approx(-20.0, abs=0.1)
 
 
 def test_pink_noise_has_the_same_power_in_every_octave():
@@ -50,5 +51,5 @@ def test_every_kind_of_sound_has_a_row(trained, tmp_path, capsys):
 
 def test_a_page_without_a_place_for_the_table_is_refused(tmp_path):
     (tmp_path / "page.md").write_text("nothing")
-    with pytest.raises(FileError, match=r"page\.md: has no lines"):
-        no_speech.write_into(tmp_path / "page.md", "table")
+    with pytest.raises(FileError, match=r"page\.md: has no marks"):
+        pages.write_between(tmp_path / "page.md", *no_speech._MARKERS, "table")

@@ -8,7 +8,7 @@ from tests.promotion.support import NAME
 
 
 @pytest.fixture
-def quick(monkeypatch, warm):
+def quick(trained, monkeypatch, warm):
     """Ask the challenger alone, about few utterances."""
     monkeypatch.setattr(stand_ins, "of", lambda *_: iter(()))
     before = Path("params.yaml").read_text()

@@ -39,6 +39,9 @@ def test_with_one_recording_each_and_a_speaker_each_it_is_the_t_test_of_two_samp
     found = clusters.shift(groups, mean=0.7, num_new=4, num_speakers=4)
     error = old.std(ddof=1) * np.sqrt(1 / 4 + 1 / 12)
     assert found.standard_error == pytest.approx(error)
+    assert found.freedom == pytest.approx(11)
+    t = abs(0.7 - old.mean()) / error
+    assert found.p == pytest.approx(2 * stats.t.sf(t, 11))
 
 
 def test_a_quantity_that_never_varies_has_moved_if_it_differs():

@@ -33,7 +33,7 @@ def test_noise_is_measured_within_two_decibels(snr):
     power = np.mean(clean[np.abs(clean) > 1e-2] ** 2)
     noise = np.random.default_rng(1).standard_normal(len(clean))
     noisy = clean + np.sqrt(power) * 10 ** (-snr / 20) * noise
-    assert measures.snr_db(noisy.astype(np.float32), RATE) == pytest.approx(snr, abs=3.0)
+    assert measures.snr_db(noisy.astype(np.float32), RATE) == pytest.approx(snr, abs=2.0)
 
 
 def test_a_telephone_ends_the_band_below_4_khz():

@@ -46,7 +46,9 @@ def test_a_fold_whose_weights_were_not_kept_is_left_out(version):
 
 
 def test_what_it_is_asked_about_is_its_own_test_part(version):
-    for found in stand_ins.of(version, Project()):
+    others = list(stand_ins.of(version, Project()))
+    assert len(others) == 2
+    for found in others:
         frame = found.test
         assert set(frame["fold"]) == {found.fold}
         assert set(frame["part"]) == {"test"}

@@ -33,7 +33,7 @@ stages:
       deps: [splits]
       outs: ["data/untuned/${item}"]
   tune:
-    cmd: python -c "import sys; print(sys.executable)" > tuned
+    cmd: python -c "import sys; print(sys.prefix)" > tuned
     deps: [splits]
     outs: [tuned]
   compare:
@@ -83,8 +83,8 @@ class Engine:
 def test_what_lies_upstream_is_made_by_the_python_that_runs_this(root, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as where no environment is activated
     missing_cells.make_upstream(root)
-    assert Path("tuned").read_text().strip() == sys.executable
-    Path("dvc.yaml").write_text(PIPELINE.replace('print(sys.executable)"', 'sys.exit(3)"'))
+    assert Path("tuned").read_text().strip() == sys.prefix
+    Path("dvc.yaml").write_text(PIPELINE.replace('print(sys.prefix)"', 'sys.exit(3)"'))
     with pytest.raises(PipelineError, match="could not be made"):
         missing_cells.make_upstream(root)
 

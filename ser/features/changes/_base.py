@@ -135,14 +135,14 @@ def no_value(value: str) -> None:
         raise ValueError(f"this change has no value, got {value!r}")
 
 
-def power(waveform: Samples) -> float:
+def power(waveform: NDArray[np.floating]) -> float:
     """Return the mean square over all samples, pauses included."""
     return float(np.mean(np.square(waveform, dtype=np.float64)))
 
 
 def at_power(waveform: NDArray[np.floating], wanted: float) -> Samples:
     """Return a waveform scaled to a power; digital silence stays what it is."""
-    own = float(np.mean(np.square(waveform, dtype=np.float64)))
+    own = power(waveform)
     scale = np.sqrt(wanted / own) if own > 0.0 else 0.0
     scaled: Samples = (waveform * scale).astype(np.float32)
     return scaled
