@@ -50,21 +50,21 @@ def grid(
     from ser.engine.local import LocalEngine
     from ser.errors import SerError
     from ser.params import read
-    from ser.workflow import missing_cells
+    from ser.workflow import missing_stages
     from ser.workflow.preset import Preset
 
     root = Path()
     launcher = read(Project(root).params, Preset).launcher
-    missing_cells.make_upstream(root)
+    missing_stages.make_upstream(LocalEngine(jobs), root)
     if launcher != "python -m":
         typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
         return
-    stages = missing_cells.find(root)
+    stages = missing_stages.find(root, missing_stages.CELLS)
     bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
-    outcomes = missing_cells.run(stages, LocalEngine(jobs), root, progress=bar)
+    outcomes = missing_stages.run(stages, LocalEngine(jobs), root, progress=bar)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
-        typer.echo(f"{outcome.unit}: {outcome.error}", err=True)
+        typer.echo(f"{outcome.unit.stage}: {outcome.error}", err=True)
     typer.echo(f"{len(outcomes) - len(failed)} cells trained")
     if failed:
         raise SerError(f"{len(failed)} of {len(stages)} cells failed; the messages above say why")

@@ -1,0 +1,225 @@
+"""Stages that `dvc repro` would still run, run beforehand in few processes, side by side.
+
+DVC starts one program after another, and one that trains a small cell imports its packages for
+as long as it trains. Here a process runs one stage after another; what it leaves is what the
+stage's own program would have left, and is put into dvc.lock as `dvc commit` does it.
+"""
+
+import logging
+import os
+import runpy
+import shlex
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError
+
+from ser import runtime
+from ser.contracts import Engine, UnitOutcome
+from ser.errors import PipelineError
+from ser.grid import runners, variants
+from ser.progress import Progress
+from ser.project import Project
+
+logger = logging.getLogger(__name__)
+
+#: What is made from nothing but params, and what is made from that and the recordings: the stages
+#: of a group do not read one another's outputs.
+_SOURCES, _FEATURES = "weights", "extract"
+
+#: The last stages before features, and before training; what a cell reads is upstream of them.
+_BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
+
+#: Stages that train a cell -> the variant of the experiment that they are recorded in.
+CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
+
+_ENDED = (runtime.INTERRUPTED, runtime.TERMINATED)
+
+
+class Missing(NamedTuple):
+    """A stage that has to be run.
+
+    Args:
+        stage: Its name, e.g. `untuned@whisper-aam`.
+        command: What dvc.yaml says to run.
+    """
+
+    stage: str
+    command: str
+
+    @property
+    def group(self) -> str:
+        """The stage's name without the entry that it is for."""
+        return self.stage.partition("@")[0]
+
+
+def make_upstream(engine: Engine, root: Path) -> None:
+    """Run the stages that the cells need: features side by side, the others by `dvc repro`.
+
+    Args:
+        engine: Where the features are extracted.
+        root: The project's root, which is the working directory.
+
+    Raises:
+        PipelineError: One of them failed; it has said why.
+    """
+    _repro(_BEFORE_FEATURES, root)
+    for group in (_SOURCES, _FEATURES):
+        outcomes = run(find(root, [group]), engine, root)
+        if any(outcome.error is not None for outcome in outcomes):
+            raise PipelineError(_FAILED)
+    _repro(_BEFORE_CELLS, root)
+
+
+_FAILED = "what the cells need could not be made; the messages above say why"
+
+
+def _repro(target: str, root: Path) -> None:
+    # Stages call `python`, which has to be the one that runs this, on the path or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", "repro", target]
+    done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": path}, check=False)
+    if done.returncode:
+        raise PipelineError(_FAILED)
+
+
+def find(root: Path, groups: Collection[str]) -> list[Missing]:
+    """Return the stages of groups that have to be run, in the order of dvc.yaml.
+
+    Args:
+        root: The project's root. What lies upstream of them must be up to date.
+        groups: Names without `@` and what follows it.
+
+    Returns:
+        None of a stage whose outputs are in DVC's run cache: its outputs are checked out, as
+        `dvc repro` would do it.
+
+    Raises:
+        PipelineError: dvc.yaml or dvc.lock cannot be read, or DVC is busy.
+    """
+    with _opened(root) as repo:
+        stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
+        found = [(Missing(stage.name, stage.cmd), stage) for stage in stages]
+        return [one for one, stage in found if one.group in groups and _has_to_run(stage, repo)]
+
+
+def do(missing: Missing) -> None:
+    """Do what a stage's program does; the working directory is the project's root.
+
+    Args:
+        missing: The stage.
+
+    Raises:
+        SerError: What a cell says of itself, see `ser.grid.runners.make` and
+            `ser.grid.cell.CellRunner.run`.
+        PipelineError: The program of another stage failed; it has said why.
+    """
+    if missing.group in CELLS:
+        _train(missing)
+    else:
+        logger.info("%s: begins", missing.stage)
+        _run_here(shlex.split(missing.command))
+
+
+def _train(missing: Missing) -> None:
+    """Train a cell, without the bar that its program draws: several are trained at once."""
+    cell, variant = missing.stage.partition("@")[2], CELLS[missing.group]
+    project = Project()
+    is_tuned = variants.is_tuned(variant)
+    runner = runners.make(project.params, cell, project, is_tuned=is_tuned, variant=variant)
+    runner.run()
+
+
+def _run_here(words: Sequence[str]) -> None:
+    """Run `python -m <module> <words>` in this process, whose packages are imported already."""
+    python, option, module, *rest = words
+    if (python, option) != ("python", "-m"):
+        raise PipelineError(f"{shlex.join(words)}: `python -m <module>` is run here, no other")
+    given, sys.argv = sys.argv, [module, *rest]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code in _ENDED:
+            raise KeyboardInterrupt from None
+        if end.code:
+            raise PipelineError("failed; the messages above say why") from None
+    finally:
+        sys.argv = given
+
+
+def run(
+    stages: Collection[Missing], engine: Engine, root: Path, *, progress: Progress = iter
+) -> list[UnitOutcome[Missing]]:
+    """Run stages and tell DVC of those that are done, whatever becomes of the others.
+
+    Args:
+        stages: See `find`.
+        engine: Where they are run.
+        root: The project's root, which is the working directory.
+        progress: Wraps the iteration over what became of them.
+
+    Returns:
+        What became of each.
+
+    Raises:
+        PipelineError: DVC is busy, or dvc.lock cannot be written.
+    """
+    outcomes: list[UnitOutcome[Missing]] = []
+    try:
+        # One by one: an interrupt leaves those that there are.
+        for outcome in progress(engine.run(do, list(stages))):
+            outcomes.append(outcome)  # noqa: PERF402
+    finally:
+        # Interrupted, too: a stage that is done shall not be made again.
+        commit([outcome.unit.stage for outcome in outcomes if outcome.error is None], root)
+    return outcomes
+
+
+def commit(stages: Collection[str], root: Path) -> None:
+    """Record in dvc.lock and in DVC's caches that the outputs of stages are theirs.
+
+    Args:
+        stages: Their names.
+        root: The project's root.
+
+    Raises:
+        PipelineError: DVC is busy, or an output is missing.
+    """
+    if not stages:
+        return
+    with _opened(root) as repo:
+        done = [stage for stage in repo.index.stages if getattr(stage, "name", "") in stages]
+        for stage in done:
+            stage.save()
+            stage.commit()
+        # All at once, where `dvc commit` would write the whole file once for each.
+        done[0].dvcfile.dump_stages(done, update_pipeline=False)
+
+
+def _has_to_run(stage: PipelineStage, repo: Repo) -> bool:
+    if not stage.changed():
+        return False
+    try:
+        repo.stage_cache.restore(stage)
+    except RunCacheNotFoundError:
+        return True
+    return False
+
+
+@contextmanager
+def _opened(root: Path) -> Iterator[Repo]:
+    """Open the repository, locked against other DVC processes; say its errors as ours."""
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    try:
+        with Repo(str(root)) as repo, repo.lock:
+            yield repo
+    except DvcException as error:
+        where = Project(root).pipeline
+        raise PipelineError(f"{where}: {error}; `dvc status` says more") from error

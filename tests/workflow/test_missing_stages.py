@@ -1,0 +1,258 @@
+"""On a pipeline of copies: what a cell does is none of DVC's business."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from ser.contracts import UnitOutcome
+from ser.engine.local import LocalEngine
+from ser.errors import PipelineError
+from ser.workflow import missing_stages
+
+# Of DVC, of its own library.
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
+
+PIPELINE = """
+stages:
+  split:
+    cmd: cp raw splits
+    deps: [raw]
+    outs: [splits]
+  weights:
+    foreach: [tiny]
+    do:
+      cmd: python -m copying raw weights
+      deps: [raw]
+      outs: [weights]
+  extract:
+    foreach: [mfcc, whisper]
+    do:
+      cmd: python -m copying splits features-${item}
+      deps: [splits, weights]
+      outs: ["features-${item}"]
+  train:
+    foreach: [lstm-focal, lstm-ccc]
+    do:
+      cmd: mkdir -p data/trained && cp splits data/trained/${item}
+      deps: [splits]
+      outs: ["data/trained/${item}"]
+  untuned:
+    foreach: [lstm-focal]
+    do:
+      cmd: mkdir -p data/untuned && cp splits data/untuned/${item}
+      deps: [splits]
+      outs: ["data/untuned/${item}"]
+  tune:
+    cmd: python -c "import sys; print(sys.prefix)" > tuned
+    deps: [splits, features-mfcc, features-whisper]
+    outs: [tuned]
+  compare:
+    cmd: cp data/trained/lstm-ccc report
+    deps: [data/trained/lstm-ccc]
+    outs: [report]
+"""
+CELLS = ["train@lstm-focal", "train@lstm-ccc", "untuned@lstm-focal"]
+FEATURES = ["extract@mfcc", "extract@whisper"]
+COPYING = """
+import os, shutil, sys
+from pathlib import Path
+source, target = sys.argv[1:]
+if source == "splits" and Path("damaged").exists():
+    sys.exit(int(Path("damaged").read_text()))
+shutil.copy(source, target)
+with Path("log").open("a") as log:
+    print(__name__, os.getpid(), file=log)
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A pipeline that has run as far as the cells."""
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site-cache"))
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("raw").write_text("recordings")
+    Path("copying.py").write_text(COPYING)
+    monkeypatch.syspath_prepend(str(root))
+    with Repo.init(no_scm=True) as repo:
+        repo.reproduce("split")
+    return Path()
+
+
+def cells(root):
+    """Return the names of the cells that have to be trained."""
+    return [missing.stage for missing in missing_stages.find(root, missing_stages.CELLS)]
+
+
+def locked():
+    """Return what dvc.lock says, whatever the order in which stages ran."""
+    return yaml.safe_load(Path("dvc.lock").read_text())
+
+
+def named(*stages):
+    """Return stages as they are found; their commands are not run by the engine below."""
+    return [missing_stages.Missing(stage, "") for stage in stages]
+
+
+class Engine:
+    """Does what the stages' own commands do, but for the units that it is told to fail."""
+
+    def __init__(self, failing=(), interrupted_at=None):
+        self.failing, self.interrupted_at = failing, interrupted_at
+
+    def run(self, _work, units):
+        for unit in units:
+            if unit.stage == self.interrupted_at:
+                raise KeyboardInterrupt
+            if unit.stage in self.failing:
+                yield UnitOutcome(unit, "it diverged")
+                continue
+            group, _, cell = unit.stage.partition("@")
+            place = Path("data") / {"train": "trained"}.get(group, group) / cell
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy("splits", place)
+            yield UnitOutcome(unit, None)
+
+
+def test_what_lies_upstream_is_made_by_the_python_that_runs_this(root, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as where no environment is activated
+    missing_stages.make_upstream(LocalEngine(1), root)
+    assert Path("tuned").read_text().strip() == sys.prefix
+    Path("dvc.yaml").write_text(PIPELINE.replace('print(sys.prefix)"', 'sys.exit(3)"'))
+    with pytest.raises(PipelineError, match="could not be made"):
+        missing_stages.make_upstream(LocalEngine(1), root)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
+    missing_stages.make_upstream(LocalEngine(jobs), root)
+    assert Path("features-mfcc").read_text() == Path("features-whisper").read_text() == "recordings"
+    programs, processes = zip(*map(str.split, Path("log").read_text().splitlines()), strict=True)
+    assert programs == ("__main__",) * 3
+    assert (str(os.getpid()) in processes[1:]) == (jobs == 1)
+    assert missing_stages.find(root, ["weights", "extract"]) == []
+    lock = locked()
+    with Repo() as repo:
+        assert repo.reproduce(FEATURES) == []
+        repo.reproduce(FEATURES, force=True)
+    assert locked() == lock
+
+
+def test_a_feature_that_fails_ends_the_work_and_what_is_done_is_kept(root):
+    Path("damaged").write_text("1")
+    with pytest.raises(PipelineError, match="could not be made"):
+        missing_stages.make_upstream(LocalEngine(1), root)
+    missing = missing_stages.find(root, ["weights", "extract"])
+    assert [one.stage for one in missing] == FEATURES
+    assert not Path("tuned").exists()
+
+
+@pytest.mark.parametrize("status", [130, 143])
+def test_a_feature_that_is_stopped_stops_the_work(root, status):
+    Path("damaged").write_text(str(status))
+    with pytest.raises(KeyboardInterrupt):
+        missing_stages.make_upstream(LocalEngine(1), root)
+
+
+def test_a_command_that_is_no_module_of_python_is_not_run():
+    with pytest.raises(PipelineError, match=r"^bash -c ls: "):
+        missing_stages.do(missing_stages.Missing("extract@mfcc", "bash -c ls"))
+
+
+def test_the_missing_cells_are_those_that_dvc_would_run_in_the_order_of_the_file(root):
+    assert cells(root) == CELLS
+    with Repo() as repo:
+        repo.reproduce("train@lstm-ccc")
+    assert cells(root) == [CELLS[0], CELLS[2]]
+
+
+def test_what_was_trained_is_recorded_as_dvc_records_it(root):
+    engine = Engine()
+    outcomes = missing_stages.run(named(*CELLS), engine, root)
+    assert outcomes == [UnitOutcome(cell, None) for cell in named(*CELLS)]
+    assert cells(root) == []
+    lock = locked()
+    with Repo() as repo:
+        assert {stage.name for stage in repo.reproduce()} == {
+            "weights@tiny",
+            *FEATURES,
+            "tune",
+            "compare",
+        }
+    shutil.rmtree("data")
+    shutil.rmtree(".dvc/cache/runs")
+    Path("dvc.lock").unlink()
+    with Repo() as repo:
+        repo.reproduce(CELLS)
+    assert locked() == lock
+
+
+def test_what_dvc_has_in_its_run_cache_is_not_missing(root):
+    missing_stages.run(named(*CELLS), Engine(), root)
+    Path("raw").write_text("others")
+    with Repo() as repo:
+        repo.reproduce("split")
+    assert cells(root) == CELLS
+    missing_stages.run(named(*CELLS), Engine(), root)
+    Path("raw").write_text("recordings")
+    with Repo() as repo:
+        repo.reproduce("split")
+    assert cells(root) == []
+    with Repo() as repo:
+        repo.reproduce()
+    assert Path("data/trained/lstm-ccc").read_text() == "recordings"
+
+
+def test_a_cell_that_fails_is_told_and_not_recorded(root):
+    outcomes = missing_stages.run(named(*CELLS), Engine(failing=[CELLS[1]]), root)
+    assert outcomes[1] == UnitOutcome(*named(CELLS[1]), "it diverged")
+    assert cells(root) == [CELLS[1]]
+
+
+def test_an_interrupt_leaves_what_was_done_recorded(root):
+    with pytest.raises(KeyboardInterrupt):
+        missing_stages.run(named(*CELLS), Engine(interrupted_at=CELLS[2]), root)
+    assert cells(root) == [CELLS[2]]
+
+
+def test_another_dvc_process_is_not_disturbed(root):
+    with Repo() as repo, repo.lock, pytest.raises(PipelineError, match=r"dvc.yaml: .*lock"):
+        missing_stages.find(root, missing_stages.CELLS)
+
+
+def test_a_pipeline_that_cannot_be_read_is_told_in_one_line(root):
+    Path("dvc.yaml").write_text("stages: [")
+    with pytest.raises(PipelineError, match=r"^dvc.yaml: .*`dvc status` says more"):
+        missing_stages.find(root, missing_stages.CELLS)
+
+
+def test_a_stage_is_trained_as_its_program_would_do_it(monkeypatch):
+    made = []
+
+    class Runner:
+        def run(self):
+            made.append("run")
+
+    def make(params, cell, project, *, is_tuned, variant):
+        made.append((params, cell, project.root, is_tuned, variant))
+        return Runner()
+
+    monkeypatch.setattr(missing_stages.runners, "make", make)
+    missing_stages.do(*named("train@lstm-ccc"))
+    missing_stages.do(*named("untuned@lstm-focal"))
+    missing_stages.do(*named("without_copies@lstm-ccc"))
+    assert made == [
+        (Path("params.yaml"), "lstm-ccc", Path(), True, ""),
+        "run",
+        (Path("params.yaml"), "lstm-focal", Path(), False, "untuned"),
+        "run",
+        (Path("params.yaml"), "lstm-ccc", Path(), True, "without_copies"),
+        "run",
+    ]
