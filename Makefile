@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Cells trained at once, a process each.
+# Stages run at once, a process each.
 JOBS ?= 2
 
 # Spinning OpenMP threads slow a contended machine a hundredfold; nothing phones home.
@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 trains one cell at a time
+repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 runs one stage at a time
 	@$(BIN)/ser doctor --quiet
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
 	@$(BIN)/ser grid --jobs $(JOBS)

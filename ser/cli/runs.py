@@ -35,13 +35,14 @@ def train(
 
 
 def grid(
-    jobs: Annotated[int, typer.Option(min=1, help="Cells trained at once, a process each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Stages run at once, a process each.")] = 1,
 ) -> None:
     """Train all cells that are missing, several in one process, with DVC's bookkeeping.
 
-    First what they need (`dvc repro tune`), then the cells; `dvc repro` has no cell left to
-    train afterwards. The same as `dvc repro` alone, but packages are imported once a process
-    and not once a cell. With a `launcher` of several processes nothing is trained here.
+    First what they need, with features side by side, then the cells, then their scores;
+    `dvc repro` has only the report left to make. The same as `dvc repro` alone, but packages
+    are imported once a process and not once a stage. With a `launcher` of several processes
+    no cell is trained here.
 
     Example: ser grid --jobs 2 && dvc repro
     """
@@ -55,19 +56,21 @@ def grid(
 
     root = Path()
     launcher = read(Project(root).params, Preset).launcher
-    missing_stages.make_upstream(LocalEngine(jobs), root)
+    engine = LocalEngine(jobs)
+    missing_stages.make_upstream(engine, root)
     if launcher != "python -m":
         typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
         return
     stages = missing_stages.find(root, missing_stages.CELLS)
     bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
-    outcomes = missing_stages.run(stages, LocalEngine(jobs), root, progress=bar)
+    outcomes = missing_stages.run(stages, engine, root, progress=bar)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         typer.echo(f"{outcome.unit.stage}: {outcome.error}", err=True)
     typer.echo(f"{len(outcomes) - len(failed)} cells trained")
     if failed:
         raise SerError(f"{len(failed)} of {len(stages)} cells failed; the messages above say why")
+    missing_stages.make_scores(engine, root)
 
 
 def protocol_gap(

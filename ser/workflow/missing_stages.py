@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 #: of a group do not read one another's outputs.
 _SOURCES, _FEATURES = "weights", "extract"
 
+#: What is computed of recordings or of trained cells, each by itself; the report reads it all.
+_SCORES = ("score", "gain", "robustness", "baselines")
+
 #: The last stages before features, and before training; what a cell reads is upstream of them.
 _BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
 
@@ -71,14 +74,28 @@ def make_upstream(engine: Engine, root: Path) -> None:
         PipelineError: One of them failed; it has said why.
     """
     _repro(_BEFORE_FEATURES, root)
-    for group in (_SOURCES, _FEATURES):
-        outcomes = run(find(root, [group]), engine, root)
-        if any(outcome.error is not None for outcome in outcomes):
-            raise PipelineError(_FAILED)
+    _make([_SOURCES], engine, root)
+    _make([_FEATURES], engine, root)
     _repro(_BEFORE_CELLS, root)
 
 
-_FAILED = "what the cells need could not be made; the messages above say why"
+def make_scores(engine: Engine, root: Path) -> None:
+    """Run the stages between the cells and the report, side by side.
+
+    Args:
+        engine: Where they are run.
+        root: The project's root, which is the working directory; all cells are trained.
+
+    Raises:
+        PipelineError: One of them failed; it has said why.
+    """
+    _make(_SCORES, engine, root)
+
+
+def _make(groups: Collection[str], engine: Engine, root: Path) -> None:
+    outcomes = run(find(root, groups), engine, root)
+    if failed := [outcome.unit.stage for outcome in outcomes if outcome.error is not None]:
+        raise PipelineError(f"{', '.join(failed)} failed; the messages above say why")
 
 
 def _repro(target: str, root: Path) -> None:
@@ -87,7 +104,7 @@ def _repro(target: str, root: Path) -> None:
     command = [sys.executable, "-m", "dvc", "repro", target]
     done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": path}, check=False)
     if done.returncode:
-        raise PipelineError(_FAILED)
+        raise PipelineError(f"`dvc repro {target}` failed; the messages above say why")
 
 
 def find(root: Path, groups: Collection[str]) -> list[Missing]:

@@ -51,6 +51,14 @@ stages:
     cmd: python -c "import sys; print(sys.prefix)" > tuned
     deps: [splits, features-mfcc, features-whisper]
     outs: [tuned]
+  score:
+    cmd: python -m copying data/trained/lstm-ccc scores
+    deps: [data/trained]
+    outs: [scores]
+  gain:
+    cmd: python -m copying data/untuned/lstm-focal gains
+    deps: [data/untuned]
+    outs: [gains]
   compare:
     cmd: cp data/trained/lstm-ccc report
     deps: [data/trained/lstm-ccc]
@@ -126,7 +134,7 @@ def test_what_lies_upstream_is_made_by_the_python_that_runs_this(root, monkeypat
     missing_stages.make_upstream(LocalEngine(1), root)
     assert Path("tuned").read_text().strip() == sys.prefix
     Path("dvc.yaml").write_text(PIPELINE.replace('print(sys.prefix)"', 'sys.exit(3)"'))
-    with pytest.raises(PipelineError, match="could not be made"):
+    with pytest.raises(PipelineError, match=r"`dvc repro tune` failed"):
         missing_stages.make_upstream(LocalEngine(1), root)
 
 
@@ -147,7 +155,7 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
 
 def test_a_feature_that_fails_ends_the_work_and_what_is_done_is_kept(root):
     Path("damaged").write_text("1")
-    with pytest.raises(PipelineError, match="could not be made"):
+    with pytest.raises(PipelineError, match=r"extract@mfcc, extract@whisper failed"):
         missing_stages.make_upstream(LocalEngine(1), root)
     missing = missing_stages.find(root, ["weights", "extract"])
     assert [one.stage for one in missing] == FEATURES
@@ -159,6 +167,14 @@ def test_a_feature_that_is_stopped_stops_the_work(root, status):
     Path("damaged").write_text(str(status))
     with pytest.raises(KeyboardInterrupt):
         missing_stages.make_upstream(LocalEngine(1), root)
+
+
+def test_scores_are_computed_side_by_side_once_the_cells_are_trained(root):
+    missing_stages.run(named(*CELLS), Engine(), root)
+    missing_stages.make_scores(LocalEngine(1), root)
+    assert Path("scores").read_text() == Path("gains").read_text() == "recordings"
+    with Repo() as repo:
+        assert {stage.name for stage in repo.reproduce()}.isdisjoint({"score", "gain"})
 
 
 def test_a_command_that_is_no_module_of_python_is_not_run():
@@ -184,6 +200,8 @@ def test_what_was_trained_is_recorded_as_dvc_records_it(root):
             "weights@tiny",
             *FEATURES,
             "tune",
+            "score",
+            "gain",
             "compare",
         }
     shutil.rmtree("data")
