@@ -91,8 +91,11 @@ def serve(
     log: Annotated[
         Path | None, typer.Option(help="Append a JSON line per answer, for `ser monitor`.")
     ] = None,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Clients at once; more are told to come back.")
+    ] = 100,
 ) -> None:
-    """Answer over HTTP, as `mlflow models serve` does, with a limit on a request's size.
+    """Answer over HTTP, as `mlflow models serve` does, with limits on what a client may send.
 
     Example: ser serve --port 5050
     """
@@ -107,8 +110,9 @@ def serve(
     if request_log is not None:
         request_log.require_writable()
         typer.echo(f"{log}: a line per answer: numbers, no audio, no names of files")
+    app = server.build(uri, tracking_uri=tracking_uri, log=request_log)
     typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
-    server.serve(uri, tracking_uri=tracking_uri, host=host, port=port, log=request_log)
+    server.serve(app, host=host, port=port, max_connections=max_connections)
 
 
 def export(

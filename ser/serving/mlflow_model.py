@@ -38,7 +38,7 @@ from ser.registry.bundle import Bundle
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
-from ser.serving.request import COLUMNS, read_row, rows_of
+from ser.serving.request import COLUMNS, read_rows, rows_of
 from ser.serving.request_log import RequestLog
 
 #: What the served model imports; pinned to the versions it was logged with.
@@ -97,15 +97,8 @@ class ServedModel(PythonModel):
         allowed = os.environ.get(ALLOWED_FOLDER)
         folder = Path(allowed) if allowed else None
         try:
-            rows = rows_of(model_input)
-            answered = []
-            for number, row in enumerate(rows):
-                where = f"row {number}: " if len(rows) > 1 else ""
-                try:
-                    waveform = read_row(row, self.predictor.limits, folder=folder)
-                except SerError as error:
-                    raise RequestRefused(f"{where}{error}") from error
-                answered.append((self.predictor.predict(waveform), waveform))
+            waveforms = read_rows(rows_of(model_input), self.predictor.limits, folder=folder)
+            answered = [(self.predictor.predict(waveform), waveform) for waveform in waveforms]
         except SerError as error:
             raise RequestRefused(str(error)) from error
         if self.log is not None:
@@ -228,15 +221,20 @@ def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     try:
         place = mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=str(folder))
     except (MlflowException, OSError) as error:
-        first = str(error).partition("\n")[0]
-        raise RegistryError(
-            f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; `ser register "
-            f"<model>-<loss>` registers a trained cell, `ser promote` makes it champion"
-        ) from error
+        raise RegistryError(not_fetched(model_uri, tracking_uri, error)) from error
     found = sorted(Path(place).glob(f"artifacts/*/{BUNDLE_FILE}"))
     if not found:
         raise RegistryError(f"{model_uri}: holds no bundle; this project did not register it")
     return found[0].parent
+
+
+def not_fetched(model_uri: str, tracking_uri: str, error: Exception) -> str:
+    """Return why a model could not be fetched from a store, and what makes one."""
+    first = str(error).partition("\n")[0]
+    return (
+        f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; `ser register "
+        f"<model>-<loss>` registers a trained cell, `ser promote` makes it champion"
+    )
 
 
 def log(

@@ -1,13 +1,13 @@
 """What a request may say: one recording per row, by its bytes, its samples or its path."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ser.errors import AudioInputError
+from ser.errors import AudioInputError, SerError
 from ser.serving import audio_input
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.serving.sample_table import shortened
@@ -45,6 +45,36 @@ def rows_of(table: object) -> list[dict[str, Any]]:
         {str(key): value for key, value in record.items() if not _is_null(value)}
         for record in table.to_dict("records")
     ]
+
+
+def read_rows(
+    rows: Sequence[Mapping[str, Any]], limits: InputLimits, *, folder: Path | None
+) -> list[Waveform]:
+    """Return the recordings of a request, which are together no longer than one may be.
+
+    Args:
+        rows: See `rows_of`.
+        limits: What each may hold; `max_duration_s` is for all of them together, too.
+        folder: See `read_row`.
+
+    Raises:
+        AudioInputError: Names the row, where there are several, and what is wrong with it.
+    """
+    waveforms: list[Waveform] = []
+    duration_s = 0.0
+    for number, row in enumerate(rows):
+        try:
+            waveforms.append(read_row(row, limits, folder=folder))
+            duration_s += waveforms[-1].duration_s
+            if duration_s > limits.max_duration_s:
+                raise AudioInputError(
+                    f"the recordings up to here last {duration_s:.0f} s together, and a request "
+                    f"holds at most {limits.max_duration_s:g} s; send the rest in further requests"
+                )
+        except SerError as error:
+            where = f"row {number}: " if len(rows) > 1 else ""
+            raise AudioInputError(f"{where}{error}") from error
+    return waveforms
 
 
 def read_row(row: Mapping[str, Any], limits: InputLimits, *, folder: Path | None) -> Waveform:

@@ -1,66 +1,26 @@
 """The served model behind HTTP: MLflow's scoring server, guarded where it is not careful.
 
-`mlflow models serve` starts the same server without the guard: it reads a body of any size
-into memory, and answers 500 to a request without a content type and to JSON nested so deeply
-that Python gives up. Here these are 413, 415 and 400.
+`mlflow models serve` starts the same server without the guard, see `ser.serving.request_guard`.
 """
-
-import json
 
 import mlflow
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ser.errors import RegistryError
-from ser.serving.mlflow_model import ServedModel
+from ser.serving.mlflow_model import ServedModel, not_fetched
+from ser.serving.request_guard import RequestGuard, refused
 from ser.serving.request_log import RequestLog
+from ser.serving.timed_protocol import TimedProtocol
 
 _BASE64_SHARE = 4 / 3
 #: Room for field names and several rows in a request, beside one recording of full size.
 _ENVELOPE_BYTES = 1 << 20
-
-
-class BodyGuard:
-    """Refuses bodies that are too large, before they are read into memory.
-
-    Args:
-        app: What is guarded.
-        max_bytes: Of a body.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app, self.max_bytes = app, max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 413 or 415, or pass the request on."""
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self.app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        if not headers.get(b"content-type", b"").strip():
-            reason = "a request needs a content type; send JSON as application/json"
-            await _refusal(415, reason)(scope, receive, send)
-            return
-        received = 0
-        messages: list[Message] = []
-        while True:
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                reason = f"a request holds at most {self.max_bytes} bytes; send it in parts"
-                await _refusal(413, reason)(scope, receive, send)
-                return
-            messages.append(message)
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                break
-        waiting = iter(messages)
-
-        async def replay() -> Message:
-            return next(waiting, {"type": "http.disconnect"})
-
-        await self.app(scope, replay, send)
+#: For the largest body at 6 Mbit/s.
+_BODY_SECONDS = 60.0
+MAX_CONNECTIONS = 100
 
 
 def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -> FastAPI:
@@ -72,10 +32,14 @@ def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -
         log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
 
     Raises:
-        RegistryError: Answers are to be logged of a model that this project did not register.
+        RegistryError: There is no such model, or answers are to be logged of a model that this
+            project did not register.
     """
     mlflow.set_tracking_uri(tracking_uri)
-    model = mlflow.pyfunc.load_model(model_uri)
+    try:
+        model = mlflow.pyfunc.load_model(model_uri)
+    except (MlflowException, OSError) as error:
+        raise RegistryError(not_fetched(model_uri, tracking_uri, error)) from error
     app: FastAPI = scoring_server.init(model)
     served = model.unwrap_python_model()
     if log is not None:
@@ -86,23 +50,34 @@ def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -
             )
         served.log = log
     max_bytes = served.predictor.limits.max_bytes if isinstance(served, ServedModel) else 32 << 20
-    app.add_middleware(BodyGuard, max_bytes=round(max_bytes * _BASE64_SHARE) + _ENVELOPE_BYTES)
+    app.add_middleware(
+        RequestGuard,
+        max_bytes=round(max_bytes * _BASE64_SHARE) + _ENVELOPE_BYTES,
+        max_seconds=_BODY_SECONDS,
+    )
     app.add_exception_handler(RecursionError, _too_deep)
     return app
 
 
-def serve(
-    model_uri: str, *, tracking_uri: str, host: str, port: int, log: RequestLog | None = None
-) -> None:
-    """Answer requests until interrupted."""
-    app = build(model_uri, tracking_uri=tracking_uri, log=log)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+def serve(app: FastAPI, *, host: str, port: int, max_connections: int = MAX_CONNECTIONS) -> None:
+    """Answer requests until interrupted.
+
+    Args:
+        app: See `build`.
+        host: Address to listen at.
+        port: On this machine.
+        max_connections: At once; a request beyond them is answered with 503.
+    """
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        http=TimedProtocol,
+        # uvicorn counts the connection that asks.
+        limit_concurrency=max_connections + 1,
+    )
 
 
 async def _too_deep(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return _refusal(400, "the JSON is nested too deeply")
-
-
-def _refusal(status: int, reason: str) -> Response:
-    content = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": reason})
-    return Response(content, status_code=status, media_type="application/json")
+    return refused(400, "the JSON is nested too deeply")

@@ -6,6 +6,7 @@ import pytest
 
 from ser.cli import serving
 from ser.serving import server
+from ser.serving.timed_protocol import TimedProtocol
 from tests.promotion.support import version_of
 from tests.serving.support import decision, encoded, speech
 
@@ -107,8 +108,24 @@ def test_a_model_is_exported_with_its_parity(model, ser, tmp_path):
 def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
     started = []
     monkeypatch.setattr(server.uvicorn, "run", lambda _, **options: started.append(options))
-    status, out, err = ser("serve", "--port", "5999", *model)
+    status, out, err = ser("serve", "--port", "5999", "--max-connections", "7", *model)
     assert status == 0, err
-    assert started == [{"host": "127.0.0.1", "port": 5999, "log_level": "warning"}]
+    assert started == [
+        {
+            "host": "127.0.0.1",
+            "port": 5999,
+            "log_level": "warning",
+            "http": TimedProtocol,
+            "limit_concurrency": 8,
+        }
+    ]
     assert f"http://127.0.0.1:5999/invocations answers for {model[1]}" in out
     assert Path("mlruns/mlflow.db").exists()
+
+
+def test_a_server_without_a_model_says_so_and_promises_nothing(trained, ser):
+    status, out, err = ser("serve", "--model", "models:/ser-csv-session@nobody")
+    assert (status, out) == (1, "")
+    assert err.startswith("error: models:/ser-csv-session@nobody: cannot be fetched")
+    assert "`ser promote`" in err
+    assert err.count("\n") == 1

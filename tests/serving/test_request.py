@@ -81,3 +81,19 @@ def test_rows_lose_what_is_null():
 def test_a_table_of_no_or_too_many_rows_is_refused(table, said):
     with pytest.raises(AudioInputError, match=said):
         request.rows_of(table)
+
+
+def test_the_rows_of_a_request_are_together_no_longer_than_one_may_be():
+    limits = InputLimits(max_duration_s=2.5)
+    second = {"samples": speech(1.0).tolist(), "sampling_rate": RATE}
+    assert len(request.read_rows([second, second], limits, folder=None)) == 2
+    with pytest.raises(AudioInputError, match=r"^row 2: .* last 3 s together.* at most 2.5 s"):
+        request.read_rows([second] * 4, limits, folder=None)
+
+
+def test_a_wrong_row_is_named_where_there_are_several():
+    good = {"samples": speech(1.0).tolist(), "sampling_rate": RATE}
+    with pytest.raises(AudioInputError, match=r"^row 1: got none of them"):
+        request.read_rows([good, {}], LIMITS, folder=None)
+    with pytest.raises(AudioInputError, match=r"^got none of them"):
+        request.read_rows([{}], LIMITS, folder=None)

@@ -46,8 +46,10 @@ def test_a_good_request_is_answered(client):
     assert client.get("/ping").status_code == 200
 
 
-def test_a_request_without_a_content_type_is_415(client):
-    response = client.post("/invocations", content=b"{}")
+@pytest.mark.parametrize("kind", [None, "text/csv", "application/vnd.apache.parquet"])
+def test_a_request_that_is_no_json_is_415(client, kind):
+    headers = {} if kind is None else {"content-type": kind}
+    response = client.post("/invocations", content=b"{}", headers=headers)
     assert response.status_code == 415
     assert "application/json" in response.json()["message"]
 
@@ -68,6 +70,24 @@ def test_json_nested_too_deeply_is_400(client):
     response = client.post("/invocations", content=content, headers=JSON)
     assert response.status_code == 400
     assert "nested" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"dataframe_split": {"columns": ["audio"], "data": [[1, 2], [3]]}},
+        {"dataframe_split": "no table"},
+        {"dataframe_records": {"audio": {"a": 1}}},
+        {"inputs": [[[]]]},
+        {"instances": [{"samples": [0.1]}, {"audio": "x"}, 3]},
+    ],
+)
+def test_a_table_that_mlflow_cannot_make_is_told_without_a_trace(client, content):
+    response = client.post("/invocations", json=content)
+    assert response.status_code == 400
+    assert set(response.json()) == {"error_code", "message"}
+    for word in ("Traceback", "site-packages", str(Path.cwd())):
+        assert word not in response.text
 
 
 def wild(rng, depth=0):

@@ -1,0 +1,226 @@
+"""What stands between a socket and MLflow's scoring server: whatever it does not bear ends here.
+
+MLflow's server reads a body of any size for any time, parses CSV and Parquet (a body of 39 kB can
+hold three million rows), answers 500 to JSON that Python refuses to parse, and sends traces with
+the paths of the server. Behind the guard only JSON of a known form arrives, whole, and what goes
+out with an error is one sentence.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from email.message import Message as MimeHeader
+from typing import Any
+
+from fastapi import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ser.serving.sample_table import shortened
+
+logger = logging.getLogger(__name__)
+
+#: Of a request, of which exactly one is there.
+FORMS = ("inputs", "instances", "dataframe_records", "dataframe_split")
+#: Beside them; MLflow reads it, the model does not.
+_PARAMS = "params"
+
+_RULE = f"a request is a JSON object with one of {', '.join(FORMS)}"
+_MEDIA_TYPE = "application/json"
+_MAX_REASON_CHARS = 500
+_FAILED = "the server failed at this request; its log says why"
+_UNREADABLE = (
+    "the table of recordings cannot be read; `inputs` with a list of objects is the simplest form"
+)
+
+
+class RefusedRequestError(Exception):
+    """A request that is not passed on.
+
+    Args:
+        status: Of the answer, 4xx.
+        reason: One sentence: what is wrong, and what to do.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class RequestGuard:
+    """Passes on whole requests in JSON, and takes out of answers what is nobody's business.
+
+    Args:
+        app: What is guarded.
+        max_bytes: Of a body.
+        max_seconds: In which a body has to arrive.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float) -> None:
+        self.app, self.max_bytes, self.max_seconds = app, max_bytes, max_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 400, 408, 413 or 415, or pass the request on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            await self.app(scope, receive, _discreet(send))
+            return
+        try:
+            require_json(scope["headers"])
+            body = await self._read(receive)
+            # Beside the event loop: a body may hold millions of numbers.
+            await asyncio.to_thread(require_form, body)
+        except RefusedRequestError as refusal:
+            await refused(refusal.status, refusal.reason)(scope, receive, send)
+        except ConnectionAbortedError as left:
+            logger.warning("%s", left)
+        else:
+            await self.app(scope, _replayed(body, receive), _discreet(send))
+
+    async def _read(self, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self.max_seconds):
+                return await self._received(receive)
+        except TimeoutError:
+            raise RefusedRequestError(
+                408, f"the body was not here after {self.max_seconds:g} seconds; send it in parts"
+            ) from None
+
+    async def _received(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        num_bytes, is_whole = 0, False
+        while not is_whole:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionAbortedError(f"a client left after {num_bytes} bytes of a request")
+            parts.append(message.get("body", b""))
+            num_bytes += len(parts[-1])
+            is_whole = not message.get("more_body", False)
+            if num_bytes > self.max_bytes:
+                raise RefusedRequestError(
+                    413, f"a request holds at most {self.max_bytes} bytes; send it in parts"
+                )
+        return b"".join(parts)
+
+
+def require_json(headers: list[tuple[bytes, bytes]]) -> None:
+    """Check the content type.
+
+    Args:
+        headers: Of a request; names are in lower case.
+
+    Raises:
+        RefusedRequestError: It is not JSON in UTF-8.
+    """
+    given = dict(headers).get(b"content-type", b"").decode("latin-1")
+    header = MimeHeader()
+    header["content-type"] = given
+    charset = str(header.get_param("charset", "utf-8")).lower()
+    if header.get_content_type() != _MEDIA_TYPE or charset != "utf-8":
+        raise RefusedRequestError(
+            415,
+            f"the content type is {shortened(given) if given else 'missing'}; send JSON in UTF-8 "
+            f"as {_MEDIA_TYPE}",
+        )
+
+
+def require_form(body: bytes) -> None:
+    """Check that a body is JSON of a form that MLflow reads.
+
+    Raises:
+        RefusedRequestError: It is not.
+    """
+    try:
+        content = json.loads(body)
+    except RecursionError:
+        raise RefusedRequestError(400, "the JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise RefusedRequestError(
+            400, f"the body is no UTF-8: byte {error.start} is {error.reason}"
+        ) from None
+    except json.JSONDecodeError as error:
+        reason = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise RefusedRequestError(400, f"the body is no JSON: {reason}") from None
+    except ValueError:  # more digits than Python turns into a number
+        raise RefusedRequestError(400, "the JSON holds an integer with too many digits") from None
+    if not isinstance(content, dict):
+        raise RefusedRequestError(400, f"{_RULE}, got {shortened(content)}")
+    _require_keys(content)
+
+
+def _require_keys(content: Mapping[str, Any]) -> None:
+    forms = [name for name in FORMS if name in content]
+    unknown = [name for name in content if name not in (*FORMS, _PARAMS)]
+    if len(forms) != 1:
+        raise RefusedRequestError(400, f"{_RULE}, got {' and '.join(forms) or 'none of them'}")
+    if unknown:
+        raise RefusedRequestError(400, f"unknown field {shortened(unknown[0])}; {_RULE}")
+
+
+def refused(status: int, reason: str) -> Response:
+    """Return an answer of the form of MLflow's errors."""
+    content = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": reason})
+    # The rest of a body that was not read whole cannot be told from the next request.
+    headers = {"connection": "close"} if status in (408, 413) else None
+    return Response(content, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that has been read, and after it what else arrives."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _discreet(send: Send) -> Send:
+    """Return what sends answers, with one sentence of ours in place of a foreign error."""
+    failed: list[Message] = []
+    parts: list[bytes] = []
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            failed.append(message)
+        elif not failed:
+            await send(message)
+        else:
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                for ours in _said(failed[0], b"".join(parts)):
+                    await send(ours)
+
+    return send_on
+
+
+def _said(start: Message, body: bytes) -> tuple[Message, Message]:
+    """Return an answer without a trace, an echo of the request or a path of the server."""
+    status = int(start["status"])
+    if status >= 500:
+        answer = _FAILED
+    elif status in (404, 405):
+        answer = "POST /invocations answers requests, GET /ping says whether the server is up"
+    else:
+        answer = _own_reason(body) or _UNREADABLE
+    content = refused(status, answer)
+    return (
+        {"type": "http.response.start", "status": status, "headers": content.raw_headers},
+        {"type": "http.response.body", "body": content.body},
+    )
+
+
+def _own_reason(body: bytes) -> str | None:
+    """Return the reason in an answer, if it is a sentence and nothing else is there."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(content, dict) or set(content) != {"error_code", "message"}:
+        return None
+    reason = str(content["message"])
+    # MLflow's own may echo the request, or bring a trace in several lines.
+    is_sentence = len(reason) <= _MAX_REASON_CHARS and reason.isprintable()
+    return reason if is_sentence else None
