@@ -6,11 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from ser.cli import registry
+from ser.cli import outputs, registry
 
 MODEL = typer.Option(
-    "--model", help="MLflow's address; default: the champion of params.yaml's corpus and protocol."
+    "--model",
+    help="MLflow's address, or the folder of an exported bundle; default: the champion of "
+    "params.yaml's corpus and protocol.",
 )
+#: What MLflow downloads models from.
+_ADDRESSES = ("models:/", "runs:/")
+
+
+#: Files of which an export has one: of `bundle` and of `onnx`.
+_EXPORTED = ("bundle.json", "model.onnx")
 
 
 def predict(
@@ -70,6 +78,7 @@ def predict_batch(
     from ser.serving import many_recordings
     from ser.serving.predictor import Predictor
 
+    outputs.require_file(out, is_ours=many_recordings.is_answers, read=[source])
     paths = many_recordings.find(source)
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
@@ -133,6 +142,7 @@ def export(
 
     if format_ not in ("onnx", "bundle"):
         raise BundleError(f"--format {format_}: there are onnx and bundle")
+    outputs.require_folder(out, holds=_EXPORTED)
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
@@ -146,10 +156,28 @@ def export(
 
 
 def fetch(model: str | None, folder: Path) -> tuple[str, Path]:
-    """Return the address and the bundle of a model, fetched into a folder; None: the champion."""
+    """Return the address and the bundle of a model, fetched into a folder.
+
+    Args:
+        model: MLflow's address, or a folder that `ser export --format bundle` wrote; None: the
+            champion.
+        folder: Where to put what is fetched.
+
+    Raises:
+        RegistryError: There is no such model, or it is none of this project.
+    """
+    from ser.errors import RegistryError
+    from ser.registry import bundle
     from ser.serving import mlflow_model
     from ser.tracking import store
 
+    if model is not None and not model.startswith(_ADDRESSES):
+        if (Path(model) / bundle.FILE).is_file():
+            return model, Path(model)
+        raise RegistryError(
+            f"--model {model}: neither an address of MLflow's registry, models:/<name>@champion or "
+            f"models:/<name>/<version>, nor a folder that `ser export --format bundle` wrote"
+        )
     uri = model or f"models:/{registry.default_model()}@champion"
     tracking_uri = store.default_uri(Path())
     store.connect(tracking_uri)

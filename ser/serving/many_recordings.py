@@ -2,15 +2,16 @@
 
 import csv
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ser import lineage, tables
-from ser.errors import AudioInputError
+from ser.errors import AudioInputError, SerError
 from ser.progress import Progress
 from ser.serving import audio_input
 from ser.serving.predictor import Predictor
@@ -23,14 +24,14 @@ def find(source: Path) -> list[Path]:
     """Return the recordings that a batch is made of.
 
     Args:
-        source: A folder, searched to its depths, or a CSV with a column `path`; relative
-            paths are those from the CSV's folder.
+        source: A folder, searched to its depths, linked folders too, each once; or a CSV with
+            a column `path`; relative paths are those from the CSV's folder.
 
     Raises:
         AudioInputError: Neither, or it names no recordings.
     """
     if source.is_dir():
-        found = sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        found = sorted(p for p in _files_below(source) if p.suffix.lower() in _SUFFIXES)
         if not found:
             raise AudioInputError(f"{source}: holds no {', '.join(_SUFFIXES)} files")
         return found
@@ -43,6 +44,25 @@ def find(source: Path) -> list[Path]:
     if not rows or not all(paths):
         raise AudioInputError(f"{source}: expected a CSV with a column `path`, filled in each row")
     return [source.parent / path for path in paths]
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those below it; a link that leads back ends there."""
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        # In place: that is how `os.walk` is told where to go, and in the order of names.
+        folders[:] = sorted(n for n in folders if os.path.realpath(Path(place, n)) not in seen)
+        yield from (Path(place, name) for name in names)
+
+
+def is_answers(path: Path) -> bool:
+    """Return whether a file is a table that `predict` wrote."""
+    try:
+        columns = set(tables.read_parquet(path, cure="").columns)
+    except SerError:
+        return False
+    return columns >= {"path", "error", "emotion", "bundle_sha256"}
 
 
 def predict(
@@ -63,12 +83,13 @@ def predict(
         progress: Wraps the iteration over recordings.
 
     Returns:
-        One row per recording: `path`, `error` (null where it is answered), `duration_s`,
-        `emotion`, `abstained`, `reason`, `speech_share`, `familiarity`,
-        `probability_<emotion>`, `windows` (JSON), `model`, `bundle_sha256`.
+        One row per recording: `path` (bytes that are no UTF-8 with a backslash, as hex),
+        `error` (null where it is answered), `duration_s`, `emotion`, `abstained`,
+        `reason`, `speech_share`, `familiarity`, `probability_<emotion>`, `windows` (JSON),
+        `model`, `bundle_sha256`.
     """
     partial = out.with_name(f"{out.name}.partial")
-    plan = {"paths": [str(path) for path in paths], "bundle": predictor.bundle.sha256}
+    plan = {"paths": [_shown(path) for path in paths], "bundle": predictor.bundle.sha256}
     digest = lineage.sha256_text(lineage.canonical_json(plan))
     if not (partial / digest).exists():
         shutil.rmtree(partial, ignore_errors=True)
@@ -96,6 +117,11 @@ def predict(
     return table
 
 
+def _shown(path: Path) -> str:
+    """Return a path as text that a table can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _chunks(paths: Sequence[Path]) -> list[Sequence[Path]]:
     return [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
 
@@ -112,7 +138,7 @@ def _columns(predictor: Predictor) -> list[str]:
 
 def _row(path: Path, predictor: Predictor, model: str) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "path": str(path),
+        "path": _shown(path),
         "model": model,
         "bundle_sha256": predictor.bundle.sha256,
     }

@@ -129,3 +129,38 @@ def test_a_server_without_a_model_says_so_and_promises_nothing(trained, ser):
     assert err.startswith("error: models:/ser-csv-session@nobody: cannot be fetched")
     assert "`ser promote`" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:5050", "nowhere", "model:/x@champion"])
+def test_an_address_that_names_no_model_is_told_what_one_is(trained, ser, wav, address):
+    status, _, err = ser("predict", wav, "--model", address)
+    assert status == 1
+    assert err.startswith(f"error: --model {address}: neither an address")
+    assert err.count("\n") == 1
+
+
+def test_an_exported_bundle_answers_as_the_model_does(model, ser, wav, tmp_path):
+    status, _, err = ser("export", "--format", "bundle", "--out", tmp_path / "bundle", *model)
+    assert status == 0, err
+    answers = [
+        json.loads(ser("predict", wav, "--json", *options)[1])
+        for options in (model, ("--model", tmp_path / "bundle"))
+    ]
+    assert answers[0].pop("model") != answers[1].pop("model")
+    assert answers[0] == answers[1]
+
+
+def test_nothing_of_somebody_else_is_overwritten_and_no_model_fetched_for_it(ser, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    nobody = ("--model", "models:/nobody@champion")
+    for command in (
+        ("predict-batch", tmp_path, "--out", tmp_path / "notes"),
+        ("predict-batch", tmp_path / "notes", "--out", tmp_path / "notes"),
+        ("export", "--out", tmp_path / "notes"),
+        ("export", "--out", tmp_path, "--format", "bundle"),
+    ):
+        status, out, err = ser(*command, *nobody)
+        assert (status, out) == (1, "")
+        assert err.startswith(f"error: {tmp_path}")
+        assert "nobody" not in err
+    assert (tmp_path / "notes").read_text() == "mine"

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -131,3 +132,37 @@ def test_progress_counts_every_recording(predictor, folder, tmp_path):
         paths, predictor, out=tmp_path / "a.parquet", model="m", progress=progress
     )
     assert len(seen) == len(paths)
+
+
+def test_linked_folders_are_searched_once_and_a_loop_ends(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "linked.wav").write_bytes(encoded(speech(0.5)))
+    (folder / "link").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "deep" / "back").symlink_to(folder, target_is_directory=True)
+    names = [path.name for path in many_recordings.find(folder)]
+    assert names.count("linked.wav") == names.count("1.wav") == 1
+
+
+def test_what_is_no_regular_file_and_what_has_an_odd_name_has_a_row(predictor, folder, tmp_path):
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "gone.wav").symlink_to(folder / "nowhere.wav")
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/odd\xff.wav"))
+    odd.write_bytes(encoded(speech(0.5)))
+    broken = Path(os.fsdecode(os.fsencode(folder) + b"/broken\xff.wav"))
+    broken.write_bytes(b"no")
+    out = tmp_path / "a.parquet"
+    many_recordings.predict(many_recordings.find(folder), predictor, out=out, model="m")
+    errors = pd.read_parquet(out).set_index("path")["error"]
+    assert "not a file" in errors[f"{folder}/pipe.wav"]
+    assert "no such file" in errors[f"{folder}/gone.wav"]
+    assert errors.isna()[f"{folder}/odd\\xff.wav"]
+    assert "not audio" in errors[f"{folder}/broken\\xff.wav"]
+
+
+def test_answers_are_known_from_other_tables(predictor, folder, tmp_path):
+    many_recordings.predict([folder / "1.wav"], predictor, out=tmp_path / "a.parquet", model="m")
+    pd.DataFrame({"path": ["x"]}).to_parquet(tmp_path / "other.parquet")
+    assert many_recordings.is_answers(tmp_path / "a.parquet")
+    assert not many_recordings.is_answers(tmp_path / "other.parquet")
+    assert not many_recordings.is_answers(folder / "1.wav")
