@@ -21,17 +21,43 @@ _UNKNOWN_LONG = (1 << 63) - 1
 #: libsndfile declares the largest number where a header does not know its length.
 UNKNOWN_SAMPLES = 1 << 62
 
+_ID3_HEAD = 10
 _OGG_HEAD, _OGG_END = 27, 0x04
 _NIST_COUNTS = ("sample_count", "channel_count", "sample_n_bytes")
+
+
+def check_begins(content: bytes) -> None:
+    """Refuse bytes that do not begin as a container whose promise is known.
+
+    libsndfile would try its readers of rare containers, some of which print what they find.
+
+    Raises:
+        AudioError: They begin otherwise.
+    """
+    if not content.startswith((*_PROMISES, b"fLaC")) and not may_be_mp3(content):
+        raise AudioError(
+            "unreadable: not audio, or of a container whose missing end could not be told; "
+            f"expected a whole file of {', '.join(KNOWN)}"
+        )
 
 
 def check_read(container: str) -> None:
     """Raise AudioError for a container, by libsndfile's name, whose promise nobody knows."""
     if container not in KNOWN:
         raise AudioError(
-            f"not read: a {container} file; whether its end is missing cannot be told, so convert "
-            f"it to WAV or FLAC"
+            f"unreadable: a {container} file; whether its end is missing cannot be told, so "
+            f"convert it to WAV or FLAC"
         )
+
+
+def may_be_mp3(content: bytes) -> bool:
+    """Return whether the MP3 decoder would be asked to read bytes."""
+    return content.startswith(b"ID3") or _is_mpeg(content)
+
+
+def _is_mpeg(content: bytes) -> bool:
+    # A frame begins with eleven bits that are set.
+    return content[:1] == b"\xff" and content[1:2] >= b"\xe0"
 
 
 def check_whole(content: bytes, *, num_declared: int, num_read: int) -> None:
@@ -69,6 +95,7 @@ def missing_bytes(content: bytes) -> int:
     Raises:
         AudioError: The header leads to no samples, or an OGG has no end.
     """
+    content = _after_tags(content)
     for magic, promised_end in _PROMISES.items():
         if content.startswith(magic):
             try:
@@ -77,6 +104,15 @@ def missing_bytes(content: bytes) -> int:
                 raise AudioError("truncated: the file ends within its header") from error
             return 0 if end is None else end - len(content)
     return 0
+
+
+def _after_tags(content: bytes) -> bytes:
+    """Return what follows ID3 tags, which libsndfile skips in front of any container."""
+    while content.startswith(b"ID3") and len(content) >= _ID3_HEAD:
+        # Four numbers of seven bits.
+        size = sum(byte << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
+        content = content[_ID3_HEAD + size :]
+    return content
 
 
 def _riff_end(content: bytes) -> int | None:

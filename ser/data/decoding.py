@@ -20,8 +20,6 @@ from ser.errors import AudioError
 
 BLOCK_SAMPLES = 1 << 16
 _LFS_POINTER = b"version https://git-lfs"
-#: Of what the MP3 decoder is not asked to read, and says nothing about.
-_NO_MP3 = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"fLaC", b"OggS", b"NIST")
 
 
 def content_of(path: Path, allowed: RecordingLimits) -> bytes:
@@ -72,6 +70,7 @@ class Decoder:
             raise AudioError("empty: the file has 0 bytes")
         if content.startswith(_LFS_POINTER):
             raise AudioError("not audio: a Git LFS pointer; `git lfs pull` fetches the recording")
+        containers.check_begins(content)
         self._content, self._allowed = content, allowed
         self.num_samples, self.peak = 0, 0.0
         with self._library():
@@ -121,7 +120,7 @@ class Decoder:
     @contextmanager
     def _library(self) -> Iterator[None]:
         """Call libsndfile: it is quiet, and whatever it raises becomes one sentence."""
-        noisy = not self._content.startswith(_NO_MP3)
+        noisy = containers.may_be_mp3(self._content)
         silence: AbstractContextManager[None] = quiet.mpg123() if noisy else nullcontext()
         try:
             with silence:

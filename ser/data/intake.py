@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
@@ -20,6 +20,7 @@ from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
 #: Control characters, bytes that are not UTF-8, separators of lines and paragraphs.
 _ODD_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+_MAX_CHARS = 800
 _NUM_LISTED = 20
 _NUM_NAMED = 5
 
@@ -91,7 +92,12 @@ def take_in(
     kept = (pair for index, pair in enumerate(opened) if index not in copies)
     return Intake(
         utterances=tuple(_utterance(item, recording, params) for item, recording in kept),
-        rejections=tuple(sorted(rejections, key=lambda r: (r.id, r.audio or "", r.reason))),
+        rejections=tuple(
+            sorted(
+                (replace(r, reason=_one_line(r.reason)) for r in rejections),
+                key=lambda r: (r.id, r.audio or "", r.reason),
+            )
+        ),
     )
 
 
@@ -182,6 +188,12 @@ def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
         if value is not None and not low <= value <= high:  # a NaN fails both comparisons
             return f"{name} is {value!r}; it must be within [{low:g}, {high:g}]"
     return None
+
+
+def _one_line(reason: str) -> str:
+    """Return a reason that can be printed: a table's cells may hold anything of any length."""
+    shown = reason if len(reason) <= _MAX_CHARS else f"{reason[:_MAX_CHARS]}..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
 def _odd_characters(text: str) -> str:

@@ -23,8 +23,8 @@ _CURES: Mapping[str, str] = {
 #: What a column's name says where it matches as a whole; underscores and the like are left out.
 _MEANINGS: Mapping[re.Pattern[str], str] = {
     re.compile(
-        r"(segment|frame|sample|time|t|x)?(start|begin|from|onset|offset|end|stop|to|min|max)"
-        r"(time|frame|sample|segment|utt)?|segment|numframes"
+        r"(segment|frame|sample|time|t)?(start|begin|from|onset|offset|end|stop|to)"
+        r"(time|frame|sample|segment)?|(t|x)(min|max)|segment|numframes"
     ): _SEGMENT,
     re.compile(r"ch|chan|channel(id|no|number)?|side"): _CHANNEL,
     re.compile(
