@@ -165,7 +165,7 @@ def _nist_end(content: bytes) -> int | None:
     start = int(found[1])
     size = 1
     for name in _NIST_COUNTS:
-        count = re.search(rf"\n{name} -i (\d{{1,12}})\s".encode(), content[:start])
+        count = re.search(rf"\n{name} -(?:i|s\d+) (\d{{1,12}})\s".encode(), content[:start])
         if count is None:
             return None
         size *= int(count[1])

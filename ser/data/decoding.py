@@ -35,14 +35,16 @@ def content_of(path: Path, allowed: RecordingLimits) -> bytes:
             raise AudioError("not a file: a folder, a device or a pipe")
         limits.check_size(state.st_size, allowed)
         with path.open("rb") as file:
-            content = file.read(allowed.max_bytes + 1)  # it may have grown since
+            # One byte more than there should be: to read to the end could be to read for ever.
+            content = file.read(state.st_size + 1)
     except FileNotFoundError as error:
         raise AudioError("missing: there is no such file") from error
     except OSError as error:
         raise AudioError(f"unreadable: the file cannot be opened ({error.strerror})") from error
     except ValueError as error:  # a NUL, which no file's name can hold
         raise AudioError(f"unreadable: the file cannot be opened ({error})") from error
-    limits.check_size(len(content), allowed)
+    if len(content) > state.st_size:
+        raise AudioError("unreadable: the file grows while it is read; try again when it is whole")
     return content
 
 
