@@ -8,6 +8,7 @@ import argparse
 import logging
 import multiprocessing
 import os
+import re
 import resource
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from ser.utterance import Annotation, Parsed
 MAX_SECONDS = 10.0
 _MAX_GROWTH_BYTES = 512 * 2**20
 _MAX_CHARS = 2000
+_ADDRESS = re.compile("0x[0-9a-f]{8}")
 _STDOUT, _STDERR = 1, 2
 
 
@@ -137,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fault_of(reason: str) -> str | None:
     """Return what is wrong with a reason."""
-    if "\n" in reason or len(reason) > _MAX_CHARS or "0x" in reason:
+    if "\n" in reason or len(reason) > _MAX_CHARS or _ADDRESS.search(reason):
         return f"not one short sentence: {reason[:_MAX_CHARS]!r}"
     return None
 

@@ -193,6 +193,8 @@ def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
 def _one_line(reason: str) -> str:
     """Return a reason that can be printed: a table's cells may hold anything of any length."""
     shown = reason if len(reason) <= _MAX_CHARS else f"{reason[:_MAX_CHARS]}..."
+    if shown.isprintable():
+        return shown
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 

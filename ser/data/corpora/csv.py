@@ -9,6 +9,7 @@ read is said. Licence and citation are the owner's: state them in the params.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -306,17 +307,24 @@ def _fault(row: _table.TableRow) -> str | None:
     """Return why a row names no recording, or None."""
     if empty := [column for column in _REQUIRED if not row.fields[column]]:
         return f"{', '.join(empty)} is empty"
-    if not PurePosixPath(row.fields["path"]).name:
+    if not row.fields["path"].strip("/."):
         return f"path {row.fields['path']!r} is not a file's"
     return None
 
 
 def _audio(row: _table.TableRow) -> str:
-    return PurePosixPath(row.fields["path"]).as_posix()
+    return _plain_path(row.fields["path"])[0]
 
 
 def _id(row: _table.TableRow) -> str:
-    return row.fields.get("id") or PurePosixPath(_audio(row)).with_suffix("").as_posix()
+    return row.fields.get("id") or _plain_path(row.fields["path"])[1]
+
+
+@lru_cache(maxsize=1 << 16)
+def _plain_path(text: str) -> tuple[str, str]:
+    """Return a path without needless parts, and the same without its ending."""
+    path = PurePosixPath(text)
+    return path.as_posix(), path.with_suffix("").as_posix()
 
 
 def _rating(fields: Mapping[str, str], name: str) -> float | None:
