@@ -66,4 +66,4 @@ def unchecked(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
 def _inspected(corpus: Recordings, paths: Sequence[Path]) -> None:
     params = corpus.params
     for path in paths:
-        audio.inspect(path, min_duration_s=params.min_duration_s, silence_dbfs=params.silence_dbfs)
+        audio.inspect(path, params)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser import lineage
-from ser.data import audio, hearing
+from ser.data import audio, decoding, hearing
 from ser.errors import FileError, StaleFeaturesError, TrainingError
 from ser.features import store
 from ser.features.store import FeatureStore
@@ -166,7 +166,7 @@ def _meta(
 ) -> dict[str, Any]:
     """Return all that decides the functionals; DVC does not look at what is kept here."""
     recordings = sorted([utterance.id, utterance.sha256] for utterance in utterances)
-    sources = [__file__, str(audio.__file__), str(hearing.__file__)]
+    sources = [__file__, *(str(module.__file__) for module in (audio, decoding, hearing))]
     return {
         "extractor": name,
         "params": {},

@@ -1,10 +1,11 @@
 """Open every recording a corpus names, and sort its labels into usable and refused."""
 
 import os
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
@@ -17,6 +18,9 @@ from ser.errors import AudioError, CorpusError
 from ser.progress import Progress
 from ser.utterance import Annotation, Parsed, Rejection, Utterance
 
+#: Control characters, bytes that are not UTF-8, separators of lines and paragraphs.
+_ODD_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+_MAX_CHARS = 800
 _NUM_LISTED = 20
 _NUM_NAMED = 5
 
@@ -53,8 +57,8 @@ def take_in(
     Args:
         parsed: What the corpus' label files and listing say.
         root: The corpus' folder; audio paths are relative to it.
-        params: `emotions` are kept, other emotions become None; `min_duration_s` and
-            `silence_dbfs` decide which audio is usable.
+        params: `emotions` are kept, other emotions become None; its limits decide which
+            audio is usable.
         num_threads: Files opened at once; None chooses one a processor, up to 16.
         progress: Wraps the iteration over recordings, e.g. `tqdm`.
 
@@ -88,7 +92,12 @@ def take_in(
     kept = (pair for index, pair in enumerate(opened) if index not in copies)
     return Intake(
         utterances=tuple(_utterance(item, recording, params) for item, recording in kept),
-        rejections=tuple(sorted(rejections, key=lambda r: (r.id, r.audio or "", r.reason))),
+        rejections=tuple(
+            sorted(
+                (replace(r, reason=_one_line(r.reason)) for r in rejections),
+                key=lambda r: (r.id, r.audio or "", r.reason),
+            )
+        ),
     )
 
 
@@ -164,6 +173,12 @@ def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
             f"the id occurs {len(occurrences)} times, for {_some(occurrences, ', ')}; "
             "an id must be unique in its corpus"
         )
+    for name in ("id", "audio"):
+        if odd := _odd_characters(getattr(annotation, name)):
+            return (
+                f"its {name} holds {odd}, which tables and feature stores cannot keep; rename the "
+                f"file"
+            )
     path = PurePosixPath(annotation.audio)
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return f"the audio path {annotation.audio!r} leaves the corpus' folder"
@@ -173,6 +188,21 @@ def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
         if value is not None and not low <= value <= high:  # a NaN fails both comparisons
             return f"{name} is {value!r}; it must be within [{low:g}, {high:g}]"
     return None
+
+
+def _one_line(reason: str) -> str:
+    """Return a reason that can be printed: a table's cells may hold anything of any length."""
+    shown = reason if len(reason) <= _MAX_CHARS else f"{reason[:_MAX_CHARS]}..."
+    if shown.isprintable():
+        return shown
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+
+
+def _odd_characters(text: str) -> str:
+    """Return what of a name no line of UTF-8 can hold, as escapes; empty if there is none."""
+    return ", ".join(
+        sorted({ascii(c)[1:-1] for c in text if unicodedata.category(c) in _ODD_CATEGORIES})
+    )
 
 
 def _inspect_all(
@@ -186,11 +216,7 @@ def _inspect_all(
 
     def inspect(annotation: Annotation) -> Recording | str:
         try:
-            return audio.inspect(
-                root / annotation.audio,
-                min_duration_s=params.min_duration_s,
-                silence_dbfs=params.silence_dbfs,
-            )
+            return audio.inspect(root / annotation.audio, params)
         except AudioError as error:
             return str(error)
 

@@ -38,7 +38,7 @@ def find(source: Path) -> list[Path]:
     try:
         with source.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AudioInputError(f"{source}: neither a folder nor a readable CSV ({error})") from error
     paths = [row.get("path") or "" for row in rows]
     if not rows or not all(paths):

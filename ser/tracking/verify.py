@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from ser import lineage
 from ser.errors import FileError, LineageError, TrackingError
 from ser.project import CellFolder, Project
-from ser.tracking import store
+from ser.tracking import cells, store
 from ser.tracking.recording import RUN_KEY
 
 _PREDICTIONS = CellFolder(Path()).predictions.name
@@ -68,6 +68,7 @@ def verify(run_id: str, root: Path) -> list[Check]:
             *_check_tags(run.data.tags, root),
             *_check_files(client, run, root),
             *_check_predictions(client, run),
+            *_check_local_predictions(run, root),
         ]
 
 
@@ -145,6 +146,23 @@ def _check_predictions(client: MlflowClient, run: Run) -> Iterator[Check]:
             local = client.download_artifacts(run.info.run_id, paths[0], folder)
             found, where = lineage.sha256_file(Path(local)), f"artifact {paths[0]}"
     yield _check(run.data.tags, tag, found, where)
+
+
+def _check_local_predictions(run: Run, root: Path) -> Iterator[Check]:
+    """Compare the predictions in the cell's own folders, which scores and reports are made of."""
+    tag = "ser.predictions_sha256"
+    if tag not in run.data.tags:
+        return
+    project = Project(root)
+    for cell in (*project.scored_cells(), *project.trained_cells()):
+        try:
+            key = cells.read(cell).cell.spec.run_key
+        except FileError as error:
+            raise LineageError(str(error)) from error
+        if key == run.data.tags[RUN_KEY]:
+            path = cell.predictions
+            found = lineage.sha256_file(path) if path.is_file() else _MISSING
+            yield _check(run.data.tags, tag, found, path.relative_to(root).as_posix())
 
 
 def _artifacts(client: MlflowClient, run_id: str, folder: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from ser.data import audio
+from ser.data.limits import RecordingLimits
 from ser.errors import AudioError
 
 RATE = 16000
@@ -15,8 +16,8 @@ def tone(*, num_samples=RATE, hz=440.0, rate=RATE, peak=0.25):
     return peak * np.sin(2 * np.pi * hz * np.arange(num_samples) / rate)
 
 
-def inspect(path, *, min_duration_s=0.1, silence_dbfs=-70.0):
-    return audio.inspect(path, min_duration_s=min_duration_s, silence_dbfs=silence_dbfs)
+def inspect(path, **limits):
+    return audio.inspect(path, RecordingLimits(**limits))
 
 
 def write(path, samples, *, rate=RATE, subtype=None):
@@ -86,7 +87,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_a_folder_is_no_recording(tmp_path):
-    with pytest.raises(AudioError, match="cannot be opened"):
+    with pytest.raises(AudioError, match="not a file"):
         inspect(tmp_path)
 
 

@@ -1,39 +1,6 @@
-import struct
-
 import numpy as np
-import pytest
 
 from ser.data import hearing
-
-
-def wav(num_declared_bytes, num_bytes):
-    """A WAV whose header declares so many bytes of samples, and which holds so many."""
-    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
-    data = b"data" + struct.pack("<I", num_declared_bytes) + bytes(num_bytes)
-    return b"RIFF" + struct.pack("<I", 4 + len(form) + len(data)) + b"WAVE" + form + data
-
-
-@pytest.mark.parametrize(
-    ("content", "num_declared", "num_read", "reason"),
-    [
-        (wav(200, 200), 100, 100, None),
-        (wav(200, 150), 75, 75, "50 more bytes of samples"),
-        (wav(0xFFFFFFFF, 200), 100, 100, None),  # written to a pipe
-        (b"OggS", 100, 99, "declares 100 samples, there are 99"),
-        (b"OggS", hearing.UNKNOWN_SAMPLES, 99, None),
-        (b"OggS", 100, 100, None),
-        (b"RIFF", 100, 100, None),
-    ],
-)
-def test_a_recording_is_whole_if_it_holds_what_its_header_declares(
-    content, num_declared, num_read, reason
-):
-    found = hearing.why_truncated(content, num_declared=num_declared, num_read=num_read)
-    if reason is None:
-        assert found is None
-    else:
-        assert found.startswith("truncated: ")
-        assert reason in found
 
 
 def test_one_channel_is_itself_and_two_are_averaged():

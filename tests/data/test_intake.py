@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.data import intake
+from ser.data import intake, manifest
 from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
 from ser.utterance import Annotation, Parsed, Rejection
@@ -146,6 +146,26 @@ def test_a_path_that_leaves_the_corpus_is_refused_even_if_the_file_is_good(tmp_p
     path = audio.format(absolute=tmp_path / "a.wav")
     taken = take_in(root, [annotation("a", audio=path)])
     assert "leaves the corpus' folder" in reasons(taken)["a"]
+
+
+@pytest.mark.parametrize("odd", ["\udcfc", "\n", "\x7f", "\u2028"])
+@pytest.mark.parametrize("field", ["id", "audio"])
+def test_a_name_that_no_table_can_keep_is_refused_and_the_others_are_kept(tmp_path, odd, field):
+    for name in "ab":
+        write(tmp_path, name)
+    named = annotation("a", **{field: f"wav/a{odd}.wav"})
+    taken = take_in(tmp_path, [named, annotation("b")])
+    assert [utterance.id for utterance in taken.utterances] == ["b"]
+    (rejection,) = taken.rejections
+    assert f"its {field} holds {ascii(odd)[1:-1]}, which tables" in rejection.reason
+    manifest.write_rejections(tmp_path / "rejected.jsonl", taken.rejections)
+    assert len((tmp_path / "rejected.jsonl").read_bytes().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["Jörg Ä", "\u3042\u3000b", "a\xa0b", "100 % 'so' \"so\" \\ #;"])
+def test_letters_of_all_languages_are_names(tmp_path, name):
+    write(tmp_path, name)
+    assert len(take_in(tmp_path, [annotation(name)]).utterances) == 1
 
 
 @pytest.mark.parametrize("name", ["valence", "arousal", "dominance"])

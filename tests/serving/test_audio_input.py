@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ser import params
-from ser.data import audio
+from ser.data import audio, decoding
 from ser.errors import AudioInputError, ParamsError
 from ser.serving import audio_input
 from ser.serving.audio_input import InputLimits, Waveform
@@ -32,12 +32,12 @@ def refusal(call, *arguments, limits=LIMITS):
 @pytest.mark.parametrize(("rate", "num_channels"), [(8000, 1), (16000, 2), (48000, 1), (48000, 2)])
 def test_a_file_is_heard_as_training_hears_it(kind, subtype, rate, num_channels, tmp_path):
     path = tmp_path / "recording"
-    seconds = 2.5 * audio_input._BLOCK_SAMPLES / rate
+    seconds = 2.5 * decoding.BLOCK_SAMPLES / rate
     channels = [speech(seconds, rate, seed) for seed in range(num_channels)]
     path.write_bytes(encoded(np.stack(channels, axis=1), rate, kind, subtype))
     waveform = audio_input.from_path(path, LIMITS)
     assert waveform.sampling_rate == rate
-    assert len(waveform.samples) > 2 * audio_input._BLOCK_SAMPLES
+    assert len(waveform.samples) > 2 * decoding.BLOCK_SAMPLES
     heard = audio_input.to_rate(waveform, RATE)
     assert heard.dtype == np.float32
     assert np.array_equal(heard, audio.read(path, sampling_rate=RATE))
@@ -46,7 +46,7 @@ def test_a_file_is_heard_as_training_hears_it(kind, subtype, rate, num_channels,
 @pytest.mark.parametrize("num_channels", [2, 3, 8])
 @pytest.mark.parametrize("num_left", [0, 1, 7])
 def test_channels_are_averaged_as_in_training(num_channels, num_left, tmp_path, monkeypatch):
-    monkeypatch.setattr(audio_input, "_BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr(decoding, "BLOCK_SAMPLES", 1000)
     path = tmp_path / "several.wav"
     channels = [speech(0.5, seed=seed)[: 4000 + num_left] for seed in range(num_channels)]
     path.write_bytes(encoded(np.stack(channels, axis=1), subtype="FLOAT"))
@@ -117,7 +117,7 @@ def test_the_shortest_and_the_longest_are_answered():
         (encoded(np.full(RATE, np.nan, np.float32), subtype="FLOAT"), "NaN or infinite"),
         (encoded(np.full(RATE, np.inf, np.float32), subtype="FLOAT"), "NaN or infinite"),
         (encoded(1e20 * speech(), subtype="FLOAT"), r"full scale is \[-1, 1\]"),
-        (encoded(speech(0.05)), "too short: 0.0500 s; at least 0.1 s"),
+        (encoded(speech(0.05)), "too short: .* 0.0500 s; at least 0.1 s"),
         (encoded(speech()[:0]), "no samples"),
         (encoded(np.tile(speech(0.2)[:, None], 9)), "9 channels; 1 to 8"),
         (encoded(speech(1.0, 2000), 2000), "sampling rate 2000 Hz; 4000 to"),
@@ -207,11 +207,11 @@ def test_a_large_request_is_refused_before_it_is_decoded():
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    assert "none.wav: there is no such file" in refusal(
+    assert "none.wav: missing: there is no such file" in refusal(
         audio_input.from_path, tmp_path / "none.wav"
     )
     assert f"{tmp_path}: not a file" in refusal(audio_input.from_path, tmp_path)
-    assert "a?b\N{LATIN SMALL LETTER U WITH DIAERESIS}?.wav: there" in refusal(
+    assert "a?b\N{LATIN SMALL LETTER U WITH DIAERESIS}?.wav: unreadable" in refusal(
         audio_input.from_path, Path("a\0b\N{LATIN SMALL LETTER U WITH DIAERESIS}\n.wav")
     )
     assert len(refusal(audio_input.from_path, Path("x" * 5000))) < 150
@@ -249,7 +249,8 @@ def peak_of():
 
 
 @pytest.mark.parametrize(
-    ("declared", "said"), [(0, "(524288 samples"), (10**10, "(10000000000 samples")]
+    ("declared", "said"),
+    [(0, "too long: 524288 samples"), (10**10, "too long: 10000000000 samples")],
 )
 def test_a_bomb_is_refused_without_taking_memory(declared, said, peak_of):
     bomb = patched_flac(declared)

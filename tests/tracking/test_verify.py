@@ -5,7 +5,9 @@ import pytest
 from ser import lineage
 from ser.contracts import RunSpec
 from ser.errors import LineageError, TrackingError
-from ser.tracking import verify
+from ser.project import CellFolder
+from ser.tracking import cells, verify
+from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.mlflow_tracker import open_experiment
 
 LOCK = "schema: '2.0'\nstages:\n  split:\n    cmd: python -m pipelines.split\n"
@@ -49,7 +51,11 @@ def runs(project):
         "ser.predictions_sha256": lineage.sha256_file(predictions),
     }
     experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
-    with experiment.run(RunSpec("lstm-focal", "cell", tags, {})) as tracker:
+    cell = RunRecord(RunSpec("lstm-focal", "cell", tags, {}))
+    cells.write(
+        CellFolder(predictions.parent), CellRecord("ser/demo/session", "", {}, cell, folds=())
+    )
+    with experiment.run(cell.spec) as tracker:
         tracker.log_artifact(listed)
         tracker.log_artifact(predictions, folder="predictions")
         del tags["ser.predictions_sha256"]
@@ -107,6 +113,34 @@ def test_predictions_that_are_gone_are_named(project, runs):
     (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/predictions/*.parquet")
     kept.unlink()
     assert differing(runs[0], project) == {"ser.predictions_sha256"}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_predictions_in_the_cells_folder_are_compared_too(project, runs, gone):
+    path = project / "runs/lstm-focal/predictions.parquet"
+    if gone:
+        path.unlink()
+    else:
+        path.write_text("damaged")
+    (check,) = [check for check in verify.verify(runs[0], project) if not check.ok]
+    assert (check.name, check.where) == (
+        "ser.predictions_sha256",
+        "runs/lstm-focal/predictions.parquet",
+    )
+    assert differing(runs[1], project) == set()
+
+
+def test_the_folder_of_another_run_of_the_cell_is_not_compared(project, runs):
+    record = project / "runs/lstm-focal/run.json"
+    record.write_text(record.read_text().replace('"run_key": "cell"', '"run_key": "later"'))
+    (project / "runs/lstm-focal/predictions.parquet").write_text("of a later run")
+    assert differing(runs[0], project) == set()
+
+
+def test_a_damaged_record_of_a_cell_is_refused(project, runs):
+    (project / "runs/lstm-focal/run.json").write_text("{")
+    with pytest.raises(LineageError, match=r"runs/lstm-focal/run\.json"):
+        verify.verify(runs[0], project)
 
 
 def test_tampered_file_list_is_named(project, runs):

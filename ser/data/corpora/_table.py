@@ -2,11 +2,14 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser.errors import CorpusError
+
+#: Some million rows; a table is in memory as a whole.
+_MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ def read(
     required: Collection[str],
     encoding: str = "utf-8-sig",
     delimiter: str = ",",
+    check: Callable[[Path, Sequence[str]], None] | None = None,
 ) -> Iterator[TableRow | BadRow]:
     """Yield the rows of a table with a header.
 
@@ -52,6 +56,7 @@ def read(
         required: The wanted columns that must be there.
         encoding: Of the file.
         delimiter: Between fields.
+        check: Called with the file and its header, to refuse it.
 
     Yields:
         Each row, or why it cannot be read: another number of fields than the header, or
@@ -65,6 +70,8 @@ def read(
     try:
         header = [name.strip() for name in next(reader, [])]
         positions = _positions(path, header, names, required)
+        if check is not None:
+            check(path, [_shown(name) for name in header])
         for cells in reader:
             if cells:
                 yield _row(cells, reader.line_num, positions, num_columns=len(header))
@@ -75,6 +82,11 @@ def read(
 def _text(path: Path, encoding: str) -> io.StringIO:
     """Return the table's text; bytes that are not of its encoding stay as surrogates."""
     try:
+        if (num_bytes := path.stat().st_size) > _MAX_BYTES:
+            raise CorpusError(
+                f"{path}: too large: {num_bytes} bytes; a table of at most {_MAX_BYTES} is read, "
+                f"leave out columns or give it in parts"
+            )
         text = path.read_bytes().decode(encoding, "surrogateescape")
     except (OSError, UnicodeError) as error:
         raise CorpusError(f"{path}: cannot be read as {encoding} text: {error}") from error

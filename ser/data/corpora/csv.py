@@ -2,20 +2,21 @@
 
 The table has a header. The columns `path`, `label` and `speaker` are required; `id`,
 `gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal` and
-`dominance` are read where present; others are passed over. Licence and citation are
-the owner's: state them in the params.
+`dominance` are read where present. A column that would change what is heard or who is
+tested, as `start` or `split`, is refused unless the params pass it over; what else is not
+read is said. Licence and citation are the owner's: state them in the params.
 """
 
-import codecs
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from ser.contracts import Corpus
-from ser.data.corpora import _recordings, _sessions, _table
+from ser.data.corpora import _recordings, _sessions, _table, _unread
 from ser.data.corpora._base import CorpusParams
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
@@ -24,6 +25,7 @@ from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+_NO_DELIMITERS = ('"', "\n", "\r", "\0", " ")
 _GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
 
@@ -66,6 +68,8 @@ class Params(CorpusParams):
         encoding: Of the table.
         delimiter: Between its fields.
         columns: The table's own column names.
+        ignored_columns: Names of columns that are known not to be read, although their names
+            say that they bound a recording or deal it to a part.
         label_map: Own label -> canonical emotion, or null to keep the utterance without
             an emotion. Labels that already are canonical need no entry.
         genders: Speaker -> gender, for tables without a column for it.
@@ -84,6 +88,7 @@ class Params(CorpusParams):
     encoding: str = "utf-8-sig"
     delimiter: str = Field(",", min_length=1, max_length=1)
     columns: Columns = Columns()
+    ignored_columns: tuple[str, ...] = ()
     label_map: dict[str, str | None] = Field(default_factory=dict)
     genders: dict[str, Gender] = Field(default_factory=dict)
     num_sessions: int = Field(5, ge=2)
@@ -97,10 +102,17 @@ class Params(CorpusParams):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            raise ValueError(f"{encoding!r} is not an encoding that Python knows") from error
+            "a".encode(encoding)
+        except (LookupError, ValueError) as error:  # the latter: a NUL in its name
+            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
         return encoding
+
+    @field_validator("delimiter")
+    @classmethod
+    def _no_quote(cls, delimiter: str) -> str:
+        if delimiter in _NO_DELIMITERS:
+            raise ValueError(f"{delimiter!r} has a meaning of its own in a CSV file")
+        return delimiter
 
     @field_validator("label_map")
     @classmethod
@@ -139,9 +151,10 @@ class TableCorpus:
             whose recording is missing, and recordings without a row, are rejections.
 
         Raises:
-            CorpusError: The table is missing, lacks a required column or cannot be
-                decoded; a label is neither canonical nor in `label_map`; a speaker's
-                gender is not known or contradictory; too few speakers for the sessions.
+            CorpusError: The table is missing, lacks a required column, has one that must not
+                be passed over, or cannot be decoded; a label is neither canonical nor in
+                `label_map`; a speaker's gender is not known or contradictory; too few
+                speakers for the sessions.
         """
         path = root / self.params.table
         if not path.is_file():
@@ -182,6 +195,7 @@ class TableCorpus:
             required={*_REQUIRED, *columns.model_fields_set},
             encoding=self.params.encoding,
             delimiter=self.params.delimiter,
+            check=self._check_unread,
         ):
             fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
             if isinstance(row, _table.TableRow) and fault is None:
@@ -190,6 +204,16 @@ class TableCorpus:
                 where = f"{path.name}:{row.line}"
                 rejections.append(Rejection(id=where, audio=None, reason=f"{where}: {fault}"))
         return rows, rejections
+
+    def _check_unread(self, path: Path, header: Sequence[str]) -> None:
+        """Refuse columns that must not be passed over, and name the others that are."""
+        read = set(self.params.columns.model_dump().values())
+        ignored = self.params.ignored_columns
+        if missing := sorted(set(ignored) - set(header)):
+            raise CorpusError(
+                f"{path}:1: no column {', '.join(missing)}, which corpus.ignored_columns names"
+            )
+        _unread.check(path, [name for name in header if name not in {*read, *ignored}])
 
     def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
         """Refuse labels that nothing maps, all at once."""
@@ -246,7 +270,7 @@ class TableCorpus:
         speaker = fields["speaker"]
         session = sessions.get(speaker) or fields.get("session", "")
         scripted = fields.get("scripted", "").lower()
-        if not (root / audio).is_file():
+        if not _recordings.is_file(root / audio):
             raise ValueError(f"a label without a recording: there is no file {audio}")
         if session == "":
             raise ValueError("session is empty")
@@ -283,17 +307,24 @@ def _fault(row: _table.TableRow) -> str | None:
     """Return why a row names no recording, or None."""
     if empty := [column for column in _REQUIRED if not row.fields[column]]:
         return f"{', '.join(empty)} is empty"
-    if not PurePosixPath(row.fields["path"]).name:
+    if not row.fields["path"].strip("/."):
         return f"path {row.fields['path']!r} is not a file's"
     return None
 
 
 def _audio(row: _table.TableRow) -> str:
-    return PurePosixPath(row.fields["path"]).as_posix()
+    return _plain_path(row.fields["path"])[0]
 
 
 def _id(row: _table.TableRow) -> str:
-    return row.fields.get("id") or PurePosixPath(_audio(row)).with_suffix("").as_posix()
+    return row.fields.get("id") or _plain_path(row.fields["path"])[1]
+
+
+@lru_cache(maxsize=1 << 16)
+def _plain_path(text: str) -> tuple[str, str]:
+    """Return a path without needless parts, and the same without its ending."""
+    path = PurePosixPath(text)
+    return path.as_posix(), path.with_suffix("").as_posix()
 
 
 def _rating(fields: Mapping[str, str], name: str) -> float | None:

@@ -111,6 +111,109 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
         parse_corpus(write(tmp_path, "path,label,speaker,label\na.wav,sad,s1,angry\n"))
 
 
+@pytest.mark.parametrize(
+    ("name", "meaning", "cure"),
+    [
+        ("start", "which part of its recording", "a file per utterance"),
+        ("End (s)", "which part of its recording", "a file per utterance"),
+        ("start_time_ms", "which part of its recording", "a file per utterance"),
+        ("frame_offset", "which part of its recording", "a file per utterance"),
+        ("num_frames", "which part of its recording", "a file per utterance"),
+        ("channel", "which channel of its recording", "a file per channel"),
+        ("split", "who trains and who is tested", "split.protocol"),
+        ("Part", "who trains and who is tested", "split.protocol"),
+        ("cv-fold", "who trains and who is tested", "corpus.columns.session"),
+        ("is_train", "who trains and who is tested", "split.protocol"),
+    ],
+)
+def test_a_column_that_changes_what_is_heard_or_tested_is_not_passed_over(
+    tmp_path, name, meaning, cure
+):
+    header, *rows = SMALL.splitlines()
+    table = "\n".join([f"{header},note,{name}", *(f"{row},x,1" for row in rows)])
+    root = write(tmp_path, table)
+    with pytest.raises(CorpusError) as raised:
+        parse_corpus(root)
+    message = str(raised.value)
+    assert f"\n  {name}: by its name it says {meaning}" in message
+    assert cure in message
+    assert f"corpus.ignored_columns: [{name}]" in message
+    assert "note" not in message
+    assert len(parse_corpus(root, ignored_columns=[name]).annotations) == 4
+
+
+def test_all_such_columns_are_named_at_once(tmp_path):
+    root = write(tmp_path, SMALL.replace("gender\n", "gender,start,end,split\n", 1))
+    with pytest.raises(CorpusError, match=r"ignored_columns: \[start, end, split\]"):
+        parse_corpus(root)
+
+
+def test_such_a_column_may_be_read_as_another(tmp_path):
+    rows = zip(SMALL.splitlines(), ["fold", "1", "2", "1", "2"], strict=True)
+    root = write(tmp_path, "\n".join(f"{row},{fold}" for row, fold in rows))
+    parsed = parse_corpus(root, columns={"session": "fold"})
+    assert [item.session for item in parsed.annotations] == ["1", "2", "1", "2"]
+
+
+def test_what_else_is_not_read_is_said(tmp_path, caplog):
+    parse_corpus(write(tmp_path, FULL), label_map=LABELS)
+    assert "columns that are not read: note" in caplog.text
+    caplog.clear()
+    parse_corpus(tmp_path, label_map=LABELS, ignored_columns=["note"])
+    assert caplog.text == ""
+
+
+def test_an_ignored_column_must_be_there(tmp_path):
+    with pytest.raises(CorpusError, match=r"no column splt, which corpus\.ignored_columns names"):
+        parse_corpus(write(tmp_path, SMALL), ignored_columns=["splt"])
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", "\0"])
+def test_a_delimiter_with_another_meaning_is_refused(delimiter):
+    with pytest.raises(ValueError, match="a meaning of its own"):
+        csv.Params(delimiter=delimiter)
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "undefined", "no\0such", "klingon"])
+def test_what_encodes_no_text_is_refused(encoding):
+    with pytest.raises(ValueError, match="no encoding of text"):
+        csv.Params(encoding=encoding)
+
+
+def test_a_sparse_table_is_refused_before_it_is_read(tmp_path):
+    write(tmp_path, SMALL)
+    with (tmp_path / "utterances.csv").open("ab") as file:
+        file.truncate(40 * 2**30)
+    with pytest.raises(CorpusError, match="too large: 42949672960 bytes"):
+        parse_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_path_that_no_file_can_have_rejects_its_row(tmp_path, name):
+    parsed = parse_corpus(write(tmp_path, SMALL.replace("a.wav", f"{name}.wav")))
+    assert len(parsed.annotations) == 3
+    assert "a label without a recording" in parsed.rejections[0].reason
+
+
+def test_links_that_lead_in_a_circle_are_walked_once(tmp_path):
+    root = write(tmp_path, SMALL)
+    (root / "z").mkdir()
+    (root / "z" / "e.wav").touch()
+    for place in (root, root / "z"):
+        for target in (root, root / "z"):
+            (place / f"to_{target.name or 'root'}").symlink_to(target)
+    unlisted = [item.audio for item in parse_corpus(root).rejections]
+    assert unlisted == ["z/e.wav"]
+
+
+def test_recordings_behind_a_link_are_found(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "e.wav").touch()
+    root = write(tmp_path / "root", SMALL)
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    assert [item.audio for item in parse_corpus(root).rejections] == ["linked/e.wav"]
+
+
 def test_labels_that_nothing_maps_are_refused_all_at_once(tmp_path):
     with pytest.raises(CorpusError, match=r"labels \['Langeweile', 'Trauer', 'Wut'\]") as raised:
         parse_corpus(write(tmp_path, FULL))
@@ -214,7 +317,7 @@ class Stage(StageParams):
     ("params", "problem"),
     [
         ({"label_map": {"Wut": "furious"}}, r"unknown emotions \['furious'\]"),
-        ({"encoding": "latin-99"}, "not an encoding"),
+        ({"encoding": "latin-99"}, "no encoding of text"),
         ({"emotions": ["angry", "joyful"]}, r"unknown emotions \['joyful'\]"),
         ({"delimiter": ";;"}, "delimiter"),
         ({"num_sessions": 1}, "num_sessions"),

@@ -1,0 +1,185 @@
+"""The one reader of recordings: encoded bytes to mono blocks, within limits.
+
+What training and serving hear comes through here. Files come from strangers: sizes are checked
+before memory is taken for them, a header is not believed, and whatever is wrong is one sentence.
+"""
+
+import io
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from ser.data import containers, hearing, limits, quiet
+from ser.data.limits import RecordingLimits
+from ser.errors import AudioError
+
+BLOCK_SAMPLES = 1 << 16
+_LFS_POINTER = b"version https://git-lfs"
+
+
+def content_of(path: Path, allowed: RecordingLimits) -> bytes:
+    """Return the bytes of a regular file that is not too large.
+
+    Raises:
+        AudioError: There is no such file, or it cannot be read; the message names no path, so
+            that it is the same on every machine.
+    """
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # to open a pipe would wait for its writer
+            raise AudioError("not a file: a folder, a device or a pipe")
+        limits.check_size(state.st_size, allowed)
+        with path.open("rb") as file:
+            # One byte more than there should be: to read to the end could be to read for ever.
+            content = file.read(state.st_size + 1)
+    except FileNotFoundError as error:
+        raise AudioError("missing: there is no such file") from error
+    except OSError as error:
+        raise AudioError(f"unreadable: the file cannot be opened ({error.strerror})") from error
+    except ValueError as error:  # a NUL, which no file's name can hold
+        raise AudioError(f"unreadable: the file cannot be opened ({error})") from error
+    if len(content) > state.st_size:
+        raise AudioError("unreadable: the file grows while it is read; try again when it is whole")
+    return content
+
+
+class Decoder:
+    """A recording whose header is read, and whose samples are still to come.
+
+    Args:
+        content: The bytes of a file of `containers.KNOWN`.
+        allowed: What it may be.
+
+    Attributes:
+        sampling_rate: In Hz.
+        num_channels: 1 is mono.
+        num_samples: Per channel, as far as it is decoded.
+        peak: Largest magnitude after down-mixing, as far as it is decoded; full scale is 1.
+
+    Raises:
+        AudioError: Empty, too large, not audio, of another container, or its header declares
+            what is not allowed.
+    """
+
+    def __init__(self, content: bytes, allowed: RecordingLimits) -> None:
+        limits.check_size(len(content), allowed)
+        if not content:
+            raise AudioError("empty: the file has 0 bytes")
+        if content.startswith(_LFS_POINTER):
+            raise AudioError("not audio: a Git LFS pointer; `git lfs pull` fetches the recording")
+        containers.check_begins(content)
+        self._content, self._allowed = content, allowed
+        self.num_samples, self.peak = 0, 0.0
+        with self._library():
+            self._stream = _Stream(_Content(content))
+        self.sampling_rate = int(self._stream.samplerate)
+        self.num_channels = int(self._stream.channels)
+        containers.check_read(self._stream.format)
+        limits.check_rate(self.sampling_rate, allowed)
+        limits.check_channels(self.num_channels, allowed)
+        if (num_declared := int(self._stream.frames)) < containers.UNKNOWN_SAMPLES:
+            limits.check_longest(num_declared, self.sampling_rate, allowed)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the mean over channels, block by block, `(num_samples,)`; once.
+
+        Raises:
+            AudioError: Damaged, truncated, longer than allowed, without samples, or with samples
+                that are NaN, infinite, or beyond 2^31; said after the last good block.
+        """
+        num_bad = 0
+        while len(block := self._read()):
+            # Averaged at once: eight channels would take eight times the memory.
+            mono = hearing.mono(block)
+            self.num_samples += len(mono)
+            limits.check_longest(self.num_samples, self.sampling_rate, self._allowed)
+            self.peak = max(self.peak, float(mono.max()), -float(mono.min()))
+            num_bad += _num_not_finite(mono)
+            yield mono
+        containers.check_whole(
+            self._content, num_declared=int(self._stream.frames), num_read=self.num_samples
+        )
+        if self.num_samples == 0:
+            raise AudioError("empty: the file holds no samples")
+        if num_bad:
+            raise AudioError(
+                f"damaged: {num_bad} of {self.num_samples} samples are NaN or infinite"
+            )
+        check_scale(self.peak, limits.MAX_MAGNITUDE)
+
+    def _read(self) -> NDArray[np.float32]:
+        with self._library():
+            block: NDArray[np.float32] = self._stream.read(
+                BLOCK_SAMPLES, dtype="float32", always_2d=True
+            )
+        return block
+
+    @contextmanager
+    def _library(self) -> Iterator[None]:
+        """Call libsndfile: it is quiet, and whatever it raises becomes one sentence."""
+        noisy = containers.may_be_mp3(self._content)
+        silence: AbstractContextManager[None] = quiet.mpg123() if noisy else nullcontext()
+        try:
+            with silence:
+                yield
+        except Exception as error:
+            # A library's error may be of any type. The str() of libsndfile's shows the address of
+            # our buffer, another one in each run.
+            said = getattr(error, "error_string", type(error).__name__)
+            raise AudioError(
+                f"unreadable: not audio, or damaged ({said}); expected a whole WAV, FLAC, OGG or "
+                f"MP3 file"
+            ) from error
+
+
+def decode(content: bytes, allowed: RecordingLimits) -> tuple[NDArray[np.float32], Decoder]:
+    """Return a whole recording as a mono waveform `(num_samples,)`, and what it is.
+
+    Raises:
+        AudioError: See `Decoder` and `Decoder.blocks`.
+    """
+    decoder = Decoder(content, allowed)
+    return np.concatenate(list(decoder.blocks())), decoder
+
+
+def check_scale(peak: float, max_magnitude: float) -> None:
+    """Raise AudioError for samples that are larger than a recording's can be."""
+    if peak > max_magnitude:
+        raise AudioError(
+            f"samples reach {peak:g}, but full scale is [-1, 1]; divide 16-bit integers by 32768"
+        )
+
+
+class _Content(io.BytesIO):
+    """Bytes whose decoder may look before the beginning, as damaged headers make it do."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to the beginning instead: an error here would be printed, with its traceback."""
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return super().seek(0)
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A recording that is read from front to back."""
+
+    def seekable(self) -> bool:
+        """Return False: soundfile would seek after each block, which disturbs MP3's decoder.
+
+        It would also refuse to read the codecs that cannot seek, as telephones use them.
+        """
+        return False
+
+
+def _num_not_finite(waveform: NDArray[np.float32]) -> int:
+    """Return how many samples are NaN or infinite."""
+    # The sum is finite if all samples are, and far cheaper than a mask; only then count.
+    with np.errstate(invalid="ignore"):  # inf - inf
+        total = waveform.sum(dtype=np.float64)
+    return 0 if np.isfinite(total) else int(np.count_nonzero(~np.isfinite(waveform)))
