@@ -127,6 +127,12 @@ class ServedModel(PythonModel):
             ]
         )
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Who answers, see `ser.registry.bundle.Bundle.identity`."""
+        bundle = self.predictor.bundle
+        return {**bundle.identity(self.registered), "bundle_sha256": self.predictor.bundle_sha256}
+
     def _name(self) -> dict[str, str]:
         return {
             "model": self.registered.get("model_name") or self.predictor.bundle.training.cell,
