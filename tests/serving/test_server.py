@@ -46,6 +46,14 @@ def test_a_good_request_is_answered(client):
     assert client.get("/ping").status_code == 200
 
 
+def test_the_server_says_which_model_answers(client, uri):
+    found = client.get("/metadata").json()
+    assert f"models:/{found['name']}/{found['version']}" == uri
+    assert found["emotions"] == ["angry", "happy", "neutral", "sad"]
+    assert (found["cell"], found["task"], found["protocol"]) == ("lstm-aam", "csv", "session")
+    assert len(found["bundle_sha256"]) == 64
+
+
 def test_a_request_without_a_content_type_is_415(client):
     response = client.post("/invocations", content=b"{}")
     assert response.status_code == 415
