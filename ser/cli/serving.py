@@ -30,6 +30,7 @@ def predict(
     import tempfile
 
     from ser.errors import AudioInputError
+    from ser.registry.identity import identity_of
     from ser.serving import audio_input, mlflow_model
     from ser.serving.predictor import Predictor
 
@@ -37,7 +38,7 @@ def predict(
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         predictor = Predictor.load(bundle)
-        who = predictor.bundle.identity(mlflow_model.registered_as(bundle))
+        who = identity_of(predictor.bundle, mlflow_model.registered_as(bundle))
         for path in files:
             try:
                 waveform = audio_input.from_path(path, predictor.limits)
@@ -198,9 +199,10 @@ def _champion(folder: Path) -> tuple[str, Path]:
 def _who(place: Path) -> str:
     """Return which model answers, for people."""
     from ser.registry.bundle import FILE, Bundle
+    from ser.registry.identity import identity_of
     from ser.serving import mlflow_model
 
-    who = Bundle.read(place / FILE).identity(mlflow_model.registered_as(place))
+    who = identity_of(Bundle.read(place / FILE), mlflow_model.registered_as(place))
     named = f"{who['name']} version {who['version']}" if who["name"] else "an unregistered model"
     return f"{named} ({who['cell']}) answers: {', '.join(who['emotions'])}; of {who['task']}"
 

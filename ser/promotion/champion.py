@@ -9,6 +9,7 @@ from ser.data import manifest, task
 from ser.errors import RegistryError
 from ser.project import Project
 from ser.promotion import measuring
+from ser.registry import identity
 from ser.registry.bundle import Bundle
 from ser.registry.versions import Registry, Version, model_name
 
@@ -69,9 +70,9 @@ def require_own(version: Version, bundle: Bundle, line: Line) -> None:
     Raises:
         RegistryError: It is another's.
     """
-    if bundle.task != line.task:
+    if (own := identity.task_of(bundle)) != line.task:
         raise RegistryError(
-            f"model {version.name}: its champion, {version.title}, is of {bundle.task} "
+            f"model {version.name}: its champion, {version.title}, is of {own} "
             f"({', '.join(bundle.emotions)}), params.yaml is of {line.task}; {_way_on(version)}"
         )
 

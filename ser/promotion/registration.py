@@ -18,7 +18,7 @@ from ser.promotion import model_card, pairing, records
 from ser.promotion.measuring import TRACKED
 from ser.promotion.params import AnswerParams
 from ser.registry import bundle as bundles
-from ser.registry import packing, versions
+from ser.registry import identity, packing, versions
 from ser.registry.bundle import Bundle, Source
 from ser.registry.packing import TrainedCell
 from ser.serving import mlflow_model
@@ -124,7 +124,7 @@ def register(
     uri = _log(
         experiment, folder, bundle, packed.tables, description=description, tags=tags, root=root
     )
-    name = versions.model_name(bundle.task, bundle.corpus.protocol)
+    name = versions.model_name(identity.task_of(bundle), bundle.corpus.protocol)
     registry = versions.open_registry(root)
     registered = registry.register(
         name,
@@ -143,7 +143,7 @@ def _tags(bundle: Bundle) -> dict[str, str]:
     own = {
         "ser.bundle_sha256": bundle.sha256,
         "ser.cell": training.cell,
-        task.TAG: bundle.task,
+        task.TAG: identity.task_of(bundle),
         "ser.weights": training.described,
         "ser.fold": "refit" if training.fold is None else str(training.fold),
         "ser.seed": str(training.seed),

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from ser import files, lineage
-from ser.data import task
 from ser.errors import BundleError
 from ser.evaluation.familiarity import Reference
 from ser.files import JsonArtefact
@@ -201,11 +200,6 @@ class Bundle(JsonArtefact):
         return self.corpus.synthetic
 
     @property
-    def task(self) -> str:
-        """What it recognises, see `ser.data.task`; a bundle from before tasks is asked for it."""
-        return self.tags.get(task.TAG) or task.named(self.corpus.name, self.emotions)
-
-    @property
     def sha256(self) -> str:
         """Digest of all that the bundle is, its files included."""
         # Bundles of format 1 keep the digest that they were registered with.
@@ -216,21 +210,6 @@ class Bundle(JsonArtefact):
     def feature_params(self, folder: Path) -> ComponentParams:
         """Return the extractor's params, with paths into the bundle's folder."""
         return prefix.resolved(self.served["feature"], folder)
-
-    def identity(self, registered: Mapping[str, Any]) -> dict[str, Any]:
-        """Return who answers: name, version, cell, task, protocol and classes.
-
-        Args:
-            registered: `model_name` and `model_version`; empty where it is not registered.
-        """
-        return {
-            "name": registered.get("model_name"),
-            "version": registered.get("model_version"),
-            "cell": self.training.cell,
-            "task": self.task,
-            "protocol": self.corpus.protocol,
-            "emotions": list(self.emotions),
-        }
 
     def plan(self) -> CellPlan:
         """Return the cell as it is built from the bundle."""

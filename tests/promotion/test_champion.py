@@ -72,16 +72,6 @@ def test_a_champion_of_other_classes_or_another_corpus_is_refused(version, regis
             champion.require_own(version, bundle, other)
 
 
-def test_a_bundle_from_before_tasks_is_known_by_its_classes(version, registry, tmp_path):
-    folder = mlflow_model.download(version.source, registry.uri, tmp_path)
-    bundle = Bundle.read(folder / FILE)
-    tags = {key: value for key, value in bundle.tags.items() if key != "ser.task"}
-    assert bundle.model_copy(update={"tags": tags}).task == "csv"
-    wider = {"tags": tags, "emotions": (*FOUR, "bored")}
-    assert bundle.model_copy(update=wider).task == "csv-5-bored"
-    assert bundle.identity({"model_name": NAME, "model_version": "1"})["name"] == NAME
-
-
 def known(version, registry):
     champion.require_known_recordings(version, registry, Project(), min_shared=0.5)
 
