@@ -9,7 +9,7 @@ from ser.errors import RegistryError
 from ser.project import Project
 
 if TYPE_CHECKING:
-    from ser.promotion.champion import Line
+    from ser.promotion.champion import ChampionLine
     from ser.workflow.preset import Preset
 
 _MODEL = typer.Option(
@@ -130,8 +130,8 @@ def rollback(model: Annotated[str | None, _MODEL] = None) -> None:
     typer.echo(f"{name}: {now.title} is champion again; {left.title} was")
 
 
-def line_of(params: "Preset") -> "Line":
+def line_of(params: "Preset") -> "ChampionLine":
     """Return the line of versions of the corpus, classes and protocol in params.yaml."""
-    from ser.promotion.champion import Line
+    from ser.promotion.champion import ChampionLine
 
-    return Line.of(params.corpus.model_dump(mode="json"), params.split.protocol)
+    return ChampionLine.of(params.corpus.model_dump(mode="json"), params.split.protocol)

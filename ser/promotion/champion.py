@@ -15,7 +15,7 @@ from ser.registry.versions import Registry, Version, model_name
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChampionLine:
     """The versions of one task under one protocol: a registered model.
 
     Args:
@@ -29,7 +29,7 @@ class Line:
     former: str
 
     @classmethod
-    def of(cls, corpus: Mapping[str, Any], protocol: str) -> "Line":
+    def of(cls, corpus: Mapping[str, Any], protocol: str) -> "ChampionLine":
         """Return the line of params.yaml.
 
         Args:
@@ -40,7 +40,7 @@ class Line:
         return cls(named, model_name(named, protocol), model_name(corpus["name"], protocol))
 
 
-def require(line: Line, registry: Registry, reference: str | int) -> Version:
+def require(line: ChampionLine, registry: Registry, reference: str | int) -> Version:
     """Return a version of a line by alias or number.
 
     Raises:
@@ -59,7 +59,7 @@ def require(line: Line, registry: Registry, reference: str | int) -> Version:
     )
 
 
-def require_own(version: Version, bundle: Bundle, line: Line) -> None:
+def require_own(version: Version, bundle: Bundle, line: ChampionLine) -> None:
     """Refuse a champion of other classes or of another corpus than those of params.yaml.
 
     Args:

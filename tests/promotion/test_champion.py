@@ -8,7 +8,7 @@ from ser.errors import RegistryError
 from ser.params import read
 from ser.project import Project
 from ser.promotion import champion, measuring
-from ser.promotion.champion import Line
+from ser.promotion.champion import ChampionLine
 from ser.registry import versions
 from ser.registry.bundle import FILE, Bundle
 from ser.registry.versions import CHAMPION
@@ -39,12 +39,12 @@ def listed(trained):
 
 
 def line(**corpus):
-    return Line.of({"name": "csv", "emotions": FOUR, **corpus}, "session")
+    return ChampionLine.of({"name": "csv", "emotions": FOUR, **corpus}, "session")
 
 
 def test_the_line_of_params_is_the_registered_model(version):
     params = read(Path("params.yaml"), Preset)
-    found = Line.of(params.corpus.model_dump(mode="json"), params.split.protocol)
+    found = ChampionLine.of(params.corpus.model_dump(mode="json"), params.split.protocol)
     assert found == line()
     assert found.model == found.former == NAME == version.name
     titled = line(title="helpline", emotions=("angry", "sad"))
