@@ -1,14 +1,20 @@
 """Commands of the model registry: register a cell, judge it, promote it, go back."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ser.errors import RegistryError
 from ser.project import Project
 
-_MODEL = typer.Option(help="Registered model; default: that of params.yaml's corpus and protocol.")
+if TYPE_CHECKING:
+    from ser.promotion.champion import ChampionLine
+    from ser.workflow.preset import Preset
+
+_MODEL = typer.Option(
+    help="Registered model; default: that of params.yaml's corpus, classes and protocol."
+)
 
 
 def register(
@@ -31,6 +37,7 @@ def register(
     from ser.promotion import registration
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
+    from ser.workflow import current
 
     params = read(Project().params, AnswerParams)
     project = Project()
@@ -38,6 +45,8 @@ def register(
     if not trained.folder.is_dir():
         known = ", ".join(path.name for path in sorted(project.runs.glob("*-*"))) or "none"
         raise RegistryError(f"{trained.folder}: no such trained cell; there are: {known}")
+    current.require_data(project, read(project.params, current.DataParams))
+    current.require_cell(project, trained.files)
     if refit and fold is not None:
         raise RegistryError("--refit trains on all parts, --fold serves one: say one of them")
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,6 +70,10 @@ def promote(
     allow_synthetic: Annotated[
         bool, typer.Option("--allow-synthetic", help="Promote a model of synthetic speech.")
     ] = False,
+    new_line: Annotated[
+        str | None,
+        typer.Option("--new-line", help="Why it is not compared with the present champion."),
+    ] = None,
     model: Annotated[str | None, _MODEL] = None,
 ) -> None:
     """Judge the challenger by every gate; make it champion if it passes all.
@@ -68,18 +81,26 @@ def promote(
     The decision is tracked as a run with its reasons, either way. Exit status 1, and
     nothing moved, if a gate is not passed. Limits: section `gates` of params.yaml.
 
+    Challenger and champion are compared on the utterances that both tested. Where these are too
+    few, --new-line "why" begins a new line of champions; all other gates hold.
+
     Example: ser promote --allow-synthetic
     """
     from ser.params import read
-    from ser.promotion import decision
+    from ser.promotion import champion, decision
     from ser.promotion.measuring import Workplace
     from ser.registry import gates, versions
     from ser.workflow.preset import Preset
 
     params = read(Project().params, Preset)
-    place = Workplace(versions.open_registry(Path()), Path(), allow_synthetic)
-    name = model or default_model()
+    if new_line is not None and not new_line.strip():
+        raise RegistryError(
+            '--new-line needs a reason, e.g. --new-line "the corpus was recorded anew"'
+        )
+    registry = versions.open_registry(Path())
+    place = Workplace(registry, Path(), allow_synthetic, new_line)
     reference = versions.CHALLENGER if version is None else version
+    name = model or champion.require(line_of(params), registry, reference).name
     typer.echo(f"judging {name}, {reference}: its model is asked in a process of its own ...")
     decided = decision.decide(name, reference, params=params.gates, place=place)
     typer.echo(gates.as_table(decided.verdicts))
@@ -95,18 +116,22 @@ def rollback(model: Annotated[str | None, _MODEL] = None) -> None:
 
     Example: ser rollback
     """
-    from ser.registry import versions
-
-    name = model or default_model()
-    left, now = versions.open_registry(Path()).rollback(name)
-    typer.echo(f"{name}: {now.title} is champion again; {left.title} was")
-
-
-def default_model() -> str:
-    """Return the registered model of the corpus and protocol in params.yaml."""
     from ser.params import read
+    from ser.promotion import champion
     from ser.registry import versions
     from ser.workflow.preset import Preset
 
-    params = read(Project().params, Preset)
-    return versions.model_name(params.corpus.name, params.split.protocol)
+    registry = versions.open_registry(Path())
+    name = model
+    if name is None:
+        params = read(Project().params, Preset)
+        name = champion.require(line_of(params), registry, versions.CHAMPION).name
+    left, now = registry.rollback(name)
+    typer.echo(f"{name}: {now.title} is champion again; {left.title} was")
+
+
+def line_of(params: "Preset") -> "ChampionLine":
+    """Return the line of versions of the corpus, classes and protocol in params.yaml."""
+    from ser.promotion.champion import ChampionLine
+
+    return ChampionLine.of(params.corpus.model_dump(mode="json"), params.split.protocol)

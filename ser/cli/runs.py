@@ -16,7 +16,8 @@ def train(
 ) -> None:
     """Train one cell by the command of its stage, without DVC's bookkeeping.
 
-    Its features must have been extracted. DVC does not learn of the result; `dvc repro`
+    Its features must have been extracted, and manifest and folds be those of params.yaml, which
+    is checked. DVC does not learn of the result; `dvc repro`
     does, and finds the same runs already tracked.
 
     Example: ser train lstm-focal
@@ -25,10 +26,12 @@ def train(
     import subprocess
 
     from ser.params import read
-    from ser.workflow import commands
+    from ser.workflow import commands, current
     from ser.workflow.preset import Preset
 
-    command = commands.train(read(Project().params, Preset), cell)
+    project = Project()
+    command = commands.train(read(project.params, Preset), cell)
+    current.require_data(project, read(project.params, current.DataParams))
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)
@@ -147,14 +150,21 @@ def results(
 ) -> None:
     """Show the grid's scores and where the report is.
 
+    Refused where what lies in data/, runs/ or reports/ is not of params.yaml's corpus, classes
+    and folds.
+
     With --into, the table replaces what stands between the file's markers
     `<!-- results:<corpus>-<number of emotions> -->` and `<!-- /results -->`.
 
     Example: ser results --into README.md
     """
+    from ser.params import read
     from ser.report import results as tables
+    from ser.workflow import current
 
     project = Project()
+    current.require_data(project, read(project.params, current.DataParams))
+    current.require_reports(project)
     found = tables.read(project)
     typer.echo(tables.as_text(found))
     typer.echo(f"report: {project.page.resolve()}")

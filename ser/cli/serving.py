@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from ser.cli import outputs, registry
+from ser.project import Project
 
 MODEL = typer.Option(
     "--model",
     help="MLflow's address, or the folder of an exported bundle; default: the champion of "
-    "params.yaml's corpus and protocol.",
+    "params.yaml's corpus, classes and protocol.",
 )
 #: What MLflow downloads models from.
 _ADDRESSES = ("models:/", "runs:/")
@@ -36,13 +37,15 @@ def predict(
     import tempfile
 
     from ser.errors import AudioInputError
-    from ser.serving import audio_input
+    from ser.registry.identity import identity_of
+    from ser.serving import audio_input, mlflow_model
     from ser.serving.predictor import Predictor
 
     refused = []
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         predictor = Predictor.load(bundle)
+        who = identity_of(predictor.bundle, mlflow_model.registered_as(bundle))
         for path in files:
             try:
                 waveform = audio_input.from_path(path, predictor.limits)
@@ -51,7 +54,7 @@ def predict(
                 typer.echo(f"error: {error}", err=True)
                 continue
             answer = predictor.predict(waveform).to_json()
-            described = {"file": str(path), "model": uri, **answer}
+            described = {"file": str(path), "model": uri, "answered_by": who, **answer}
             typer.echo(json.dumps(described) if as_json else _as_text(described))
     if refused:
         raise AudioInputError(f"{len(refused)} of {len(files)} files cannot be used")
@@ -108,11 +111,17 @@ def serve(
 
     Example: ser serve --port 5050
     """
+    import tempfile
+
     from ser.serving import server
     from ser.serving.request_log import RequestLog
     from ser.tracking import store
 
-    uri = model or f"models:/{registry.default_model()}@champion"
+    uri = model
+    if uri is None:
+        # Its number, so that what is served is the version that was looked at.
+        with tempfile.TemporaryDirectory() as folder:
+            uri, _ = fetch(None, Path(folder))
     tracking_uri = store.default_uri(Path())
     store.connect(tracking_uri)
     request_log = None if log is None else RequestLog(log)
@@ -156,16 +165,22 @@ def export(
 
 
 def fetch(model: str | None, folder: Path) -> tuple[str, Path]:
-    """Return the address and the bundle of a model, fetched into a folder.
+    """Return the address and the bundle of a model, fetched into a folder, and say whose it is.
 
     Args:
         model: MLflow's address, or a folder that `ser export --format bundle` wrote; None: the
-            champion.
-        folder: Where to put what is fetched.
+            champion of params.yaml, which must be of its corpus and classes.
+        folder: Where the model is put.
 
     Raises:
-        RegistryError: There is no such model, or it is none of this project.
+        RegistryError: There is no such model, or the champion is of other classes or recordings.
     """
+    uri, place = _found(model, folder)
+    typer.echo(_who(place), err=True)
+    return uri, place
+
+
+def _found(model: str | None, folder: Path) -> tuple[str, Path]:
     from ser.errors import RegistryError
     from ser.registry import bundle
     from ser.serving import mlflow_model
@@ -178,10 +193,43 @@ def fetch(model: str | None, folder: Path) -> tuple[str, Path]:
             f"--model {model}: neither an address of MLflow's registry, models:/<name>@champion or "
             f"models:/<name>/<version>, nor a folder that `ser export --format bundle` wrote"
         )
-    uri = model or f"models:/{registry.default_model()}@champion"
     tracking_uri = store.default_uri(Path())
     store.connect(tracking_uri)
-    return uri, mlflow_model.download(uri, tracking_uri, folder)
+    if model is None:
+        return _champion(folder)
+    return model, mlflow_model.download(model, tracking_uri, folder)
+
+
+def _champion(folder: Path) -> tuple[str, Path]:
+    """Return address and bundle of the champion of params.yaml; refuse another's."""
+    from ser.params import read
+    from ser.promotion import champion
+    from ser.registry import versions
+    from ser.registry.bundle import FILE, Bundle
+    from ser.serving import mlflow_model
+    from ser.workflow.preset import Preset
+
+    project = Project()
+    params = read(project.params, Preset)
+    line, found = registry.line_of(params), versions.open_registry(Path())
+    version = champion.require(line, found, versions.CHAMPION)
+    # By number: the alias may move meanwhile.
+    uri = f"models:/{version.name}/{version.number}"
+    place = mlflow_model.download(uri, found.uri, folder)
+    champion.require_own(version, Bundle.read(place / FILE), line)
+    champion.require_known_recordings(version, found, project, min_shared=params.gates.min_shared)
+    return uri, place
+
+
+def _who(place: Path) -> str:
+    """Return which model answers, for people."""
+    from ser.registry.bundle import FILE, Bundle
+    from ser.registry.identity import identity_of
+    from ser.serving import mlflow_model
+
+    who = identity_of(Bundle.read(place / FILE), mlflow_model.registered_as(place))
+    named = f"{who['name']} version {who['version']}" if who["name"] else "an unregistered model"
+    return f"{named} ({who['cell']}) answers: {', '.join(who['emotions'])}; of {who['task']}"
 
 
 def _as_text(answer: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ser import lineage
 from ser.contracts import DatasetReference, RunSpec
+from ser.data import task
 from ser.emotion import DIMENSIONS
 from ser.grid.inputs import Inputs
 from ser.grid.procedure import Procedure
@@ -20,9 +21,15 @@ _INDIFFERENT = ("seeds", "keep_weights")
 
 
 def experiment_name(inputs: Inputs, variant: str = "") -> str:
-    """Return `ser/<corpus>/<protocol>`, and `/<variant>` of cells that the grid does not show."""
-    name = f"ser/{inputs.card.name}/{inputs.split.protocol}"
+    """Return `ser/<task>/<protocol>`, and `/<variant>` of cells that the grid does not show."""
+    name = f"ser/{task_of(inputs)}/{inputs.split.protocol}"
     return f"{name}/{variant}" if variant else name
+
+
+def task_of(inputs: Inputs) -> str:
+    """Return the name of what is recognised, see `ser.data.task`."""
+    card = inputs.card
+    return task.named(card.name, card.emotions, card.params.get("title"))
 
 
 def experiment_note(inputs: Inputs) -> str:
@@ -96,6 +103,7 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
         "ser.loss": plan.loss,
         "ser.feature": inputs.feature,
         "ser.corpus": inputs.card.name,
+        task.TAG: task_of(inputs),
         "ser.protocol": inputs.split.protocol,
         "ser.synthetic": str(inputs.card.synthetic).lower(),
         "ser.speaker_independent": str(inputs.split.speaker_independent).lower(),

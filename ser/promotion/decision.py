@@ -77,6 +77,7 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
         "ser.decision": said,
         "ser.failed_gates": ",".join(decision.failed),
         "ser.synthetic": str(evidence.synthetic).lower(),
+        **_new_line(evidence),
     }
     experiment = records.open_experiment(
         challenger.tags, root=place.root, tracking_uri=place.registry.uri
@@ -113,8 +114,14 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
             "ser.decision": said,
             "ser.failed_gates": ",".join(decision.failed) or "none",
             "ser.decision_run_id": str(experiment.run_id(key)),
+            **({} if decision.failed else _new_line(evidence)),
         },
     )
+
+
+def _new_line(evidence: Evidence) -> dict[str, str]:
+    """Return the tag of a version that begins a new line of champions: why it does."""
+    return {} if evidence.new_line is None else {"ser.new_line": evidence.new_line}
 
 
 def _card(challenger: Version, evidence: Evidence, place: Workplace) -> str:

@@ -1,7 +1,6 @@
 """Measure what the gates want to know of a challenger; judge nothing."""
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from ser import lineage, predictions
 from ser.data import manifest
 from ser.data.split_report import SplitReport
 from ser.errors import RegistryError
-from ser.evaluation import calibration, comparison, slices, summary
-from ser.evaluation.summary import CellSummary
+from ser.evaluation import calibration, slices, summary
 from ser.project import CellFolder, Project
-from ser.promotion import questioning
+from ser.promotion import pairing, questioning
+from ser.promotion.pairing import Pair, Tested
 from ser.promotion.questioning import Challenger
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
@@ -22,7 +21,7 @@ from ser.registry.evidence import Audit, Evidence
 from ser.registry.gates import GateParams
 from ser.registry.versions import Registry, Version
 from ser.serving import mlflow_model
-from ser.tracking import verify
+from ser.tracking import store, verify
 from ser.utterance import Utterance
 
 #: Name of the artifact.
@@ -40,11 +39,14 @@ class Workplace:
         registry: With the versions and the store of their runs.
         root: The project's root: its data must be those of the challenger.
         allow_synthetic: Whether synthetic results may be promoted.
+        new_line: Why a new line of champions is begun, compared with none before; None: the
+            challenger is compared with the present champion.
     """
 
     registry: Registry
     root: Path
     allow_synthetic: bool
+    new_line: str | None = None
 
     @property
     def project(self) -> Project:
@@ -76,7 +78,7 @@ def measure(
     frame = tracked_cell(challenger, place.registry)
     scores = summary.summarise(frame, speaker_of)
     sliced = slices.table(frame, slices.values_of(utterances))
-    paired = _paired(scores, champion, place, speaker_of)
+    paired = _paired(challenger, champion, place, speaker_of)
     with tempfile.TemporaryDirectory() as name:
         folder = mlflow_model.download(challenger.source, place.registry.uri, Path(name))
         size_mib, bundle = bundles.size_mib(folder), Bundle.read(folder / bundles.FILE)
@@ -88,8 +90,10 @@ def measure(
         model=str(bundle.params["model"]["name"]),
         uar_low=scores.intervals["uar"].low,
         champion=None if champion is None else champion.title,
-        difference_low=paired,
-        same_test_utterances=None if champion is None else paired is not None,
+        difference_low=paired.difference_low,
+        shared=paired.shared,
+        no_pair=paired.reason,
+        new_line=place.new_line,
         class_recall=dict(scores.recall),
         speaker_wa=_by_value(sliced, "speaker", "wa"),
         gender_uar=_by_value(sliced, "gender", "uar"),
@@ -115,6 +119,32 @@ def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:
     return _artifact(version, registry, version.tags["ser.cell_run_id"], _PREDICTIONS)
 
 
+def tested(version: Version, registry: Registry) -> Tested:
+    """Return what the cell of a version was tested on, as tracked.
+
+    Raises:
+        RegistryError: Its predictions are no longer in the store.
+    """
+    frame = tracked_cell(version, registry)
+    return Tested(frame[frame["part"] == "test"], recordings_of(version, registry))
+
+
+def recordings_of(version: Version, registry: Registry) -> dict[str, str] | None:
+    """Return utterance id -> SHA-256 of the recording, of all that a version's cell tested.
+
+    None of a version that was registered before this was kept.
+
+    Raises:
+        RegistryError: It cannot be fetched.
+    """
+    with store.translated(registry.uri):
+        names = {item.path for item in registry.client.list_artifacts(version.run_id)}
+    if pairing.FILE not in names:
+        return None
+    noted = _artifact(version, registry, version.run_id, pairing.FILE)
+    return dict(zip(noted["utterance_id"], noted["sha256"], strict=True))
+
+
 def _artifact(version: Version, registry: Registry, run_id: str, name: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -122,25 +152,22 @@ def _artifact(version: Version, registry: Registry, run_id: str, name: str) -> p
         except Exception as error:
             raise RegistryError(
                 f"model {version.name}: {name} of {version.title} is no longer in the store (run "
-                f"{run_id}): {error}; `ser restore-runs` records runs again from runs/"
+                f"{run_id}): {error}; `ser restore-runs` records runs again from runs/; where a "
+                f'champion is lost, `ser promote --new-line "why"` begins a new line'
             ) from error
 
 
 def _paired(
-    scores: CellSummary,
+    challenger: Version,
     champion: Version | None,
     place: Workplace,
-    speaker_of: Mapping[str, str],
-) -> float | None:
-    """Return the lower end of the paired difference; None without a pair."""
-    if champion is None:
-        return None
-    other = summary.summarise(tracked_cell(champion, place.registry), speaker_of)
-    try:
-        pair = comparison.compare(scores.by_speaker, other.by_speaker)
-    except ValueError:
-        return None
-    return pair.low
+    speaker_of: dict[str, str],
+) -> Pair:
+    """Compare with the champion; a pair of nothing without one, or where a new line begins."""
+    if champion is None or place.new_line is not None:
+        return Pair(None, None)
+    new, old = (tested(version, place.registry) for version in (challenger, champion))
+    return pairing.pair(new, old, speaker_of)
 
 
 def _by_value(table: pd.DataFrame, slice_: str, score: str) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ser.data import task
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
 
@@ -12,10 +13,11 @@ _NOTE = "One run per registered model, and one per decision about a promotion."
 def open_experiment(
     tags: Mapping[str, str], *, root: Path, tracking_uri: str | None = None
 ) -> MlflowExperiment:
-    """Open the experiment `ser/<corpus>/<protocol>/registry`.
+    """Open the experiment `ser/<task>/<protocol>/registry`.
 
     Args:
-        tags: Of a bundle or a version: `ser.corpus`, `ser.protocol`.
+        tags: Of a bundle or a version: `ser.corpus`, `ser.protocol`, and `ser.task` unless it is
+            from before there were tasks.
         root: The project's root.
         tracking_uri: The store, see `ser.tracking.mlflow_tracker.open_experiment`.
 
@@ -24,7 +26,7 @@ def open_experiment(
     """
     corpus, protocol = tags["ser.corpus"], tags["ser.protocol"]
     return mlflow_tracker.open_experiment(
-        f"ser/{corpus}/{protocol}/registry",
+        f"ser/{tags.get(task.TAG, corpus)}/{protocol}/registry",
         note=_NOTE,
         tags={"ser.corpus": corpus},
         tracking_uri=tracking_uri,

@@ -16,6 +16,7 @@ from ser import predictions
 from ser.errors import BundleError
 from ser.features.dataset import FeatureDataset
 from ser.grid.inputs import Inputs
+from ser.promotion import pairing
 from ser.promotion.params import AnswerParams
 from ser.promotion.registration import Packed
 from ser.registry import bundle as bundles
@@ -95,7 +96,8 @@ def pack(
     )
     heard = packing.drift_reference(cell, first, {})
     packed = packing.source(cell, first, saved, training, answers, compared=compared, heard=heard)
-    return Packed(packed, _tracked(chosen, plan, data))
+    tested = pairing.recordings(cell.frame, cell.utterances)
+    return Packed(packed, _tracked(chosen, plan, data), tested)
 
 
 def _sections(record: RunRecord) -> tuple[Any, ...]:

@@ -8,16 +8,17 @@ from pathlib import Path
 import pandas as pd
 
 from ser.contracts import RunSpec
+from ser.data import task
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
 from ser.files import remove_folder
 from ser.project import Project
-from ser.promotion import model_card, records
+from ser.promotion import model_card, pairing, records
 from ser.promotion.measuring import TRACKED
 from ser.promotion.params import AnswerParams
 from ser.registry import bundle as bundles
-from ser.registry import packing, versions
+from ser.registry import identity, packing, versions
 from ser.registry.bundle import Bundle, Source
 from ser.registry.packing import TrainedCell
 from ser.serving import mlflow_model
@@ -50,10 +51,17 @@ class Packed:
         source: Weights and their description.
         tracked: What the training pipeline predicts with them: `utterance_id` and
             `probability_<emotion>`, before the temperature.
+        tested: What the cell was tested on, see `ser.promotion.pairing.recordings`.
     """
 
     source: Source
     tracked: pd.DataFrame
+    tested: pd.DataFrame
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """What is kept with the registration: name of the file -> its content."""
+        return {TRACKED: self.tracked, pairing.FILE: self.tested}
 
 
 def pack_fold(
@@ -71,7 +79,8 @@ def pack_fold(
     )
     frame = cell.frame
     is_its_own = (frame["fold"] == record.fold) & (frame["seed"] == record.seed)
-    return Packed(source, frame[is_its_own & (frame["part"] == "test")])
+    tested = pairing.recordings(frame, cell.utterances)
+    return Packed(source, frame[is_its_own & (frame["part"] == "test")], tested)
 
 
 def register(
@@ -113,9 +122,9 @@ def register(
     }
     experiment = records.open_experiment(tags, root=root)
     uri = _log(
-        experiment, folder, bundle, packed.tracked, description=description, tags=tags, root=root
+        experiment, folder, bundle, packed.tables, description=description, tags=tags, root=root
     )
-    name = versions.model_name(bundle.corpus.name, bundle.corpus.protocol)
+    name = versions.model_name(identity.task_of(bundle), bundle.corpus.protocol)
     registry = versions.open_registry(root)
     registered = registry.register(
         name,
@@ -134,6 +143,7 @@ def _tags(bundle: Bundle) -> dict[str, str]:
     own = {
         "ser.bundle_sha256": bundle.sha256,
         "ser.cell": training.cell,
+        task.TAG: identity.task_of(bundle),
         "ser.weights": training.described,
         "ser.fold": "refit" if training.fold is None else str(training.fold),
         "ser.seed": str(training.seed),
@@ -146,7 +156,7 @@ def _log(
     experiment: MlflowExperiment,
     folder: Path,
     bundle: Bundle,
-    tracked: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
     *,
     description: str,
     tags: Mapping[str, str],
@@ -169,8 +179,9 @@ def _log(
     with experiment.run(spec) as tracker:
         if not isinstance(tracker, mlflow_tracker.SilentTracker):
             with tempfile.TemporaryDirectory() as scratch:
-                tracked.to_parquet(Path(scratch) / TRACKED, index=False)
-                tracker.log_artifact(Path(scratch) / TRACKED)
+                for file, table in tables.items():
+                    table.to_parquet(Path(scratch) / file, index=False)
+                    tracker.log_artifact(Path(scratch) / file)
             info = mlflow_model.log(
                 folder,
                 bundle,

@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, model_validator
 
 from ser.params import Section
+
+#: A field of records from before the utterances that both tested were counted.
+_SAME = "same_test_utterances"
 
 #: A measurement may come to NaN; JSON has no number for it, so it is written as a string.
 _MEASURED = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
@@ -69,6 +72,35 @@ class Estimate(Section):
         return {"value": content} if isinstance(content, int | float | str) else content
 
 
+class Shared(Section):
+    """The test utterances that a challenger and the champion have in common.
+
+    Args:
+        num_utterances: How many these are.
+        num_challenger, num_champion: How many each was tested on.
+        matched_by: `recording`: id, recording and truth are the same; `id`: id and truth are,
+            of a version that does not say its recordings.
+    """
+
+    num_utterances: int
+    num_challenger: int
+    num_champion: int
+    matched_by: Literal["recording", "id"]
+
+    @property
+    def share(self) -> float:
+        """Of what the one with more utterances was tested on, in [0, 1]."""
+        return self.num_utterances / max(self.num_challenger, self.num_champion)
+
+    @property
+    def described(self) -> str:
+        """For people: how many, and of how many."""
+        return (
+            f"{self.num_utterances} utterances that both tested (challenger "
+            f"{self.num_challenger}, champion {self.num_champion})"
+        )
+
+
 class Robustness(Section):
     """How a challenger's weights answer when a recording is changed.
 
@@ -117,15 +149,19 @@ class Robustness(Section):
 class Evidence(Section):
     """Everything measured of a challenger.
 
-    A record from before the intervals of stability, which stood in `served`, is read too.
+    A record from before the intervals of stability, which stood in `served`, is read too, and
+    one that only says whether challenger and champion had the same test utterances.
 
     Args:
         model: Name of the model, as in `recipes.<model>`; empty in a record that does not say.
         uar_low: Lower end of the 95 % interval of the test UAR.
         champion: The present champion, `version n (cell)`; None where there is none.
-        difference_low: Lower end of the paired interval of challenger minus champion; None
-            without a champion.
-        same_test_utterances: Whether both were tested on the same utterances.
+        difference_low: Lower end of the paired interval of challenger minus champion, on the
+            utterances that both tested; None without a pair.
+        shared: These utterances; None without a champion of the same classes.
+        no_pair: Why the two make no pair, if so.
+        new_line: Why the challenger begins a new line of champions, compared with none before;
+            None where it does not.
         class_recall: Emotion -> recall.
         speaker_wa: Speaker -> accuracy.
         gender_uar: Gender -> UAR; empty where the corpus does not tell.
@@ -147,7 +183,9 @@ class Evidence(Section):
     uar_low: float
     champion: str | None
     difference_low: float | None
-    same_test_utterances: bool | None
+    shared: Shared | None = None
+    no_pair: str = ""
+    new_line: str | None = None
     class_recall: Mapping[str, float]
     speaker_wa: Mapping[str, float]
     gender_uar: Mapping[str, float]
@@ -165,6 +203,8 @@ class Evidence(Section):
     @model_validator(mode="before")
     @classmethod
     def _as_once_recorded(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and _SAME in content:
+            content = {key: value for key, value in content.items() if key != _SAME}
         served = content.get("served") if isinstance(content, Mapping) else None
         if not isinstance(served, Mapping) or "stability" not in served:
             return content

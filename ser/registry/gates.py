@@ -13,6 +13,12 @@ from ser.features.store import CLEAN
 from ser.params import Section
 from ser.registry.evidence import Estimate, Evidence
 
+#: The way on where challenger and champion cannot be compared.
+_NEW_LINE = (
+    '`ser promote --new-line "why"` begins a new line of champions; a table of other recordings '
+    "gets a corpus.title of its own"
+)
+
 #: Of a change that nobody asked about.
 _UNKNOWN = Estimate(value=math.nan)
 
@@ -26,6 +32,9 @@ class GateParams(Section):
         non_inferiority_margin: The challenger may be worse than the champion by this much
             UAR at most, at the lower end of the paired interval; two points are less than
             the noise between seeds.
+        min_shared: Share of the test utterances that challenger and champion must have in
+            common to be compared, of those of the one with more, in (0, 1]: with fewer, the
+            comparison says little of the corpus as it is.
         min_class_recall: Of the worst emotion: none may be given up for the mean.
         min_speaker_wa: Accuracy for the worst speaker, who must be served better than by
             guessing. Accuracy, since a speaker may lack an emotion.
@@ -56,6 +65,7 @@ class GateParams(Section):
 
     min_uar_low: float = Field(0.35, ge=0.0, le=1.0)
     non_inferiority_margin: float = Field(0.02, ge=0.0, le=1.0)
+    min_shared: float = Field(0.5, gt=0.0, le=1.0)
     min_class_recall: float = Field(0.35, ge=0.0, le=1.0)
     min_speaker_wa: float = Field(0.30, ge=0.0, le=1.0)
     max_gender_gap: float = Field(0.20, ge=0.0, le=1.0)
@@ -144,13 +154,24 @@ def _non_inferiority(evidence: Evidence, params: GateParams) -> Verdict:
     gate, limit = "non_inferiority", -params.non_inferiority_margin
     if evidence.champion is None:
         return _passed(gate, "no champion", f">= {limit:g}", "there is nothing to be worse than")
-    if not evidence.same_test_utterances or evidence.difference_low is None:
+    if evidence.new_line is not None:
+        reason = f"not compared with {evidence.champion}: {evidence.new_line}"
+        return _passed(gate, "a new line", f">= {limit:g}", reason)
+    shared, low = evidence.shared, evidence.difference_low
+    if shared is None or low is None:
+        reason = f"no pair with the champion, {evidence.champion}: {evidence.no_pair}; {_NEW_LINE}"
+        return _refused(gate, "no pair", f">= {limit:g}", reason)
+    if shared.share < params.min_shared:
         return _refused(
-            *(gate, "other utterances", f">= {limit:g}"),
-            f"{evidence.champion} was tested on other utterances, so the two make no pair",
+            *(gate, f"{shared.share:.2f} in common", f">= {params.min_shared:g} in common"),
+            f"too few for a pair with the champion, {evidence.champion}: {shared.described}, "
+            f"matched by {shared.matched_by}; {_NEW_LINE}, gates.min_shared is the least share",
         )
-    reason = f"lower end of the paired difference from the champion, {evidence.champion}"
-    return _at_least(gate, evidence.difference_low, limit, reason)
+    reason = (
+        f"lower end of the paired difference from the champion, {evidence.champion}, on the "
+        f"{shared.described}, matched by {shared.matched_by}"
+    )
+    return _at_least(gate, low, limit, reason)
 
 
 def _worst_class(evidence: Evidence, params: GateParams) -> Verdict:

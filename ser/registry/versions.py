@@ -67,9 +67,14 @@ class Registration:
     is_new: bool
 
 
-def model_name(corpus: str, protocol: str) -> str:
-    """Return the registered model of a corpus and protocol, `ser-<corpus>-<protocol>`."""
-    return f"ser-{corpus}-{protocol}"
+def model_name(task: str, protocol: str) -> str:
+    """Return the registered model of a task and protocol, `ser-<task>-<protocol>`.
+
+    Args:
+        task: See `ser.data.task`; of a corpus with the study's four classes its name.
+        protocol: Of the split.
+    """
+    return f"ser-{task}-{protocol}"
 
 
 def open_registry(root: Path, tracking_uri: str | None = None) -> "Registry":

@@ -35,6 +35,7 @@ from ser import lineage
 from ser.errors import RegistryError, SerError
 from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
+from ser.registry.identity import identity_of
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
@@ -119,6 +120,12 @@ class ServedModel(PythonModel):
                 for prediction, waveform in answered
             ]
         )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Who answers, see `ser.registry.identity`."""
+        said = identity_of(self.predictor.bundle, self.registered)
+        return {**said, "bundle_sha256": self.predictor.bundle_sha256}
 
     def _name(self) -> dict[str, str]:
         return {

@@ -24,7 +24,7 @@ MAX_CONNECTIONS = 100
 
 
 def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -> FastAPI:
-    """Return the application that answers for a model.
+    """Return the application that answers for a model; GET /metadata says which one it is.
 
     Args:
         model_uri: `models:/<name>@<alias>` or `models:/<name>/<version>`.
@@ -49,6 +49,9 @@ def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -
                 f"start the server without --log"
             )
         served.log = log
+    if isinstance(served, ServedModel):
+        identity = served.identity
+        app.add_api_route("/metadata", lambda: identity, methods=["GET"])
     max_bytes = served.predictor.limits.max_bytes if isinstance(served, ServedModel) else 32 << 20
     app.add_middleware(
         RequestGuard,

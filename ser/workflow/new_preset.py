@@ -1,5 +1,6 @@
 """A new preset, put together from the entries of those that are there."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def _sections(
     made = wanted.corpus if wanted.corpus in demo.preset.synthetic_corpora else ""
     features = _features(models, base)
     yield f"{base.section('launcher')}\nsynthetic_corpora: [{made}]\nsynthetic_weights: {{}}"
-    yield _corpus(wanted.corpus)
+    yield _corpus(wanted)
     yield demo.section("split")
     yield base.section("audio")
     yield _joined("features:", [_entry(text, "features", name) for name, text in features.items()])
@@ -170,12 +171,23 @@ def _sections(
     yield _gates(wanted.corpus, texts)
 
 
-def _corpus(name: str) -> str:
+def _corpus(wanted: Wanted) -> str:
     """Return the section of a corpus: its usual emotions, and where its other settings are."""
-    return (
-        "# Its other settings and their defaults: docs/params.md, section corpus.\n"
-        f"corpus:\n  name: {name}\n  emotions: [{', '.join(_emotions(name))}]"
-    )
+    lines = [
+        "# Its other settings and their defaults: docs/params.md, section corpus.",
+        f"corpus:\n  name: {wanted.corpus}",
+        f"  emotions: [{', '.join(_emotions(wanted.corpus))}]",
+    ]
+    if "title" in params_class_of(CORPORA, wanted.corpus).model_fields:
+        title = f"  title: {_title(wanted.name)}"
+        lines.insert(2, f"{title:<30}# names its experiments and models")
+    return "\n".join(lines)
+
+
+def _title(name: str) -> str:
+    """Return the name of a preset as a title: letters, digits and `_`, a letter first."""
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return (words if words[:1].isalpha() else f"preset_{words}")[:40]
 
 
 def _emotions(corpus: str) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from ser.promotion import stand_ins
+from ser.promotion import measuring, stand_ins
 from ser.registry import versions
 from tests.promotion.support import NAME
+from tests.registry.support import GOOD
 
 
 @pytest.fixture
@@ -48,6 +50,75 @@ def test_promotion_and_rollback_say_what_moved(trained, ser, evidence):
     assert status == 0
     assert "is champion again" in out
     assert registry.require(NAME, "champion").tags["ser.fold"] == "1"
+
+
+def test_a_new_line_needs_a_reason_and_is_begun_by_it(trained, ser, monkeypatch):
+    given = []
+
+    def measure(challenger, champion, place, params):
+        given.append(place.new_line)
+        return GOOD.model_copy(update={"new_line": place.new_line})
+
+    monkeypatch.setattr(measuring, "measure", measure)
+    assert ser("register", "lstm-aam", "--fold", "1")[0] == 0
+    status, _, err = ser("promote", "--new-line", " ")
+    assert status == 1
+    assert "--new-line needs a reason" in err
+    status, out, err = ser("promote", "--new-line", "recorded anew")
+    assert status == 0, err
+    assert given == ["recorded anew"]
+    assert "a new line" in out
+    champion = versions.open_registry(Path()).require(NAME, "champion")
+    assert champion.tags["ser.new_line"] == "recorded anew"
+
+
+@pytest.fixture
+def params(trained):
+    """Replace a text in params.yaml, for one test."""
+    path = Path("params.yaml")
+    before = path.read_text()
+
+    def replace(old, new):
+        assert old in before
+        path.write_text(before.replace(old, new))
+
+    yield replace
+    path.write_text(before)
+
+
+def test_a_cell_of_other_classes_than_the_params_is_not_registered(trained, ser, params):
+    params("{name: csv,", "{name: csv, emotions: [angry, sad],")
+    status, _, err = ser("register", "lstm-aam")
+    assert status == 1
+    assert "corpus.emotions was angry, happy, neutral, sad, is angry, sad" in err
+    assert "`dvc repro`" in err
+
+
+def test_a_cell_of_another_manifest_is_not_registered(trained, ser):
+    record = trained / "runs/lstm-aam/run.json"
+    before = record.read_text()
+    tags = json.loads(before)["cell"]["spec"]["tags"]
+    record.write_text(before.replace(tags["ser.manifest_sha256"], "0" * 64))
+    try:
+        status, _, err = ser("register", "lstm-aam")
+    finally:
+        record.write_text(before)
+    assert status == 1
+    assert "it was trained on another manifest" in err
+
+
+def test_lines_of_other_classes_or_titles_do_not_share_a_champion(trained, ser, params, evidence):
+    evidence()
+    assert ser("register", "lstm-aam", "--fold", "1")[0] == 0
+    assert ser("promote")[0] == 0
+    for section in ("{name: csv, title: helpline,", "{name: csv, emotions: [angry, sad],"):
+        params("{name: csv,", section)
+        for command in ("promote", "rollback"):
+            status, _, err = ser(command)
+            assert status == 1
+            assert "model ser-csv-" in err
+            assert "Traceback" not in err
+    assert f"{NAME} has one, version" in err
 
 
 def test_one_version_can_be_judged_by_number(trained, ser, evidence):

@@ -3,13 +3,42 @@
 import sys
 
 from ser.contracts import RunSpec
+from ser.lineage import sha256_file
 from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from tests import synthetic
 
+PARAMS = "corpus: {name: demo, emotions: [angry, sad]}\nsplit: {protocol: session}\n"
+
+
+def write_data(project):
+    """A manifest and folds of PARAMS, as far as they are asked for."""
+    (project / "data/manifest.jsonl").write_text("manifest\n")
+    (project / "data/splits.csv").write_text("splits\n")
+    params = {"name": "demo", "emotions": ["angry", "sad"]}
+    synthetic.card(emotions=["angry", "sad"], params=params).write(project / "data/corpus.json")
+    synthetic.split_report(**digests(project)).write(project / "data/split_report.json")
+
+
+def digests(project):
+    """What folds and cells say of their data."""
+    places = {"manifest": "data/manifest.jsonl", "split": "data/splits.csv"}
+    return {f"{name}_sha256": sha256_file(project / path) for name, path in places.items()}
+
+
+def write_cell(project, name):
+    """A cell of that data."""
+    folder = CellFolder(project / "runs" / name)
+    folder.folder.mkdir(parents=True)
+    tags = {f"ser.{key}": value for key, value in digests(project).items()}
+    run = RunRecord(RunSpec(name, "cell", tags, {}))
+    cells.write(folder, CellRecord("ser/demo-2-angry-sad/session", "note", {}, run, ()))
+    return folder
+
 
 def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
+    (project / "params.yaml").write_text(PARAMS)
     status, _, err = ser("results")
     assert status == 1
     assert "`dvc repro` makes it" in err
@@ -27,21 +56,21 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     (project / "reports/procedures.json").write_text(
         '{"lstm-focal": {"refit": true, "normalisation": "fold"}}'
     )
-    synthetic.card(emotions=["angry", "sad"]).write(project / "data/corpus.json")
-    synthetic.split_report().write(project / "data/split_report.json")
-    status, out, _ = ser("results")
-    assert status == 0
+    write_data(project)
+    cell = write_cell(project, "lstm-focal")
+    (cell.folder / "metrics.json").write_text('{"uar": {"mean": 0.5}}')
+    status, out, err = ser("results")
+    assert status == 0, err
     assert "50.0" in out
     assert "SYNTHETIC" in out
     assert "Refitted (all cells)" in out
     page = project / "README.md"
     page.write_text("before\n<!-- results:demo-2 -->\nstale table\n<!-- /results -->\nafter\n")
-    (project / "params.yaml").write_text("corpus: {name: demo}\n")
     status, _, err = ser("results", "--into", page)
     assert status == 1
     assert "no preset" in err
     (project / "configs").mkdir()
-    (project / "configs/demo.yaml").write_text("corpus: {name: demo}\n")
+    (project / "configs/demo.yaml").write_text(PARAMS)
     assert ser("results", "--into", page)[0] == 0
     text = page.read_text()
     assert "| lstm | focal (refitted) | 50.0 (40.0 to 60.0)" in text
@@ -49,6 +78,11 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     assert "stale table" not in text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
+
+    (project / "params.yaml").write_text(PARAMS.replace("angry, sad", "angry, happy"))
+    status, out, err = ser("results")
+    assert (status, out) == (1, "")
+    assert "corpus.emotions was angry, sad, is angry, happy" in err
 
 
 def test_runs_are_restored_then_verified(ser, project):

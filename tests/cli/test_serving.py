@@ -1,10 +1,14 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ser.cli import serving
+from ser.data import manifest
+from ser.project import Project
+from ser.registry import versions
 from ser.serving import server
 from ser.serving.timed_protocol import TimedProtocol
 from tests.promotion.support import version_of
@@ -31,6 +35,8 @@ def test_a_recording_is_answered_for_people(model, ser, wav):
     assert status == 0, err
     (line,) = out.splitlines()
     assert line.startswith(f"{wav}: ")
+    name, number = model[1].removeprefix("models:/").split("/")
+    assert f"{name} version {number} (lstm-aam) answers: angry, happy, neutral, sad; of csv" in err
     assert all(emotion in line for emotion in EMOTIONS)
 
 
@@ -42,6 +48,11 @@ def test_a_recording_is_answered_for_programs(model, ser, wav):
     assert decision(first) in EMOTIONS
     assert sum(first["probabilities"].values()) == pytest.approx(1.0)
     assert first["model"] == model[1]
+    name, number = model[1].removeprefix("models:/").split("/")
+    who = first["answered_by"]
+    assert (who["name"], who["version"], who["cell"]) == (name, number, "lstm-aam")
+    assert set(who["emotions"]) == EMOTIONS
+    assert (who["task"], who["protocol"]) == ("csv", "session")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +94,49 @@ def test_without_a_champion_the_cure_is_said(trained, ser, wav):
     status, _, err = ser("predict", wav, "--model", "models:/ser-none-session@champion")
     assert status == 1
     assert "`ser promote` makes it champion" in err
+
+
+@pytest.fixture
+def champion(trained):
+    """The champion of params.yaml."""
+    version = version_of("lstm-aam")
+    registry = versions.open_registry(Path())
+    registry.promote(version, expected=registry.resolve(version.name, "champion"))
+    return version
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("predict",), ("predict-batch", "--out", "x.parquet"), ("serve",), ("export", "--out", "x")],
+)
+def test_a_champion_of_other_recordings_answers_only_by_name(
+    command, champion, ser, wav, monkeypatch
+):
+    monkeypatch.setattr(server.uvicorn, "run", lambda *_, **__: None)
+    path = Project().manifest
+    before = path.read_bytes()
+    utterances = manifest.read(path)
+    manifest.write(path, [replace(one, sha256=one.sha256[::-1]) for one in utterances])
+    sources = {"predict": [wav], "predict-batch": [wav.parent]}
+    asked = (command[0], *sources.get(command[0], []), *command[1:])
+    try:
+        status, out, err = ser(*asked)
+    finally:
+        path.write_bytes(before)
+    assert status == 1
+    assert "was tested on other recordings than" in err
+    assert f"--model models:/{champion.name}/{champion.number}" in err
+    assert out == ""
+
+
+def test_the_champion_answers_under_its_number(champion, ser, wav, monkeypatch):
+    _, out, _ = ser("predict", wav, "--json")
+    uri = f"models:/{champion.name}/{champion.number}"
+    assert json.loads(out)["model"] == uri
+    monkeypatch.setattr(server.uvicorn, "run", lambda *_, **__: None)
+    status, out, err = ser("serve")
+    assert status == 0, err
+    assert f"answers for {uri}" in out
 
 
 def test_a_folder_is_answered_into_a_table(model, ser, wav, tmp_path):

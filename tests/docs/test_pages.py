@@ -184,7 +184,7 @@ TAGS = {
     "ser.run_key", "ser.refit", "ser.transductive", "ser.tuned", "ser.study",
     "ser.trial_state", "ser.restored", "ser.decision",
     "ser.failed_gates", "ser.decision_run_id", "ser.previous_champion", "ser.earlier_champions",
-    "ser.predictions_sha256",
+    "ser.predictions_sha256", "ser.corpus", "ser.task", "ser.new_line",
 }  # fmt: skip
 
 

@@ -147,6 +147,13 @@ def test_an_experiment_is_named_after_corpus_and_protocol_and_says_what_it_is_no
     other = inputs.load(paths, "mfcc", feature_params={})
     real = dataclasses.replace(other, card=other.card.model_copy(update={"synthetic": False}))
     assert specs.experiment_name(real) == "ser/demo/random"
+    titled = {"name": "csv", "params": {"name": "csv", "title": "helpline"}}
+    table = dataclasses.replace(other, card=other.card.model_copy(update=titled))
+    assert specs.experiment_name(table, "tuning") == "ser/csv-helpline/random/tuning"
+    two = dataclasses.replace(
+        data, card=data.card.model_copy(update={"emotions": ("angry", "sad")})
+    )
+    assert specs.experiment_name(two) == "ser/demo-2-angry-sad/session"
     assert "Speaker-dependent" in specs.experiment_note(real)
     assert "Synthetic" not in specs.experiment_note(real)
 

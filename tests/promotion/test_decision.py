@@ -78,6 +78,27 @@ def test_either_decision_is_tracked_with_its_reasons(name, place, evidence, tmp_
         assert content["limits"]["max_ece"] == PARAMS.max_ece
 
 
+def test_a_new_line_is_recorded_with_its_reason_where_it_is_begun(name, place, evidence, tmp_path):
+    evidence()
+    decided(name, place, reference=1)
+    begun = {"difference_low": None, "shared": None, "new_line": "recorded anew"}
+    for changes in (FAILING["calibration"], {}):
+        evidence(**begun, **changes)
+        result = decided(name, place)
+        version = place.registry.require(name, 2)
+        client = place.registry.client
+        run = client.get_run(version.tags["ser.decision_run_id"])
+        assert run.data.tags["ser.new_line"] == "recorded anew"
+        path = client.download_artifacts(run.info.run_id, "decision.json", str(tmp_path))
+        assert json.loads(Path(path).read_text())["evidence"]["new_line"] == "recorded anew"
+        # A version that is refused begins nothing.
+        assert version.tags.get("ser.new_line") == (None if changes else "recorded anew")
+    assert result.failed == ()
+    assert place.registry.require(name, CHAMPION).number == 2
+    place.registry.rollback(name)
+    assert place.registry.require(name, CHAMPION).number == 1
+
+
 def test_a_champion_that_came_while_it_was_judged_stops_it(name, place, monkeypatch):
     registry = place.registry
 

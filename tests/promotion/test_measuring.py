@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,13 +51,24 @@ def test_a_champion_is_paired_on_the_same_utterances(place, quick):
     champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
     evidence = measured(challenger, champion, place)
     assert evidence.champion == champion.title
-    assert evidence.same_test_utterances
+    assert evidence.shared.share == 1.0
+    assert evidence.shared.matched_by == "recording"
     assert -1 <= evidence.difference_low <= 1
     same = measured(champion, champion, place)
     assert same.difference_low == 0.0
 
 
-def test_a_cell_tested_on_other_utterances_is_no_pair(place, quick, monkeypatch):
+@pytest.fixture
+def unasked(monkeypatch):
+    """Measure all that needs no answer of a model."""
+
+    def crash(*arguments, **options):
+        raise RegistryError("it crashed")
+
+    monkeypatch.setattr(asking, "ask", crash)
+
+
+def test_what_only_one_of_them_tested_is_left_out_of_the_comparison(place, unasked, monkeypatch):
     champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
     whole = measuring.tracked_cell
 
@@ -66,15 +78,54 @@ def test_a_cell_tested_on_other_utterances_is_no_pair(place, quick, monkeypatch)
 
     monkeypatch.setattr(measuring, "tracked_cell", fewer)
     evidence = measured(challenger, champion, place)
-    assert evidence.same_test_utterances is False
+    shared = evidence.shared
+    assert shared.num_utterances == shared.num_champion < shared.num_challenger
+    assert -1 <= evidence.difference_low <= 1
+    assert "that both tested" in verdict_of(evidence).reason
+
+
+def test_a_champion_of_other_recordings_is_no_pair(place, unasked, monkeypatch):
+    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    noted = measuring.recordings_of
+
+    def other(version, registry):
+        found = noted(version, registry)
+        return found if version.number == challenger.number else dict.fromkeys(found, "none")
+
+    monkeypatch.setattr(measuring, "recordings_of", other)
+    evidence = measured(challenger, champion, place)
+    assert evidence.shared.num_utterances == 0
     assert evidence.difference_low is None
+    verdict = verdict_of(evidence)
+    assert not verdict.passed
+    assert "no utterance was tested by both" in verdict.reason
 
 
-def test_a_model_that_crashes_is_evidence_not_an_error(place, quick, monkeypatch):
-    def crash(*arguments, **options):
-        raise RegistryError("it crashed")
+def test_a_new_line_does_not_ask_for_the_champion(place, unasked, monkeypatch):
+    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    whole = measuring.tracked_cell
 
-    monkeypatch.setattr(asking, "ask", crash)
+    def lost(version, registry):
+        if version.number == champion.number:
+            raise RegistryError("its predictions are gone")
+        return whole(version, registry)
+
+    monkeypatch.setattr(measuring, "tracked_cell", lost)
+    with pytest.raises(RegistryError, match="gone"):
+        measured(challenger, champion, place)
+    evidence = measured(challenger, champion, replace(place, new_line="recorded anew"))
+    assert evidence.new_line == "recorded anew"
+    assert (evidence.shared, evidence.difference_low) == (None, None)
+    assert verdict_of(evidence).passed
+
+
+def verdict_of(evidence):
+    """What the comparison with the champion came to."""
+    (found,) = (one for one in judge(evidence, GateParams()) if one.gate == "non_inferiority")
+    return found
+
+
+def test_a_model_that_crashes_is_evidence_not_an_error(place, quick, unasked):
     evidence = measured(version_of("lstm-aam"), None, place)
     assert evidence.served is None
     assert evidence.served_error == evidence.robustness_error == "it crashed"

@@ -21,4 +21,8 @@ def test_registrations_and_decisions_go_into_one_experiment_that_says_its_corpus
     found = registering.client.get_experiment(registering.experiment_id)
     assert found.name == "ser/demo/session/registry"
     assert found.tags["ser.corpus"] == "demo"
+    narrow = records.open_experiment({**TAGS, "ser.task": "demo-2-angry-sad"}, root=root)
+    assert narrow.experiment_id != found.experiment_id
+    other = narrow.client.get_experiment(narrow.experiment_id)
+    assert other.name == "ser/demo-2-angry-sad/session/registry"
     assert "one per decision about a promotion" in found.tags["mlflow.note.content"]

@@ -5,7 +5,7 @@ import pytest
 
 from ser.errors import BundleError, RegistryError
 from ser.params import read
-from ser.promotion import refit, registration
+from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import TRACKED
 from ser.registry import packing, versions
 from ser.registry.versions import CHALLENGER
@@ -22,6 +22,7 @@ def test_a_cell_becomes_the_challenger_with_its_lineage(trained):
     assert version.tags["ser.trained_run_key"] == chosen.spec.run_key
     assert version.tags["ser.split_sha256"] == chosen.spec.tags["ser.split_sha256"]
     assert version.tags["ser.synthetic"] == "true"
+    assert version.tags["ser.task"] == "csv"
     registry = versions.open_registry(Path())
     assert registry.require(NAME, CHALLENGER).number == version.number
     run = registry.client.get_run(version.tags["ser.cell_run_id"])
@@ -46,6 +47,8 @@ def test_what_must_be_answered_is_kept_with_the_registration(trained, tmp_path):
     frame = cell_of("lstm-aam").frame
     expected = frame[(frame["fold"] == 1) & (frame["part"] == "test")]
     assert tracked["utterance_id"].tolist() == expected["utterance_id"].tolist()
+    noted = measuring.recordings_of(version, versions.open_registry(Path()))
+    assert noted == {one.id: one.sha256 for one in cell_of("lstm-aam").utterances}
     model_card = client.download_artifacts(version.run_id, "model_card.md", str(tmp_path))
     assert "# lstm-aam" in Path(model_card).read_text()
 

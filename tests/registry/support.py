@@ -3,7 +3,7 @@
 import json
 
 from ser.registry import bundle as bundles
-from ser.registry.evidence import Audit, Estimate, Evidence, Robustness, Served
+from ser.registry.evidence import Audit, Estimate, Evidence, Robustness, Served, Shared
 
 AUDIT = Audit(
     split_matches=True,
@@ -17,6 +17,7 @@ SERVED = Served(
     difference=1e-7,
     real_time_factor=0.01,
 )
+SHARED = Shared(num_utterances=60, num_challenger=60, num_champion=60, matched_by="recording")
 STEADY = Estimate(value=0.95, low=0.9, high=0.98)
 ROBUSTNESS = Robustness(
     weights="the served ones",
@@ -31,7 +32,7 @@ GOOD = Evidence(
     uar_low=0.6,
     champion="version 1 (lstm-focal)",
     difference_low=0.01,
-    same_test_utterances=True,
+    shared=SHARED,
     class_recall={"angry": 0.7, "happy": 0.5},
     speaker_wa={"s1": 0.6, "s2": 0.7},
     gender_uar={"female": 0.6, "male": 0.65},

@@ -67,6 +67,11 @@ def test_a_record_without_intervals_is_read():
     assert Evidence.model_validate_json(found.model_dump_json()).model == ""
 
 
+def test_a_record_that_only_says_that_the_utterances_were_the_same_is_read():
+    found = Evidence.model_validate_json(json.dumps({**ONCE, "same_test_utterances": True}))
+    assert (found.shared, found.new_line) == (None, None)
+
+
 def test_a_record_without_intervals_passes_no_gate_that_asks_for_them():
     verdicts = gates.judge(Evidence.model_validate_json(json.dumps(ONCE)), GateParams())
     failed = {verdict.gate for verdict in verdicts if not verdict.passed}

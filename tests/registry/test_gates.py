@@ -5,7 +5,7 @@ import pytest
 from ser.registry import gates
 from ser.registry.evidence import Estimate, Served
 from ser.registry.gates import GateParams
-from tests.registry.support import AUDIT, FAILING, GOOD, ROBUSTNESS, SERVED, under
+from tests.registry.support import AUDIT, FAILING, GOOD, ROBUSTNESS, SERVED, SHARED, under
 
 
 def failed(params=None, **changes):
@@ -87,13 +87,60 @@ def test_exactly_at_the_limit_passes():
 
 
 def test_without_a_champion_there_is_nothing_to_be_worse_than():
-    assert failed(champion=None, difference_low=None, same_test_utterances=None) == []
+    assert failed(champion=None, difference_low=None, shared=None) == []
 
 
-def test_a_champion_tested_on_other_utterances_makes_no_pair():
-    for low in (None, 0.01):
-        assert failed(same_test_utterances=False, difference_low=low) == ["non_inferiority"]
-    assert failed(difference_low=None) == ["non_inferiority"]
+def non_inferiority(**changes):
+    verdicts = gates.judge(GOOD.model_copy(update=changes), GateParams())
+    (found,) = (verdict for verdict in verdicts if verdict.gate == "non_inferiority")
+    return found
+
+
+def shared(num_utterances, num_challenger=60, num_champion=60):
+    counts = {"num_challenger": num_challenger, "num_champion": num_champion}
+    return SHARED.model_copy(update={"num_utterances": num_utterances, **counts})
+
+
+def test_without_a_pair_the_reason_and_the_way_on_are_said():
+    for changes in ({"difference_low": None}, {"shared": None}):
+        assert failed(**changes) == ["non_inferiority"]
+        verdict = non_inferiority(**changes, no_pair="it tells other classes apart")
+        assert "it tells other classes apart" in verdict.reason
+        assert "`ser promote --new-line" in verdict.reason
+        assert "corpus.title" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("counts", "passes"),
+    [
+        ((59, 60, 59), True),  # the corpus grew by one
+        ((59, 59, 60), True),
+        ((30, 60, 30), True),  # exactly the least share
+        ((29, 60, 29), False),
+        ((29, 29, 60), False),
+    ],
+)
+def test_the_comparison_needs_a_share_of_utterances_that_both_tested(counts, passes):
+    verdict = non_inferiority(shared=shared(*counts))
+    assert verdict.passed is passes
+    assert f"{counts[0]} utterances that both tested" in verdict.reason
+    assert ("`ser promote --new-line" in verdict.reason) is not passes
+    assert failed(GateParams(min_shared=0.4), shared=shared(*counts)) == []
+
+
+def test_a_worse_challenger_on_fewer_utterances_is_still_refused():
+    assert failed(shared=shared(59), difference_low=-0.05) == ["non_inferiority"]
+
+
+def test_a_new_line_is_compared_with_nobody_and_passes_no_other_gate_for_it():
+    changes = {"difference_low": None, "shared": None, "new_line": "recorded anew"}
+    verdict = non_inferiority(**changes)
+    assert verdict.passed
+    assert verdict.measured == "a new line"
+    assert "recorded anew" in verdict.reason
+    for gate, found in FAILING.items():
+        expected = [] if gate == "non_inferiority" else [gate]
+        assert failed(**changes, **{k: v for k, v in found.items() if k not in changes}) == expected
 
 
 def test_a_model_that_cannot_be_served_fails_all_that_needs_it():

@@ -46,6 +46,14 @@ def test_a_good_request_is_answered(client):
     assert client.get("/ping").status_code == 200
 
 
+def test_the_server_says_which_model_answers(client, uri):
+    found = client.get("/metadata").json()
+    assert f"models:/{found['name']}/{found['version']}" == uri
+    assert found["emotions"] == ["angry", "happy", "neutral", "sad"]
+    assert (found["cell"], found["task"], found["protocol"]) == ("lstm-aam", "csv", "session")
+    assert len(found["bundle_sha256"]) == 64
+
+
 @pytest.mark.parametrize("kind", [None, "text/csv", "application/vnd.apache.parquet"])
 def test_a_request_that_is_no_json_is_415(client, kind):
     headers = {} if kind is None else {"content-type": kind}

@@ -47,6 +47,16 @@ def test_every_model_is_trained_with_every_loss(here):
     assert set(load_mapping(path)) == set(Preset.model_fields)
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("mine", "mine"), ("Help-line v2", "help_line_v2"), ("2024", "preset_2024"), ("é", "preset_")],
+)
+def test_a_table_gets_a_title_of_its_own_and_other_corpora_have_none(here, name, title):
+    assert write(here, wanted(name=name))[1].corpus.title == title
+    _, emodb = write(here, wanted(name="of-emodb", corpus="emodb"))
+    assert not hasattr(emodb.corpus, "title")
+
+
 def test_every_setting_is_that_of_a_preset_that_is_there(here, project):
     _, preset = write(here)
     origin = read(project / "configs" / f"{new_preset.SOURCES[0]}.yaml", Preset)

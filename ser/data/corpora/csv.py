@@ -64,6 +64,8 @@ class Params(CorpusParams):
     """Params of a corpus described by a table.
 
     Args:
+        title: The corpus' own name, for its experiments and registered models: small letters,
+            digits and `_`, a letter first. Without it all tables share `csv`.
         table: The table's path, relative to the corpus' folder.
         encoding: Of the table.
         delimiter: Between its fields.
@@ -84,6 +86,7 @@ class Params(CorpusParams):
     """
 
     name: Literal["csv"] = "csv"
+    title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
     table: str = Field("utterances.csv", min_length=1)
     encoding: str = "utf-8-sig"
     delimiter: str = Field(",", min_length=1, max_length=1)

@@ -1,0 +1,130 @@
+"""Is what lies in data/, runs/ and reports/ of the corpus, classes and folds of params.yaml?
+
+DVC makes what has changed anew, and only when it runs. Between `make use` and `dvc repro` the
+results of another corpus lie there; a command that reads them has to ask first.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ser import components, files, lineage, tables
+from ser.data.card import CorpusCard
+from ser.data.protocols import SplitParams
+from ser.data.split_report import SplitReport
+from ser.errors import FileError, LineageError
+from ser.params import StageParams, component
+from ser.project import CellFolder, Project
+from ser.tracking import cells
+
+_CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET=<name>`"
+#: Tables are written with six decimals.
+_ROUNDING = 1e-6
+
+
+class DataParams(StageParams):
+    """Sections read: corpus, split."""
+
+    corpus: component(components.CORPORA)  # type: ignore[valid-type]
+    split: SplitParams
+
+
+def require_data(project: Project, params: DataParams) -> None:
+    """Refuse a manifest or folds that were made with other params than those of params.yaml.
+
+    Args:
+        project: Where they are.
+        params: Of params.yaml.
+
+    Raises:
+        FileError: The corpus card or the split report is missing or damaged.
+        LineageError: They are of another corpus, other classes or another protocol.
+    """
+    card, split = CorpusCard.read(project.corpus_card), SplitReport.read(project.split_report)
+    _require_same(project.corpus_card, "corpus", card.params, params.corpus)
+    _require_same(project.split_report, "split", split.params.model_dump(), params.split)
+    for what, path, said in (
+        ("manifest", project.manifest, split.manifest_sha256),
+        ("split", project.splits, split.split_sha256),
+    ):
+        if _digest(path) != said:
+            raise LineageError(
+                f"{project.split_report}: it speaks of another {what} than {path}; {_CURE}"
+            )
+
+
+def require_cell(project: Project, cell: CellFolder) -> None:
+    """Refuse a cell that was trained on another manifest or other folds than those in data/.
+
+    Args:
+        project: Where the data are.
+        cell: The folder of a cell in runs/.
+
+    Raises:
+        FileError: The cell's record is missing or damaged.
+        LineageError: It was trained on something else.
+    """
+    tags = cells.read(cell).cell.spec.tags
+    for what, path in (("manifest", project.manifest), ("split", project.splits)):
+        if tags.get(f"ser.{what}_sha256") != _digest(path):
+            said = tags.get("ser.task", tags.get("ser.corpus", "unknown"))
+            raise LineageError(
+                f"{cell.folder}: it was trained on another {what} than {path} (a cell of {said}); "
+                f"{_CURE}"
+            )
+
+
+def require_reports(project: Project) -> None:
+    """Refuse a comparison of other cells than those in runs/, or of cells on other data.
+
+    Args:
+        project: Where they are.
+
+    Raises:
+        FileError: The comparison, or a cell's record or scores, is missing or damaged.
+        LineageError: Comparison, cells and data do not belong together.
+    """
+    for row in tables.read_csv(project.grid).to_dict("records"):
+        cell = project.run(f"{row['model']}-{row['loss']}")
+        require_cell(project, cell)
+        uar = files.read_json(
+            cell.metrics, lambda scores: float(scores["uar"]["mean"]), what="the scores of a cell"
+        )
+        if abs(uar - row["uar"]) > _ROUNDING:
+            raise LineageError(
+                f"{project.grid}: it says a UAR of {row['uar']:.6f} for {cell.folder.name}, "
+                f"{cell.metrics} of {uar:.6f}; {_CURE}"
+            )
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise FileError(f"{path}: no such file; {files.REPRO}")
+    return lineage.sha256_file(path)
+
+
+def _require_same(path: Path, section: str, made: Mapping[str, Any], said: BaseModel) -> None:
+    """Refuse an artefact whose params differ from a section of params.yaml."""
+    if differing := list(_differing(made, said)):
+        raise LineageError(
+            f"{path}: it was made with other params than params.yaml has now: "
+            f"{'; '.join(f'{section}.{line}' for line in differing)}; {_CURE}"
+        )
+
+
+def _differing(made: Mapping[str, Any], said: BaseModel) -> Iterator[str]:
+    """Yield what differs, defaults of new settings filled in."""
+    now = said.model_dump(mode="json")
+    try:
+        then = type(said).model_validate(made).model_dump(mode="json")
+    except ValidationError:  # of another parser
+        then = dict(made)
+    for key in now:
+        if then.get(key) != now[key]:
+            yield f"{key} was {_shown(then.get(key))}, is {_shown(now[key])}"
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,39 @@
+import itertools
+
+import pytest
+
+from ser.data import task
+from ser.emotion import EMOTIONS, VOCABULARY
+
+SEVEN = (*EMOTIONS, "bored", "disgusted", "fearful")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (("emodb", EMOTIONS), "emodb"),
+        (("emodb", SEVEN), "emodb-7-bored-disgusted-fearful"),
+        (("emodb", ("angry", "sad")), "emodb-2-angry-sad"),
+        (("csv", EMOTIONS, "helpline"), "csv-helpline"),
+        (("csv", SEVEN, "helpline"), "csv-helpline-7-bored-disgusted-fearful"),
+        (("csv", EMOTIONS, None), "csv"),
+    ],
+)
+def test_a_task_is_named_by_its_corpus_title_and_unusual_classes(given, name):
+    assert task.named(*given) == name
+
+
+def test_no_two_sets_of_classes_or_titles_share_a_name():
+    sets = [
+        chosen
+        for size in range(2, len(VOCABULARY) + 1)
+        for chosen in itertools.combinations(VOCABULARY, size)
+    ]
+    names = {task.named("csv", chosen, title) for chosen in sets for title in (None, "a", "angry")}
+    assert len(names) == 3 * len(sets)
+
+
+def test_a_section_of_params_has_a_task():
+    section = {"name": "csv", "title": "helpline", "emotions": ["angry", "sad"]}
+    assert task.of_section(section) == "csv-helpline-2-angry-sad"
+    assert task.of_section({"name": "emodb", "emotions": list(EMOTIONS)}) == "emodb"
