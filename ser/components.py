@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ser.errors import UnknownComponentError
+from ser.wording import meant, shown
 
 _FAMILY = re.compile(r"^NAMES = (\(.*?\))$", re.MULTILINE | re.DOTALL)
 
@@ -117,7 +118,8 @@ def _stem(package: str, name: str) -> str:
     stems = _stems(package)
     if name not in stems:
         raise UnknownComponentError(
-            f"no {package} is named {name!r}; there are: {', '.join(sorted(stems))}"
+            f"no {package} is named {shown(name)}; there are: {', '.join(sorted(stems))}"
+            f"{meant(name, stems)}"
         )
     return stems[name]
 

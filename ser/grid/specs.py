@@ -1,5 +1,6 @@
 """How the runs of a cell are named, keyed and tagged in the tracker."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -179,11 +180,18 @@ def _deciding(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
-    """Add what upstream stages were run with."""
+    """Add what upstream stages were run with.
+
+    A corpus' mappings have names that its user chose: each is one value, whatever they are.
+    """
     meta = inputs.store.meta
+    corpus = {
+        key: json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
+        for key, value in inputs.card.params.items()
+    }
     return {
         **params,
-        "corpus": inputs.card.params,
+        "corpus": corpus,
         "split": inputs.split.params.model_dump(mode="json"),
         "feature": {
             "name": meta["extractor"],

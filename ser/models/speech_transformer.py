@@ -52,7 +52,7 @@ class Params(ComponentParams):
 
     pooling: PoolingName = "mean"
     attention_heads: int = Field(1, ge=1, le=64)
-    embedding_dim: int | None = Field(256, ge=1)
+    embedding_dim: int | None = Field(256, ge=1, le=16_384)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
     num_layers: int | None = Field(None, ge=0, le=48)

@@ -46,7 +46,7 @@ class Params(TrunkParams):
     batch_norm: bool = False
     train_patches: int | None = Field(None, ge=1, le=64)
     pooling: PoolingName = "mean"
-    embedding_dim: int = Field(128, ge=1)
+    embedding_dim: int = Field(128, ge=1, le=16_384)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
 

@@ -22,8 +22,8 @@ class CorpusParams(ComponentParams):
     name: str
     emotions: tuple[str, ...] = Field(emotion.EMOTIONS, min_length=2)
     max_rejected: int = Field(0, ge=0)
-    min_duration_s: float = Field(0.1, ge=0.025)
-    silence_dbfs: float = Field(-70.0, le=0.0)
+    min_duration_s: float = Field(0.1, ge=0.025, le=3600.0)
+    silence_dbfs: float = Field(-70.0, ge=-1000.0, le=0.0)
 
     @field_validator("emotions")
     @classmethod

@@ -6,11 +6,12 @@ The table has a header. The columns `path`, `label` and `speaker` are required; 
 the owner's: state them in the params.
 """
 
-import codecs
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -80,13 +81,13 @@ class Params(CorpusParams):
     """
 
     name: Literal["csv"] = "csv"
-    table: str = Field("utterances.csv", min_length=1)
+    table: str = Field("utterances.csv", min_length=1, max_length=1000)
     encoding: str = "utf-8-sig"
     delimiter: str = Field(",", min_length=1, max_length=1)
     columns: Columns = Columns()
     label_map: dict[str, str | None] = Field(default_factory=dict)
     genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=2)
+    num_sessions: int = Field(5, ge=2, le=10_000)
     refuse_unlisted: bool = True
     synthetic: bool = False
     licence: str = Field("As the owner of the recordings states.", min_length=1)
@@ -97,10 +98,31 @@ class Params(CorpusParams):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            codecs.lookup(encoding)
-        except LookupError as error:
-            raise ValueError(f"{encoding!r} is not an encoding that Python knows") from error
+            # Some codecs that Python knows are none of text: they make bytes of bytes.
+            "a".encode(encoding)
+        except (LookupError, ValueError) as error:
+            raise ValueError("not an encoding of text that Python knows") from error
         return encoding
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimits(cls, delimiter: str) -> str:
+        if delimiter in '\r\n" \0':
+            raise ValueError("not a character that can stand between fields")
+        return delimiter
+
+    @field_validator("table")
+    @classmethod
+    def _below_the_folder(cls, table: str) -> str:
+        path = PurePosixPath(table)
+        if path.is_absolute() or ".." in path.parts or "\0" in table:
+            raise ValueError("expected a path inside the corpus' folder")
+        return table
+
+    @field_validator("label_map", "genders")
+    @classmethod
+    def _composed(cls, by_name: dict[str, Any]) -> dict[str, Any]:
+        return _table.composed_keys(by_name)
 
     @field_validator("label_map")
     @classmethod
@@ -149,7 +171,9 @@ class TableCorpus:
             raise _recordings.not_the_corpus("csv", root, expected=expected)
         rows, rejections = self._rows(path)
         if not rows:
-            raise CorpusError(f"{path}: no row can be read; expected one per recording")
+            why = f"; {rejections[0].reason}" if rejections else ""
+            raise CorpusError(f"{path}: no row can be read; expected one per recording{why}")
+        rows = [_as_on_disk(root, row) for row in rows]
         self._check_labels(path, rows)
         genders = self._genders(path, rows)
         sessions = self._sessions(path, rows, genders)
@@ -176,6 +200,7 @@ class TableCorpus:
         rows: list[_table.TableRow] = []
         rejections: list[Rejection] = []
         columns = self.params.columns
+        first_line: dict[tuple[tuple[str, str], ...], int] = {}
         for row in _table.read(
             path,
             names=columns.model_dump(),
@@ -184,6 +209,9 @@ class TableCorpus:
             delimiter=self.params.delimiter,
         ):
             fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
+            if isinstance(row, _table.TableRow) and fault is None:
+                same = first_line.setdefault(tuple(row.fields.items()), row.line)
+                fault = None if same == row.line else f"it repeats line {same}, which is kept"
             if isinstance(row, _table.TableRow) and fault is None:
                 rows.append(row)
             else:
@@ -246,7 +274,7 @@ class TableCorpus:
         speaker = fields["speaker"]
         session = sessions.get(speaker) or fields.get("session", "")
         scripted = fields.get("scripted", "").lower()
-        if not (root / audio).is_file():
+        if not _is_file(root / audio):
             raise ValueError(f"a label without a recording: there is no file {audio}")
         if session == "":
             raise ValueError("session is empty")
@@ -286,6 +314,21 @@ def _fault(row: _table.TableRow) -> str | None:
     if not PurePosixPath(row.fields["path"]).name:
         return f"path {row.fields['path']!r} is not a file's"
     return None
+
+
+def _as_on_disk(root: Path, row: _table.TableRow) -> _table.TableRow:
+    """Return a row with its path as the disk spells it: letters and their marks may be apart."""
+    path = row.fields["path"]
+    spellings = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    found = next((spelled for spelled in spellings if _is_file(root / spelled)), path)
+    return replace(row, fields={**row.fields, "path": found})
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for the disk
+        return False
 
 
 def _audio(row: _table.TableRow) -> str:

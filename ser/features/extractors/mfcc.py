@@ -37,12 +37,12 @@ class Params(ExtractorParams):
     window_ms: float = Field(25.0, gt=0.0, le=200.0)
     hop_ms: float = Field(10.0, gt=0.0, le=200.0)
     num_mels: int = Field(40, ge=2, le=256)
-    min_hz: float = Field(0.0, ge=0.0)
-    max_hz: float | None = Field(None, gt=0.0)
-    num_coefficients: int = Field(13, ge=1)
+    min_hz: float = Field(0.0, ge=0.0, le=96_000.0)
+    max_hz: float | None = Field(None, gt=0.0, le=96_000.0)
+    num_coefficients: int = Field(13, ge=1, le=256)
     num_deltas: int = Field(2, ge=0, le=2)
     delta_window: int = Field(9, ge=3, le=51)
-    top_db: float = Field(80.0, gt=0.0)
+    top_db: float = Field(80.0, gt=0.0, le=1000.0)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
