@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import lineage
+from ser import lineage, markdown
 from ser.contracts import DatasetReference, RunSpec
 from ser.emotion import DIMENSIONS
 from ser.grid.inputs import Inputs
@@ -160,7 +160,7 @@ def fold_spec(
 ) -> RunSpec:
     """Return the nested run of one fold under one seed; the plan holds what is tuned for it."""
     record = inputs.split.fold(fold)
-    speakers = {part: ", ".join(names) for part, names in record.speakers.items()}
+    speakers = {p: ", ".join(map(markdown.plain, names)) for p, names in record.speakers.items()}
     return RunSpec(
         name=f"{plan.name}/fold-{fold}/seed-{seed}",
         run_key=key,

@@ -216,8 +216,8 @@ def test_a_name_is_the_same_however_its_marks_are_spelled(tmp_path):
     )
     assert {item.speaker for item in parsed.annotations} == {composed, "s2"}
     assert {item.emotion for item in parsed.annotations} == {"sad"}
+    content = {"name": "csv", "genders": {apart: "male", composed: "male"}}
     with pytest.raises(ParamsError, match="stands twice, composed and decomposed"):
-        content = {"name": "csv", "genders": {apart: "male", composed: "male"}}
         parse({"corpus": content}, Stage, where="params.yaml")
 
 
