@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from ser.errors import CorpusError
+from ser.errors import CorpusError, NotTheCorpusError
 
 
 def is_junk(name: str) -> bool:
@@ -39,7 +39,7 @@ def below(folder: Path, *, root: Path, suffixes: Collection[str] = (".wav",)) ->
     )
 
 
-def not_the_corpus(name: str, root: Path, *, expected: str) -> CorpusError:
+def not_the_corpus(name: str, root: Path, *, expected: str) -> NotTheCorpusError:
     """Return the error for a folder that is not a corpus, with the cure.
 
     Args:
@@ -51,7 +51,7 @@ def not_the_corpus(name: str, root: Path, *, expected: str) -> CorpusError:
         The error, to be raised.
     """
     state = "is not this corpus" if root.is_dir() else "is not a folder"
-    return CorpusError(
+    return NotTheCorpusError(
         f"{root}: {state}: expected {expected}; "
         f"`ser link-corpus {name} PATH` links the folder that holds it"
     )

@@ -23,6 +23,7 @@ from ser.errors import CorpusError
 from ser.params import Section
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 
+_MIN_SESSIONS = 2
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
@@ -87,7 +88,7 @@ class Params(CorpusParams):
     columns: Columns = Columns()
     label_map: dict[str, str | None] = Field(default_factory=dict)
     genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=2, le=10_000)
+    num_sessions: int = Field(5, ge=_MIN_SESSIONS, le=10_000)
     refuse_unlisted: bool = True
     synthetic: bool = False
     licence: str = Field("As the owner of the recordings states.", min_length=1)
@@ -257,10 +258,11 @@ class TableCorpus:
         try:
             return _sessions.deal(genders, num_sessions=self.params.num_sessions)
         except ValueError as error:
-            raise CorpusError(
-                f"{path}: {error}; lower corpus.num_sessions, or add the column "
-                f"{self.params.columns.session!r}"
-            ) from error
+            column = f"add the column {self.params.columns.session!r}"
+            cure = f"lower corpus.num_sessions, or {column}"
+            if len(genders) < _MIN_SESSIONS:
+                cure = f"{column} (one word for all will do) and set split.protocol: random"
+            raise CorpusError(f"{path}: {error}; {cure}") from error
 
     def _annotation(
         self,
