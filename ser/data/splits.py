@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,14 +219,14 @@ def read(path: Path) -> list[Fold]:
     """
     parts: dict[int, Mapping[str, list[str]]] = {}
     text = files.read_text(path, cure="`dvc repro split` makes it")
-    for line, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+    for line, row in enumerate(_rows(path, text), start=2):
         try:
             fold = parts.setdefault(int(row["fold"]), {part: [] for part in PARTS})
             fold[row["part"]].append(row["utterance_id"])
         except (KeyError, TypeError, ValueError) as error:
             raise SplitError(
                 f"{path}:{line}: expected fold,part,utterance_id with part one of "
-                f"{', '.join(PARTS)}, got {row}"
+                f"{', '.join(PARTS)}, got {shown(row)}"
             ) from error
     if not parts:
         raise SplitError(f"{path}: no folds; run `dvc repro split`")
@@ -234,3 +234,10 @@ def read(path: Path) -> list[Fold]:
         Fold(number, *(tuple(sorted(ids[part])) for part in PARTS))
         for number, ids in sorted(parts.items())
     ]
+
+
+def _rows(path: Path, text: str) -> Iterator[dict[str, str]]:
+    try:
+        yield from csv.DictReader(io.StringIO(text))
+    except csv.Error as error:
+        raise SplitError(f"{path}: not a CSV table: {error}; run `dvc repro split`") from error

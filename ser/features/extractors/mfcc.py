@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ser.contracts import Extractor
+from ser.errors import ParamsError
 from ser.features.extractors._base import ExtractorParams
 
 
@@ -66,8 +67,14 @@ class MfccExtractor:
     def __init__(self, params: Params, sampling_rate: int) -> None:
         max_hz = params.max_hz or sampling_rate / 2
         if max_hz > sampling_rate / 2:
-            raise ValueError(
-                f"features.mfcc.max_hz {max_hz} is above half the sampling rate {sampling_rate}"
+            raise ParamsError(
+                f"features.mfcc.max_hz {max_hz} is above half of audio.sampling_rate "
+                f"{sampling_rate}; lower it, or write null"
+            )
+        if max_hz <= params.min_hz:
+            raise ParamsError(
+                f"features.mfcc.min_hz {params.min_hz} is not below half of audio.sampling_rate "
+                f"{sampling_rate}; lower it"
             )
         self.window_length = max(1, round(params.window_ms * sampling_rate / 1000))
         self.hop_length = max(1, round(params.hop_ms * sampling_rate / 1000))
