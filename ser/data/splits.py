@@ -222,7 +222,7 @@ def read(path: Path) -> list[Fold]:
     for line, row in enumerate(_rows(path, text), start=2):
         try:
             fold = parts.setdefault(int(row["fold"]), {part: [] for part in PARTS})
-            fold[row["part"]].append(row["utterance_id"])
+            fold[row["part"]].append(_text(row["utterance_id"]))
         except (KeyError, TypeError, ValueError) as error:
             raise SplitError(
                 f"{path}:{line}: expected fold,part,utterance_id with part one of "
@@ -234,6 +234,12 @@ def read(path: Path) -> list[Fold]:
         Fold(number, *(tuple(sorted(ids[part])) for part in PARTS))
         for number, ids in sorted(parts.items())
     ]
+
+
+def _text(field: str | None) -> str:
+    if not field:  # a line that ends early
+        raise ValueError("no utterance_id")
+    return field
 
 
 def _rows(path: Path, text: str) -> Iterator[dict[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ser.errors import CorpusError
-from ser.wording import shown
+from ser.wording import cut, shown
 
 _Value = TypeVar("_Value")
 
@@ -105,7 +105,7 @@ def _positions(
     if missing or twice:
         problem = f"no column {', '.join(missing)}" if missing else f"{', '.join(twice)} twice"
         raise CorpusError(
-            f"{path}:1: {problem}; the columns are {', '.join(_shown(name) for name in header)}"
+            f"{path}:1: {problem}; the columns are {cut(', '.join(map(_shown, header)), 1000)}"
         )
     return {column: header.index(name) for column, name in names.items() if name in header}
 

@@ -22,8 +22,10 @@ from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
 from ser.params import Section
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
+from ser.wording import cut
 
 _MIN_SESSIONS = 2
+_MAX_LISTED = 1000
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
@@ -225,8 +227,8 @@ class TableCorpus:
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
         if unknown := sorted(labels - set(VOCABULARY)):
             raise CorpusError(
-                f"{path}: labels {unknown} are not canonical emotions ({', '.join(VOCABULARY)}); "
-                "map each in corpus.label_map, to null to keep it without an emotion"
+                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are not canonical emotions "
+                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it without an emotion"
             )
 
     def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
@@ -242,7 +244,8 @@ class TableCorpus:
             if len(words) != 1 or not words <= {"female", "male"}
         }
         if wrong:
-            listed = "; ".join(f"{speaker}: {words or 'none'}" for speaker, words in wrong.items())
+            said = (f"{speaker}: {words or 'none'}" for speaker, words in wrong.items())
+            listed = cut("; ".join(said), _MAX_LISTED)
             raise CorpusError(
                 f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
                 f"the column {self.params.columns.gender!r} or in corpus.genders"
