@@ -45,7 +45,8 @@ PIECES: tuple[bytes, ...] = (
     b"}", b"[" * 3000, b"{a: " * 3000, b",", b",,", b":", b": ", b"- ", b"#", b"&a ", b"*a",
     b"<<: *a", b"!!python/object:os.system x", b"!!int x", b"!!timestamp x", b"!!set {a}",
     b"!!binary x", b"null", b"true", b"no", b"NaN", b"Infinity", b".inf", b"-1", b"0", b"1e999",
-    b"9" * 5000, b"0x" + b"f" * 5000, b"1000000000", b"2024-13-45", b"2024-01-01", b"=1+1", b"../../x", b"/",
+    b"9" * 5000, b"0x" + b"f" * 5000, b"1000000000", b"2024-13-45", b"2024-01-01", b"=1+1",
+    b"../../x", b"/",
     b"a" * 200_000, b"\\ud800", b'"\\ud800"', "é".encode(), "e\u0301".encode(), "\u202e💥".encode(),
     b"---\n", b"%YAML 9.9\n", b"? [a]\n: b\n", b"${x}", b"a: &a [*a]\n",
     b"x: &x0 [1,1,1]\n" + b"".join(b"x%d: &x%d [%s]\n" % (i, i, b",".join([b"*x%d" % (i - 1)] * 9))

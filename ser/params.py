@@ -65,7 +65,7 @@ def _fault(item: ErrorDetails, section: type[Section]) -> InitErrorDetails:
         message = f"there is no such key{meant(key, section.model_fields)}"
     elif item["type"] == "missing" and field is not None and field.examples:
         message = f"{message}, dvc.yaml reads it; write `{key}: {field.examples[0]}`"
-    said = PydanticCustomError(item["type"], "{said}", {"said": message})  # type: ignore[arg-type]
+    said = PydanticCustomError(item["type"], "{said}", {"said": message})
     return InitErrorDetails(type=said, loc=loc, input=item["input"])
 
 

@@ -119,8 +119,10 @@ def _require_small(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             open_ones.append(_Size(depth=1, anchor=event.anchor))
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
-            is_scalar = isinstance(event, yaml.ScalarEvent)
-            size = _Size(anchor=event.anchor) if is_scalar else open_ones.pop()
+            if isinstance(event, yaml.ScalarEvent):
+                size = _Size(anchor=event.anchor)
+            else:
+                size = open_ones.pop()
             if size.anchor is not None:
                 anchors[size.anchor] = size
             open_ones[-1].take(size)

@@ -228,7 +228,8 @@ class TableCorpus:
         if unknown := sorted(labels - set(VOCABULARY)):
             raise CorpusError(
                 f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are not canonical emotions "
-                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it without an emotion"
+                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it "
+                "without an emotion"
             )
 
     def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
