@@ -245,8 +245,8 @@ class TableCorpus:
             if len(words) != 1 or not words <= {"female", "male"}
         }
         if wrong:
-            said = (f"{speaker}: {words or 'none'}" for speaker, words in wrong.items())
-            listed = cut("; ".join(said), _MAX_LISTED)
+            each = [f"{speaker}: {words or 'none'}" for speaker, words in wrong.items()]
+            listed = cut("; ".join(each), _MAX_LISTED)
             raise CorpusError(
                 f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
                 f"the column {self.params.columns.gender!r} or in corpus.genders"
