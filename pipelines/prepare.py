@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ser import components, stage_program
 from ser.contracts import Corpus
-from ser.data import intake, manifest
+from ser.data import classes, intake, manifest
 from ser.params import StageParams, component
 from ser.project import Project, Words
 
@@ -51,6 +51,7 @@ def run(params: Params, project: Project) -> None:
     manifest.write_rejections(project.rejected, taken.rejections)
     intake.enforce(taken, max_rejected=params.corpus.max_rejected)
     corpus.check(taken.utterances)
+    classes.require_each(params.corpus.emotions, taken.utterances, corpus=name)
     manifest.write(project.manifest, taken.utterances)
     card = intake.describe(corpus, params.corpus, taken)
     card.write(project.corpus_card)

@@ -3,7 +3,7 @@
 A file may hold a family of components that differ in a few facts only. It lists them in
 `NAMES`, a tuple of texts written out, and has `params_class(name)` and
 `build(name, params, ...)` where another file has `Params` and `build(params, ...)`. A file
-may also have `inspect_weights`, see `Component`.
+may also have `inspect_weights` and `inspect_feature`, see `Component`.
 """
 
 import ast
@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ser.errors import UnknownComponentError
+from ser.wording import meant, shown
 
 _FAMILY = re.compile(r"^NAMES = (\(.*?\))$", re.MULTILINE | re.DOTALL)
 
@@ -40,11 +41,15 @@ class Component:
             what it found, and raises what `build` would raise. Of an extractor, it takes
             the params and `sampling_rate`; of a model, the params. None where the
             component reads no weights.
+        inspect_feature: Of a model: takes its params, the name of the feature that it reads and
+            that feature's params, and raises what `build` would raise of the three, with a look
+            at the weights on disk. None where any feature will do.
     """
 
     Params: type
     build: Callable[..., Any]
     inspect_weights: Callable[..., str] | None = None
+    inspect_feature: Callable[..., None] | None = None
 
 
 def names(package: str) -> tuple[str, ...]:
@@ -94,13 +99,13 @@ def load(package: str, name: str) -> Component:
         UnknownComponentError: There is none; the message lists the alternatives.
     """
     module = load_module(package, name)
-    inspect = getattr(module, "inspect_weights", None)
+    looks = [getattr(module, look, None) for look in ("inspect_weights", "inspect_feature")]
     if _stem(package, name) == name:
-        return Component(module.Params, module.build, inspect)
+        return Component(module.Params, module.build, *looks)
     return Component(
         module.params_class(name),
         partial(module.build, name),
-        None if inspect is None else partial(inspect, name),
+        *(None if look is None else partial(look, name) for look in looks),
     )
 
 
@@ -117,7 +122,8 @@ def _stem(package: str, name: str) -> str:
     stems = _stems(package)
     if name not in stems:
         raise UnknownComponentError(
-            f"no {package} is named {name!r}; there are: {', '.join(sorted(stems))}"
+            f"no {package} is named {shown(name)}; there are: {', '.join(sorted(stems))}"
+            f"{meant(name, stems)}"
         )
     return stems[name]
 

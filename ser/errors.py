@@ -5,6 +5,7 @@ SerError
 │   └── UnknownComponentError   ... it names a component that has no file
 ├── FileError               a file of the project is missing, damaged or not of its form
 ├── CorpusError             a folder is not the corpus it should be, or too much of it is unusable
+│   ├── NotTheCorpusError   ... nothing of it is in the folder
 │   └── DownloadError       ... it cannot be fetched, or what came is not its archive
 ├── AudioError              one wav cannot be used
 ├── ManifestError           data/manifest.jsonl breaks its own rules
@@ -43,6 +44,10 @@ class FileError(SerError):
 
 class CorpusError(SerError):
     """A folder is not the corpus it should be, or too much of it is unusable."""
+
+
+class NotTheCorpusError(CorpusError):
+    """A folder holds nothing of the corpus that it should be; another one has to be linked."""
 
 
 class DownloadError(CorpusError):

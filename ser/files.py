@@ -19,10 +19,12 @@ from pydantic import ValidationError
 
 from ser.errors import FileError
 from ser.params import Section, explain
+from ser.wording import cut
 
 #: What makes a missing or damaged artefact of the pipeline anew.
 REPRO = "`dvc repro` makes it"
 
+_MAX_REASON = 400
 _Parsed = TypeVar("_Parsed")
 
 
@@ -70,8 +72,9 @@ def read_json(
         raise FileError(f"{path}: it is not {what}; {cure}. Wrong is:\n{explain(error)}") from error
     except KeyError as error:
         raise FileError(f"{path}: it is not {what} (no key {error}); {cure}") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise FileError(f"{path}: it is not {what} ({error}); {cure}") from error
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        reason = cut(str(error), _MAX_REASON)
+        raise FileError(f"{path}: it is not {what} ({reason}); {cure}") from error
 
 
 def read_object(path: Path, *, what: str = "a JSON object", cure: str = REPRO) -> dict[str, Any]:

@@ -54,6 +54,8 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/errors.py": "names of failures; what fails has no result",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "reads values that are compared themselves; their classes do count",
+    "ser/markdown.py": "how pages show names",
+    "ser/plain_yaml.py": "refuses files; the values in them are compared themselves",
     "ser/project.py": "names of files; dvc.yaml repeats them, and a test compares",
     "ser/contracts.py": "types alone; what keeps them is listed itself",
     "ser/pretrained/front_end.py": "refuses a checkpoint; what fails has no result",
@@ -67,6 +69,7 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/tracking/mlflow_tracker.py": "where runs are recorded",
     "ser/tracking/recording.py": "what the store accepts",
     "ser/tracking/store.py": "where runs are recorded",
+    "ser/wording.py": "how messages are worded",
 }
 
 _CHUNK_BYTES = 1 << 20

@@ -2,27 +2,45 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
     PlainValidator,
     SerializeAsAny,
     ValidationError,
     create_model,
+    model_validator,
 )
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from ser import components
+from ser import components, plain_yaml
 from ser.errors import ParamsError, UnknownComponentError
+from ser.wording import MAX_SHOWN, cut, meant, shown
+
+_MAX_FAULTS = 20
+_MAX_FAULT = 1200
 
 
 class Section(BaseModel):
     """A group of params: frozen, unknown keys refused, numbers finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _helpful(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Say of an unknown key which one was meant, and of a missing one what to write."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            faults = [_fault(item, cls) for item in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(error.title, faults) from error
 
 
 class ComponentParams(Section):
@@ -36,6 +54,19 @@ class StageParams(BaseModel):
 
 
 Params = TypeVar("Params", bound=BaseModel)
+
+
+def _fault(item: ErrorDetails, section: type[Section]) -> InitErrorDetails:
+    """Return one fault of a section, with what helps to mend it."""
+    message, loc = item["msg"], item["loc"]
+    key = str(loc[0]) if len(loc) == 1 else None
+    field = section.model_fields.get(key) if key else None
+    if item["type"] == "extra_forbidden" and key is not None:
+        message = f"there is no such key{meant(key, section.model_fields)}"
+    elif item["type"] == "missing" and field is not None and field.examples:
+        message = f"{message}, dvc.yaml reads it; write `{key}: {field.examples[0]}`"
+    said = PydanticCustomError(item["type"], "{said}", {"said": message})
+    return InitErrorDetails(type=said, loc=loc, input=item["input"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +139,15 @@ def component_map(package: str) -> Any:
 
     def parse(value: object) -> object:
         if not isinstance(value, Mapping):
-            raise ValueError(f"expected a mapping of component names, got {value!r}")
-        fields: dict[str, Any] = {str(name): (_entry(package, str(name)), ...) for name in value}
-        model = create_model("Components", __base__=Section, **fields)
-        parsed = model.model_validate({str(name): entry for name, entry in value.items()})
-        return {name: getattr(parsed, name) for name in fields}
+            raise ValueError("expected a mapping of component names")
+        entries = {str(name): entry for name, entry in value.items()}
+        # The names are the user's: as aliases they can be anything, as fields they could not.
+        fields: dict[str, Any] = {
+            f"entry_{number}": (_entry(package, name), Field(alias=name))
+            for number, name in enumerate(entries)
+        }
+        parsed = create_model("Components", __base__=Section, **fields).model_validate(entries)
+        return {name: getattr(parsed, f"entry_{i}") for i, name in enumerate(entries)}
 
     return Annotated[Mapping[str, SerializeAsAny[ComponentParams]], PlainValidator(parse)]
 
@@ -153,27 +188,6 @@ def _known_class(package: str, name: str) -> type[ComponentParams]:
         raise ValueError(str(error)) from error
 
 
-def _refuse_duplicates(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    """Build a mapping, refusing a key that stands twice (PyYAML would silently keep the last)."""
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands twice", key_node.start_mark
-            )
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node)
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """A safe loader that refuses duplicate keys; in C where PyYAML was built with libyaml."""
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _refuse_duplicates)
-
-
 def load_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 
@@ -184,16 +198,31 @@ def load_mapping(path: Path) -> dict[str, Any]:
         Its content.
 
     Raises:
-        ParamsError: Missing, not YAML, a key that stands twice, or not a mapping.
+        ParamsError: Missing, not UTF-8, not YAML within the limits of `ser.plain_yaml`, a key
+            that stands twice, or not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        with path.open("rb") as file:
+            raw = file.read(plain_yaml.MAX_BYTES + 1)
+        if len(raw) > plain_yaml.MAX_BYTES:
+            raise ValueError(f"larger than {plain_yaml.MAX_BYTES} bytes; is it another file?")
+        content = plain_yaml.load(raw.decode("utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; `make use PRESET=emodb` writes one") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(
+            f"{path}: not UTF-8 text (byte {error.start}); save it in this encoding"
+        ) from error
+    except ValueError as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: expected a mapping of sections, got {type(content).__name__}")
+        kind = "nothing" if content is None else type(content).__name__
+        raise ParamsError(
+            f"{path}: expected a mapping of sections, got {kind}; `make use PRESET=emodb` "
+            "writes a whole one"
+        )
     return content
 
 
@@ -285,11 +314,26 @@ def parse(content: Mapping[str, Any], params_class: type[Params], *, where: str)
 
 
 def explain(error: ValidationError) -> str:
-    """Return one line per error: its path, the rule, the value."""
-    lines = []
-    for item in error.errors(include_url=False):
-        path = ".".join(str(part) for part in item["loc"]) or "(top level)"
-        message = item["msg"].removeprefix("Value error, ")
-        shown = "" if item["type"] == "missing" else f", got {item['input']!r}"
-        lines.append(f"  {path}: {message}{shown}")
+    """Return one line per error: its path, the rule, the value; long ones are cut short."""
+    found = error.errors(include_url=False)
+    lines = [f"  {_explained(item)}" for item in found[:_MAX_FAULTS]]
+    if len(found) > _MAX_FAULTS:
+        lines.append(f"  ... and {len(found) - _MAX_FAULTS} more")
     return "\n".join(lines)
+
+
+def _explained(item: ErrorDetails) -> str:
+    path = ".".join(cut(str(part), MAX_SHOWN) for part in item["loc"]) or "(top level)"
+    message = cut(item["msg"].removeprefix("Value error, "), _MAX_FAULT)
+    value = item["input"]
+    # A whole section says nothing more than its path does.
+    is_section = isinstance(value, Mapping | BaseModel)
+    if item["type"] in ("missing", "extra_forbidden") or (is_section and "dict" not in message):
+        return f"{path}: {message}"
+    cure = "; put it in quotes" if item["type"] == "string_type" and _is_scalar(value) else ""
+    return f"{path}: {message}, got {shown(value)}{cure}"
+
+
+def _is_scalar(value: object) -> bool:
+    """Return whether YAML has read a word as something else: 01 as 1, no as false."""
+    return isinstance(value, bool | int | float | date)

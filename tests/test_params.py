@@ -70,12 +70,30 @@ corpus: {name: emodb, max_rejected: -1, emotions: [angry, mad]}
         ("a: 1\na: 2\n", "stands twice"),
         ("a: [1\n", "not valid YAML"),
         ("- 1\n", "expected a mapping"),
-        ("", "expected a mapping"),
+        ("", "expected a mapping of sections, got nothing; `make use PRESET=emodb`"),
+        ("#" * 2**22, "larger than 2097152 bytes"),
     ],
 )
 def test_files_that_are_no_params_are_refused(tmp_path, text, message):
     with pytest.raises(ParamsError, match=message):
         params.load_mapping(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("content", [b"a: \xe9", "a: b".encode("utf-16")])
+def test_a_file_in_another_encoding_is_refused(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ParamsError, match="not UTF-8 text"):
+        params.load_mapping(path)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    with pytest.raises(ParamsError, match="cannot be read: Is a directory"):
+        params.load_mapping(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
+    assert params.load_mapping(write(tmp_path, "\ufeffa: 1\n")) == {"a": 1}
 
 
 def test_a_missing_file_names_the_cure(tmp_path):
@@ -106,6 +124,54 @@ def test_a_missing_entry_names_section_and_cure(tmp_path):
     path = write(tmp_path, "losses: {}\n")
     with pytest.raises(ParamsError, match="losses has no entry cross_entropy"):
         params.read_entry(path, "losses", "ser.losses", "cross_entropy")
+
+
+def test_a_misspelt_key_is_named_with_the_one_that_was_meant(tmp_path):
+    text = GOOD.replace("num_epochs", "num_epoch").replace("{}", "{class_wieghts: 1}")
+    with pytest.raises(ParamsError) as caught:
+        params.read(write(tmp_path, text), Stage)
+    assert "fit.num_epoch: there is no such key; did you mean 'num_epochs'?" in str(caught.value)
+    assert "losses.cross_entropy.class_wieghts: there is no such key" in str(caught.value)
+
+
+def test_a_misspelt_component_is_named_with_the_one_that_was_meant(tmp_path):
+    with pytest.raises(ParamsError, match="did you mean 'emodb'"):
+        params.read(write(tmp_path, GOOD.replace("emodb", "emobd")), Stage)
+
+
+@pytest.mark.parametrize("name", ["__base__", "_x", "model_config", "schema", "a.b", "../x", "1"])
+def test_any_name_may_stand_where_a_component_is_expected(tmp_path, name):
+    text = GOOD.replace("{cross_entropy: {}}", f"{{{name}: {{}}}}")
+    with pytest.raises(ParamsError, match=r"no ser\.losses is named"):
+        params.read(write(tmp_path, text), Stage)
+
+
+def test_a_word_that_yaml_takes_for_another_type_is_to_be_quoted(tmp_path):
+    text = GOOD.replace("name: emodb", "name: csv, label_map: {no: sad}")
+    with pytest.raises(ParamsError, match="valid string, got False; put it in quotes"):
+        params.read(write(tmp_path, text), Stage)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + "".join(f"key{number}: [{number}]\n" for number in range(5000)),
+        GOOD.replace("3,", f"{{a: {'b' * 10**6}}},"),
+        GOOD.replace("emodb", "e" * 10**6),
+        GOOD.replace("{cross_entropy: {}}", f"{{{', '.join(f'k{i}: 1' for i in range(5000))}}}"),
+    ],
+    ids=["many keys", "long value", "long name", "many components"],
+)
+def test_a_message_stays_short_whatever_the_file_holds(tmp_path, text):
+    class Whole(params.Section):
+        fit: Fit
+        losses: params.component_map("ser.losses")
+        corpus: params.component("ser.data.corpora")
+
+    text = text.replace("another stage's section: 1\n", "")
+    with pytest.raises(ParamsError) as caught:
+        params.read(write(tmp_path, text), Whole)
+    assert len(str(caught.value)) < 3000
 
 
 def test_literal_names_are_checked(tmp_path):

@@ -19,6 +19,8 @@ synthetic_weights:
   wav2vec2: {architecture: wav2vec2, hidden_size: 16, num_layers: 2, conv_dim: 8}
   hubert: {architecture: hubert, hidden_size: 16, num_layers: 2, conv_dim: 8, norm: layer, seed: 1}
   whisper: {architecture: whisper, hidden_size: 16, num_layers: 2}
+launcher: python -m
+synthetic_corpora: []
 corpus: {name: csv, synthetic: true, max_rejected: 0}
 split: {protocol: session}
 audio: {sampling_rate: 16000}
@@ -59,6 +61,8 @@ cells:
   wav2vec2-focal: {model: wav2vec2, loss: focal, feature: wav2vec2}
   hubert-label_smoothing: {model: hubert, loss: label_smoothing, feature: hubert}
   whisper-ccc: {model: whisper, loss: ccc, feature: whisper}
+tuning: {cells: {}}
+robustness: {without_copies: {}}
 """
 
 WEIGHTS = ("wav2vec2", "hubert", "whisper")

@@ -1,5 +1,7 @@
 """The command `ser`. Heavy modules are imported inside the commands that need them."""
 
+import io
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -73,4 +75,7 @@ def main() -> None:
         SystemExit: Always; the status is 0 done, 1 refused or failed, 2 wrong usage.
     """
     runtime.configure()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text, and not every terminal has every letter.
+        sys.stdout.reconfigure(errors="backslashreplace")
     raise SystemExit(runtime.run_main(app))

@@ -65,10 +65,10 @@ def link_corpus(
 def _link(name: str, path: Path) -> None:
     """Link a folder that is the corpus, and say what comes next."""
     from ser import files
-    from ser.workflow import diagnosis
+    from ser.workflow import corpus_diagnosis
 
     section = _corpus_section(Project().params, name)
-    count = diagnosis.num_utterances(name, path, section)
+    count = len(corpus_diagnosis.parse_corpus(name, path, section).annotations)
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
     link = _place_of_link(name)

@@ -3,15 +3,17 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
+from typing import TypeVar
 
 from ser.data.protocols import PARTS, Part, Protocol
 from ser.data.split_report import FoldReport, Overlap, SharedSentences
 from ser.data.splits import Fold
 from ser.data.voices import SAFE_PROTOCOLS, Voices
 from ser.errors import LeakageError
-from ser.utterance import Utterance
+from ser.utterance import Annotation, Utterance
+from ser.wording import shown
 
 #: What two parts can share, and where the manifest says it.
 SHARABLE: Mapping[str, str] = {
@@ -23,6 +25,10 @@ SHARABLE: Mapping[str, str] = {
 
 _ALL = frozenset(SHARABLE)
 _AUDIO = frozenset({"audio"})
+_SAID = _ALL - _AUDIO
+
+_NUM_LISTED = 20
+_Said = TypeVar("_Said", bound=Annotation)
 
 #: Protocol -> pair of parts -> what they must not share.
 FORBIDDEN: Mapping[Protocol, Mapping[tuple[Part, Part], frozenset[str]]] = {
@@ -62,27 +68,57 @@ def audit(
     Raises:
         LeakageError: Parts share what the protocol forbids; all findings in one message.
     """
+    require_apart(folds, utterances, protocol, what=_ALL)
     by_id = {utterance.id: utterance for utterance in utterances}
     records: list[FoldReport] = []
-    findings: list[str] = []
     for fold in folds:
         parts = {part: [_find(by_id, id_, fold) for id_ in fold.part(part)] for part in PARTS}
         shared = {}
         for first, second in combinations(PARTS, 2):
-            common = _common(parts[first], parts[second])
-            findings += [
-                f"fold {fold.number}: {first} and {second} share {what} {_shorten(common[what])}"
-                for what in sorted(FORBIDDEN[protocol][first, second])
-                if common[what]
-            ]
+            common = {what: _common(parts[first], parts[second], what) for what in SHARABLE}
             sentences = _sentences(parts[first], parts[second])
             shared[f"{first}-{second}"] = Overlap(**common, sentences=sentences)
         records.append(_describe(fold.number, parts, shared))
-    if findings:
-        raise LeakageError(
-            f"protocol {protocol} forbids what these folds share:\n  " + "\n  ".join(findings)
-        )
     return tuple(records)
+
+
+def require_apart(
+    folds: Sequence[Fold],
+    annotations: Sequence[Annotation],
+    protocol: Protocol,
+    *,
+    what: Collection[str] = _SAID,
+) -> None:
+    """Refuse folds whose parts share what the protocol forbids.
+
+    Args:
+        folds: As made by `ser.data.splits.split`.
+        annotations: What was split.
+        protocol: Decides what is forbidden, see `FORBIDDEN`.
+        what: Of `SHARABLE`; the default is what is known before audio is opened.
+
+    Raises:
+        LeakageError: All findings in one message, with the cure.
+    """
+    by_id = {annotation.id: annotation for annotation in annotations}
+    findings: list[str] = []
+    for fold in folds:
+        parts = {part: [_find(by_id, id_, fold) for id_ in fold.part(part)] for part in PARTS}
+        for first, second in combinations(PARTS, 2):
+            for one in sorted(FORBIDDEN[protocol][first, second] & set(what)):
+                if common := _common(parts[first], parts[second], one):
+                    names = _shorten([shown(name) for name in common])
+                    findings.append(f"fold {fold.number}: {first} and {second} share {one} {names}")
+    if findings:
+        more = [f"... and {len(findings) - _NUM_LISTED} more"] if findings[_NUM_LISTED:] else []
+        listed = "\n  ".join([*findings[:_NUM_LISTED], *more])
+        other = (
+            "" if protocol == "random" else ", or set split.protocol: random (speaker-dependent)"
+        )
+        raise LeakageError(
+            f"protocol {protocol} forbids what these folds share:\n  {listed}\nmend these in the "
+            f"corpus{other}"
+        )
 
 
 def normalise_sentence(text: str) -> str:
@@ -96,19 +132,17 @@ def normalise_sentence(text: str) -> str:
     return " ".join(re.findall(r"\w+", letters))
 
 
-def _find(by_id: Mapping[str, Utterance], id_: str, fold: Fold) -> Utterance:
+def _find(by_id: Mapping[str, _Said], id_: str, fold: Fold) -> _Said:
     if id_ not in by_id:
         raise LeakageError(f"fold {fold.number}: utterance {id_!r} is not in the manifest")
     return by_id[id_]
 
 
-def _common(first: Sequence[Utterance], second: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
-    return {
-        what: tuple(
-            sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second})
-        )
-        for what, field in SHARABLE.items()
-    }
+def _common(
+    first: Sequence[Annotation], second: Sequence[Annotation], what: str
+) -> tuple[str, ...]:
+    field = SHARABLE[what]
+    return tuple(sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second}))
 
 
 def _sentences(first: Sequence[Utterance], second: Sequence[Utterance]) -> SharedSentences:

@@ -10,6 +10,7 @@ from typing import Any
 from ser import emotion, files
 from ser.errors import ManifestError
 from ser.utterance import Rejection, Utterance
+from ser.wording import cut, shown
 
 #: The keys of one line, in their order.
 KEYS: tuple[str, ...] = (
@@ -117,16 +118,16 @@ def _parse(line: bytes, *, where: str) -> dict[str, Any]:
     """Return one line's object; its keys are known, complete and said once."""
     try:
         record = json.loads(line.decode("utf-8"), object_pairs_hook=_once)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise ManifestError(f"{where}: not a line of JSON: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise ManifestError(f"{where}: not a line of JSON: {cut(str(error), 400)}") from error
     if not isinstance(record, dict):
-        raise ManifestError(f"{where}: expected an object, got {record!r}")
+        raise ManifestError(f"{where}: expected an object, got {shown(record)}")
     missing = [key for key in KEYS if key not in record]
     unknown = sorted(set(record) - set(KEYS))
     if missing or unknown:
         raise ManifestError(
-            f"{where}: utterance {record.get('id')!r}: missing keys {missing}, "
-            f"unknown keys {unknown}; expected exactly {', '.join(KEYS)}"
+            f"{where}: utterance {shown(record.get('id'))}: missing keys {missing}, "
+            f"unknown keys {shown(unknown)}; expected exactly {', '.join(KEYS)}"
         )
     return {key: record[key] for key in KEYS}
 
@@ -135,7 +136,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object, refusing a key that stands twice (json would silently keep the last)."""
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"a key stands twice among {keys}")
+        raise ValueError(f"a key stands twice among {shown(keys)}")
     return dict(pairs)
 
 
@@ -143,10 +144,10 @@ def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
     """Raise ManifestError for the first record that breaks a rule."""
     previous = ""
     for record, place in zip(records, places, strict=True):
-        where = f"{place}: utterance {record['id']!r}"
+        where = f"{place}: utterance {shown(record['id'])}"
         for key, (holds, rule) in _RULES.items():
             if not holds(record[key]):
-                raise ManifestError(f"{where}: {key} must be {rule}, got {record[key]!r}")
+                raise ManifestError(f"{where}: {key} must be {rule}, got {shown(record[key])}")
         duration_s = record["num_samples"] / record["sampling_rate"]
         if not math.isclose(record["duration_s"], duration_s, abs_tol=1e-3):
             raise ManifestError(
@@ -156,7 +157,9 @@ def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
         if record["id"] == previous:
             raise ManifestError(f"{where}: the id stands twice; ids must be unique")
         if record["id"] < previous:
-            raise ManifestError(f"{where}: lines must be sorted by id, but {previous!r} is before")
+            raise ManifestError(
+                f"{where}: lines must be sorted by id, but {shown(previous)} is before"
+            )
         previous = record["id"]
 
 
@@ -176,7 +179,7 @@ def _is_sha256(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
@@ -207,7 +210,7 @@ _RULES: Mapping[str, _Rule] = {
     "corpus": _TEXT,
     "audio": (_is_relative_path, "a path inside the corpus' folder"),
     "sha256": (_is_sha256, "64 hexadecimal digits"),
-    "num_samples": (_is_count, "a whole number > 0"),
+    "num_samples": (_is_count, "a whole number > 0, below 2^53"),
     "sampling_rate": (_is_count, "a whole number of Hz > 0"),
     "duration_s": (_is_duration, "a number of seconds > 0, at most a day"),
     "speaker": _TEXT,

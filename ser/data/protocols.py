@@ -28,4 +28,4 @@ class SplitParams(Section):
     protocol: Protocol = "session"
     num_folds: int = Field(5, ge=2, le=20)
     dev_fraction: float = Field(0.2, gt=0.0, lt=0.5)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)

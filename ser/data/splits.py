@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import numpy as np
 from ser import files
 from ser.data.protocols import PARTS, Part, SplitParams
 from ser.errors import SplitError
-from ser.utterance import Utterance
+from ser.utterance import Annotation
+from ser.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,15 @@ class Fold:
         return ids
 
 
-def split(utterances: Sequence[Utterance], params: SplitParams) -> list[Fold]:
+def split(utterances: Sequence[Annotation], params: SplitParams) -> list[Fold]:
     """Deal the utterances of the study's classes to folds.
 
     Deterministic: it depends on the manifest's ids in sorted order, not on the order of
     the argument.
 
     Args:
-        utterances: The manifest; those whose emotion is null take no part.
+        utterances: The manifest, or what a corpus says before its audio is opened; those
+            whose emotion is null take no part.
         params: The protocol and its knobs.
 
     Returns:
@@ -68,12 +70,13 @@ def split(utterances: Sequence[Utterance], params: SplitParams) -> list[Fold]:
     return folds
 
 
-def _session(used: Sequence[Utterance], _params: SplitParams) -> list[Fold]:
+def _session(used: Sequence[Annotation], _params: SplitParams) -> list[Fold]:
     sessions = _groups(used, "session")
     names = list(sessions)
     if len(names) < 3:
         raise SplitError(
-            f"protocol session needs at least 3 sessions, the corpus has {len(names)}: {names}; "
+            f"protocol session needs at least 3 sessions, the corpus has {len(names)}: "
+            f"{', '.join(map(shown, names))}; "
             f"use split.protocol: random (speaker-dependent) or a corpus with sessions"
         )
     folds = []
@@ -84,7 +87,7 @@ def _session(used: Sequence[Utterance], _params: SplitParams) -> list[Fold]:
     return folds
 
 
-def _speaker(used: Sequence[Utterance], _params: SplitParams) -> list[Fold]:
+def _speaker(used: Sequence[Annotation], _params: SplitParams) -> list[Fold]:
     sessions, speakers = _groups(used, "session"), _groups(used, "speaker")
     folds: list[Fold] = []
     for session in sessions:
@@ -101,10 +104,13 @@ def _speaker(used: Sequence[Utterance], _params: SplitParams) -> list[Fold]:
     return folds
 
 
-def _superb(used: Sequence[Utterance], params: SplitParams) -> list[Fold]:
+def _superb(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
     sessions = _groups(used, "session")
     if len(sessions) < 2:
-        raise SplitError(f"protocol superb needs at least 2 sessions, got {list(sessions)}")
+        raise SplitError(
+            f"protocol superb needs at least 2 sessions, the corpus has "
+            f"{', '.join(map(shown, sessions))}; use split.protocol: random (speaker-dependent)"
+        )
     rng = np.random.default_rng(params.seed)
     folds = []
     for number, test in enumerate(sessions, start=1):
@@ -116,7 +122,7 @@ def _superb(used: Sequence[Utterance], params: SplitParams) -> list[Fold]:
     return folds
 
 
-def _random(used: Sequence[Utterance], params: SplitParams) -> list[Fold]:
+def _random(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
     # scikit-learn costs a second to import and only this protocol needs it.
     from sklearn.model_selection import StratifiedKFold, train_test_split
 
@@ -130,33 +136,41 @@ def _random(used: Sequence[Utterance], params: SplitParams) -> list[Fold]:
     dealer = StratifiedKFold(params.num_folds, shuffle=True, random_state=params.seed)
     folds = []
     for number, (rest, test) in enumerate(dealer.split(labels, labels), start=1):
-        train, dev = train_test_split(
-            rest,
-            test_size=params.dev_fraction,
-            stratify=labels[rest],
-            random_state=params.seed + number,
-        )
+        try:
+            train, dev = train_test_split(
+                rest,
+                test_size=params.dev_fraction,
+                stratify=labels[rest],
+                random_state=params.seed + number,
+            )
+        except ValueError as error:  # an emotion has too few utterances for two parts
+            raise SplitError(
+                f"protocol random cannot deal what fold {number} does not test to train and dev: "
+                f"the rarest emotion has {smallest} utterances, split.dev_fraction is "
+                f"{params.dev_fraction}; add utterances, leave the emotion out of "
+                f"corpus.emotions, or choose another dev_fraction or num_folds"
+            ) from error
         parts = ([used[index] for index in sorted(part)] for part in (train, dev, test))
         folds.append(_fold(number, *parts))
     return folds
 
 
-def _groups(used: Iterable[Utterance], key: str) -> dict[str, list[Utterance]]:
+def _groups(used: Iterable[Annotation], key: str) -> dict[str, list[Annotation]]:
     """Return the utterances by session or speaker, groups in sorted order."""
-    groups: defaultdict[str, list[Utterance]] = defaultdict(list)
+    groups: defaultdict[str, list[Annotation]] = defaultdict(list)
     for utterance in used:
         groups[getattr(utterance, key)].append(utterance)
     return dict(sorted(groups.items()))
 
 
 def _fold(
-    number: int, train: Iterable[Utterance], dev: Iterable[Utterance], test: Iterable[Utterance]
+    number: int, train: Iterable[Annotation], dev: Iterable[Annotation], test: Iterable[Annotation]
 ) -> Fold:
     ids = (tuple(sorted(u.id for u in part)) for part in (train, dev, test))
     return Fold(number, *ids)
 
 
-def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Utterance]) -> None:
+def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Annotation]) -> None:
     """Refuse folds that cannot be trained or chosen on.
 
     A test part that lacks an emotion is no reason to stop: scores are pooled over folds.
@@ -169,8 +183,20 @@ def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Utterance]) -> 
             if missing:
                 raise SplitError(
                     f"fold {fold.number}: no utterance of {', '.join(missing)} in the {part} "
-                    f"part; choose other corpus.emotions or another split.protocol"
+                    f"part{_only_in(missing, used)}; choose other corpus.emotions or another "
+                    f"split.protocol"
                 )
+
+
+def _only_in(missing: Sequence[str], used: Sequence[Annotation]) -> str:
+    """Return in which sessions emotions are spoken, where these are one or two each."""
+    found = {emotion: {u.session for u in used if u.emotion == emotion} for emotion in missing}
+    rare = [
+        f"{emotion} is spoken in {' and '.join(map(shown, sorted(sessions)))} alone"
+        for emotion, sessions in found.items()
+        if len(sessions) <= 2
+    ]
+    return f" ({'; '.join(rare)})" if rare else ""
 
 
 def to_csv(folds: Sequence[Fold]) -> str:
@@ -193,14 +219,14 @@ def read(path: Path) -> list[Fold]:
     """
     parts: dict[int, Mapping[str, list[str]]] = {}
     text = files.read_text(path, cure="`dvc repro split` makes it")
-    for line, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+    for line, row in enumerate(_rows(path, text), start=2):
         try:
             fold = parts.setdefault(int(row["fold"]), {part: [] for part in PARTS})
-            fold[row["part"]].append(row["utterance_id"])
+            fold[row["part"]].append(_text(row["utterance_id"]))
         except (KeyError, TypeError, ValueError) as error:
             raise SplitError(
                 f"{path}:{line}: expected fold,part,utterance_id with part one of "
-                f"{', '.join(PARTS)}, got {row}"
+                f"{', '.join(PARTS)}, got {shown(row)}"
             ) from error
     if not parts:
         raise SplitError(f"{path}: no folds; run `dvc repro split`")
@@ -208,3 +234,16 @@ def read(path: Path) -> list[Fold]:
         Fold(number, *(tuple(sorted(ids[part])) for part in PARTS))
         for number, ids in sorted(parts.items())
     ]
+
+
+def _text(field: str | None) -> str:
+    if not field:  # a line that ends early
+        raise ValueError("no utterance_id")
+    return field
+
+
+def _rows(path: Path, text: str) -> Iterator[dict[str, str]]:
+    try:
+        yield from csv.DictReader(io.StringIO(text))
+    except csv.Error as error:
+        raise SplitError(f"{path}: not a CSV table: {error}; run `dvc repro split`") from error

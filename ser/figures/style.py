@@ -24,6 +24,7 @@ STYLE: Any = {
     "axes.titlesize": 11,
     "axes.grid": False,
     "figure.facecolor": "white",
+    "text.parse_math": False,  # two dollar signs in a name are no formula
     "svg.hashsalt": "ser",  # element ids that do not change from run to run
 }
 

@@ -1,10 +1,11 @@
 """How the runs of a cell are named, keyed and tagged in the tracker."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import lineage
+from ser import lineage, markdown
 from ser.contracts import DatasetReference, RunSpec
 from ser.data import task
 from ser.emotion import DIMENSIONS
@@ -167,7 +168,7 @@ def fold_spec(
 ) -> RunSpec:
     """Return the nested run of one fold under one seed; the plan holds what is tuned for it."""
     record = inputs.split.fold(fold)
-    speakers = {part: ", ".join(names) for part, names in record.speakers.items()}
+    speakers = {p: ", ".join(map(markdown.plain, names)) for p, names in record.speakers.items()}
     return RunSpec(
         name=f"{plan.name}/fold-{fold}/seed-{seed}",
         run_key=key,
@@ -187,11 +188,18 @@ def _deciding(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
-    """Add what upstream stages were run with."""
+    """Add what upstream stages were run with.
+
+    A corpus' mappings have names that its user chose: each is one value, whatever they are.
+    """
     meta = inputs.store.meta
+    corpus = {
+        key: json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
+        for key, value in inputs.card.params.items()
+    }
     return {
         **params,
-        "corpus": inputs.card.params,
+        "corpus": corpus,
         "split": inputs.split.params.model_dump(mode="json"),
         "feature": {
             "name": meta["extractor"],

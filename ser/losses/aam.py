@@ -45,7 +45,9 @@ class Params(ComponentParams):
     scale: Annotated[float, Tunable(4.0, 64.0, log=True, published=30.0)] = Field(
         16.0, gt=0.0, le=100.0
     )
-    warmup_epochs: Annotated[int, Tunable(0, 10, unit="epochs", published=0)] = Field(5, ge=0)
+    warmup_epochs: Annotated[int, Tunable(0, 10, unit="epochs", published=0)] = Field(
+        5, ge=0, le=10_000
+    )
 
 
 class AamLoss(WeightedLoss):

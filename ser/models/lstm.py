@@ -32,10 +32,10 @@ class Params(ComponentParams):
         dropout: Between layers and before the embedding, in [0, 1).
     """
 
-    hidden_size: int = Field(64, ge=1)
+    hidden_size: int = Field(64, ge=1, le=4096)
     num_layers: int = Field(2, ge=1, le=8)
     pooling: Literal["last", "mean", "stats", "attention"] = "stats"
-    embedding_dim: int = Field(64, ge=1)
+    embedding_dim: int = Field(64, ge=1, le=16_384)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
 

@@ -6,8 +6,9 @@ learns from the feature's params where the checkpoint was cut, and goes on from 
 all of it is frozen, it learns which layers to listen to.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -22,7 +23,7 @@ from ser.nn.pooling import MeanPooling, Pooling, PoolingName, build_pooling
 from ser.params import ComponentParams, Tunable
 from ser.pretrained import checkpoints
 from ser.pretrained.architectures import Architecture
-from ser.pretrained.transformer import Suffix
+from ser.pretrained.transformer import Freeze, Suffix, layers_above
 
 NAMES = ("data2vec_audio", "hubert", "wav2vec2", "wavlm", "whisper")
 
@@ -52,7 +53,7 @@ class Params(ComponentParams):
 
     pooling: PoolingName = "mean"
     attention_heads: int = Field(1, ge=1, le=64)
-    embedding_dim: int | None = Field(256, ge=1)
+    embedding_dim: int | None = Field(256, ge=1, le=16_384)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.1, ge=0.0, lt=1.0)
     hidden_dropout: float | None = Field(None, ge=0.0, lt=1.0)
     num_layers: int | None = Field(None, ge=0, le=48)
@@ -257,11 +258,7 @@ def build(
         WeightsError: The feature's checkpoint is not here, or is not the one that the
             feature was extracted with.
     """
-    if feature.extractor != architecture:
-        raise ParamsError(
-            f"models.{architecture} goes on where the feature {architecture} ends, got the "
-            f"feature {feature.extractor!r}; set feature: {architecture} in its cells"
-        )
+    _require_own_feature(architecture, feature.extractor)
     checkpoint, revision = feature.params["checkpoint"], feature.params["revision"]
     folder = checkpoints.locate(checkpoint, revision)
     found = checkpoints.digest(folder)
@@ -281,13 +278,50 @@ def build(
     )
 
 
+def inspect_feature(
+    architecture: Architecture, params: Params, extractor: str, feature_params: Mapping[str, Any]
+) -> None:
+    """Refuse what `build` would refuse of a feature's cut; see `ser.components.Component`.
+
+    Args:
+        architecture: Name of the model.
+        params: What is put on top.
+        extractor: Name of the feature.
+        feature_params: Its params.
+
+    Raises:
+        ParamsError, WeightsError, FileError: As `build`.
+    """
+    _require_own_feature(architecture, extractor)
+    freeze = feature_params["freeze"]
+    checkpoint, revision = feature_params["checkpoint"], feature_params["revision"]
+    sizes = checkpoints.read_sizes(checkpoints.locate(checkpoint, revision), architecture)
+    if freeze == "all":
+        _refuse_what_needs_frames(architecture, params)
+        return
+    num_layers = layers_above(freeze, sizes.num_layers, params.num_layers, checkpoint)
+    _refuse_frozen_layers(architecture, params, freeze, num_layers=num_layers)
+    # The frames of the convolutions themselves are of another width, which config.json may leave
+    # to transformers' defaults.
+    if num_layers or freeze != "feature_encoder":
+        _require_heads(architecture, params, sizes.hidden_size)
+
+
+def _require_own_feature(architecture: Architecture, extractor: str) -> None:
+    if extractor != architecture:
+        raise ParamsError(
+            f"models.{architecture} goes on where the feature {architecture} ends, got the "
+            f"feature {extractor!r}; set feature: {architecture} in its cells"
+        )
+
+
 def _build_body(
     architecture: Architecture, params: Params, feature: FeatureSpec, folder: Path
 ) -> Body:
     if feature.params["freeze"] == "all":
         return _mixture(architecture, params, folder)
     if params.num_layers == 0:
-        _refuse_frozen_layers(architecture, params, feature, num_layers=0)
+        _refuse_frozen_layers(architecture, params, feature.params["freeze"], num_layers=0)
         return PooledFrames(_pooling(architecture, params, feature.num_bins))
     model = checkpoints.load(folder, architecture, dropout=params.hidden_dropout)
     suffix = Suffix(
@@ -296,13 +330,22 @@ def _build_body(
         num_layers=params.num_layers,
         gradient_checkpointing=params.gradient_checkpointing,
     )
-    _refuse_frozen_layers(architecture, params, feature, num_layers=len(suffix.layers.layers))
+    _refuse_frozen_layers(
+        architecture, params, feature.params["freeze"], num_layers=len(suffix.layers.layers)
+    )
     pooling = _pooling(architecture, params, suffix.output_dim)
     return PooledSuffix(suffix, pooling, frozen_layers=params.frozen_layers)
 
 
 def _mixture(architecture: Architecture, params: Params, folder: Path) -> LayerMixture:
     """Return the body where all of the checkpoint is frozen, and no frames are left."""
+    _refuse_what_needs_frames(architecture, params)
+    # Nothing of the network is needed, so transformers is not imported.
+    sizes = checkpoints.read_sizes(folder, architecture)
+    return LayerMixture(sizes.num_layers + 1, sizes.hidden_size, params.pooling)
+
+
+def _refuse_what_needs_frames(architecture: Architecture, params: Params) -> None:
     if params.frozen_layers:
         raise ParamsError(
             f"models.{architecture}.frozen_layers is {params.frozen_layers}, but "
@@ -318,26 +361,26 @@ def _mixture(architecture: Architecture, params: Params, folder: Path) -> LayerM
             f"models.{architecture}.pooling: attention needs frames, but "
             f"features.{architecture}.freeze is all, which keeps none; use mean or stats"
         )
-    # Nothing of the network is needed, so transformers is not imported.
-    sizes = checkpoints.read_sizes(folder, architecture)
-    return LayerMixture(sizes.num_layers + 1, sizes.hidden_size, params.pooling)
 
 
 def _refuse_frozen_layers(
-    architecture: Architecture, params: Params, feature: FeatureSpec, *, num_layers: int
+    architecture: Architecture, params: Params, freeze: Freeze, *, num_layers: int
 ) -> None:
     if params.frozen_layers > num_layers:
         raise ParamsError(
             f"models.{architecture}.frozen_layers is {params.frozen_layers}, but only "
-            f"{num_layers} layers lie above features.{architecture}.freeze: "
-            f"{feature.params['freeze']}"
+            f"{num_layers} layers lie above features.{architecture}.freeze: {freeze}"
         )
 
 
 def _pooling(architecture: Architecture, params: Params, width: int) -> Pooling:
+    _require_heads(architecture, params, width)
+    return build_pooling(params.pooling, width, attention_heads=params.attention_heads)
+
+
+def _require_heads(architecture: Architecture, params: Params, width: int) -> None:
     if width % params.attention_heads:
         raise ParamsError(
             f"models.{architecture}.attention_heads is {params.attention_heads}, which does "
             f"not divide the width of the checkpoint's frames, {width}"
         )
-    return build_pooling(params.pooling, width, attention_heads=params.attention_heads)

@@ -4,8 +4,9 @@ It reads `logmel`, and then the trunk is trained, from scratch or from published
 or `vggish`, the embeddings of a frozen trunk, and then only what lies above is trained.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -46,7 +47,7 @@ class Params(TrunkParams):
     batch_norm: bool = False
     train_patches: int | None = Field(None, ge=1, le=64)
     pooling: PoolingName = "mean"
-    embedding_dim: int = Field(128, ge=1)
+    embedding_dim: int = Field(128, ge=1, le=16_384)
     dropout: Annotated[float, Tunable(0.0, 0.5)] = Field(0.3, ge=0.0, lt=1.0)
 
 
@@ -185,12 +186,9 @@ def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadN
     if feature.extractor == "logmel":
         patches, origin = _trained_trunk(params)
     elif feature.extractor == "vggish":
-        patches, origin = None, _frozen_origin(params, feature)
+        patches, origin = None, _frozen_origin(params, str(feature.weights_sha256), feature.params)
     else:
-        raise ParamsError(
-            f"the model vggish reads the feature logmel (its trunk is trained) or vggish (its "
-            f"trunk is frozen), got {feature.extractor!r}; name one of them in the cell"
-        )
+        raise _another_feature(feature.extractor)
     return VggishModel(
         patches,
         build_pooling(params.pooling, EMBEDDING_DIM),
@@ -198,6 +196,27 @@ def build(params: Params, *, feature: FeatureSpec, num_classes: int, head: HeadN
         embedding_dim=params.embedding_dim,
         dropout=params.dropout,
         origin=origin,
+    )
+
+
+def inspect_feature(params: Params, extractor: str, feature_params: Mapping[str, Any]) -> None:
+    """Refuse what `build` would refuse of a feature; see `ser.components.Component`.
+
+    Raises:
+        ParamsError: It is another one, or its weights are not those of the params.
+    """
+    if extractor not in ("logmel", "vggish"):
+        raise _another_feature(extractor)
+    said, own = feature_params.get("sha256"), params.sha256
+    # Either may be the first digits alone.
+    if extractor == "vggish" and said and own and not own.startswith(said):
+        _frozen_origin(params, said, feature_params)
+
+
+def _another_feature(extractor: str) -> ParamsError:
+    return ParamsError(
+        f"the model vggish reads the feature logmel (its trunk is trained) or vggish (its "
+        f"trunk is frozen), got {extractor!r}; name one of them in the cell"
     )
 
 
@@ -241,13 +260,12 @@ def _trained_trunk(params: Params) -> tuple[PatchTrunk, str]:
     return patches, origin
 
 
-def _frozen_origin(params: Params, feature: FeatureSpec) -> str:
+def _frozen_origin(params: Params, made_with: str, feature_params: Mapping[str, Any]) -> str:
     """Return what frozen embeddings were made with; refuse to be told of other weights."""
-    made_with = str(feature.weights_sha256)
     if params.sha256 is not None and not made_with.startswith(params.sha256):
         raise ParamsError(
             f"models.vggish.sha256 is {params.sha256}, but the feature vggish was made with "
             f"weights of SHA-256 {made_with}; write the same file in both, or weights: none in "
             f"the model"
         )
-    return f"{trunk_name(made_with, width=float(feature.params.get('width', 1.0)))}, frozen"
+    return f"{trunk_name(made_with, width=float(feature_params.get('width', 1.0)))}, frozen"

@@ -37,11 +37,11 @@ class TinyCheckpoint(Section):
     """
 
     architecture: Architecture
-    seed: int = Field(0, ge=0)
-    hidden_size: int = Field(64, ge=8)
-    num_layers: int = Field(3, ge=1)
-    num_heads: int = Field(4, ge=1)
-    conv_dim: int = Field(64, ge=4)
+    seed: int = Field(0, ge=0, lt=2**32)
+    hidden_size: int = Field(64, ge=8, le=1024)
+    num_layers: int = Field(3, ge=1, le=48)
+    num_heads: int = Field(4, ge=1, le=64)
+    conv_dim: int = Field(64, ge=4, le=1024)
     norm: Literal["group", "layer"] = "group"
 
     @model_validator(mode="after")

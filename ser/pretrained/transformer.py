@@ -237,12 +237,7 @@ class Suffix(nn.Module):
             )
         first = _num_frozen_layers(model, freeze)
         topmost = model.config.num_hidden_layers
-        last = topmost if num_layers is None else first + num_layers
-        if last > topmost:
-            raise ParamsError(
-                f"num_layers: {num_layers} layers above freeze: {freeze}, but the checkpoint "
-                f"{model.name_or_path} has {topmost - first} there"
-            )
+        last = first + layers_above(freeze, topmost, num_layers, model.name_or_path)
         self.layers = Layers(model, first, last, gradient_checkpointing=gradient_checkpointing)
         # Lower states are handed out as transformers does: only the topmost is normalised.
         is_left = last == topmost and not _hands_out_normalised(model, first)
@@ -326,6 +321,28 @@ def require_layers(freeze: Freeze, num_layers: int, checkpoint: str) -> None:
         raise ParamsError(
             f"freeze: {freeze} layers, but the checkpoint {checkpoint} has {num_layers}"
         )
+
+
+def layers_above(freeze: Freeze, num_layers: int, wanted: int | None, checkpoint: str) -> int:
+    """Return how many layers a model has above the cut.
+
+    Args:
+        freeze: Where the network is cut; not `all`.
+        num_layers: Transformer layers of the checkpoint.
+        wanted: Layers from the cut upwards that the model has; None takes all.
+        checkpoint: Its name, for the message.
+
+    Raises:
+        ParamsError: There are fewer.
+    """
+    require_layers(freeze, num_layers, checkpoint)
+    there = num_layers - (freeze if isinstance(freeze, int) else 0)
+    if wanted is not None and wanted > there:
+        raise ParamsError(
+            f"num_layers: {wanted} layers above freeze: {freeze}, but the checkpoint "
+            f"{checkpoint} has {there} there"
+        )
+    return there if wanted is None else wanted
 
 
 def _has_final_norm(model: SpeechNetwork) -> bool:

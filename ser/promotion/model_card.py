@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from ser import markdown
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import slices
@@ -87,6 +88,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters["percent"] = _percent
+    environment.filters |= {"plain": markdown.plain, "code": markdown.code}
     environment.filters["estimate"] = lambda found: (
         f"{_percent(found.value)} [{_percent(found.low)}, {_percent(found.high)}]"
     )

@@ -134,8 +134,8 @@ class MlflowExperiment:
                 return
             run = self._resume(found, spec) if found else self._start(spec, parent_key)
             tracker = MlflowRun(self.client, run)
-            self._record(tracker, run, spec)
             with self._closing(tracker):
+                self._record(tracker, run, spec)
                 yield tracker
 
     @contextmanager

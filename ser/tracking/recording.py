@@ -30,16 +30,22 @@ def check_run_key(run_key: str) -> str:
 def flatten(params: Mapping[str, Any]) -> dict[str, str]:
     """Return nested params as dotted keys and texts.
 
+    Names that a user chose (labels, speakers) never become part of a key, since a store takes
+    few characters there: a mapping with any name but letters, digits, `_`, `-` and `.` is one
+    value.
+
     Args:
         params: Nested mappings of plain values.
 
     Returns:
-        None as `none`, booleans as in YAML, lists and empty mappings as JSON; a value
-        beyond 6000 characters is cut, with a warning.
+        None as `none`, booleans as in YAML, lists, empty mappings and those with other names
+        as JSON; a value beyond 6000 characters is cut, with a warning.
 
     Example:
         >>> flatten({"fit": {"lr": 0.001, "amp": False, "seeds": [1, 2]}, "limit": None})
         {'fit.lr': '0.001', 'fit.amp': 'false', 'fit.seeds': '[1, 2]', 'limit': 'none'}
+        >>> flatten({"label_map": {"joy (acted)": "happy"}})
+        {'label_map': '{"joy (acted)": "happy"}'}
     """
     flat = {}
     for key, text in _pairs(params, prefix=""):
@@ -54,10 +60,15 @@ def flatten(params: Mapping[str, Any]) -> dict[str, str]:
 def _pairs(params: Mapping[str, Any], *, prefix: str) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
         key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and all(map(_is_plain, value)):
             yield from _pairs(value, prefix=f"{key}.")
         else:
             yield key, _text(value)
+
+
+def _is_plain(name: object) -> bool:
+    # Dots stand in names of tuned params, `loss.gamma`, and in those of copies, `speed_0.9`.
+    return re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", str(name)) is not None
 
 
 def _text(value: object) -> str:

@@ -10,6 +10,8 @@ from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
 NormalisedBy = Literal["fold", "speaker", "session"]
+#: What every generator of random numbers takes.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 #: What Accelerate calls them; its `no` would be read as false from YAML.
@@ -58,15 +60,15 @@ class Recipe(Section):
             hears `clean` alone, as dev, test and serving always do.
     """
 
-    num_epochs: int = Field(20, ge=1)
-    patience: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1)
-    max_frames: int | None = Field(None, ge=1)
-    accumulation: int = Field(1, ge=1)
-    learning_rate: Annotated[float, Tunable(1e-5, 1e-2, log=True)] = Field(1e-3, gt=0.0)
-    weight_decay: float = Field(0.01, ge=0.0)
+    num_epochs: int = Field(20, ge=1, le=10_000)
+    patience: int = Field(10, ge=1, le=10_000)
+    batch_size: int = Field(32, ge=1, le=4096)
+    max_frames: int | None = Field(None, ge=1, le=10_000_000)
+    accumulation: int = Field(1, ge=1, le=4096)
+    learning_rate: Annotated[float, Tunable(1e-5, 1e-2, log=True)] = Field(1e-3, gt=0.0, le=10.0)
+    weight_decay: float = Field(0.01, ge=0.0, le=1000.0)
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
-    gradient_clip: float = Field(1.0, gt=0.0)
+    gradient_clip: float = Field(1.0, gt=0.0, le=1e6)
     feature_noise: float = Field(0.0, ge=0.0, le=10.0)
     time_masks: int = Field(0, ge=0, le=20)
     time_mask_share: float = Field(0.1, gt=0.0, le=1.0)
@@ -114,19 +116,19 @@ class TrainingParams(Section):
             highest dev UAR of the cell.
     """
 
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=1000)
     balance: Balance = "class_weights"
     precision: Precision = "float32"
     device: Literal["auto", "cpu"] = "auto"
-    num_threads: int = Field(1, ge=1)
+    num_threads: int = Field(1, ge=1, le=1024)
     refit: bool = False
     keep_weights: Literal["all", "best"] = "all"
 
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds must be distinct, got {list(seeds)}")
         return seeds
 
 

@@ -61,12 +61,12 @@ class TuningParams(Section):
     num_trials: int = Field(20, ge=0, le=100_000)
     num_workers: int = Field(1, ge=1, le=256)
     sampler: Literal["tpe", "random"] = "tpe"
-    num_startup_trials: int = Field(5, ge=1)
+    num_startup_trials: int = Field(5, ge=1, le=100_000)
     pruner: Literal["median", "percentile", "none"] = "median"
     pruner_percentile: float = Field(25.0, gt=0.0, lt=100.0)
-    pruner_warmup_epochs: int = Field(3, ge=0)
+    pruner_warmup_epochs: int = Field(3, ge=0, le=10_000)
     storage: str = Field("sqlite:///mlruns/optuna.db", min_length=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     cells: Mapping[str, TunedCellParams] = Field(default_factory=dict)
 
     def trials_of(self, cell: str) -> int:

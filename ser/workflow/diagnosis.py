@@ -4,19 +4,17 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser import components, lineage
-from ser.contracts import Corpus
-from ser.data.downloads import sources
+from ser import lineage
 from ser.errors import SerError
-from ser.params import load_mapping, params_class_of, parse, read
+from ser.params import load_mapping, read
 from ser.project import Project
 from ser.report.functional_rows import FunctionalRows
-from ser.workflow import preset_head
+from ser.workflow import corpus_diagnosis, preset_head
 from ser.workflow.finding import Finding, Level
 
 if TYPE_CHECKING:
@@ -142,7 +140,7 @@ def _params(root: Path) -> Iterator[Finding]:
         yield Finding("fail", "params.yaml", str(error), cure)
         return
     yield Finding("ok", "params.yaml", "valid")
-    yield _corpus(root, content.get("corpus"), content.get("synthetic_corpora") or [])
+    yield from corpus_diagnosis.examine(root, content)
     yield from _weights(root, preset)
     yield from _needs(root, preset)
 
@@ -173,53 +171,6 @@ def _needs(root: Path, preset: "Preset") -> Iterator[Finding]:
         return
     if head is not None:
         yield from needs_diagnosis.examine(root, preset, head)
-
-
-def _corpus(root: Path, section: object, synthetic: Sequence[str]) -> Finding:
-    """Look at data/raw/<corpus>, as far as its labels and file names go."""
-    what = "corpus link"
-    name = section.get("name") if isinstance(section, Mapping) else None
-    if not isinstance(name, str):
-        return Finding("fail", what, "params.yaml names no corpus", "set corpus.name")
-    link = Project(root).raw(name)
-    shown = f"data/raw/{name}"
-    shipped = Project().shipped(name).folder
-    if (root / shipped).is_dir():
-        cure = f"`ser link-corpus {name} {shipped}`"
-    else:
-        cure = f"`ser link-corpus {name} /where/it/is`"
-        if name in sources.ARCHIVES:
-            cure += f", or `ser download-corpus {name}`"
-    if link.is_symlink() and not link.exists():
-        return Finding("fail", what, f"{shown} points to {link.readlink()}, which is gone", cure)
-    if not link.exists():
-        if name in synthetic:
-            return Finding("ok", what, f"{shown} is not there yet; `dvc repro` makes it")
-        return Finding("fail", what, f"{shown} is not there", cure)
-    try:
-        count = num_utterances(name, link, section)
-    except SerError as error:
-        return Finding("fail", what, f"{shown}: {error}", cure)
-    return Finding("ok", what, f"{shown}: {count} utterances")
-
-
-def num_utterances(name: str, root: Path, section: object = None) -> int:
-    """Return how many utterances a corpus' labels and file names name below a root.
-
-    Args:
-        name: Name of the corpus' parser.
-        root: A folder that should hold the corpus.
-        section: Its section of params.yaml, or None for the parser's defaults.
-
-    Raises:
-        UnknownComponentError: There is no such parser; the message lists them all.
-        CorpusError: The folder is not that corpus.
-        ParamsError: The section is wrong.
-    """
-    content = section if isinstance(section, Mapping) else {"name": name}
-    params = parse(content, params_class_of("ser.data.corpora", name), where=f"corpus {name}")
-    corpus: Corpus = components.load("ser.data.corpora", name).build(params)
-    return len(corpus.parse(root).annotations)
 
 
 def _functionals(root: Path) -> Iterator[Finding]:

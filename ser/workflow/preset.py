@@ -1,8 +1,9 @@
 """The whole of params.yaml, for checking a file at once; a stage reads only its sections."""
 
+import re
 from collections.abc import Iterator, Mapping
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ser.baselines.reference_rows import BaselineParams
 from ser.data.protocols import SplitParams
@@ -19,6 +20,7 @@ from ser.registry.gates import GateParams
 from ser.serving.audio_input import InputLimits
 from ser.training.recipe import Recipe, TrainingParams
 from ser.tuning.params import TunedCellParams, TuningParams
+from ser.wording import shown
 
 
 class ExtractionPlan(Section):
@@ -30,17 +32,18 @@ class ExtractionPlan(Section):
             elsewhere and is pinned by a revision or a digest.
     """
 
-    weights: str = Field("none", min_length=1)
+    weights: str = Field("none", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 
 
 class Preset(Section):
-    """All sections of params.yaml.
+    """All sections of params.yaml. What dvc.yaml itself reads has no default: DVC knows none.
 
     Args:
         launcher: What starts a training stage: `python -m`, or `accelerate launch -m` for
             several processes.
         synthetic_corpora: Corpora that the pipeline makes before it reads them.
-        synthetic_weights: Tiny checkpoints with random weights that it makes likewise.
+        synthetic_weights: Tiny checkpoints with random weights that it makes likewise, by a name
+            of letters, digits, `_` and `-`.
         corpus: The corpus, by `name`, with its parser's knobs.
         split: The protocol.
         audio: How recordings are heard.
@@ -57,9 +60,9 @@ class Preset(Section):
         gates: What a version must reach to be promoted.
     """
 
-    launcher: str = Field("python -m", min_length=1)
-    synthetic_corpora: tuple[str, ...] = ()
-    synthetic_weights: Mapping[str, TinyCheckpoint] = Field(default_factory=dict)
+    launcher: str = Field(min_length=1, examples=["python -m"])
+    synthetic_corpora: tuple[str, ...] = Field(examples=["[]"])
+    synthetic_weights: Mapping[str, TinyCheckpoint] = Field(examples=["{}"])
     corpus: component("ser.data.corpora")  # type: ignore[valid-type]
     split: SplitParams
     audio: AudioParams
@@ -71,15 +74,30 @@ class Preset(Section):
     extracted: Mapping[str, ExtractionPlan] = Field(min_length=1)
     baselines: BaselineParams
     cells: Mapping[str, CellParams] = Field(min_length=1)
-    tuning: TuningParams = Field(default_factory=TuningParams)
-    robustness: RobustnessParams = Field(default_factory=RobustnessParams)
+    tuning: TuningParams = Field(examples=["{cells: {}}"])
+    robustness: RobustnessParams = Field(examples=["{without_copies: {}}"])
     serving: ServingParams = Field(default_factory=ServingParams)
     input_limits: InputLimits = Field(default_factory=InputLimits)
     gates: GateParams = Field(default_factory=GateParams)
 
+    @field_validator("synthetic_weights")
+    @classmethod
+    def _plain_names(cls, named: Mapping[str, TinyCheckpoint]) -> Mapping[str, TinyCheckpoint]:
+        # Each becomes a key of dvc.yaml, which would look below a dot, and a folder.
+        if wrong := [name for name in named if not re.fullmatch(r"[A-Za-z0-9_][\w-]*", name, re.A)]:
+            raise ValueError(
+                f"a name has letters, digits, _ and - alone, got {', '.join(map(shown, wrong))}"
+            )
+        return named
+
     @model_validator(mode="after")
     def _complete(self) -> "Preset":
         faults = [
+            f"{section}.{key} is missing, dvc.yaml reads it; write `{key}: {{}}` there"
+            for section, key in (("tuning", "cells"), ("robustness", "without_copies"))
+            if key not in getattr(self, section).model_fields_set
+        ]
+        faults += [
             f"extracted names {name!r}, but there is no features.{name}"
             for name in self.extracted
             if name not in self.features

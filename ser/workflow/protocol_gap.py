@@ -122,11 +122,12 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
 
 def _train(cell: str, protocol: str, root: Path) -> CellSummary:
     folder = root / FOLDER / protocol
+    planned = commands(cell, protocol, root)  # refuses params that are wrong
     params: dict[str, Any] = load_mapping(Project(root).params)
     params["split"] = {**params["split"], "protocol": protocol}
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
     files.write_text(Project(folder).params, text)
-    for command in commands(cell, protocol, root):
+    for command in planned:
         _run(command, root)
     frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
     utterances = manifest.read(Project(root).manifest)

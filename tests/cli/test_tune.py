@@ -21,6 +21,10 @@ extracted: {mfcc: {}}
 baselines: {}
 cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
 tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}
+robustness: {without_copies: {}}
+launcher: python -m
+synthetic_corpora: []
+synthetic_weights: {}
 """
 
 

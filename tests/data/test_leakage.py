@@ -50,8 +50,8 @@ def test_all_leaks_are_said_together():
     leaky = change(utterances, "Ses01F_sad_0", speaker="Ses03F", dialogue="Ses03_dialogue")
     with pytest.raises(LeakageError) as caught:
         leakage.audit(folds, leaky, "session")
-    assert "share speaker Ses03F" in str(caught.value)
-    assert "share dialogue Ses03_dialogue" in str(caught.value)
+    assert "share speaker 'Ses03F'" in str(caught.value)
+    assert "share dialogue 'Ses03_dialogue'" in str(caught.value)
 
 
 def test_identical_audio_is_refused_even_where_speakers_may_be_shared():

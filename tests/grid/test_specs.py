@@ -4,6 +4,7 @@ import pytest
 
 from ser import lineage
 from ser.grid import inputs, specs
+from ser.tracking import recording
 from ser.training.recipe import TrainingParams
 from tests import synthetic
 from tests.grid.support import make_vad_plan, write_inputs
@@ -82,6 +83,27 @@ def test_the_key_of_a_cell_is_that_of_its_folds_in_any_order():
     assert specs.cell_key({(1, 0): "a"}) != specs.cell_key({(1, 0): "a", (2, 0): "b"})
     # A cell of one fold is no fold.
     assert specs.cell_key({(1, 0): "a"}) != "a"
+
+
+def test_what_a_corpus_maps_is_one_value_whatever_its_names_are(data):
+    mapped = {"genders": {"ann": "female"}, "label_map": {"joy (acted)": "happy"}, "name": "csv"}
+    data = dataclasses.replace(data, card=data.card.model_copy(update={"params": mapped}))
+    spec = specs.fold_spec(make_plan(), data, key="k", shared={}, fold=1, seed=0)
+    flat = recording.flatten(spec.params)
+    assert {key: flat[key] for key in flat if key.startswith("corpus.")} == {
+        "corpus.genders": '{"ann": "female"}',
+        "corpus.label_map": '{"joy (acted)": "happy"}',
+        "corpus.name": "csv",
+    }
+
+
+def test_speakers_are_shown_in_a_note_and_never_read_as_markup(data):
+    record = data.split.folds[0].model_copy(
+        update={"speakers": {"train": ("<b>",), "dev": ("a|b",), "test": ("*c*",)}}
+    )
+    data = dataclasses.replace(data, split=data.split.model_copy(update={"folds": (record,)}))
+    note = specs.fold_spec(make_plan(), data, key="k", shared={}, fold=1, seed=0).note
+    assert "Test speakers: \\*c\\*; dev: a\\|b; train: &lt;b&gt;." in note
 
 
 def test_a_nested_run_names_fold_seed_and_speakers_and_holds_no_list_of_seeds(data):

@@ -35,6 +35,16 @@ def test_the_card_says_what_was_measured(facts):
     assert "gender minus that of the worse" in text
 
 
+def test_texts_of_users_are_shown_and_never_read_as_markup(facts):
+    said = {"licence": "<img src=x>", "citation": "a | b"}
+    sliced = facts.slices.assign(value="<b>|*s*")
+    text = model_card.render(replace(facts, card=facts.card.model_copy(update=said), slices=sliced))
+    assert "&lt;img src=x&gt; |" in text
+    assert "a \\| b |" in text
+    assert "&lt;b&gt;\\|\\*s\\* |" in text
+    assert "<img" not in text
+
+
 def test_the_card_says_what_gets_no_emotion(facts):
     text = model_card.render(facts)
     assert "of which less than 0.0 % is speech" in text

@@ -1,6 +1,8 @@
 """One contract for both trackers, then what only MLflow's does."""
 
+import dataclasses
 import http.server
+import json
 import logging
 import multiprocessing
 import os
@@ -171,6 +173,37 @@ def test_artifact_that_is_missing_is_refused_by_name(view, tmp_path):
         view.experiment.run(SPEC) as tracker,
     ):
         tracker.log_artifact(tmp_path / "gone.png")
+
+
+def test_names_of_any_characters_are_recorded(root):
+    names = [
+        "joy (acted)",
+        "anger+",
+        "O'Neil",
+        "ann@lab",
+        "#1",
+        "Jörg",
+        "a,b",
+        "a:b/c\\d",
+        "..",
+        "💥",
+    ]
+    spec = dataclasses.replace(SPEC, params={"corpus": {"label_map": dict.fromkeys(names, "sad")}})
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=root)
+    with experiment.run(spec):
+        pass
+    recorded = MlflowView(root).params(spec.run_key)
+    assert json.loads(recorded["corpus.label_map"]) == dict.fromkeys(names, "sad")
+
+
+def test_a_run_whose_params_the_store_refuses_is_closed(root):
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=root)
+    with (
+        pytest.raises(TrackingError, match="Invalid"),
+        experiment.run(dataclasses.replace(SPEC, params={"a(b)": 1})),
+    ):
+        raise AssertionError("the run was opened")
+    assert MlflowView(root).status(SPEC.run_key) == "FAILED"
 
 
 def test_nested_run_hangs_below_its_parent(root):

@@ -1,5 +1,6 @@
 """What a key, a param and a step may be."""
 
+import json
 import logging
 
 import pytest
@@ -22,6 +23,13 @@ def test_long_param_is_cut_with_a_warning(caplog):
 
 def test_empty_mapping_stays_visible_as_a_param():
     assert flatten({"losses": {"ce": {}}}) == {"losses.ce": "{}"}
+
+
+@pytest.mark.parametrize("name", ["joy (acted)", "anger+", "O'Neil", "é", "a/b", "", "x" * 101])
+def test_names_that_a_user_chose_are_part_of_a_value_and_of_no_key(name):
+    flat = flatten({"corpus": {"label_map": {name: "happy", "sad": None}, "limit": 3}})
+    assert set(flat) == {"corpus.label_map", "corpus.limit"}
+    assert json.loads(flat["corpus.label_map"]) == {name: "happy", "sad": None}
 
 
 def test_single_value_of_a_curve_is_refused():

@@ -32,7 +32,10 @@ def test_no_values_leave_the_plan_as_it_is(plan):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"loss.gama": 1.0}, r"tuned losses\.focal .*\n  gama: Extra inputs are not permitted"),
+        (
+            {"loss.gama": 1.0},
+            r"tuned losses\.focal .*\n  gama: there is no such key; did you mean 'gamma'",
+        ),
         ({"loss.gamma": 99.0}, r"losses\.focal .*\n  gamma: .* less than or equal to 10, got 99"),
         ({"model.dropout": 1.0}, r"models\.lstm .*\n  dropout: "),
         ({"training.seeds": 1.0}, r"cell lstm-focal: no param is named 'training\.seeds'"),

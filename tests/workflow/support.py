@@ -6,6 +6,9 @@ from ser.params import parse
 from ser.workflow.preset import Preset
 
 GOOD = {
+    "launcher": "python -m",
+    "synthetic_corpora": [],
+    "synthetic_weights": {},
     "corpus": {"name": "emodb"},
     "split": {},
     "audio": {},
@@ -17,6 +20,8 @@ GOOD = {
     "extracted": {"mfcc": {}},
     "baselines": {},
     "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
+    "tuning": {"cells": {}},
+    "robustness": {"without_copies": {}},
 }
 
 

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import soundfile
 
 from ser import runtime
 from ser.errors import ParamsError
 from ser.report.functional_rows import FunctionalRows
 from ser.workflow import diagnosis, weights_diagnosis
+from tests.recordings import write_corpus
 from tests.tracking.support import copy_database
 
 runtime.configure()
@@ -195,13 +195,13 @@ def test_the_shipped_corpus_is_well_from_the_start(root, project):
     assert (finding.level, finding.detail) == ("ok", "data/raw/emodb: 535 utterances")
 
 
-def test_linked_corpus_is_counted(root):
-    (root / "params.yaml").write_text("corpus: {name: emodb}\n")
-    wav = root / "data" / "raw" / "emodb" / "wav" / "03a01Fa.wav"
-    wav.parent.mkdir(parents=True)
-    soundfile.write(wav, np.zeros(1600), 16000)
+def test_linked_corpus_is_counted_and_dealt(root):
+    (root / "params.yaml").write_text("corpus: {name: csv}\n")
+    write_corpus(root / "data" / "raw" / "csv")
     finding = only(root, "corpus link")
-    assert (finding.level, finding.detail) == ("ok", "data/raw/emodb: 1 utterances")
+    assert (finding.level, finding.detail) == ("ok", "data/raw/csv: 24 utterances")
+    finding = only(root, "folds")
+    assert (finding.level, finding.detail) == ("ok", "protocol session: 3")
 
 
 def test_weights_are_looked_for_below_the_root_whatever_the_working_directory(root, monkeypatch):

@@ -1,6 +1,9 @@
 import pytest
 
+from ser import plain_yaml
 from ser.errors import ParamsError
+from ser.params import parse
+from ser.workflow.preset import Preset
 from tests.workflow.support import GOOD, check
 
 
@@ -20,7 +23,7 @@ def test_sections_may_be_empty_and_then_have_their_defaults():
     ("changes", "message"),
     [
         ({"models": {"lstm": {}, "wrong": {}}}, "no ser.models is named 'wrong'"),
-        ({"trainings": {}}, "trainings: Extra inputs are not permitted"),
+        ({"trainings": {}}, "trainings: there is no such key; did you mean 'training'?"),
         ({"recipes": {"other": {}}}, "cells.lstm-cross_entropy: there is no recipes.lstm"),
         ({"models": {}}, "cells.lstm-cross_entropy: there is no models.lstm"),
         ({"losses": {}}, "cells.lstm-cross_entropy: there is no losses.cross_entropy"),
@@ -49,8 +52,57 @@ def test_all_that_is_missing_for_a_cell_is_said_at_once():
 TUNED = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}
 
 
-def test_tuning_may_be_left_out():
-    assert check().tuning.cells == {}
+@pytest.mark.parametrize(
+    ("section", "cure"),
+    [
+        ("launcher", "launcher: python -m"),
+        ("synthetic_corpora", "synthetic_corpora: []"),
+        ("synthetic_weights", "synthetic_weights: {}"),
+        ("tuning", "tuning: {cells: {}}"),
+        ("robustness", "robustness: {without_copies: {}}"),
+    ],
+)
+def test_what_dvc_reads_is_required_with_what_to_write(section, cure):
+    content = {key: value for key, value in GOOD.items() if key != section}
+    with pytest.raises(ParamsError, match=r"dvc\.yaml reads it") as refused:
+        parse(content, Preset, where="params.yaml")
+    assert f"write `{cure}`" in str(refused.value)
+    name, value = cure.split(": ", 1)
+    parse({**content, name: plain_yaml.load(value)}, Preset, where="params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("tuning", "cells"), ("robustness", "without_copies")]
+)
+def test_what_dvc_reads_in_a_section_is_required_there(section, key):
+    with pytest.raises(ParamsError, match=rf"{section}\.{key} is missing, dvc.yaml reads it"):
+        check(**{section: {}})
+
+
+@pytest.mark.parametrize("name", ["a.b", "a/b", "../x", "${x}", "é", "", "a b"])
+def test_a_name_that_dvc_or_the_disk_would_take_apart_is_refused(name):
+    with pytest.raises(ParamsError, match="letters, digits, _ and - alone"):
+        check(synthetic_weights={name: {"architecture": "hubert"}})
+    with pytest.raises(ParamsError, match=r"extracted\.mfcc\.weights"):
+        check(extracted={"mfcc": {"weights": f"/{name}"}})
+
+
+@pytest.mark.parametrize(
+    ("section", "entry"),
+    [
+        ("models", {"lstm": {"hidden_size": 10**9}}),
+        ("models", {"lstm": {"embedding_dim": 10**9}}),
+        ("recipes", {"lstm": {"num_epochs": 10**9}}),
+        ("recipes", {"lstm": {"batch_size": 10**9}}),
+        ("training", {"num_threads": 10**9}),
+        ("training", {"seeds": [2**32]}),
+        ("split", {"seed": 2**32}),
+        ("synthetic_weights", {"x": {"architecture": "hubert", "hidden_size": 10**9}}),
+    ],
+)
+def test_what_no_machine_holds_is_refused(section, entry):
+    with pytest.raises(ParamsError, match="should be less than"):
+        check(**{section: entry})
 
 
 @pytest.mark.parametrize(

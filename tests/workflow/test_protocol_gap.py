@@ -16,6 +16,8 @@ def root(project_with_params):
     """A project with the whole params.yaml."""
     with (project_with_params / "params.yaml").open("a") as file:
         file.write("extracted: {mfcc: {}}\nbaselines: {feature: mfcc}\n")
+        file.write("launcher: python -m\nsynthetic_corpora: []\nsynthetic_weights: {}\n")
+        file.write("tuning: {cells: {}}\nrobustness: {without_copies: {}}\n")
     return project_with_params
 
 

@@ -202,5 +202,48 @@ def test_the_file_of_vggish_is_looked_at_as_feature_and_as_model(preset, folder,
     assert only(fresh).detail == "models.vggish: from scratch"
 
 
+@pytest.fixture
+def fit(preset, folder):
+    """What does not fit of a model hubert on two layers, of which the lowest is frozen."""
+
+    def look(freeze=1, feature="hubert", **params):
+        found = preset(features={"hubert": {**HUBERT, "freeze": freeze}}, models={"hubert": params})
+        cell = found.cells["hubert-focal"].model_copy(update={"feature": feature})
+        cells = {**found.cells, "hubert-focal": cell}
+        findings = weights_diagnosis.examine(found.model_copy(update={"cells": cells}))
+        return [item.detail for item in findings if item.level == "fail"]
+
+    return look
+
+
+def test_a_model_that_fits_its_checkpoint_is_well(fit):
+    assert fit(num_layers=1, pooling="attention", attention_heads=8, frozen_layers=1) == []
+    assert fit("all") == fit("feature_encoder", num_layers=0) == []
+
+
+@pytest.mark.parametrize(
+    ("freeze", "params", "said"),
+    [
+        (1, {"num_layers": 2}, "2 layers above freeze: 1, but the checkpoint weights/hubert has 1"),
+        (1, {"frozen_layers": 2}, "frozen_layers is 2, but only 1 layers lie above"),
+        (1, {"attention_heads": 5}, "attention_heads is 5, which does not divide the width"),
+        ("all", {"num_layers": 1}, "freeze: all weights all layers; write null"),
+        ("all", {"pooling": "attention"}, "pooling: attention needs frames"),
+        ("all", {"frozen_layers": 1}, "leaves no layer to train"),
+        (1, {"feature": "mfcc"}, "models.hubert goes on where the feature hubert ends"),
+    ],
+)
+def test_a_model_that_does_not_fit_its_checkpoint_is_a_failure(fit, freeze, params, said):
+    (detail,) = fit(freeze, **params)
+    assert detail.startswith("models.hubert: ")
+    assert said in detail
+
+
+def test_a_feature_that_cannot_be_built_at_the_rate_is_a_failure(preset, folder):
+    (finding,) = weights_diagnosis.examine(preset(features={"mfcc": {"max_hz": 9000}}))
+    assert (finding.level, finding.what) == ("fail", "params")
+    assert "max_hz 9000.0 is above half of audio.sampling_rate 16000" in finding.detail
+
+
 def test_features_that_read_no_weights_are_not_mentioned(preset, folder):
     assert list(weights_diagnosis.examine(preset(features={}))) == []

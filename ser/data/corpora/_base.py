@@ -26,7 +26,7 @@ class CorpusParams(ComponentParams, RecordingLimits):
     name: str
     emotions: tuple[str, ...] = Field(emotion.EMOTIONS, min_length=2)
     max_rejected: int = Field(0, ge=0)
-    min_duration_s: float = Field(0.1, ge=0.025)
+    min_duration_s: float = Field(0.1, ge=0.025, le=3600.0)
 
     @field_validator("emotions")
     @classmethod

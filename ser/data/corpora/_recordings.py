@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from ser.errors import CorpusError
+from ser.errors import CorpusError, NotTheCorpusError
 
 
 def is_junk(name: str) -> bool:
@@ -64,7 +64,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from (place / name for name in names)
 
 
-def not_the_corpus(name: str, root: Path, *, expected: str) -> CorpusError:
+def not_the_corpus(name: str, root: Path, *, expected: str) -> NotTheCorpusError:
     """Return the error for a folder that is not a corpus, with the cure.
 
     Args:
@@ -76,7 +76,7 @@ def not_the_corpus(name: str, root: Path, *, expected: str) -> CorpusError:
         The error, to be raised.
     """
     state = "is not this corpus" if root.is_dir() else "is not a folder"
-    return CorpusError(
+    return NotTheCorpusError(
         f"{root}: {state}: expected {expected}; "
         f"`ser link-corpus {name} PATH` links the folder that holds it"
     )

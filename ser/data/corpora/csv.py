@@ -7,11 +7,13 @@ tested, as `start` or `split`, is refused unless the params pass it over; what e
 read is said. Licence and citation are the owner's: state them in the params.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,10 +24,12 @@ from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
 from ser.params import Section
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
+from ser.wording import cut
 
+_MIN_SESSIONS = 2
+_MAX_LISTED = 1000
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-_NO_DELIMITERS = ('"', "\n", "\r", "\0", " ")
 _GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
 
@@ -87,14 +91,14 @@ class Params(CorpusParams):
 
     name: Literal["csv"] = "csv"
     title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
-    table: str = Field("utterances.csv", min_length=1)
+    table: str = Field("utterances.csv", min_length=1, max_length=1000)
     encoding: str = "utf-8-sig"
     delimiter: str = Field(",", min_length=1, max_length=1)
     columns: Columns = Columns()
     ignored_columns: tuple[str, ...] = ()
     label_map: dict[str, str | None] = Field(default_factory=dict)
     genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=2)
+    num_sessions: int = Field(5, ge=_MIN_SESSIONS, le=10_000)
     refuse_unlisted: bool = True
     synthetic: bool = False
     licence: str = Field("As the owner of the recordings states.", min_length=1)
@@ -105,17 +109,31 @@ class Params(CorpusParams):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
+            # Some codecs that Python knows are none of text: they make bytes of bytes.
             "a".encode(encoding)
-        except (LookupError, ValueError) as error:  # the latter: a NUL in its name
-            raise ValueError(f"{encoding!r} is no encoding of text that Python knows") from error
+        except (LookupError, ValueError) as error:
+            raise ValueError("not an encoding of text that Python knows") from error
         return encoding
 
     @field_validator("delimiter")
     @classmethod
-    def _no_quote(cls, delimiter: str) -> str:
-        if delimiter in _NO_DELIMITERS:
-            raise ValueError(f"{delimiter!r} has a meaning of its own in a CSV file")
+    def _delimits(cls, delimiter: str) -> str:
+        if delimiter in '\r\n" \0':
+            raise ValueError("not a character that can stand between fields")
         return delimiter
+
+    @field_validator("table")
+    @classmethod
+    def _below_the_folder(cls, table: str) -> str:
+        path = PurePosixPath(table)
+        if path.is_absolute() or ".." in path.parts or "\0" in table:
+            raise ValueError("expected a path inside the corpus' folder")
+        return table
+
+    @field_validator("label_map", "genders")
+    @classmethod
+    def _composed(cls, by_name: dict[str, Any]) -> dict[str, Any]:
+        return _table.composed_keys(by_name)
 
     @field_validator("label_map")
     @classmethod
@@ -165,7 +183,9 @@ class TableCorpus:
             raise _recordings.not_the_corpus("csv", root, expected=expected)
         rows, rejections = self._rows(path)
         if not rows:
-            raise CorpusError(f"{path}: no row can be read; expected one per recording")
+            why = f"; {rejections[0].reason}" if rejections else ""
+            raise CorpusError(f"{path}: no row can be read; expected one per recording{why}")
+        rows = [_as_on_disk(root, row) for row in rows]
         self._check_labels(path, rows)
         genders = self._genders(path, rows)
         sessions = self._sessions(path, rows, genders)
@@ -192,6 +212,7 @@ class TableCorpus:
         rows: list[_table.TableRow] = []
         rejections: list[Rejection] = []
         columns = self.params.columns
+        first_line: dict[tuple[tuple[str, str], ...], int] = {}
         for row in _table.read(
             path,
             names=columns.model_dump(),
@@ -201,6 +222,9 @@ class TableCorpus:
             check=self._check_unread,
         ):
             fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
+            if isinstance(row, _table.TableRow) and fault is None:
+                same = first_line.setdefault(tuple(row.fields.items()), row.line)
+                fault = None if same == row.line else f"it repeats line {same}, which is kept"
             if isinstance(row, _table.TableRow) and fault is None:
                 rows.append(row)
             else:
@@ -223,8 +247,9 @@ class TableCorpus:
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
         if unknown := sorted(labels - set(VOCABULARY)):
             raise CorpusError(
-                f"{path}: labels {unknown} are not canonical emotions ({', '.join(VOCABULARY)}); "
-                "map each in corpus.label_map, to null to keep it without an emotion"
+                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are not canonical emotions "
+                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it "
+                "without an emotion"
             )
 
     def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
@@ -240,7 +265,8 @@ class TableCorpus:
             if len(words) != 1 or not words <= {"female", "male"}
         }
         if wrong:
-            listed = "; ".join(f"{speaker}: {words or 'none'}" for speaker, words in wrong.items())
+            each = [f"{speaker}: {words or 'none'}" for speaker, words in wrong.items()]
+            listed = cut("; ".join(each), _MAX_LISTED)
             raise CorpusError(
                 f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
                 f"the column {self.params.columns.gender!r} or in corpus.genders"
@@ -256,10 +282,11 @@ class TableCorpus:
         try:
             return _sessions.deal(genders, num_sessions=self.params.num_sessions)
         except ValueError as error:
-            raise CorpusError(
-                f"{path}: {error}; lower corpus.num_sessions, or add the column "
-                f"{self.params.columns.session!r}"
-            ) from error
+            column = f"add the column {self.params.columns.session!r}"
+            cure = f"lower corpus.num_sessions, or {column}"
+            if len(genders) < _MIN_SESSIONS:
+                cure = f"{column} (one word for all will do) and set split.protocol: random"
+            raise CorpusError(f"{path}: {error}; {cure}") from error
 
     def _annotation(
         self,
@@ -313,6 +340,14 @@ def _fault(row: _table.TableRow) -> str | None:
     if not row.fields["path"].strip("/."):
         return f"path {row.fields['path']!r} is not a file's"
     return None
+
+
+def _as_on_disk(root: Path, row: _table.TableRow) -> _table.TableRow:
+    """Return a row with its path as the disk spells it: letters and their marks may be apart."""
+    path = row.fields["path"]
+    spellings = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    found = next((spelled for spelled in spellings if _recordings.is_file(root / spelled)), path)
+    return replace(row, fields={**row.fields, "path": found})
 
 
 def _audio(row: _table.TableRow) -> str:

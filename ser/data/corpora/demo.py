@@ -24,7 +24,7 @@ class Params(CorpusParams):
     """
 
     name: Literal["demo"] = "demo"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     utterances_per_session: int = Field(84, ge=plan.MIN_PER_SESSION, le=900)
     distinctness: float = Field(1.0, ge=0.0, le=2.0)
     sampling_rate: int = Field(16_000, ge=12_000, le=48_000)

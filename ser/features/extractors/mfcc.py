@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ser.contracts import Extractor
+from ser.errors import ParamsError
 from ser.features.extractors._base import ExtractorParams
 
 
@@ -37,12 +38,12 @@ class Params(ExtractorParams):
     window_ms: float = Field(25.0, gt=0.0, le=200.0)
     hop_ms: float = Field(10.0, gt=0.0, le=200.0)
     num_mels: int = Field(40, ge=2, le=256)
-    min_hz: float = Field(0.0, ge=0.0)
-    max_hz: float | None = Field(None, gt=0.0)
-    num_coefficients: int = Field(13, ge=1)
+    min_hz: float = Field(0.0, ge=0.0, le=96_000.0)
+    max_hz: float | None = Field(None, gt=0.0, le=96_000.0)
+    num_coefficients: int = Field(13, ge=1, le=256)
     num_deltas: int = Field(2, ge=0, le=2)
     delta_window: int = Field(9, ge=3, le=51)
-    top_db: float = Field(80.0, gt=0.0)
+    top_db: float = Field(80.0, gt=0.0, le=1000.0)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
@@ -66,8 +67,14 @@ class MfccExtractor:
     def __init__(self, params: Params, sampling_rate: int) -> None:
         max_hz = params.max_hz or sampling_rate / 2
         if max_hz > sampling_rate / 2:
-            raise ValueError(
-                f"features.mfcc.max_hz {max_hz} is above half the sampling rate {sampling_rate}"
+            raise ParamsError(
+                f"features.mfcc.max_hz {max_hz} is above half of audio.sampling_rate "
+                f"{sampling_rate}; lower it, or write null"
+            )
+        if max_hz <= params.min_hz:
+            raise ParamsError(
+                f"features.mfcc.min_hz {params.min_hz} is not below half of audio.sampling_rate "
+                f"{sampling_rate}; lower it"
             )
         self.window_length = max(1, round(params.window_ms * sampling_rate / 1000))
         self.hop_length = max(1, round(params.hop_ms * sampling_rate / 1000))

@@ -168,18 +168,6 @@ def test_an_ignored_column_must_be_there(tmp_path):
         parse_corpus(write(tmp_path, SMALL), ignored_columns=["splt"])
 
 
-@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", "\0"])
-def test_a_delimiter_with_another_meaning_is_refused(delimiter):
-    with pytest.raises(ValueError, match="a meaning of its own"):
-        csv.Params(delimiter=delimiter)
-
-
-@pytest.mark.parametrize("encoding", ["hex", "rot13", "undefined", "no\0such", "klingon"])
-def test_what_encodes_no_text_is_refused(encoding):
-    with pytest.raises(ValueError, match="no encoding of text"):
-        csv.Params(encoding=encoding)
-
-
 def test_a_sparse_table_is_refused_before_it_is_read(tmp_path):
     write(tmp_path, SMALL)
     with (tmp_path / "utterances.csv").open("ab") as file:
@@ -291,12 +279,62 @@ b.wav,sad,s2,male,"{good}"
     [
         (b"", "no column path, label, speaker"),
         (b"path,label,speaker\n", "no row can be read"),
+        (b"path,label,speaker\na,sad,s1,\nb,sad,s1,\n", "recording; .*csv:2: 4 fields, expected 3"),
         (b'path,label,speaker\n"a.wav,sad,s1\n', r"utterances\.csv:2: not a CSV table"),
+        (b'path,label,speaker\na,sad,s1\nb,"sad,s1\nc,sad,s1\nd,sad,s1\n', r"csv:3: .*a quote"),
+        (b'path,label,speaker\na,sad,s1\nb,"sad,s1\nc,s"ad,s1\nd,sad,s1\n', r"csv:3: .*a quote"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, content, problem):
     with pytest.raises(CorpusError, match=problem):
         parse_corpus(write(tmp_path, content))
+
+
+def test_of_rows_that_are_the_same_the_first_is_kept(tmp_path):
+    parsed = parse_corpus(write(tmp_path, SMALL + "b.wav,sad,s2, male\n"))
+    assert [item.id for item in parsed.annotations] == ["a", "b", "c", "d"]
+    (rejection,) = parsed.rejections
+    assert rejection.reason == "utterances.csv:6: it repeats line 3, which is kept"
+
+
+def test_a_name_is_the_same_however_its_marks_are_spelled(tmp_path):
+    composed, apart = "J\u00f6rg", "Jo\u0308rg"
+    table = f"path,label,speaker\na.wav,Gef\u00fchl,{composed}\nb.wav,Gefu\u0308hl,{apart}\n"
+    parsed = parse_corpus(
+        write(tmp_path, table + "c.wav,sad,s2\n", wavs="abc"),
+        label_map={"Gefu\u0308hl": "sad"},
+        genders={apart: "male", "s2": "male"},
+    )
+    assert {item.speaker for item in parsed.annotations} == {composed, "s2"}
+    assert {item.emotion for item in parsed.annotations} == {"sad"}
+    content = {"name": "csv", "genders": {apart: "male", composed: "male"}}
+    with pytest.raises(ParamsError, match="stands twice, composed and decomposed"):
+        parse({"corpus": content}, Stage, where="params.yaml")
+
+
+@pytest.mark.parametrize(("on_disk", "said"), [("\u00e9", "e\u0301"), ("e\u0301", "\u00e9")])
+def test_a_recording_is_found_however_its_marks_are_spelled(tmp_path, on_disk, said):
+    table = SMALL.replace("a.wav", f"{said}.wav")
+    parsed = parse_corpus(write(tmp_path, table, wavs=(on_disk, *"bcd")))
+    assert parsed.rejections == ()
+    assert parsed.annotations[0].audio == f"{on_disk}.wav"
+
+
+@pytest.mark.parametrize("name", ["n" * 5000, "a\0b"])
+def test_a_name_that_no_disk_has_is_a_recording_that_is_missing(tmp_path, name):
+    parsed = parse_corpus(write(tmp_path, SMALL.replace("a.wav", name), wavs="bcd"))
+    (rejection,) = parsed.rejections
+    assert "utterances.csv:2: a label without a recording" in rejection.reason
+
+
+def test_any_character_may_stand_in_names(tmp_path):
+    label, speaker = "joy (acted), +'@#%|<b>=", "=cmd|' /C calc'!A0 \u202e"
+    table = f'path,label,speaker,gender\na.wav,"{label}","{speaker}",male\n'
+    parsed = parse_corpus(
+        write(tmp_path, table + "b.wav,sad,s2,male\n", wavs="ab"), label_map={label: "happy"}
+    )
+    first = parsed.annotations[0]
+    assert (first.label, first.speaker, first.emotion) == (label, speaker, "happy")
 
 
 def test_a_table_in_another_encoding_is_refused(tmp_path):
@@ -317,7 +355,13 @@ class Stage(StageParams):
     ("params", "problem"),
     [
         ({"label_map": {"Wut": "furious"}}, r"unknown emotions \['furious'\]"),
-        ({"encoding": "latin-99"}, "no encoding of text"),
+        ({"encoding": "latin-99"}, "not an encoding"),
+        ({"encoding": "rot13"}, "not an encoding of text"),
+        ({"encoding": "utf-8\0"}, "not an encoding"),
+        ({"delimiter": "\n"}, "between fields"),
+        ({"delimiter": '"'}, "between fields"),
+        ({"table": "../utterances.csv"}, "inside the corpus' folder"),
+        ({"table": "/etc/passwd"}, "inside the corpus' folder"),
         ({"emotions": ["angry", "joyful"]}, r"unknown emotions \['joyful'\]"),
         ({"delimiter": ";;"}, "delimiter"),
         ({"num_sessions": 1}, "num_sessions"),

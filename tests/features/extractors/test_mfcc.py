@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ser.data import audio
+from ser.errors import ParamsError
 from ser.features.extractors import mfcc
 from tests.rounding import EPS
 
@@ -121,5 +122,7 @@ def test_settings_that_contradict_each_other_are_refused(bad, message):
 
 
 def test_a_filter_edge_above_half_the_rate_is_refused():
-    with pytest.raises(ValueError, match=r"max_hz 9000\.0 is above half the sampling rate 16000"):
+    with pytest.raises(
+        ParamsError, match=r"max_hz 9000\.0 is above half of audio\.sampling_rate 16000"
+    ):
         mfcc.build(mfcc.Params(max_hz=9000.0), sampling_rate=RATE)

@@ -1,0 +1,64 @@
+"""The words of error messages: values cut short, and the name that was probably meant."""
+
+import difflib
+import reprlib
+from collections.abc import Iterable
+
+#: Longest text of a value in a message, in characters.
+MAX_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: its `repr`, with the middle left out where it is long.
+
+    Example:
+        >>> shown("ab")
+        "'ab'"
+        >>> len(shown("a" * 10_000)) <= MAX_SHOWN
+        True
+    """
+    return cut(_BRIEF.repr(value), MAX_SHOWN)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most so many characters; what is left out shows as dots.
+
+    Example:
+        >>> cut("one two three", 9)
+        'one tw...'
+    """
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """Return the end of a message that names the known name most like a wrong one.
+
+    Returns:
+        `; did you mean 'focal'?`, or nothing where none is like it.
+
+    Example:
+        >>> meant("fcal", ["focal", "aam"])
+        "; did you mean 'focal'?"
+        >>> meant("x", ["focal", "aam"])
+        ''
+    """
+    # Longer names are no slips of the fingers, and to compare them takes time.
+    if not isinstance(name, str) or len(name) > MAX_SHOWN:
+        return ""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class _Brief(reprlib.Repr):
+    """`reprlib` with room for a line, and for numbers that Python refuses to spell."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return a whole number; Python spells none of more than 4300 digits."""
+        del level
+        return repr(x) if x.bit_length() <= 128 else f"a whole number of {x.bit_length()} bits"
+
+
+_BRIEF = _Brief()
+_BRIEF.maxstring = _BRIEF.maxother = MAX_SHOWN
+_BRIEF.maxdict = _BRIEF.maxlist = _BRIEF.maxtuple = 4
+_BRIEF.maxlevel = 2

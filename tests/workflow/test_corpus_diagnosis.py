@@ -1,0 +1,107 @@
+"""What `ser doctor` says of a corpus is what the stages will say of it."""
+
+import csv
+
+import pytest
+
+from ser.emotion import EMOTIONS
+from ser.workflow import corpus_diagnosis
+
+SPEAKERS = {"ann": "female", "bob": "male", "cat": "female", "dan": "male"}
+CONTENT = {"corpus": {"name": "csv", "num_sessions": 4}, "split": {"protocol": "session"}}
+
+
+def rows(speakers=SPEAKERS, emotions=EMOTIONS, per_emotion=1):
+    return [
+        {"path": f"{who}_{what}_{n}.wav", "label": what, "speaker": who, "gender": SPEAKERS[who]}
+        for who in speakers
+        for what in emotions
+        for n in range(per_emotion)
+    ]
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Level and detail of each finding of a corpus of such rows."""
+
+    def look(rows, *, corpus=None, split=None):
+        folder = tmp_path / "data" / "raw" / "csv"
+        folder.mkdir(parents=True)
+        for row in rows:
+            (folder / row["path"]).touch()
+        with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        content = {
+            "corpus": {**CONTENT["corpus"], **(corpus or {})},
+            "split": {**CONTENT["split"], **(split or {})},
+        }
+        return list(corpus_diagnosis.examine(tmp_path, content))
+
+    return look
+
+
+def test_a_corpus_that_the_stages_accept_is_ok(found):
+    link, folds = found(rows())
+    assert (link.level, link.detail) == ("ok", "data/raw/csv: 16 utterances")
+    assert (folds.level, folds.detail) == ("ok", "protocol session: 4")
+
+
+def refused(findings):
+    """Detail of the last finding, which is a failure with the stage's own message."""
+    assert findings[-1].level == "fail"
+    assert findings[-1].cure
+    return findings[-1].detail
+
+
+def test_a_class_that_nobody_speaks_is_a_failure(found):
+    detail = refused(found(rows(emotions=("angry", "sad"))))
+    assert "no usable utterance of happy, neutral" in detail
+
+
+def test_one_speaker_is_a_failure_with_a_way_on(found):
+    detail = refused(found(rows(["ann"])))
+    assert "cannot be dealt into 4 groups; add the column 'session'" in detail
+    assert "split.protocol: random" in detail
+
+
+def test_one_session_is_a_failure(found):
+    said = [{**row, "session": "S1"} for row in rows()]
+    assert "at least 3 sessions, the corpus has 1: 'S1'" in refused(found(said))
+
+
+def test_a_class_in_one_session_only_is_a_failure(found):
+    kept = [row for row in rows() if row["label"] != "sad" or row["speaker"] == "dan"]
+    detail = refused(found(kept))
+    assert "no utterance of sad in the" in detail
+    assert "(sad is spoken in 'group4' alone)" in detail
+
+
+def test_a_speaker_in_several_sessions_is_a_failure(found):
+    said = [{**row, "session": f"S{row['path'][-5]}"} for row in rows(per_emotion=3)]
+    detail = refused(found(said))
+    assert "fold 1: train and test share speaker 'ann', 'bob', 'cat', 'dan'" in detail
+    assert "split.protocol: random" in detail
+
+
+def test_labels_that_nothing_maps_are_to_be_mapped_and_not_to_be_linked(found):
+    (finding,) = found([{**row, "label": row["label"].upper()} for row in rows()])
+    assert finding.level == "fail"
+    assert "corpus.label_map" in finding.detail
+    assert "link-corpus" not in finding.cure
+
+
+def test_more_refusals_than_may_be_are_a_failure(found, tmp_path):
+    content = rows()
+    content[0] = {**content[0], "speaker": ""}
+    (finding,) = found(content)
+    assert finding.level == "fail"
+    assert "corpus.max_rejected allows 0; the first: utterances.csv:2: speaker" in finding.detail
+
+
+def test_too_few_utterances_to_deal_are_a_failure(found):
+    split = {"protocol": "random", "num_folds": 2}
+    detail = refused(found(rows(["ann", "bob"]), corpus={"num_sessions": 2}, split=split))
+    assert "protocol random cannot deal" in detail
+    assert "dev_fraction" in detail
