@@ -2,14 +2,13 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ser import lineage, tables
+from ser import files, lineage, tables
 from ser.errors import AudioInputError
 from ser.progress import Progress
 from ser.serving import audio_input
@@ -71,9 +70,8 @@ def predict(
     plan = {"paths": [str(path) for path in paths], "bundle": predictor.bundle.sha256}
     digest = lineage.sha256_text(lineage.canonical_json(plan))
     if not (partial / digest).exists():
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        (partial / digest).touch()
+        files.remove_folder(partial)
+        files.write_text(partial / digest, "")
     bar = iter(progress(range(len(paths))))
     answered = []
     for number, members in enumerate(_chunks(paths)):
@@ -92,7 +90,7 @@ def predict(
     table = pd.concat([table.astype(object) for table in answered], ignore_index=True)
     table = table.astype(dict.fromkeys(_numbers(predictor), "float64"))
     tables.write_parquet(out, table)
-    shutil.rmtree(partial)
+    files.remove_folder(partial)
     return table
 
 
