@@ -1,14 +1,14 @@
 """Kill every stage and command at random file operations: `python -m benchmarks.kills`.
 
 A tiny synthetic project is run once without interruption. Then, again and again, a command is
-interrupted by SIGKILL, SIGINT or SIGTERM before one of its file operations and given again.
+interrupted before one of its file operations, by SIGKILL, SIGINT, SIGTERM or a disk that is full
+from then on, and given again.
 Afterwards every file has to have the same bytes, no run may be recorded twice or be RUNNING, the
 registry has to hold the same versions and aliases, and `ser doctor` must have nothing to say.
 The same seed draws the same interruptions.
 """
 
 import argparse
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.kills import campaign, children, project
 from benchmarks.kills.campaign import Campaign, Reference, Trial
-from benchmarks.kills.interruption import Interruption
+from benchmarks.kills.interruption import KINDS, Interruption
 from ser import runtime
 
 
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, ground: Campaign) -> list[Trial]:
     references = list(_references(ground, only))
     if options.replay:
         _, name, at = options.replay
-        drawn = [(references[0], Interruption(signal.Signals[name], int(at)))]
+        drawn = [(references[0], Interruption(name, int(at)))]
     else:
         drawn = campaign.draw(references, options.kills, np.random.default_rng(options.seed))
     trials = []
@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, ground: Campaign) -> list[Trial]:
         trial = ground.run(reference, interruption)
         trials.append(trial)
         for fault in trial.faults:
-            where = f"{trial.command} {interruption.signal.name} {interruption.at}"
+            where = f"{trial.command} {interruption.kind} {interruption.at}"
             print(f"FAULT {where}: {fault}", flush=True)
         sys.stderr.write(f"{len(trials)}/{len(drawn)} {trial.command}\n")
     return trials
@@ -86,17 +86,14 @@ def _references(ground: Campaign, only: Sequence[str]) -> Iterator[Reference]:
 
 
 def _table(trials: Sequence[Trial]) -> str:
-    """Return a row per command: interruptions by signal, and how many were followed by faults."""
+    """Return a row per command: interruptions by kind, and how many were followed by faults."""
     lines = [
-        "| command | SIGKILL | SIGINT | SIGTERM | ended before | with faults |",
-        "|---|---:|---:|---:|---:|---:|",
+        f"| command | {' | '.join(KINDS)} | ended before | with faults |",
+        f"|---|{'---:|' * (len(KINDS) + 2)}",
     ]
     for name in dict.fromkeys(trial.command for trial in trials):
         own = [trial for trial in trials if trial.command == name]
-        counts = [
-            sum(trial.interruption.signal.name == each for trial in own)
-            for each in ("SIGKILL", "SIGINT", "SIGTERM")
-        ]
+        counts = [sum(trial.interruption.kind == kind for trial in own) for kind in KINDS]
         ended, faulty = sum(not t.was_hit for t in own), sum(bool(t.faults) for t in own)
         lines.append(f"| {name} | {' | '.join(map(str, counts))} | {ended} | {faulty} |")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.kills import children, project
-from benchmarks.kills.interruption import SIGNALS, Interruption
+from benchmarks.kills.interruption import FULL, KINDS, NOTE, Interruption
 from benchmarks.kills.project import Command, Records
 
 #: What is looked at of a project after a command.
@@ -117,7 +117,7 @@ class Campaign:
         self._restore(reference.before)
         project.remove_outputs(self.root, command)
         first = children.run(command.main, self.root, self.environment, interruption)
-        faults = list(_faults_of_first(first.status, first.output, interruption))
+        faults = list(_faults_of_first(command, first, interruption))
         if command.by_dvc:
             # As `make repro` does it.
             self._doctor(fix=True)
@@ -131,8 +131,7 @@ class Campaign:
         # Where all is done, a command like `rollback` may refuse to do it twice.
         if again.status != 0 and (faults or "Traceback" in again.output):
             faults.append(f"again: exit status {again.status}: {again.output[-1500:]}")
-        was_hit = interruption.signal.name in first.output
-        return Trial(command.name, interruption, was_hit, tuple(faults))
+        return Trial(command.name, interruption, NOTE in first.output, tuple(faults))
 
     def _restore(self, state: Path) -> None:
         project.clear_state(self.root)
@@ -168,17 +167,26 @@ def draw(
     for number in range(num_kills):
         reference = references[number % len(references)]
         at = int(rng.integers(1, max(reference.num_operations, 1) + 1))
-        # SIGKILL, for which nobody can prepare, as often as the other two together.
-        chosen = SIGNALS[int(rng.choice(3, p=[0.5, 0.25, 0.25]))]
-        drawn.append((reference, Interruption(chosen, at)))
+        # SIGKILL, which no program can answer, most often.
+        kind = KINDS[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]
+        drawn.append((reference, Interruption(kind, at)))
     return drawn
 
 
-def _faults_of_first(status: int, output: str, interruption: Interruption) -> Iterator[str]:
-    if "Traceback" in output:
-        yield f"interrupted: a traceback: {output[-1500:]}"
-    if status not in (0, -interruption.signal, 128 + interruption.signal):
-        yield f"interrupted: exit status {status}: {output[-500:]}"
+def _faults_of_first(
+    command: Command, first: children.Ended, interruption: Interruption
+) -> Iterator[str]:
+    said = first.output.split(NOTE)[-1]
+    if "Traceback" in said:
+        yield f"interrupted: a traceback: {said[-1500:]}"
+    if interruption.kind == FULL:
+        # What DVC says of it, and how, is its own business.
+        if first.status not in (0, 1) and not command.by_dvc:
+            yield f"full disk: exit status {first.status}: {said[-500:]}"
+        if first.status != 0 and not command.by_dvc and said.count("error: the disk is full") != 1:
+            yield f"full disk: it is not said in one sentence: {said[-1000:]}"
+    elif first.status not in (0, -int(interruption.signal), 128 + int(interruption.signal)):
+        yield f"interrupted: exit status {first.status}: {said[-500:]}"
 
 
 def _differences(expected: Outcome, found: Outcome) -> Iterator[str]:

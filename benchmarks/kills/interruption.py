@@ -1,5 +1,6 @@
-"""A signal at the k-th file operation of a process, counted by an audit hook."""
+"""A signal, or a full disk, at the k-th file operation of a process, counted by an audit hook."""
 
+import errno
 import os
 import signal
 import sys
@@ -25,8 +26,18 @@ _CHANGES = frozenset(
     }
 )
 
-#: The signals of the campaign.
-SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+#: Those of them that need space.
+_GROWS = frozenset({"open", "os.link", "os.mkdir", "os.symlink", "shutil.copyfile"})
+
+#: The disk is full from an operation on.
+FULL = "ENOSPC"
+
+#: What befalls a process in the campaign.
+KINDS = ("SIGKILL", "SIGINT", "SIGTERM", FULL)
+
+
+#: How the line begins by which a process says that it is interrupted.
+NOTE = "interruption: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +45,18 @@ class Interruption:
     """When a process is interrupted, and how.
 
     Args:
-        signal: What it is sent.
-        at: The number of the file operation before which it is sent, from 1.
+        kind: One of `KINDS`.
+        at: The number of the file operation before which a signal is sent, or from which on the
+            disk is full, from 1.
     """
 
-    signal: signal.Signals
+    kind: str
     at: int
+
+    @property
+    def signal(self) -> signal.Signals | None:
+        """The signal; None where the disk is full."""
+        return None if self.kind == FULL else signal.Signals[self.kind]
 
 
 class Counter:
@@ -54,7 +71,7 @@ class Counter:
 
     def __init__(self, root: Path, interruption: Interruption | None) -> None:
         self.root, self.interruption = f"{root.resolve()}{os.sep}", interruption
-        self.count, self.last = 0, ""
+        self.count, self.is_noted = 0, False
         self._pid = os.getpid()
 
     def install(self) -> None:
@@ -65,9 +82,20 @@ class Counter:
         if not self._changes_a_file(event, arguments) or os.getpid() != self._pid:
             return
         self.count += 1
-        if self.interruption is not None and self.count == self.interruption.at:
-            os.write(2, f"{self.interruption.signal.name} before {event} {arguments}\n".encode())
-            os.kill(self._pid, self.interruption.signal)
+        if self.interruption is None or self.count < self.interruption.at:
+            return
+        number = self.interruption.signal
+        if number is None and event in _GROWS:
+            self._note(event, arguments)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), arguments[0])
+        if number is not None and self.count == self.interruption.at:
+            self._note(event, arguments)
+            os.kill(self._pid, number)
+
+    def _note(self, event: str, arguments: tuple[object, ...]) -> None:
+        if not self.is_noted and self.interruption is not None:
+            self.is_noted = True
+            os.write(2, f"{NOTE}{self.interruption.kind} before {event} {arguments}\n".encode())
 
     def _changes_a_file(self, event: str, arguments: tuple[object, ...]) -> bool:
         if event == "open":
