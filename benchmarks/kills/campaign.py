@@ -126,8 +126,7 @@ class Campaign:
         statuses = project.records(self.root).statuses
         if running := statuses.get("RUNNING"):
             faults.append(f"{running} runs are RUNNING after the command was given again")
-        self._doctor(fix=True)
-        faults += _differences(reference.outcome, self._look())
+        faults += _differences(reference.outcome, self._look(fix=True))
         # Where all is done, a command like `rollback` may refuse to do it twice.
         if again.status != 0 and (faults or "Traceback" in again.output):
             faults.append(f"again: exit status {again.status}: {again.output[-1500:]}")
@@ -138,12 +137,15 @@ class Campaign:
         project.copy_state(state, self.root)
 
     def _doctor(self, *, fix: bool) -> tuple[str, ...]:
+        """Return what `ser doctor` has to say; with fix, after `ser doctor --fix`."""
         out = self.root.parent / _DOCTOR
 
         def main() -> None:
             from ser.workflow import diagnosis
 
-            findings = diagnosis.diagnose(Path(), fix=fix)
+            if fix:
+                diagnosis.diagnose(Path(), fix=True)
+            findings = diagnosis.diagnose(Path())
             said = [f"{f.level} {f.what}: {f.detail}" for f in findings if f.level != "ok"]
             out.write_text(json.dumps(said), encoding="utf-8")
 
@@ -152,8 +154,8 @@ class Campaign:
             return (f"ser doctor failed: {done.output[-1500:]}",)
         return tuple(json.loads(out.read_text(encoding="utf-8")))
 
-    def _look(self) -> Outcome:
-        findings = self._doctor(fix=False)
+    def _look(self, *, fix: bool = False) -> Outcome:
+        findings = self._doctor(fix=fix)
         # The space on the disk is nobody's fault.
         kept = tuple(f for f in findings if " disk:" not in f and " needs:" not in f)
         return Outcome(project.digests(self.root), project.records(self.root), kept)
