@@ -2,6 +2,7 @@
 
 import fnmatch
 import hashlib
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -227,7 +228,11 @@ def digests(root: Path) -> dict[str, str]:
         name = path.relative_to(root).as_posix()
         if name.split("/")[0] in _CODE or any(fnmatch.fnmatch(name, free) for free in _FREE):
             continue
-        found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
+        if name == "dvc.lock":
+            # In which order DVC came to its stages is no part of what it recorded.
+            content = json.dumps(yaml.safe_load(content), sort_keys=True).encode()
+        found[name] = hashlib.sha256(content).hexdigest()
     return found
 
 
