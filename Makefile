@@ -26,12 +26,14 @@ setup: $(STAMP)  ## Create .venv with the pinned versions (the other targets do 
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}; say which: make PYTHON=python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# A kill may have left an environment without pip, or half of one: that is none.
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 runs one stage at a time
-	@$(BIN)/ser doctor --quiet
+	@# It mends what kills and a full disk left, and says so.
+	@$(BIN)/ser doctor --quiet --fix
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
 	@$(BIN)/ser grid --jobs $(JOBS)
 	$(BIN)/dvc repro
@@ -66,7 +68,8 @@ ui: $(STAMP)  ## Open the MLflow UI over the project's runs
 use: $(STAMP)  ## Use a preset: make use PRESET=emodb
 	@test -n "$(PRESET)" || { echo "say which: make use PRESET=<name>, one of: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
 	@test -f configs/$(PRESET).yaml || { echo "there is no configs/$(PRESET).yaml; there are: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
-	cp configs/$(PRESET).yaml params.yaml
+	cp configs/$(PRESET).yaml .params.yaml.part
+	mv -f .params.yaml.part params.yaml
 	@$(BIN)/ser doctor --quiet || true
 
 bench: $(STAMP)  ## Measure speed as ratios against named alternatives

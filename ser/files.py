@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -25,6 +25,9 @@ from ser.wording import cut
 REPRO = "`dvc repro` makes it"
 
 _MAX_REASON = 400
+#: The names that `_beside` gives, also to what already has one.
+_LEFTOVER = re.compile(r"\.+.+(\.[0-9a-f]{8}\.part)+")
+
 _Parsed = TypeVar("_Parsed")
 
 
@@ -129,11 +132,13 @@ class JsonArtefact(Section):
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give a place to write a file; leaving the block normally renames it to its name.
 
     Args:
         path: Where the file shall be; its folder is made where it is missing.
+        durable: Whether it must be whole even after the power fails; for what is taken over by
+            its name alone. It waits for the disk.
 
     Yields:
         A path in the same folder that does not exist yet. After an exception nothing is
@@ -143,18 +148,21 @@ def replacing(path: Path) -> Iterator[Path]:
     part = _beside(path)
     try:
         yield part
+        if durable:
+            _sync(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give an empty folder to fill; leaving the block normally puts it in place.
 
     Args:
         path: Where the folder shall be. An old one is moved aside first and removed last,
             so that the name never stands for half of a folder.
+        durable: See `replacing`.
 
     Yields:
         An empty folder beside it. After an exception it is removed.
@@ -164,6 +172,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     part.mkdir()
     try:
         yield part
+        for file in [file for file in part.rglob("*") if durable and file.is_file()]:
+            _sync(file)
         put_folder(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -203,10 +213,46 @@ def remove_leftovers(path: Path) -> None:
     """
     name = re.compile(rf"\.+{re.escape(path.name)}(\.[0-9a-f]{{8}}\.part)+")
     for part in [other for other in path.parent.iterdir() if name.fullmatch(other.name)]:
-        if part.is_dir():
-            shutil.rmtree(part)
-        else:
-            part.unlink()
+        remove_leftover(part)
+
+
+def leftovers(folder: Path, *, skip: Collection[Path] = ()) -> Iterator[Path]:
+    """Yield what killed writers, or living ones, have below a folder, in no order.
+
+    Args:
+        folder: Searched to its depths; links are not followed. None there is no error.
+        skip: Folders that are not searched.
+    """
+    for name, folders, names in os.walk(folder):
+        place = Path(name)
+        yield from filter(is_leftover, (place / part for part in [*folders, *names]))
+        deeper = (place / part for part in folders)
+        folders[:] = [path.name for path in deeper if not is_leftover(path) and path not in skip]
+
+
+def is_leftover(path: Path) -> bool:
+    """Return whether a path is named like what a killed writer leaves."""
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
+def remove_leftover(path: Path) -> None:
+    """Remove one of `leftovers`; that it has gone meanwhile is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def replace_files(source: Path, target: Path) -> None:
+    """Copy the files of a folder, each in one step, into one that may hold others.
+
+    Args:
+        source: A folder.
+        target: Made where it is missing. Files of the same names are replaced.
+    """
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        with replacing(target / path.relative_to(source)) as part:
+            shutil.copy(path, part)
 
 
 def link_tree(source: Path, target: Path, *, ignore: Sequence[str] = ()) -> None:
@@ -227,6 +273,12 @@ def link_tree(source: Path, target: Path, *, ignore: Sequence[str] = ()) -> None
         copy_function=_link_or_copy,
         dirs_exist_ok=True,
     )
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file is on the disk: its name may get there before its content does."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -1,8 +1,10 @@
 """How a process of this project behaves: its environment, its signals, its exit status."""
 
+import errno
 import gc
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -36,6 +38,16 @@ DEFAULTS: Mapping[str, str] = {
 
 #: Libraries that report their own progress at level INFO.
 _NOISY_LOGGERS = ("alembic", "httpx2", "mlflow", "matplotlib", "numexpr", "torch")
+
+#: The numbers of a full disk, and of a person's share of it.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+#: What sqlite, safetensors, libsndfile and NumPy say of it.
+_SAYS_FULL = re.compile(
+    r"no space left on device|disk quota exceeded|disk is full|code: (28|122)\b"
+    r"|\d+ requested and \d+ written",
+    re.IGNORECASE,
+)
 
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
@@ -86,6 +98,25 @@ def sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
 
 
+def disk_full(error: BaseException) -> str | None:
+    """Return what to say of an error if it, or what caused it, is a full disk; else None.
+
+    Libraries that write by themselves raise errors of their own, so their words count as well.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if (isinstance(cause, OSError) and cause.errno in _FULL) or _SAYS_FULL.search(str(cause)):
+            said = str(cause).strip().splitlines()[0]
+            return (
+                f"the disk is full ({said}): free some space and give the same command again; "
+                "what is finished stays, and nothing half-written is in its place"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
 def run_main(function: Callable[[], int | None]) -> int:
     """Run a program's body and say its failure in one message.
 
@@ -93,9 +124,9 @@ def run_main(function: Callable[[], int | None]) -> int:
         function: The body; what it returns is the exit status, None is 0.
 
     Returns:
-        0 or the body's own status; 1 after a `SerError`, its message on stderr; 130 after
-        Ctrl-C and 143 after SIGTERM. Any other exception is a fault of ours and keeps
-        its traceback.
+        0 or the body's own status; 1 after a `SerError`, its message on stderr, and where the
+        disk is full; 130 after Ctrl-C and 143 after SIGTERM. Any other exception is a fault of
+        ours and keeps its traceback.
 
     Example:
         >>> run_main(lambda: None)
@@ -112,8 +143,11 @@ def run_main(function: Callable[[], int | None]) -> int:
     try:
         with sigterm_as_interrupt():
             return function() or 0
-    except SerError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        message = disk_full(error) or (str(error) if isinstance(error, SerError) else None)
+        if message is None:
+            raise
+        sys.stderr.write(f"error: {message}\n")
         return FAILED
     except Terminated:
         sys.stderr.write("stopped by SIGTERM; the same command takes up where this one ended\n")

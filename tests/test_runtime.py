@@ -1,16 +1,19 @@
 """The environment, the signals and the exit status of a process."""
 
+import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
+from safetensors import SafetensorError
 
 from ser import runtime
-from ser.errors import ManifestError
+from ser.errors import ManifestError, TrackingError
 
 
 def test_configure_sets_what_is_missing_and_keeps_what_is_there(monkeypatch):
@@ -98,3 +101,42 @@ def test_runtime_needs_no_heavy_import():
     code = "import sys, ser.runtime; print([m for m in sys.modules if m in ('torch', 'numpy')])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "data/splits.csv"),
+        OSError(errno.EDQUOT, "Disk quota exceeded", "data/splits.csv"),
+        OSError("3200 requested and 512 written"),  # NumPy
+        sqlite3.OperationalError("database or disk is full"),
+        SafetensorError('Io(Os { code: 28, kind: StorageFull, message: "No space left" })'),
+        TrackingError("tracking store: the disk is full; `ser doctor` says more"),
+    ],
+)
+def test_a_full_disk_is_one_sentence(error, capsys):
+    def full():
+        raise error
+
+    assert runtime.run_main(full) == runtime.FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the disk is full ({str(error).strip()}): free some space")
+
+
+def test_a_full_disk_is_found_behind_another_error(capsys):
+    def full():
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "a.csv")
+        except OSError as error:
+            raise RuntimeError("could not write") from error
+
+    assert runtime.run_main(full) == runtime.FAILED
+    assert "No space left on device: 'a.csv'" in capsys.readouterr().err
+
+
+def test_another_error_of_the_system_keeps_its_traceback():
+    def denied():
+        raise PermissionError(errno.EACCES, "Permission denied", "a.csv")
+
+    with pytest.raises(PermissionError):
+        runtime.run_main(denied)

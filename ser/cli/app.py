@@ -78,4 +78,16 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files need not be text, and not every terminal has every letter.
         sys.stdout.reconfigure(errors="backslashreplace")
-    raise SystemExit(runtime.run_main(app))
+    raise SystemExit(runtime.run_main(_run))
+
+
+def _run() -> None:
+    """Run the command; an interrupt comes out as it went in, SIGTERM as itself."""
+    try:
+        app()
+    except SystemExit as ended:
+        # Typer makes exit status 130 of Ctrl-C and of SIGTERM alike, and says nothing.
+        cause = ended.__context__ and ended.__context__.__cause__
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
+        raise

@@ -35,7 +35,7 @@ def verify(
 def doctor(
     fix: Annotated[
         bool,
-        typer.Option("--fix", help="Close runs of dead processes; correct paths after a move."),
+        typer.Option("--fix", help="Mend what kills, a full disk or a move left, without loss."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what is not well.")] = False,
 ) -> None:

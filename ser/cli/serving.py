@@ -144,9 +144,9 @@ def export(
 
     Example: ser export --format onnx --out exported
     """
-    import shutil
     import tempfile
 
+    from ser import files
     from ser.errors import BundleError
 
     if format_ not in ("onnx", "bundle"):
@@ -155,7 +155,7 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
-            shutil.copytree(bundle, out, dirs_exist_ok=True)
+            files.replace_files(bundle, out)
             typer.echo(f"{out}: the bundle of {uri}")
             return
         from ser.serving import onnx_export

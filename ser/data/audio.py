@@ -1,10 +1,13 @@
 """Open recordings: check that one is usable, and read it as a mono waveform."""
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from ser.data import decoding, hearing, limits
@@ -93,3 +96,19 @@ def read(path: Path, *, sampling_rate: int) -> NDArray[np.float32]:
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
     return hearing.at_rate(waveform, decoder.sampling_rate, wanted=sampling_rate)
+
+
+def write(path: Path, samples: NDArray[Any], sampling_rate: int, **settings: Any) -> None:
+    """Write a recording.
+
+    libsndfile does not say why it could not write a file, e.g. that the disk is full; Python does.
+
+    Args:
+        path: The file; its folder exists.
+        samples: `(num_samples,)` or `(num_samples, num_channels)`.
+        sampling_rate: In Hz.
+        **settings: Of `soundfile.write`; `format` is one of them.
+    """
+    content = io.BytesIO()
+    soundfile.write(content, samples, sampling_rate, **settings)
+    path.write_bytes(content.getvalue())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ser import files, runtime
 from ser.corpus_folders import ShippedCorpus
-from ser.data import intake
+from ser.data import audio, intake
 from ser.data.corpora import emodb
 from ser.errors import AudioError, CorpusError, FileError
 from ser.project import Project
@@ -187,7 +187,7 @@ def _originals(source: Path, params: emodb.Params) -> dict[str, Path]:
 
 
 def _encode(original: Path, path: Path) -> None:
-    soundfile.write(
+    audio.write(
         path,
         _samples(original),
         _SAMPLING_RATE,

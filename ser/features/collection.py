@@ -6,7 +6,6 @@ not extracted again.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -65,7 +64,7 @@ class Collection:
         ]
         plan = {"meta": meta, "ids": self.ids, "decided_by": decided_by}
         if not has_plan(place, plan):
-            shutil.rmtree(place, ignore_errors=True)
+            files.remove_folder(place)
             files.write_text(place / _PLAN, _text(plan))
 
     @property
@@ -107,8 +106,8 @@ class Collection:
             index.to_parquet(part, index=False)
         files.write_json(self.place / META, self.meta, sort_keys=True)
         # What a run that was killed has left half-written.
-        for leftover in self.place.glob(".*.part"):
-            leftover.unlink()
+        for leftover in list(files.leftovers(self.place)):
+            files.remove_leftover(leftover)
 
     def _finished_lengths(self, number: int) -> list[int] | None:
         """Return the frames per utterance of a shard that is there, or None."""
@@ -142,7 +141,7 @@ class Collection:
         # The lengths are written last: a shard without them is redone. Both replace their file:
         # a store may have the old one under another name.
         with (
-            files.replacing(self.place / shard_name(number)) as part,
+            files.replacing(self.place / shard_name(number), durable=True) as part,
             part.open("wb") as file,
         ):
             np.save(file, np.concatenate(blocks), allow_pickle=False)

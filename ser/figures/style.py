@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from ser import files
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 
@@ -52,13 +53,13 @@ def save(figure: Figure, stem: Path, *, formats: Sequence[str] = ("png", "svg"))
     Returns:
         The path of the first.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"png": {"Software": None}, "svg": {"Date": None}}
     paths = [stem.with_suffix(f".{name}") for name in formats]
     with mpl.rc_context(STYLE):
         _lay_out(figure)
         for name, path in zip(formats, paths, strict=True):
-            figure.savefig(path, dpi=150, metadata=metadata[name])
+            with files.replacing(path) as part:
+                figure.savefig(part, format=name, dpi=150, metadata=metadata[name])
     return paths[0]
 
 

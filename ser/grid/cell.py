@@ -5,7 +5,6 @@ It ends with predictions. What scores and draws them comes later and elsewhere
 """
 
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +105,7 @@ class CellRunner:
             self.plan, self.inputs, key=cell_key, shared=self.tags, tuned=self.tuned
         )
         if self.accelerator.is_main_process:
-            shutil.rmtree(self.staging.folder, ignore_errors=True)
+            files.remove_folder(self.staging.folder)
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
         with self.experiment.run(spec) as tracker:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import soundfile
 from numpy.typing import NDArray
 
 from ser import files, predictions
@@ -76,7 +75,7 @@ class Recordings:
         rng = copies.rng_of(utterance, change)
         samples = copies.change_of(change)(waveform, self.sampling_rate, rng)
         changed = self.scratch / f"{len(list(self.scratch.iterdir()))}.wav"
-        soundfile.write(changed, samples, self.sampling_rate, subtype="FLOAT")
+        audio.write(changed, samples, self.sampling_rate, subtype="FLOAT", format="WAV")
         return changed
 
 

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ser import files, lineage
@@ -13,7 +12,7 @@ from ser.promotion.measuring import Workplace
 from ser.registry import gates
 from ser.registry.evidence import Evidence
 from ser.registry.gates import GateParams, Verdict
-from ser.registry.versions import CHAMPION, Version
+from ser.registry.versions import CHAMPION, PROMOTED, Version
 from ser.serving import mlflow_model
 
 
@@ -41,7 +40,8 @@ def decide(name: str, reference: str | int, *, params: GateParams, place: Workpl
     """Judge a version and promote it if every gate lets it through.
 
     The decision is tracked as a run and tagged on the version, either way, before the alias
-    moves.
+    moves. Given again after an interruption, it is the same run. Of the champion itself nothing
+    is decided, so that nothing is tracked.
 
     Args:
         name: Of the registered model.
@@ -59,7 +59,9 @@ def decide(name: str, reference: str | int, *, params: GateParams, place: Workpl
     evidence = measuring.measure(challenger, champion, place, params)
     verdicts = tuple(gates.judge(evidence, params))
     decision = Decision(challenger, champion, verdicts)
-    _record(decision, evidence, params, place)
+    # It is the champion where an interruption came just before the alias challenger went.
+    if champion is None or champion.number != challenger.number:
+        _record(decision, evidence, params, place)
     if not decision.failed:
         registry.promote(challenger, expected=champion)
     return decision
@@ -69,8 +71,7 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
     """Track a decision: its verdicts, what was measured, the limits."""
     challenger = decision.challenger
     said = "refused" if decision.failed else "promoted"
-    moment = datetime.now(UTC).isoformat()
-    key = lineage.sha256_text(f"decision {challenger.name} {challenger.number} {moment}")[:32]
+    key = _run_key(decision, params)
     tags = {
         "ser.model_version": f"{challenger.name}/{challenger.number}",
         "ser.cell": challenger.tags.get("ser.cell", ""),
@@ -122,6 +123,20 @@ def _record(decision: Decision, evidence: Evidence, params: GateParams, place: W
 def _new_line(evidence: Evidence) -> dict[str, str]:
     """Return the tag of a version that begins a new line of champions: why it does."""
     return {} if evidence.new_line is None else {"ser.new_line": evidence.new_line}
+
+
+def _run_key(decision: Decision, params: GateParams) -> str:
+    """Return what tells a decision from others; times that were measured are not in it."""
+    challenger, champion = decision.challenger, decision.champion
+    content = {
+        "version": [challenger.name, challenger.number],
+        "champion": None if champion is None else champion.number,
+        # After a rollback the same version may be promoted once more.
+        "promoted_before": challenger.tags.get(PROMOTED),
+        "failed": decision.failed,
+        "limits": params.model_dump(mode="json"),
+    }
+    return lineage.sha256_text(lineage.canonical_json(content))[:32]
 
 
 def _card(challenger: Version, evidence: Evidence, place: Workplace) -> str:

@@ -22,7 +22,7 @@ from ser.tracking import store
 CHAMPION, CHALLENGER = "champion", "challenger"
 BUNDLE = "ser.bundle_sha256"
 
-_PROMOTED, _ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
+PROMOTED, _ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
 #: The champion before, and those before that one, latest first: `2,1`. All of them stand on
 #: each champion, because a version that is champion a second time has two predecessors.
 _PREVIOUS, _EARLIER = "ser.previous_champion", "ser.earlier_champions"
@@ -193,7 +193,7 @@ class Registry:
                 )
             if _number(present) != version.number:
                 before = [] if present is None else [present.number, *_champions_before(present)]
-                self.tag(version, {**_remembered(before), _PROMOTED: _now()})
+                self.tag(version, {**_remembered(before), PROMOTED: _now()})
                 self._make_champion(version)
             if _number(self.resolve(version.name, CHALLENGER)) == version.number:
                 with store.translated(self.uri):

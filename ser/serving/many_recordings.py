@@ -3,14 +3,13 @@
 import csv
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ser import lineage, tables
+from ser import files, lineage, tables
 from ser.errors import AudioInputError, SerError
 from ser.progress import Progress
 from ser.serving import audio_input
@@ -92,9 +91,8 @@ def predict(
     plan = {"paths": [_shown(path) for path in paths], "bundle": predictor.bundle.sha256}
     digest = lineage.sha256_text(lineage.canonical_json(plan))
     if not (partial / digest).exists():
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        (partial / digest).touch()
+        files.remove_folder(partial)
+        files.write_text(partial / digest, "")
     bar = iter(progress(range(len(paths))))
     answered = []
     for number, members in enumerate(_chunks(paths)):
@@ -113,7 +111,7 @@ def predict(
     table = pd.concat([table.astype(object) for table in answered], ignore_index=True)
     table = table.astype(dict.fromkeys(_numbers(predictor), "float64"))
     tables.write_parquet(out, table)
-    shutil.rmtree(partial)
+    files.remove_folder(partial)
     return table
 
 

@@ -122,8 +122,9 @@ def export(bundle: Path, out: Path) -> Parity:
     kind = _input_of(predictor)
     signals = _signals(predictor.sampling_rate)
     inputs = [_graph_input(predictor, kind, signal) for signal in signals]
-    out.mkdir(parents=True, exist_ok=True)
-    _write_graph(Chain(predictor, kind).eval(), torch.from_numpy(inputs[-1]), kind, out / GRAPH)
+    example = torch.from_numpy(inputs[-1])
+    with files.replacing(out / GRAPH) as part:
+        _write_graph(Chain(predictor, kind).eval(), example, kind, part)
     _write_features(predictor, kind, out / FEATURES)
     session = onnxruntime.InferenceSession(out / GRAPH, providers=["CPUExecutionProvider"])
     temperature = predictor.bundle.answering.temperature

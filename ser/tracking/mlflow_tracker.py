@@ -237,10 +237,10 @@ class MlflowExperiment:
             for act in (run.send, partial(self.client.set_terminated, run.id, status)):
                 try:
                     act()
-                except MlflowException:
-                    # The first error is the one to see.
-                    message = "run %s could not be closed as %s"
-                    logger.warning(message, run.id, status, exc_info=True)
+                except MlflowException as unclosed:
+                    # The first error is the one to see; this one, e.g. of a full disk, is a line.
+                    said = str(unclosed).strip().partition("\n")[0]
+                    logger.warning("run %s could not be closed as %s: %s", run.id, status, said)
             raise
         self.client.set_terminated(run.id, _FINISHED)
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ser import files
 from ser.errors import CheckpointError
 
 
@@ -52,11 +53,9 @@ class Checkpoint:
             for group in ("model", "best", "optimiser")
             for name, tensor in getattr(snapshot, group).items()
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
         metadata = {"run_key": self.run_key, "progress": json.dumps(snapshot.progress)}
-        save_file(tensors, temporary, metadata=metadata)
-        temporary.replace(self.path)
+        with files.replacing(self.path) as part:
+            save_file(tensors, part, metadata=metadata)
 
     def load(self) -> Snapshot | None:
         """Return the last snapshot, or None where there is none.

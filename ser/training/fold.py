@@ -185,7 +185,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
         origin=result.origin,
         layer_weights=result.layer_weights,
     )
-    with files.replacing_folder(folder) as part:
+    with files.replacing_folder(folder, durable=True) as part:
         saved = SavedFold(part)
         save_file(weights, saved.weights)
         result.statistics.save(saved.statistics)

@@ -41,11 +41,11 @@ class SavedFold(TrainedFold):
     """
 
     def is_complete(self, *, with_weights: bool = True, with_copies: bool = False) -> bool:
-        """Return whether every file is there; weights may have been given up on purpose."""
+        """Return whether no file is missing or empty; weights may have been given up on purpose."""
         files = [self.statistics, self.predictions, self.embeddings, self.history, self.facts]
         further = [(self.weights, with_weights), (self.copies, with_copies)]
         files += [path for path, is_wanted in further if is_wanted]
-        return all(path.is_file() for path in files)
+        return all(path.is_file() and path.stat().st_size > 0 for path in files)
 
     def read_predictions(self) -> pd.DataFrame:
         """Return the predictions of dev and test."""

@@ -12,6 +12,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as optuna_figures
 
+from ser import files
 from ser.tuning.space import Space
 
 #: Fewer complete trials than this tell nothing about importance or interplay.
@@ -35,7 +36,6 @@ def draw(study: optuna.Study, space: Space, folder: Path, *, footer: str) -> lis
         values differ, `parallel_coordinates.png` and, of two dimensions on, `importance.png`
         and `contour.png` (margin and scale of AAM).
     """
-    folder.mkdir(parents=True, exist_ok=True)
     makers = _makers(study, space)
     return [_save(make, folder / f"{name}.png", footer) for name, make in makers.items()]
 
@@ -73,6 +73,7 @@ def _save(make: Callable[[], Any], path: Path, footer: str) -> Path:
         make()
         figure = plt.gcf()
         figure.text(0.01, -0.14, footer, fontsize=7, color="#57606A")
-        figure.savefig(path, dpi=100, bbox_inches="tight")
+        with files.replacing(path) as part:
+            figure.savefig(part, format="png", dpi=100, bbox_inches="tight")
         plt.close(figure)
     return path

@@ -31,7 +31,8 @@ def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
     Args:
         root: The project's root.
         fix: Also mend what can be mended without loss: close the runs of dead processes,
-            correct the artifact paths of a moved project.
+            correct the artifact paths of a moved project, put right what a killed DVC left, remove
+            what killed writers left.
 
     Returns:
         Findings in a fixed order; with `fix`, as they are after mending.
@@ -44,6 +45,7 @@ def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
         _git(root),
         _dvc(root),
     ]
+    findings += _left_by_kills(root, fix=fix)
     findings += _params(root)
     findings += _functionals(root)
     findings += _store(root, fix=fix)
@@ -127,6 +129,15 @@ def _dvc(root: Path) -> Finding:
         cure = "`dvc config --local core.no_scm true`"
         return Finding("fail", "dvc", ".dvc without .git: `dvc repro` refuses", cure)
     return Finding("ok", "dvc", "initialised")
+
+
+def _left_by_kills(root: Path, *, fix: bool) -> Iterator[Finding]:
+    """Look at what a killed DVC and killed writers leave behind."""
+    # Here, not at the top: DVC takes its time.
+    from ser.workflow import dvc_diagnosis, leftovers
+
+    yield from dvc_diagnosis.examine(root, fix=fix)
+    yield from leftovers.examine(root, fix=fix)
 
 
 def _params(root: Path) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["ok", "warn", "fail"]
+Level = Literal["ok", "mend", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +11,8 @@ class Finding:
     """One thing looked at.
 
     Args:
-        level: `ok`; `warn` where work goes on but something is not as it should be;
-            `fail` where a command will refuse.
+        level: `ok`; `mend` where something was wrong and has been mended; `warn` where work goes
+            on but something is not as it should be; `fail` where a command will refuse.
         what: The thing, e.g. `corpus link`.
         detail: What was found, one sentence.
         cure: What to do, usually a command; empty where nothing is wrong.

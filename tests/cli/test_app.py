@@ -1,5 +1,7 @@
 """The command line: what its help lists, its exit status."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -44,3 +46,20 @@ def test_known_error_is_one_message_and_exit_status_1(ser, project):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [(signal.SIGTERM, 143, "stopped by SIGTERM"), (signal.SIGINT, 130, "interrupted")],
+)
+def test_a_signal_is_told_from_another_and_said(ser, project, monkeypatch, number, status, said):
+    from ser.workflow import diagnosis
+
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(diagnosis, "diagnose", interrupted)
+    found, _, err = ser("doctor")
+    assert found == status
+    assert f"{said}; the same command takes up where this one ended" in err

@@ -1,5 +1,6 @@
 import hashlib
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,3 +248,17 @@ def test_each_format_is_read(tmp_path, name):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(AudioError, match=r"none\.wav: missing"):
         audio.read(tmp_path / "none.wav", sampling_rate=RATE)
+
+
+def test_a_written_recording_has_the_bytes_that_libsndfile_writes(tmp_path):
+    samples = as_int16(tone())
+    for name, settings in (("a.wav", {"format": "WAV"}), ("a.flac", {"format": "FLAC"})):
+        audio.write(tmp_path / name, samples, RATE, subtype="PCM_16", **settings)
+        soundfile.write(tmp_path / "other", samples, RATE, subtype="PCM_16", **settings)
+        assert (tmp_path / name).read_bytes() == (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is full")
+def test_a_full_disk_is_an_error_of_the_system_that_says_so():
+    with pytest.raises(OSError, match="No space left on device"):
+        audio.write(Path("/dev/full"), as_int16(tone()), RATE, format="WAV")

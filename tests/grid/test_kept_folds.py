@@ -56,3 +56,14 @@ def test_a_fold_without_weights_does_for_a_cell_that_keeps_the_best_only(trained
 
 def test_nothing_is_kept_before_anything_is_trained(root):
     assert kept_folds.survey(Project(root), set()) == []
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_fold_that_lacks_a_file_is_not_taken_over_and_goes_as_a_whole(trained, is_empty):
+    project, keys = trained
+    found = kept_folds.find(project, min(keys))
+    found.embeddings.unlink()
+    if is_empty:  # as after a power failure
+        found.embeddings.touch()
+    assert kept_folds.find(project, min(keys)) is None
+    assert sorted(path.name for path in project.kept_folds.iterdir()) == sorted(keys)[1:]

@@ -139,3 +139,57 @@ def test_without_a_measurement_the_card_stays(name, place, evidence):
 def test_an_unknown_version_is_refused(name, place):
     with pytest.raises(RegistryError, match="no version 9"):
         decided(name, place, reference=9)
+
+
+def runs_of(name, place):
+    """The decisions about the model: name of the run, oldest first."""
+    client = place.registry.client
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, order_by=["attributes.start_time"])
+    return [
+        run.info.run_name
+        for run in runs
+        if run.data.tags.get("ser.model_version", "").startswith(f"{name}/")
+    ]
+
+
+def test_a_promotion_that_was_cut_before_the_alias_moved_is_one_decision(
+    name, place, evidence, monkeypatch
+):
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    evidence()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(place.registry), "promote", cut)
+        with pytest.raises(KeyboardInterrupt):
+            decided(name, place)
+    evidence(real_time_factor=0.02)  # what is measured in seconds is never the same
+    decided(name, place)
+    assert place.registry.require(name, CHAMPION).number == 2
+    assert runs_of(name, place) == ["promoted version 2"]
+
+
+def test_a_promotion_that_was_cut_after_the_alias_moved_is_completed(name, place, evidence):
+    evidence()
+    decided(name, place)
+    client = place.registry.client
+    client.set_registered_model_alias(name, "challenger", "2")
+    decided(name, place)
+    assert place.registry.resolve(name, "challenger") is None
+    assert runs_of(name, place) == ["promoted version 2"]
+
+
+def test_another_verdict_and_a_promotion_after_a_rollback_are_decisions_of_their_own(
+    name, place, evidence
+):
+    evidence()
+    decided(name, place, reference=1)
+    evidence(**FAILING["calibration"])
+    decided(name, place)
+    evidence()
+    for _ in range(2):
+        decided(name, place, reference=2)
+        place.registry.rollback(name)
+    found = runs_of(name, place)
+    assert [said.split()[0] for said in found] == ["promoted", "refused", "promoted", "promoted"]

@@ -1,5 +1,6 @@
 """Write the demo corpus as an IEMOCAP-shaped tree, with everything that makes that tree hard."""
 
+import io
 from itertools import groupby
 from pathlib import Path
 
@@ -130,8 +131,10 @@ def _write_dialogue(session: Path, dialogue: str, timed: list[TimedTurn]) -> Non
 
 
 def _write_wav(path: Path, waveform: npt.NDArray[np.int16], sampling_rate: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, waveform, sampling_rate, subtype="PCM_16", format="WAV")
+    # libsndfile does not say why it could not write, e.g. that the disk is full; Python does.
+    content = io.BytesIO()
+    soundfile.write(content, waveform, sampling_rate, subtype="PCM_16", format="WAV")
+    _write_bytes(path, content.getvalue())
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

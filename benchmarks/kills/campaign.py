@@ -1,0 +1,216 @@
+"""Interrupt a command somewhere, give it again, and compare what is there with what should be."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.kills import children, project
+from benchmarks.kills.interruption import FULL, KINDS, NOTE, Interruption
+from benchmarks.kills.project import Command, Records
+
+#: What is looked at of a project after a command.
+_DOCTOR = "doctor.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A project after a command.
+
+    Args:
+        digests: See `project.digests`.
+        records: See `project.records`.
+        findings: What `ser doctor` has to say, but for what is well.
+    """
+
+    digests: dict[str, str]
+    records: Records
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A command and what it does where nothing interrupts it.
+
+    Args:
+        command: The command.
+        before: Folder of the state that it begins with.
+        num_operations: File operations that it does.
+        outcome: The project afterwards.
+    """
+
+    command: Command
+    before: Path
+    num_operations: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One interruption and what was wrong afterwards.
+
+    Args:
+        command: Its name.
+        interruption: When and how.
+        was_hit: Whether the command had not ended before.
+        faults: One sentence each; none where all is as it should be.
+    """
+
+    command: str
+    interruption: Interruption
+    was_hit: bool
+    faults: tuple[str, ...]
+
+
+class Campaign:
+    """A project and the states that its commands begin with.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.states = folder / "project", folder / "states"
+        self.root.mkdir(parents=True)
+        self.environment = {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(project.ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+            "DVC_NO_ANALYTICS": "true",
+            "DVC_SITE_CACHE_DIR": str(folder / "site-cache"),
+            "GIT_CEILING_DIRECTORIES": str(folder),
+        }
+        project.make(self.root)
+        self.fresh = self.states / "fresh"
+        project.copy_state(self.root, self.fresh)
+
+    def references(self, commands: Sequence[Command], only: Sequence[str]) -> Iterator[Reference]:
+        """Run commands one after the other from the beginning; yield those that are asked for.
+
+        Raises:
+            RuntimeError: One of them fails.
+        """
+        self._restore(self.fresh)
+        wanted = [c.name for c in commands if c.is_interrupted and (not only or c.name in only)]
+        for command in commands:
+            if not wanted:
+                return
+            before = self.states / command.name.replace(" ", "_")
+            if command.name in wanted:
+                project.copy_state(self.root, before)
+            done = children.run(command.main, self.root, self.environment)
+            if done.status != 0:
+                raise RuntimeError(f"{command.name}: exit status {done.status}\n{done.output}")
+            if command.name in wanted:
+                wanted.remove(command.name)
+                yield Reference(command, before, done.num_operations, self._look())
+
+    def run(self, reference: Reference, interruption: Interruption) -> Trial:
+        """Interrupt a command, give it again, and compare."""
+        command = reference.command
+        self._restore(reference.before)
+        project.remove_outputs(self.root, command)
+        first = children.run(command.main, self.root, self.environment, interruption)
+        faults = list(_faults_of_first(command, first, interruption))
+        if command.by_dvc:
+            # As `make repro` does it.
+            self._doctor(fix=True)
+        project.remove_outputs(self.root, command)
+        again = children.run(command.main, self.root, self.environment)
+        statuses = project.records(self.root).statuses
+        if running := statuses.get("RUNNING"):
+            faults.append(f"{running} runs are RUNNING after the command was given again")
+        faults += _differences(reference.outcome, self._look(fix=True))
+        # Where all is done, a command like `rollback` may refuse to do it twice.
+        if again.status != 0 and (faults or "Traceback" in again.output):
+            faults.append(f"again: exit status {again.status}: {again.output[-1500:]}")
+        return Trial(command.name, interruption, NOTE in first.output, tuple(faults))
+
+    def _restore(self, state: Path) -> None:
+        project.clear_state(self.root)
+        project.copy_state(state, self.root)
+
+    def _doctor(self, *, fix: bool) -> tuple[str, ...]:
+        """Return what `ser doctor` has to say; with fix, after `ser doctor --fix`."""
+        out = self.root.parent / _DOCTOR
+
+        def main() -> None:
+            from ser.workflow import diagnosis
+
+            if fix:
+                diagnosis.diagnose(Path(), fix=True)
+            findings = diagnosis.diagnose(Path())
+            said = [f"{f.level} {f.what}: {f.detail}" for f in findings if f.level != "ok"]
+            out.write_text(json.dumps(said), encoding="utf-8")
+
+        done = children.run(main, self.root, self.environment)
+        if done.status != 0:
+            return (f"ser doctor failed: {done.output[-1500:]}",)
+        return tuple(json.loads(out.read_text(encoding="utf-8")))
+
+    def _look(self, *, fix: bool = False) -> Outcome:
+        findings = self._doctor(fix=fix)
+        # The space on the disk is nobody's fault.
+        kept = tuple(f for f in findings if " disk:" not in f and " needs:" not in f)
+        return Outcome(project.digests(self.root), project.records(self.root), kept)
+
+
+def draw(
+    references: Sequence[Reference], num_kills: int, rng: np.random.Generator
+) -> list[tuple[Reference, Interruption]]:
+    """Deal interruptions out to commands, each at a random operation by one of the signals."""
+    drawn = []
+    for number in range(num_kills):
+        reference = references[number % len(references)]
+        at = int(rng.integers(1, max(reference.num_operations, 1) + 1))
+        # SIGKILL, which no program can answer, most often.
+        kind = KINDS[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]
+        drawn.append((reference, Interruption(kind, at)))
+    return drawn
+
+
+def _faults_of_first(
+    command: Command, first: children.Ended, interruption: Interruption
+) -> Iterator[str]:
+    said = first.output.split(NOTE)[-1]
+    if "Traceback" in said:
+        yield f"interrupted: a traceback: {said[-1500:]}"
+    if interruption.kind == FULL:
+        # What DVC says of it, and how, is its own business.
+        if first.status not in (0, 1) and not command.by_dvc:
+            yield f"full disk: exit status {first.status}: {said[-500:]}"
+        if first.status != 0 and not command.by_dvc and said.count("error: the disk is full") != 1:
+            yield f"full disk: it is not said in one sentence: {said[-1000:]}"
+    elif first.status not in (0, -int(interruption.signal), 128 + int(interruption.signal)):
+        yield f"interrupted: exit status {first.status}: {said[-500:]}"
+
+
+def _differences(expected: Outcome, found: Outcome) -> Iterator[str]:
+    names = sorted(set(expected.digests) | set(found.digests))
+    other = [n for n in names if expected.digests.get(n) != found.digests.get(n)]
+    if other:
+        yield f"{len(other)} files differ: {', '.join(other[:8])}"
+    for field in ("runs", "statuses", "versions", "aliases"):
+        wanted, got = getattr(expected.records, field), getattr(found.records, field)
+        if wanted != got:
+            yield f"{field} differ: {_shown(wanted, got)}"
+    if more := [f for f in found.findings if f not in expected.findings]:
+        yield f"ser doctor: {'; '.join(more)}"
+
+
+def _shown(wanted: object, got: object) -> str:
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        keys = [key for key in {**wanted, **got} if wanted.get(key) != got.get(key)]
+        return "; ".join(f"{key}: {got.get(key)} and not {wanted.get(key)}" for key in keys[:5])
+    return f"{got} and not {wanted}"
+
+
+def remove(folder: Path) -> None:
+    """Remove the campaign's folder."""
+    shutil.rmtree(folder, ignore_errors=True)

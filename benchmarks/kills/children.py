@@ -1,0 +1,165 @@
+"""Processes of the campaign: forked from this one, which has the large packages already."""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.kills.interruption import Counter, Interruption
+
+#: What takes seconds to import.
+_PACKAGES = (
+    "accelerate",
+    "dvc.cli",
+    "dvc.repo",
+    "jinja2",
+    "librosa",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "mlflow.pyfunc",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "optuna",
+    "pandas",
+    "pyarrow.parquet",
+    "safetensors.torch",
+    "scipy.stats",
+    "sklearn.linear_model",
+    "sklearn.svm",
+    "soundfile",
+    "soxr",
+    "torch",
+    "ser.cli.app",
+    "ser.promotion.registration",
+    "ser.report.comparison",
+    "ser.serving.many_recordings",
+    "ser.tracking.mlflow_tracker",
+    "ser.workflow.diagnosis",
+    "ser.workflow.dvc_diagnosis",
+    "ser.workflow.leftovers",
+    "ser.workflow.missing_cells",
+    "ser.workflow.preset",
+    *sorted(
+        f"pipelines.{path.stem}"
+        for path in (Path(__file__).parents[2] / "pipelines").glob("[a-z]*.py")
+    ),
+)
+
+#: No command of the campaign takes longer; one that does hangs, in seconds.
+_LIMIT_S = 600.0
+
+_PERIOD_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that has ended.
+
+    Args:
+        status: Its exit status, negative for a signal.
+        num_operations: File operations that it was counted to do; 0 where it was killed.
+        output: What it wrote.
+    """
+
+    status: int
+    num_operations: int
+    output: str
+
+
+def import_packages() -> None:
+    """Import what the children need, once."""
+    for name in _PACKAGES:
+        importlib.import_module(name)
+
+
+def run(
+    main: Callable[[], int | None],
+    root: Path,
+    environment: Mapping[str, str],
+    interruption: Interruption | None = None,
+) -> Ended:
+    """Run a program in a process of its own; what it started ends with it.
+
+    Args:
+        main: The program.
+        root: Its working directory, below which file operations are counted.
+        environment: Added to this process' own.
+        interruption: When it is interrupted.
+
+    Raises:
+        TimeoutError: It hangs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        output, count = Path(folder) / "output", Path(folder) / "count"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _be_the_child(main, root, environment, interruption, output, count)
+        status = _wait(pid)
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        number = json.loads(count.read_text()) if count.exists() else 0
+        text = output.read_text("utf-8", "replace") if output.exists() else ""
+    return Ended(status, number, text)
+
+
+def _wait(pid: int) -> int:
+    limit = time.monotonic() + _LIMIT_S
+    while time.monotonic() < limit:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(_PERIOD_S)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    raise TimeoutError(f"a process still ran after {_LIMIT_S:g} s")
+
+
+def _be_the_child(
+    main: Callable[[], int | None],
+    root: Path,
+    environment: Mapping[str, str],
+    interruption: Interruption | None,
+    output: Path,
+    count: Path,
+) -> None:
+    """Run the program and end without returning to the code of the campaign."""
+    status = 1
+    try:
+        os.setsid()
+        _redirect(output)
+        os.chdir(root)
+        os.environ.update(environment)
+        counter = Counter(root, interruption)
+        counter.install()
+        status = _status(main)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        count.write_text(json.dumps(counter.count))
+    finally:
+        os._exit(status)
+
+
+def _redirect(output: Path) -> None:
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (file, 1), (file, 2)):
+        os.dup2(source, target)
+
+
+def _status(main: Callable[[], int | None]) -> int:
+    try:
+        return main() or 0
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001 (whatever it is, its traceback is what is asked for)
+        traceback.print_exc()
+        return 1
