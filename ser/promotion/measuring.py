@@ -17,6 +17,7 @@ from ser.project import CellFolder, Project
 from ser.promotion import questioning
 from ser.promotion.questioning import Challenger
 from ser.registry import bundle as bundles
+from ser.registry import model_files
 from ser.registry.bundle import Bundle
 from ser.registry.evidence import Audit, Evidence
 from ser.registry.gates import GateParams
@@ -68,7 +69,8 @@ def measure(
         params: On how many utterances, and under which changes of a recording.
 
     Raises:
-        RegistryError: The predictions of a version are no longer in the store.
+        RegistryError: The challenger's files are not those that were registered, or the
+            predictions of a version are no longer in the store.
         TrackingError: The store cannot be used.
     """
     utterances = place.utterances()
@@ -77,12 +79,14 @@ def measure(
     scores = summary.summarise(frame, speaker_of)
     sliced = slices.table(frame, slices.values_of(utterances))
     paired = _paired(scores, champion, place, speaker_of)
-    with tempfile.TemporaryDirectory() as name:
-        folder = mlflow_model.download(challenger.source, place.registry.uri, Path(name))
-        size_mib, bundle = bundles.size_mib(folder), Bundle.read(folder / bundles.FILE)
     tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
-    questioned = Challenger(challenger, bundle, tracked, place.registry.uri)
-    answers = questioning.question(questioned, utterances, params, place.project)
+    with tempfile.TemporaryDirectory() as name:
+        # Fetched once: what is compared with its digest is what is asked.
+        model = model_files.fetch(challenger.uri, place.registry.uri, Path(name))
+        folder = mlflow_model.bundle_of(model)
+        size_mib, bundle = bundles.size_mib(folder), Bundle.read(folder / bundles.FILE)
+        questioned = Challenger(challenger, bundle, tracked, model, place.registry.uri)
+        answers = questioning.question(questioned, utterances, params, place.project)
     calibrated, _ = calibration.calibrate(frame)
     return Evidence(
         model=str(bundle.params["model"]["name"]),

@@ -17,6 +17,8 @@ from mlflow.exceptions import MlflowException
 
 from ser.errors import RegistryError
 from ser.project import Project
+from ser.registry import model_files
+from ser.registry.model_files import MODEL
 from ser.tracking import store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -47,6 +49,11 @@ class Version:
     run_id: str
     source: str
     tags: Mapping[str, str]
+
+    @property
+    def uri(self) -> str:
+        """MLflow's address of this version, which no alias can change."""
+        return f"models:/{self.name}/{self.number}"
 
     @property
     def title(self) -> str:
@@ -116,14 +123,18 @@ class Registry:
             RegistryError: Another process keeps the registry's lock.
             TrackingError: The store fails.
         """
+        same = {key: tags[key] for key in (BUNDLE, MODEL) if key in tags}
         with self._alone(), store.translated(self.uri):
             self._require_model(name)
-            found = next(
-                (v for v in self._versions(name) if v.tags.get(BUNDLE) == tags[BUNDLE]), None
-            )
+            found = next((v for v in self._versions(name) if same.items() <= v.tags.items()), None)
             # With its description at once: what was measured of a version found stands in its own.
             kept = found or self.client.create_model_version(
-                name, source, run_id, tags=dict(tags), description=description
+                name,
+                source,
+                run_id,
+                tags=dict(tags),
+                description=description,
+                model_id=_logged_model(source),
             )
             number = int(kept.version)
             self.client.set_registered_model_alias(name, CHALLENGER, str(number))
@@ -202,26 +213,40 @@ class Registry:
             back.
 
         Raises:
-            RegistryError: There is no champion, none before it, that one was deleted, or
+            RegistryError: There is no champion, none before it, that one was deleted or its
+                files are not those that were registered, the champion changed meanwhile, or
                 another process keeps the registry's lock.
         """
+        seen, compared = self._champion_and_former(name)
+        # Before the lock: to fetch a large model takes longer than others wait for it.
+        model_files.require_unchanged(compared.uri, self.uri)
         with self._alone():
-            present = self.require(name, CHAMPION)
-            before = _champions_before(present)
-            if not before:
+            present, target = self._champion_and_former(name)
+            if (present.number, target.number) != (seen.number, compared.number):
                 raise RegistryError(
-                    f"model {name}: {present.title} is the first champion; there is none before "
-                    f"it to go back to"
+                    f"model {name}: the champion is {present.title} now, and was {seen.title} a "
+                    f"moment ago; nothing was moved, run `ser rollback` again if it is still meant"
                 )
-            target = self.resolve(name, before[0])
-            if target is None:
-                raise RegistryError(
-                    f"model {name}: version {before[0]}, the champion before {present.title}, has "
-                    f"been deleted; promote another one: `ser promote --version N`"
-                )
-            self.tag(target, _remembered(before[1:]))
+            self.tag(target, _remembered(_champions_before(present)[1:]))
             self._make_champion(target)
             self.tag(present, {_ROLLED_BACK: _now()})
+        return present, target
+
+    def _champion_and_former(self, name: str) -> tuple[Version, Version]:
+        """Return the champion and the one before it, or refuse where one of them is missing."""
+        present = self.require(name, CHAMPION)
+        before = _champions_before(present)
+        if not before:
+            raise RegistryError(
+                f"model {name}: {present.title} is the first champion; there is none before "
+                f"it to go back to"
+            )
+        target = self.resolve(name, before[0])
+        if target is None:
+            raise RegistryError(
+                f"model {name}: version {before[0]}, the champion before {present.title}, has "
+                f"been deleted; promote another one: `ser promote --version N`"
+            )
         return present, target
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
@@ -281,6 +306,12 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _logged_model(source: str) -> str | None:
+    """Return the id in an address `models:/m-<id>`; a server refuses such a source without it."""
+    id_ = source.removeprefix("models:/")
+    return id_ if id_ != source and "/" not in id_ and "@" not in id_ else None
 
 
 def _version(found: ModelVersion) -> Version:

@@ -6,6 +6,8 @@ that Python gives up. Here these are 413, 415 and 400.
 """
 
 import json
+import tempfile
+from pathlib import Path
 
 import mlflow
 import uvicorn
@@ -14,6 +16,7 @@ from mlflow.pyfunc import scoring_server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ser.errors import RegistryError
+from ser.registry import model_files
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.request_log import RequestLog
 
@@ -63,19 +66,22 @@ class BodyGuard:
         await self.app(scope, replay, send)
 
 
-def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -> FastAPI:
+def build(
+    model_uri: str, *, tracking_uri: str, folder: Path, log: RequestLog | None = None
+) -> FastAPI:
     """Return the application that answers for a model.
 
     Args:
         model_uri: `models:/<name>@<alias>` or `models:/<name>/<version>`.
         tracking_uri: The store with the registry.
+        folder: Where the model is kept while it is served; its code is imported from there.
         log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
 
     Raises:
-        RegistryError: Answers are to be logged of a model that this project did not register.
+        RegistryError: The model's files are not those that were registered, or answers are to
+            be logged of a model that this project did not register.
     """
-    mlflow.set_tracking_uri(tracking_uri)
-    model = mlflow.pyfunc.load_model(model_uri)
+    model = mlflow.pyfunc.load_model(str(model_files.fetch(model_uri, tracking_uri, folder)))
     app: FastAPI = scoring_server.init(model)
     served = model.unwrap_python_model()
     if log is not None:
@@ -95,8 +101,9 @@ def serve(
     model_uri: str, *, tracking_uri: str, host: str, port: int, log: RequestLog | None = None
 ) -> None:
     """Answer requests until interrupted."""
-    app = build(model_uri, tracking_uri=tracking_uri, log=log)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    with tempfile.TemporaryDirectory() as folder:
+        app = build(model_uri, tracking_uri=tracking_uri, folder=Path(folder), log=log)
+        uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 async def _too_deep(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -1,0 +1,145 @@
+"""Log a bundle as a model, once, and pin its files: what the registry leads to."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ser import files
+from ser.contracts import RunSpec, Tracker
+from ser.errors import RegistryError
+from ser.lineage import sha256_text
+from ser.promotion.measuring import TRACKED
+from ser.registry import bundle as bundles
+from ser.registry import model_files
+from ser.registry.bundle import Bundle
+from ser.serving import mlflow_model
+from ser.tracking import mlflow_tracker, store
+from ser.tracking.mlflow_tracker import MlflowExperiment
+
+_URI = "ser.model_uri"
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """What is logged.
+
+    Args:
+        folder: The bundle.
+        bundle: Its description.
+        tracked: What it must answer; see `ser.promotion.registration.Packed`.
+        description: The model card, Markdown.
+        tags: Of the run.
+    """
+
+    folder: Path
+    bundle: Bundle
+    tracked: pd.DataFrame
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A model in the store.
+
+    Args:
+        uri: MLflow's address of it, `models:/m-<id>`.
+        run_id: MLflow's id of the run that logged it.
+        sha256: Digest of the list of its files.
+    """
+
+    uri: str
+    run_id: str
+    sha256: str
+
+
+def log(packing: Packing, experiment: MlflowExperiment, *, root: Path) -> Logged:
+    """Log a bundle as a model, or return the one that was logged of this very bundle.
+
+    One whose files were changed since is left as it is, and the bundle is logged anew.
+
+    Args:
+        packing: What is logged.
+        experiment: Where registrations are tracked.
+        root: The project's root.
+
+    Raises:
+        RegistryError: What the store gives back is not what was logged.
+        TrackingError: The store cannot be used.
+    """
+    attempt = 0
+    while True:
+        key = _key(packing.bundle, attempt)
+        is_new = _log(packing, experiment, key, root=root)
+        run_id = str(experiment.run_id(key))
+        with store.translated(experiment.uri):
+            tags = experiment.client.get_run(run_id).data.tags
+        try:
+            model_files.require_unchanged(tags[_URI], experiment.uri)
+        except RegistryError:
+            if is_new:
+                raise
+            attempt += 1
+        else:
+            return Logged(tags[_URI], run_id, tags[model_files.MODEL])
+
+
+def _key(bundle: Bundle, attempt: int) -> str:
+    """Return the key of the run of a registration; later attempts have keys of their own."""
+    text = bundle.sha256 if attempt == 0 else sha256_text(f"{bundle.sha256} {attempt}")
+    return text[:32]
+
+
+def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path) -> bool:
+    """Log a model under a run key; return False where the run of the key is finished already."""
+    bundle = packing.bundle
+    spec = RunSpec(
+        name=f"register {bundle.training.cell}",
+        run_key=key,
+        tags=packing.tags,
+        params={
+            "weights": bundle.training.described,
+            "temperature": bundle.answering.temperature,
+            "min_confidence": bundle.answering.min_confidence,
+            "window_s": bundle.answering.window_s,
+        },
+        note=packing.description,
+    )
+    with experiment.run(spec) as tracker:
+        if isinstance(tracker, mlflow_tracker.SilentTracker):
+            return False
+        with tempfile.TemporaryDirectory() as scratch:
+            packing.tracked.to_parquet(Path(scratch) / TRACKED, index=False)
+            tracker.log_artifact(Path(scratch) / TRACKED)
+        info = mlflow_model.log(
+            packing.folder,
+            bundle,
+            run_id=str(experiment.run_id(key)),
+            tracking_uri=experiment.uri,
+            model_card=packing.description,
+            root=root,
+        )
+        _pin(tracker, info.model_uri, packing, experiment.uri)
+    return True
+
+
+def _pin(tracker: Tracker, model_uri: str, packing: Packing, tracking_uri: str) -> None:
+    """List a model's files as the store gives them back, and tag the run with their digest.
+
+    MLflow adds files of its own on the way, so they cannot be listed before.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        place = model_files.download(model_uri, tracking_uri, Path(scratch))
+        if bundles.read(mlflow_model.bundle_of(place)).sha256 != packing.bundle.sha256:
+            raise RegistryError(
+                f"{model_uri}: {tracking_uri} gives back another bundle than was logged; "
+                f"register the cell again"
+            )
+        listed = model_files.listing(place)
+        path = Path(scratch) / model_files.LISTING
+        files.write_json(path, listed)
+        tracker.log_artifact(path)
+    tracker.set_tags({_URI: model_uri, model_files.MODEL: model_files.digest(listed)})
