@@ -77,14 +77,18 @@ def log(packing: Packing, experiment: MlflowExperiment, *, root: Path) -> Logged
         run_id = str(experiment.run_id(key))
         with store.translated(experiment.uri):
             tags = experiment.client.get_run(run_id).data.tags
-        try:
-            model_files.require_unchanged(tags[_URI], experiment.uri)
-        except RegistryError:
-            if is_new:
-                raise
-            attempt += 1
-        else:
+        if is_new or _is_unchanged(tags[_URI], experiment.uri):
             return Logged(tags[_URI], run_id, tags[model_files.MODEL])
+        attempt += 1
+
+
+def _is_unchanged(model_uri: str, tracking_uri: str) -> bool:
+    """Return whether a model can still be fetched with the files that were logged."""
+    try:
+        model_files.require_unchanged(model_uri, tracking_uri)
+    except RegistryError:
+        return False
+    return True
 
 
 def _key(bundle: Bundle, attempt: int) -> str:
