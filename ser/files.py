@@ -70,7 +70,7 @@ def read_json(
         raise FileError(f"{path}: it is not {what}; {cure}. Wrong is:\n{explain(error)}") from error
     except KeyError as error:
         raise FileError(f"{path}: it is not {what} (no key {error}); {cure}") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise FileError(f"{path}: it is not {what} ({error}); {cure}") from error
 
 

@@ -18,7 +18,6 @@ from ser.promotion import questioning
 from ser.promotion.questioning import Challenger
 from ser.registry import bundle as bundles
 from ser.registry import model_files
-from ser.registry.bundle import Bundle
 from ser.registry.evidence import Audit, Evidence
 from ser.registry.gates import GateParams
 from ser.registry.versions import Registry, Version
@@ -84,7 +83,7 @@ def measure(
         # Fetched once: what is compared with its digest is what is asked.
         model = model_files.fetch(challenger.uri, place.registry.uri, Path(name))
         folder = mlflow_model.bundle_of(model)
-        size_mib, bundle = bundles.size_mib(folder), Bundle.read(folder / bundles.FILE)
+        size_mib, bundle = bundles.size_mib(folder), bundles.read(folder)
         questioned = Challenger(challenger, bundle, tracked, model, place.registry.uri)
         answers = questioning.question(questioned, utterances, params, place.project)
     calibrated, _ = calibration.calibrate(frame)

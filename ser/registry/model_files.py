@@ -30,7 +30,9 @@ _NOTE = "registered_model_meta"
 _ADDRESS = re.compile(
     r"models:/(?:(?P<id>m-[^/@]+)|(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+)))"
 )
-_REGISTER = "`ser register <model>-<loss>` registers a trained cell, `ser promote` makes it champion"
+_REGISTER = (
+    "`ser register <model>-<loss>` registers a trained cell, `ser promote` makes it champion"
+)
 _NUM_NAMED = 5
 
 

@@ -4,20 +4,20 @@
 champion before stands in the tags of each champion, so that a rollback needs no other memory.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
-from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ser.errors import RegistryError
-from ser.project import Project
 from ser.registry import model_files
+from ser.registry.alone import alone
 from ser.registry.model_files import MODEL
 from ser.tracking import store
 
@@ -28,8 +28,9 @@ _PROMOTED, _ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
 #: The champion before, and those before that one, latest first: `2,1`. All of them stand on
 #: each champion, because a version that is champion a second time has two predecessors.
 _PREVIOUS, _EARLIER = "ser.previous_champion", "ser.earlier_champions"
+_OVERTAKEN_BY = "ser.overtaken_by"
 _NONE = "none"
-_LOCK_TIMEOUT_S = 30.0
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,30 @@ class Version:
     def title(self) -> str:
         """For people: `version 3 (lstm-focal)`."""
         return f"version {self.number} ({self.tags.get('ser.cell', 'unknown')})"
+
+
+class OvertakenError(RegistryError):
+    """Another version became champion while this one was judged; nothing was moved.
+
+    Args:
+        version: That was to be promoted.
+        present: The champion of now, if any.
+        expected: The champion that the version was judged against, if any.
+    """
+
+    def __init__(self, version: Version, present: Version | None, expected: Version | None) -> None:
+        self.present = present
+        if present is None:
+            happened = "the champion was taken away meanwhile"
+        elif present.number == version.number:
+            happened = f"another process promoted {version.title} meanwhile"
+        else:
+            happened = f"{present.title} was promoted meanwhile"
+        super().__init__(
+            f"model {version.name}: {happened}: the champion is {_title(present)} now, but "
+            f"{version.title} was judged against {_title(expected)}; nothing was moved, run "
+            f"`ser promote --version {version.number}` to judge it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +149,7 @@ class Registry:
             TrackingError: The store fails.
         """
         same = {key: tags[key] for key in (BUNDLE, MODEL) if key in tags}
-        with self._alone(), store.translated(self.uri):
+        with self._alone(name), store.translated(self.uri):
             self._require_model(name)
             found = next((v for v in self._versions(name) if same.items() <= v.tags.items()), None)
             # With its description at once: what was measured of a version found stands in its own.
@@ -176,31 +201,46 @@ class Registry:
             )
         return found
 
-    def promote(self, version: Version, *, expected: Version | None) -> None:
+    def promote(
+        self,
+        version: Version,
+        *,
+        expected: Version | None,
+        won: Mapping[str, str] = _NO_TAGS,
+        lost: Mapping[str, str] = _NO_TAGS,
+    ) -> None:
         """Move the alias champion to a version.
 
-        The tags are written first: a crash before the alias moves leaves the old champion.
+        The champions before are noted first: a crash before the alias moves leaves the old
+        champion. That it was promoted is noted last: a crash never leaves it said of a version
+        that is not champion.
 
         Args:
             version: The new champion.
             expected: The champion that it was judged against; None if there was none.
+            won: Tags that the version gets once it is champion.
+            lost: Tags that it gets where another version was faster.
 
         Raises:
-            RegistryError: Meanwhile another version has become champion, or another process
-                keeps the registry's lock.
+            OvertakenError: Meanwhile another version has become champion.
+            RegistryError: Another process keeps the registry's lock.
         """
-        with self._alone():
+        with self._alone(version.name):
             present = self.resolve(version.name, CHAMPION)
+            is_champion = _number(present) == version.number
             if _number(present) != _number(expected):
-                raise RegistryError(
-                    f"model {version.name}: the champion is {_title(present)} now, but "
-                    f"{version.title} was judged against {_title(expected)}; nothing was moved, "
-                    f"run `ser promote` again"
-                )
-            if _number(present) != version.number:
+                # Who promoted this very version has noted it there; nothing of that is undone.
+                if not is_champion:
+                    by = _NONE if present is None else str(present.number)
+                    self.tag(version, {**lost, _OVERTAKEN_BY: by})
+                raise OvertakenError(version, present, expected)
+            if not is_champion:
                 before = [] if present is None else [present.number, *_champions_before(present)]
-                self.tag(version, {**_remembered(before), _PROMOTED: _now()})
+                self.tag(version, _remembered(before))
                 self._make_champion(version)
+            if not is_champion or _PROMOTED not in version.tags:
+                self.tag(version, {_PROMOTED: _now()})
+            self.tag(version, {**won, _OVERTAKEN_BY: _NONE})
             if _number(self.resolve(version.name, CHALLENGER)) == version.number:
                 with store.translated(self.uri):
                     self.client.delete_registered_model_alias(version.name, CHALLENGER)
@@ -220,7 +260,7 @@ class Registry:
         seen, compared = self._champion_and_former(name)
         # Before the lock: to fetch a large model takes longer than others wait for it.
         model_files.require_unchanged(compared.uri, self.uri)
-        with self._alone():
+        with self._alone(name):
             present, target = self._champion_and_former(name)
             if (present.number, target.number) != (seen.number, compared.number):
                 raise RegistryError(
@@ -268,28 +308,9 @@ class Registry:
                 version.name, str(version.number), description=description
             )
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the registry's lock: two changes of an alias never interleave.
-
-        NOTE: beside a database the lock holds for all who use it; before a server only for
-        those who work in this folder, since a server offers no lock.
-        """
-        database = store.database_path(self.uri)
-        folder = Project(self.root).locks if database is None else database.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".registry.lock")
-        try:
-            lock.acquire(timeout=_LOCK_TIMEOUT_S)
-        except Timeout as error:
-            raise RegistryError(
-                f"registry {self.uri}: another process has been changing it for "
-                f"{_LOCK_TIMEOUT_S:g} s; wait for it or end it (it holds {lock.lock_file})"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _alone(self, name: str) -> AbstractContextManager[None]:
+        """Hold the lock of a model; see `ser.registry.alone`."""
+        return alone(self.client, self.uri, self.root, name)
 
     def _make_champion(self, version: Version) -> None:
         """Move the alias, in one call."""

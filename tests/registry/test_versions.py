@@ -202,9 +202,7 @@ def test_a_champion_that_came_during_a_rollback_stops_it(registry, register, nam
     for number in (1, 2, 3):
         register(number)
     promoted(registry, name, 1), promoted(registry, name, 2)
-    monkeypatch.setattr(
-        model_files, "require_unchanged", lambda *_: promoted(registry, name, 3)
-    )
+    monkeypatch.setattr(model_files, "require_unchanged", lambda *_: promoted(registry, name, 3))
     with pytest.raises(RegistryError, match=r"champion is version 3 .* was version 2 .* again"):
         registry.rollback(name)
     assert registry.require(name, CHAMPION).number == 3
@@ -256,7 +254,7 @@ def test_a_crash_after_the_alias_moved_is_mended_by_promoting_again(
 
 def test_a_lock_that_is_never_released_is_said_with_its_file(registry, register, name, monkeypatch):
     register(1)
-    monkeypatch.setattr(versions, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("ser.registry.alone.TIMEOUT_S", 0.05)
     lock = registry.root / "mlruns" / ".registry.lock"
     with FileLock(lock), pytest.raises(RegistryError, match=r"another process .*registry\.lock"):
         promoted(registry, name, 1)
