@@ -10,8 +10,8 @@ import pandas as pd
 from ser import files
 from ser.contracts import RunSpec, Tracker
 from ser.errors import RegistryError
-from ser.lineage import sha256_text
-from ser.promotion.measuring import TRACKED
+from ser.lineage import sha256_file, sha256_text
+from ser.promotion.measuring import TRACKED, TRACKED_SHA256
 from ser.registry import bundle as bundles
 from ser.registry import model_files
 from ser.registry.bundle import Bundle
@@ -116,8 +116,10 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
         if isinstance(tracker, mlflow_tracker.SilentTracker):
             return False
         with tempfile.TemporaryDirectory() as scratch:
-            packing.tracked.to_parquet(Path(scratch) / TRACKED, index=False)
-            tracker.log_artifact(Path(scratch) / TRACKED)
+            path = Path(scratch) / TRACKED
+            packing.tracked.to_parquet(path, index=False)
+            tracker.log_artifact(path)
+            tracker.set_tags({TRACKED_SHA256: sha256_file(path)})
         info = mlflow_model.log(
             packing.folder,
             bundle,

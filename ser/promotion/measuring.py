@@ -31,6 +31,9 @@ _PREDICTIONS = CellFolder(Path()).predictions.name
 TRACKED = "tracked.parquet"
 """What a served model must answer; an artifact of the run that registered it."""
 
+TRACKED_SHA256 = "ser.tracked_sha256"
+"""Tag of that run: the digest of the artifact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
@@ -78,7 +81,7 @@ def measure(
     scores = summary.summarise(frame, speaker_of)
     sliced = slices.table(frame, slices.values_of(utterances))
     paired = _paired(scores, champion, place, speaker_of)
-    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
+    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED, TRACKED_SHA256)
     with tempfile.TemporaryDirectory() as name:
         # Fetched once: what is compared with its digest is what is asked.
         model = model_files.fetch(challenger.uri, place.registry.uri, Path(name))
@@ -115,18 +118,32 @@ def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:
     Raises:
         RegistryError: They are no longer in the store.
     """
-    return _artifact(version, registry, version.tags["ser.cell_run_id"], _PREDICTIONS)
+    run_id = version.tags["ser.cell_run_id"]
+    return _artifact(version, registry, run_id, _PREDICTIONS, "ser.predictions_sha256")
 
 
-def _artifact(version: Version, registry: Registry, run_id: str, name: str) -> pd.DataFrame:
+def _artifact(
+    version: Version, registry: Registry, run_id: str, name: str, tag: str
+) -> pd.DataFrame:
+    """Return predictions that a run holds, if they are still those that its tag stands for."""
+    where = f"model {version.name}: {name} of {version.title}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return predictions.read(Path(registry.client.download_artifacts(run_id, name, folder)))
+            path = Path(registry.client.download_artifacts(run_id, name, folder))
+            noted = registry.client.get_run(run_id).data.tags.get(tag)
+            is_changed = noted not in (None, lineage.sha256_file(path))
+            found = predictions.read(path)
         except Exception as error:
             raise RegistryError(
-                f"model {version.name}: {name} of {version.title} is no longer in the store (run "
-                f"{run_id}): {error}; `ser restore-runs` records runs again from runs/"
+                f"{where} is no longer in the store (run {run_id}): {error}; `ser restore-runs` "
+                f"records runs again from runs/"
             ) from error
+    if is_changed:
+        raise RegistryError(
+            f"{where} is not what run {run_id} was recorded with: its SHA-256 is not the tag {tag}; "
+            f"find out who can write to the artifacts of {registry.uri}, and register a cell anew"
+        )
+    return found
 
 
 def _paired(

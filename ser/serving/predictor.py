@@ -32,7 +32,6 @@ from ser.serving.abstention import HeardSpeech, Reason
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.training.plan import build_loss, build_model
 
-
 _NO_MODEL = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError),
     *(SafetensorError, TypeError, ValueError),

@@ -38,7 +38,9 @@ def challenger(trained, tmp_path):
     registry = versions.open_registry(Path())
     model = model_files.fetch(version.source, registry.uri, tmp_path)
     bundle = Bundle.read(mlflow_model.bundle_of(model) / FILE)
-    tracked = measuring._artifact(version, registry, version.run_id, measuring.TRACKED)
+    tracked = measuring._artifact(
+        version, registry, version.run_id, measuring.TRACKED, measuring.TRACKED_SHA256
+    )
     return Challenger(version, bundle, tracked, model, registry.uri)
 
 
