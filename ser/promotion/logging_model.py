@@ -10,7 +10,7 @@ import pandas as pd
 from ser import files
 from ser.contracts import RunSpec, Tracker
 from ser.errors import RegistryError
-from ser.lineage import sha256_file, sha256_text
+from ser.lineage import file_digests, sha256_file, sha256_text
 from ser.promotion.measuring import TRACKED, TRACKED_SHA256
 from ser.registry import bundle as bundles
 from ser.registry import model_files
@@ -20,6 +20,8 @@ from ser.tracking import mlflow_tracker, store
 from ser.tracking.mlflow_tracker import MlflowExperiment
 
 _URI = "ser.model_uri"
+#: Where MLflow puts the package in a model.
+_CODE = "code/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +130,31 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
             model_card=packing.description,
             root=root,
         )
-        _pin(tracker, info.model_uri, packing, experiment.uri)
+        _pin(tracker, info.model_uri, packing, experiment.uri, root=root)
     return True
 
 
-def _pin(tracker: Tracker, model_uri: str, packing: Packing, tracking_uri: str) -> None:
+def _pin(
+    tracker: Tracker, model_uri: str, packing: Packing, tracking_uri: str, *, root: Path
+) -> None:
     """List a model's files as the store gives them back, and tag the run with their digest.
 
-    MLflow adds files of its own on the way, so they cannot be listed before.
+    MLflow adds files of its own on the way, so they cannot be listed before. The bundle and the
+    code must be what was sent.
     """
     with tempfile.TemporaryDirectory() as scratch:
         place = model_files.download(model_uri, tracking_uri, Path(scratch))
-        if bundles.read(mlflow_model.bundle_of(place)).sha256 != packing.bundle.sha256:
-            raise RegistryError(
-                f"{model_uri}: {tracking_uri} gives back another bundle than was logged; "
-                f"register the cell again"
-            )
         listed = model_files.listing(place)
+        code = {name: digest for name, digest in listed.items() if name.startswith(_CODE)}
+        sent = file_digests(root, ["ser"])
+        if (
+            bundles.read(mlflow_model.bundle_of(place)).sha256 != packing.bundle.sha256
+            or {name.removeprefix(_CODE): digest for name, digest in code.items()} != sent
+        ):
+            raise RegistryError(
+                f"{model_uri}: {tracking_uri} gives back another bundle or other code than was "
+                f"logged; register the cell again"
+            )
         path = Path(scratch) / model_files.LISTING
         files.write_json(path, listed)
         tracker.log_artifact(path)

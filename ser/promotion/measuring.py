@@ -140,8 +140,8 @@ def _artifact(
             ) from error
     if is_changed:
         raise RegistryError(
-            f"{where} is not what run {run_id} was recorded with: its SHA-256 is not the tag {tag}; "
-            f"find out who can write to the artifacts of {registry.uri}, and register a cell anew"
+            f"{where} is not what run {run_id} was recorded with: its SHA-256 is not the tag "
+            f"{tag}; find out who can write to the artifacts of {registry.uri}, and register a cell anew"
         )
     return found
 
