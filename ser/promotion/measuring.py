@@ -141,7 +141,8 @@ def _artifact(
     if is_changed:
         raise RegistryError(
             f"{where} is not what run {run_id} was recorded with: its SHA-256 is not the tag "
-            f"{tag}; find out who can write to the artifacts of {registry.uri}, and register a cell anew"
+            f"{tag}; find out who can write to the artifacts of {registry.uri}, and register a "
+            f"cell anew"
         )
     return found
 

@@ -250,7 +250,7 @@ class MlflowExperiment:
             for act in (run.send, partial(self.client.set_terminated, run.id, status)):
                 try:
                     act()
-                except MlflowException:
+                except store.FAILURES:
                     # The first error is the one to see.
                     message = "run %s could not be closed as %s"
                     logger.warning(message, run.id, status, exc_info=True)
