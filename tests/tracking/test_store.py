@@ -93,6 +93,6 @@ def test_location_chosen_by_hand_is_not_taken_for_a_move(tmp_path):
 
 
 def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():
-    with pytest.raises(TrackingError, match=r"example\.org: 503 Server Error"):
-        with store.translated("http://example.org"):
-            raise requests.HTTPError("503 Server Error: Service Unavailable")
+    said = r"example\.org: 503 Server Error"
+    with pytest.raises(TrackingError, match=said), store.translated("http://example.org"):
+        raise requests.HTTPError("503 Server Error: Service Unavailable")
