@@ -50,8 +50,10 @@ _OURS = """
 import sys
 from ser import runtime
 runtime.configure()
+import mlflow
 from ser.serving import server
-server.serve(server.build(sys.argv[1], tracking_uri=""), host=sys.argv[2], port=int(sys.argv[3]))
+model, host, port = sys.argv[1:]
+server.serve(server.application(mlflow.pyfunc.load_model(model)), host=host, port=int(port))
 """
 
 

@@ -111,6 +111,15 @@ def template_database(tmp_path_factory, worker_id):
     return once.made("template-database", make, tmp_path_factory, worker_id) / "mlflow.db"
 
 
+@pytest.fixture(scope="session")
+def tracking_server(tmp_path_factory):
+    """A tracking server that keeps runs, registry and artifacts; its address."""
+    from tests.tracking import server
+
+    with server.serve(tmp_path_factory.mktemp("tracking-server")) as uri:
+        yield uri
+
+
 @pytest.fixture
 def evidence(monkeypatch):
     """Let the measuring of a challenger find good evidence, but for what is given."""

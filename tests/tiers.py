@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 #: Fixtures that run whole stages, train cells of a project or start servers.
-STAGE_FIXTURES = frozenset({"trained_root", "trained", "project_with_params", "python"})
+STAGE_FIXTURES = frozenset(
+    {"trained_root", "trained", "project_with_params", "python", "tracking_server"}
+)
 
 #: Files that take longest, longest first. Each runs on one worker: begun last, one of them would
 #: keep a worker busy while the others have nothing left to do.

@@ -128,9 +128,10 @@ def serve(
     if request_log is not None:
         request_log.require_writable()
         typer.echo(f"{log}: a line per answer: numbers, no audio, no names of files")
-    app = server.build(uri, tracking_uri=tracking_uri, log=request_log)
-    typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
-    server.serve(app, host=host, port=port, max_connections=max_connections)
+    with tempfile.TemporaryDirectory() as served:
+        app = server.build(uri, tracking_uri=tracking_uri, folder=Path(served), log=request_log)
+        typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
+        server.serve(app, host=host, port=port, max_connections=max_connections)
 
 
 def export(

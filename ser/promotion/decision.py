@@ -2,18 +2,30 @@
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser import files, lineage
-from ser.contracts import RunSpec
+from ser.contracts import RunSpec, Tracker
 from ser.promotion import measuring, model_card, records
 from ser.promotion.measuring import Workplace
 from ser.registry import gates
 from ser.registry.evidence import Evidence
 from ser.registry.gates import GateParams, Verdict
-from ser.registry.versions import CHAMPION, PROMOTED, Version
+from ser.registry.versions import (
+    CHAMPION,
+    ROLLED_BACK,
+    OvertakenError,
+    Registry,
+    Version,
+    champions_before,
+)
 from ser.serving import mlflow_model
+
+_REFUSED, _PASSED = "refused", "passed"
+_PROMOTED, _OVERTAKEN = "promoted", "overtaken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +51,10 @@ class Decision:
 def decide(name: str, reference: str | int, *, params: GateParams, place: Workplace) -> Decision:
     """Judge a version and promote it if every gate lets it through.
 
-    The decision is tracked as a run and tagged on the version, either way, before the alias
-    moves. Given again after an interruption, it is the same run. Of the champion itself nothing
-    is decided, so that nothing is tracked.
+    The decision is tracked as a run and tagged on the version, either way. It is `refused`, or
+    first `passed` and then `promoted`, once the alias has moved, or `overtaken`, where another
+    version was faster. Given again after an interruption, it is the same run. Of the champion
+    itself nothing is decided; what an interruption left of its promotion is done.
 
     Args:
         name: Of the registered model.
@@ -59,65 +72,130 @@ def decide(name: str, reference: str | int, *, params: GateParams, place: Workpl
     evidence = measuring.measure(challenger, champion, place, params)
     verdicts = tuple(gates.judge(evidence, params))
     decision = Decision(challenger, champion, verdicts)
-    # It is the champion where an interruption came just before the alias challenger went.
-    if champion is None or champion.number != challenger.number:
-        _record(decision, evidence, params, place)
-    if not decision.failed:
-        registry.promote(challenger, expected=champion)
+    if decision.failed and champion is not None and champion.number == challenger.number:
+        return decision
+    registry.describe(challenger, card := _card(challenger, evidence, place))
+    record = _Record(decision, evidence, params, place)
+    with record.opened(card) as tracker:
+        if decision.failed:
+            registry.tag(challenger, record.tags(_REFUSED))
+            return decision
+        overtaken = _promote(decision, record, registry)
+        if overtaken is None:
+            record.tell(tracker, _PROMOTED)
+        elif _number(overtaken.present) != challenger.number:
+            record.tell(tracker, _OVERTAKEN)
+        # Else another process has promoted this very version, and says so in this very run.
+    if overtaken is not None:
+        raise overtaken
     return decision
 
 
-def _record(decision: Decision, evidence: Evidence, params: GateParams, place: Workplace) -> None:
-    """Track a decision: its verdicts, what was measured, the limits."""
-    challenger = decision.challenger
-    said = "refused" if decision.failed else "promoted"
-    key = _run_key(decision, params)
-    tags = {
-        "ser.model_version": f"{challenger.name}/{challenger.number}",
-        "ser.cell": challenger.tags.get("ser.cell", ""),
-        "ser.decision": said,
-        "ser.failed_gates": ",".join(decision.failed),
-        "ser.synthetic": str(evidence.synthetic).lower(),
-        **_new_line(evidence),
-    }
-    experiment = records.open_experiment(
-        challenger.tags, root=place.root, tracking_uri=place.registry.uri
-    )
-    table = gates.as_table(decision.verdicts)
-    spec = RunSpec(
-        name=f"{said} {challenger.title}",
-        run_key=key,
-        tags=tags,
-        params={"gates": params.model_dump(mode="json")},
-        note=f"**{said}**: {challenger.title} of `{challenger.name}`\n\n```\n{table}\n```\n",
-    )
-    content = {
-        "decision": said,
-        "challenger": challenger.title,
-        "champion": None if decision.champion is None else decision.champion.title,
-        "verdicts": [verdict.model_dump() for verdict in decision.verdicts],
-        "evidence": json.loads(evidence.model_dump_json()),
-        "limits": params.model_dump(mode="json"),
-    }
-    card = _card(challenger, evidence, place)
-    with experiment.run(spec) as tracker, tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "decision.json"
-        files.write_json(path, content)
-        tracker.log_artifact(path)
-        files.write_text(Path(folder) / mlflow_model.MODEL_CARD, card)
-        tracker.log_artifact(Path(folder) / mlflow_model.MODEL_CARD)
-        if evidence.robustness is not None:
-            tracker.log_metrics(evidence.robustness.as_metrics())
-    place.registry.describe(challenger, card)
-    place.registry.tag(
-        challenger,
-        {
+def _promote(decision: Decision, record: "_Record", registry: Registry) -> OvertakenError | None:
+    """Move the alias; return what stopped it, if another version was faster."""
+    try:
+        registry.promote(
+            decision.challenger,
+            expected=decision.champion,
+            won=record.tags(_PROMOTED),
+            lost=record.tags(_OVERTAKEN),
+        )
+    except OvertakenError as error:
+        return error
+    return None
+
+
+class _Record:
+    """The run of a decision: its verdicts, what was measured, the limits, what became of it.
+
+    Args:
+        decision: What was decided.
+        evidence: On what.
+        params: The limits.
+        place: With the store.
+    """
+
+    def __init__(
+        self, decision: Decision, evidence: Evidence, params: GateParams, place: Workplace
+    ) -> None:
+        self.decision, self.evidence, self.params = decision, evidence, params
+        challenger = decision.challenger
+        self.key = _run_key(decision, params)
+        self.experiment = records.open_experiment(
+            challenger.tags, root=place.root, tracking_uri=place.registry.uri
+        )
+
+    @contextmanager
+    def opened(self, card: str) -> Iterator[Tracker]:
+        """Open the run and keep all in it that is known before an alias moves."""
+        said = _REFUSED if self.decision.failed else _PASSED
+        challenger = self.decision.challenger
+        spec = RunSpec(
+            name=self._name(said),
+            run_key=self.key,
+            tags={
+                "ser.model_version": f"{challenger.name}/{challenger.number}",
+                "ser.cell": challenger.tags.get("ser.cell", ""),
+                "ser.decision": said,
+                "ser.failed_gates": ",".join(self.decision.failed),
+                "ser.synthetic": str(self.evidence.synthetic).lower(),
+                **_new_line(self.evidence),
+            },
+            params={"gates": self.params.model_dump(mode="json")},
+            note=self._note(said),
+        )
+        with self.experiment.run(spec) as tracker:
+            self._keep(tracker, said)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / mlflow_model.MODEL_CARD
+                files.write_text(path, card)
+                tracker.log_artifact(path)
+            if self.evidence.robustness is not None:
+                tracker.log_metrics(self.evidence.robustness.as_metrics())
+            yield tracker
+
+    def tell(self, tracker: Tracker, said: str) -> None:
+        """Say in the run what became of the decision."""
+        self._keep(tracker, said)
+        tracker.set_tags(
+            {
+                "ser.decision": said,
+                "mlflow.runName": self._name(said),
+                "mlflow.note.content": self._note(said),
+            }
+        )
+
+    def tags(self, said: str) -> dict[str, str]:
+        """Return the tags of the version; the run is open or was."""
+        return {
             "ser.decision": said,
-            "ser.failed_gates": ",".join(decision.failed) or "none",
-            "ser.decision_run_id": str(experiment.run_id(key)),
-            **({} if decision.failed else _new_line(evidence)),
-        },
-    )
+            "ser.failed_gates": ",".join(self.decision.failed) or "none",
+            "ser.decision_run_id": str(self.experiment.run_id(self.key)),
+            **(_new_line(self.evidence) if said == _PROMOTED else {}),
+        }
+
+    def _keep(self, tracker: Tracker, said: str) -> None:
+        """Write decision.json, in place of one that is there."""
+        champion = self.decision.champion
+        content = {
+            "decision": said,
+            "challenger": self.decision.challenger.title,
+            "champion": None if champion is None else champion.title,
+            "verdicts": [verdict.model_dump() for verdict in self.decision.verdicts],
+            "evidence": json.loads(self.evidence.model_dump_json()),
+            "limits": self.params.model_dump(mode="json"),
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "decision.json"
+            files.write_json(path, content)
+            tracker.log_artifact(path)
+
+    def _name(self, said: str) -> str:
+        return f"{said} {self.decision.challenger.title}"
+
+    def _note(self, said: str) -> str:
+        challenger, table = self.decision.challenger, gates.as_table(self.decision.verdicts)
+        return f"**{said}**: {challenger.title} of `{challenger.name}`\n\n```\n{table}\n```\n"
 
 
 def _new_line(evidence: Evidence) -> dict[str, str]:
@@ -128,15 +206,25 @@ def _new_line(evidence: Evidence) -> dict[str, str]:
 def _run_key(decision: Decision, params: GateParams) -> str:
     """Return what tells a decision from others; times that were measured are not in it."""
     challenger, champion = decision.challenger, decision.champion
+    if champion is None:
+        before = []
+    elif champion.number == challenger.number:  # an interruption came after the alias had moved
+        before = champions_before(challenger)
+    else:
+        before = [champion.number, *champions_before(champion)]
     content = {
         "version": [challenger.name, challenger.number],
-        "champion": None if champion is None else champion.number,
+        "champions": before,
         # After a rollback the same version may be promoted once more.
-        "promoted_before": challenger.tags.get(PROMOTED),
+        "rolled_back": challenger.tags.get(ROLLED_BACK),
         "failed": decision.failed,
         "limits": params.model_dump(mode="json"),
     }
     return lineage.sha256_text(lineage.canonical_json(content))[:32]
+
+
+def _number(version: Version | None) -> int | None:
+    return None if version is None else version.number
 
 
 def _card(challenger: Version, evidence: Evidence, place: Workplace) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ser import lineage, predictions
+from ser import lineage, tables
 from ser.data import manifest
 from ser.data.split_report import SplitReport
 from ser.errors import RegistryError
@@ -16,7 +16,7 @@ from ser.promotion import pairing, questioning
 from ser.promotion.pairing import Pair, Tested
 from ser.promotion.questioning import Challenger
 from ser.registry import bundle as bundles
-from ser.registry.bundle import Bundle
+from ser.registry import model_files
 from ser.registry.evidence import Audit, Evidence
 from ser.registry.gates import GateParams
 from ser.registry.versions import Registry, Version
@@ -70,7 +70,8 @@ def measure(
         params: On how many utterances, and under which changes of a recording.
 
     Raises:
-        RegistryError: The predictions of a version are no longer in the store.
+        RegistryError: The challenger's files are not those that were registered, or the
+            predictions of a version are no longer in the store.
         TrackingError: The store cannot be used.
     """
     utterances = place.utterances()
@@ -79,12 +80,14 @@ def measure(
     scores = summary.summarise(frame, speaker_of)
     sliced = slices.table(frame, slices.values_of(utterances))
     paired = _paired(challenger, champion, place, speaker_of)
+    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED, digest_tag(TRACKED))
     with tempfile.TemporaryDirectory() as name:
-        folder = mlflow_model.download(challenger.source, place.registry.uri, Path(name))
-        size_mib, bundle = bundles.size_mib(folder), Bundle.read(folder / bundles.FILE)
-    tracked = _artifact(challenger, place.registry, challenger.run_id, TRACKED)
-    questioned = Challenger(challenger, bundle, tracked, place.registry.uri)
-    answers = questioning.question(questioned, utterances, params, place.project)
+        # Fetched once: what is compared with its digest is what is asked.
+        model = model_files.fetch(challenger.uri, place.registry.uri, Path(name))
+        folder = mlflow_model.bundle_of(model)
+        size_mib, bundle = bundles.size_mib(folder), bundles.read(folder)
+        questioned = Challenger(challenger, bundle, tracked, model, place.registry.uri)
+        answers = questioning.question(questioned, utterances, params, place.project)
     calibrated, _ = calibration.calibrate(frame)
     return Evidence(
         model=str(bundle.params["model"]["name"]),
@@ -116,7 +119,8 @@ def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:
     Raises:
         RegistryError: They are no longer in the store.
     """
-    return _artifact(version, registry, version.tags["ser.cell_run_id"], _PREDICTIONS)
+    run_id = version.tags["ser.cell_run_id"]
+    return _artifact(version, registry, run_id, _PREDICTIONS, "ser.predictions_sha256")
 
 
 def tested(version: Version, registry: Registry) -> Tested:
@@ -141,20 +145,44 @@ def recordings_of(version: Version, registry: Registry) -> dict[str, str] | None
         names = {item.path for item in registry.client.list_artifacts(version.run_id)}
     if pairing.FILE not in names:
         return None
-    noted = _artifact(version, registry, version.run_id, pairing.FILE)
+    noted = _artifact(version, registry, version.run_id, pairing.FILE, digest_tag(pairing.FILE))
     return dict(zip(noted["utterance_id"], noted["sha256"], strict=True))
 
 
-def _artifact(version: Version, registry: Registry, run_id: str, name: str) -> pd.DataFrame:
+def digest_tag(name: str) -> str:
+    """Return the tag that stands for a table that is kept with a registration.
+
+    Example:
+        >>> digest_tag("tracked.parquet")
+        'ser.tracked_sha256'
+    """
+    return f"ser.{Path(name).stem}_sha256"
+
+
+def _artifact(
+    version: Version, registry: Registry, run_id: str, name: str, tag: str
+) -> pd.DataFrame:
+    """Return a table that a run holds, if it is still the one that its tag stands for."""
+    where = f"model {version.name}: {name} of {version.title}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return predictions.read(Path(registry.client.download_artifacts(run_id, name, folder)))
+            path = Path(registry.client.download_artifacts(run_id, name, folder))
+            noted = registry.client.get_run(run_id).data.tags.get(tag)
+            is_changed = noted not in (None, lineage.sha256_file(path))
+            found = tables.read_parquet(path)
         except Exception as error:
             raise RegistryError(
-                f"model {version.name}: {name} of {version.title} is no longer in the store (run "
-                f"{run_id}): {error}; `ser restore-runs` records runs again from runs/; where a "
-                f'champion is lost, `ser promote --new-line "why"` begins a new line'
+                f"{where} is no longer in the store (run {run_id}): {error}; `ser restore-runs` "
+                f"records runs again from runs/; where a champion is lost, `ser promote --new-line "
+                f'"why"` begins a new line'
             ) from error
+    if is_changed:
+        raise RegistryError(
+            f"{where} is not what run {run_id} was recorded with: its SHA-256 is not the tag "
+            f"{tag}; find out who can write to the artifacts of {registry.uri}, and register a "
+            f"cell anew"
+        )
+    return found
 
 
 def _paired(

@@ -34,12 +34,14 @@ class Challenger:
         bundle: What it says of itself.
         tracked: What its weights predicted when it was registered; a fold's test part, or of a
             refit all that it was trained on.
+        model: The folder of the served model, fetched and compared with its digest.
         uri: The store with the registry.
     """
 
     version: Version
     bundle: Bundle
     tracked: pd.DataFrame
+    model: Path
     uri: str
 
     @property
@@ -90,7 +92,9 @@ def question(
         try:
             served, decided = asker.served(_ids(plain), _ids(changed) & _ids(challenger.test))
         except RegistryError as error:
-            return Questioned(served_error=str(error), robustness_error=str(error))
+            # Where it was fetched to says nothing to anybody.
+            said = str(error).replace(str(challenger.model), challenger.version.uri)
+            return Questioned(served_error=said, robustness_error=said)
         if changed.empty:
             return Questioned(served, robustness_error=_NOBODY)
         shares = [(other, _ids(changed) & _ids(other.test)) for other in others]
@@ -123,9 +127,7 @@ class _Asker:
 
     def served(self, plain: set[str], changed: set[str]) -> tuple[Served, pd.DataFrame]:
         """Ask the challenger itself: what it serves, and what it decides on what is changed."""
-        version = self.challenger.version
-        uri = f"models:/{version.name}/{version.number}"
-        asked, answers = self._ask(uri, plain | changed, changed)
+        asked, answers = self._ask(str(self.challenger.model), plain | changed, changed)
         decided = robustness.decisions(asked, answers, self.emotions)
         served = asking.compare(asked, answers, self.challenger.tracked)
         return served, decided[decided["utterance_id"].isin(changed)]

@@ -1,29 +1,26 @@
 """Register a trained cell: pack it, log it as a model, make it the challenger."""
 
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ser.contracts import RunSpec
 from ser.data import task
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
 from ser.evaluation.summary import CellSummary
 from ser.files import remove_folder
 from ser.project import Project
-from ser.promotion import model_card, pairing, records
+from ser.promotion import logging_model, model_card, pairing, records
+from ser.promotion.logging_model import Packing
 from ser.promotion.measuring import TRACKED
 from ser.promotion.params import AnswerParams
 from ser.registry import bundle as bundles
 from ser.registry import identity, packing, versions
 from ser.registry.bundle import Bundle, Source
+from ser.registry.model_files import MODEL
 from ser.registry.packing import TrainedCell
-from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
-from ser.tracking.mlflow_tracker import MlflowExperiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +118,16 @@ def register(
         "ser.cell_run_key": record.cell.spec.run_key,
     }
     experiment = records.open_experiment(tags, root=root)
-    uri = _log(
-        experiment, folder, bundle, packed.tables, description=description, tags=tags, root=root
+    logged = logging_model.log(
+        Packing(folder, bundle, packed.tables, description, tags), experiment, root=root
     )
     name = versions.model_name(identity.task_of(bundle), bundle.corpus.protocol)
     registry = versions.open_registry(root)
     registered = registry.register(
         name,
-        source=uri,
-        run_id=str(experiment.run_id(bundle.sha256[:32])),
-        tags=tags,
+        source=logged.uri,
+        run_id=logged.run_id,
+        tags={**tags, MODEL: logged.sha256},
         description=description,
     )
     remove_folder(folder)
@@ -150,49 +147,6 @@ def _tags(bundle: Bundle) -> dict[str, str]:
         "ser.trained_run_key": training.run_key,
     }
     return {**{k: v for k, v in bundle.tags.items() if k != "ser.run_key"}, **own}
-
-
-def _log(
-    experiment: MlflowExperiment,
-    folder: Path,
-    bundle: Bundle,
-    tables: Mapping[str, pd.DataFrame],
-    *,
-    description: str,
-    tags: Mapping[str, str],
-    root: Path,
-) -> str:
-    """Log the bundle as a model, once; return MLflow's address of it."""
-    key = bundle.sha256[:32]
-    spec = RunSpec(
-        name=f"register {bundle.training.cell}",
-        run_key=key,
-        tags=tags,
-        params={
-            "weights": bundle.training.described,
-            "temperature": bundle.answering.temperature,
-            "min_confidence": bundle.answering.min_confidence,
-            "window_s": bundle.answering.window_s,
-        },
-        note=description,
-    )
-    with experiment.run(spec) as tracker:
-        if not isinstance(tracker, mlflow_tracker.SilentTracker):
-            with tempfile.TemporaryDirectory() as scratch:
-                for file, table in tables.items():
-                    table.to_parquet(Path(scratch) / file, index=False)
-                    tracker.log_artifact(Path(scratch) / file)
-            info = mlflow_model.log(
-                folder,
-                bundle,
-                run_id=str(experiment.run_id(key)),
-                tracking_uri=experiment.uri,
-                model_card=description,
-                root=root,
-            )
-            tracker.set_tags({"ser.model_uri": info.model_uri})
-    run = experiment.client.get_run(str(experiment.run_id(key)))
-    return str(run.data.tags["ser.model_uri"])
 
 
 def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:

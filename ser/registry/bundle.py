@@ -31,6 +31,15 @@ FAMILIARITY = "familiarity.safetensors"
 ComparedWith = Literal["dev", "left-out speakers"]
 
 
+#: Sections of `params` and `served`; and those that choose a component.
+_PARAMS = ("model", "loss", "recipe", "training", "feature")
+_SERVED = ("model", "feature")
+_NAMED = (".model", ".loss", ".feature")
+
+MAX_SAMPLING_RATE = 768000
+"""Of a model, in Hz; what a recording may have at most, see `ser.serving.audio_input`."""
+
+
 class ServingParams(Section):
     """How a model answers once it is served.
 
@@ -53,7 +62,7 @@ class ServingParams(Section):
     coverage: float = Field(0.9, gt=0.0, le=1.0)
     min_speech_share: float = Field(0.25, ge=0.0, le=1.0)
     false_alarm_rate: float = Field(0.02, ge=0.0, lt=1.0)
-    window_s: float | None = Field(None, gt=0.0)
+    window_s: float | None = Field(None, ge=0.01, le=86400.0)
     overlap: float = Field(0.5, ge=0.0, lt=1.0)
     embed_checkpoint: bool = True
 
@@ -74,7 +83,7 @@ class Answering(Section):
 
     temperature: float = Field(gt=0.0)
     min_confidence: float = Field(ge=0.0, le=1.0)
-    window_s: float = Field(gt=0.0)
+    window_s: float = Field(ge=0.01, le=86400.0)
     overlap: float = Field(ge=0.0, lt=1.0)
     limits: Mapping[str, Any]
 
@@ -319,10 +328,13 @@ def read(folder: Path) -> Bundle:
         The content of its bundle.json.
 
     Raises:
-        BundleError: A file is missing, changed or one too many; names the file.
+        BundleError: A file is missing, changed or one too many, or bundle.json lacks a section;
+            names it.
         FileError: It has no bundle.json, or one of another format.
     """
     bundle = Bundle.read(folder / FILE)
+    if wrong := _wrong(bundle):
+        raise BundleError(f"{folder / FILE}: {wrong}; {Bundle.cure}")
     found = lineage.file_digests(folder, [Path()])
     found.pop(FILE)
     if found != dict(bundle.files):
@@ -331,6 +343,26 @@ def read(folder: Path) -> Bundle:
         )
         raise BundleError(f"{folder}: files differ from {FILE}: {', '.join(names)}; {Bundle.cure}")
     return bundle
+
+
+def _wrong(bundle: Bundle) -> str | None:
+    """Return what is wrong with the sections; what is in them their own classes say."""
+    sections = {f"params.{key}": bundle.params.get(key) for key in _PARAMS}
+    sections |= {f"served.{key}": bundle.served.get(key) for key in _SERVED}
+    for name, section in sections.items():
+        if not isinstance(section, Mapping):
+            return f"{name}: expected a section, got {section!r:.40}"
+        if name.endswith(_NAMED) and not isinstance(section.get("name"), str):
+            return f"{name}: expected the name of a component"
+    rate = bundle.served["feature"].get("sampling_rate")
+    if type(rate) is not int or not 0 < rate <= MAX_SAMPLING_RATE:
+        return f"served.feature.sampling_rate: expected 1 to {MAX_SAMPLING_RATE}, got {rate!r:.40}"
+    try:
+        # NaN, and halves of characters, have no digest.
+        _ = bundle.sha256
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def read_drift_reference(folder: Path) -> DriftReference:

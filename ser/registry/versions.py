@@ -4,30 +4,33 @@
 champion before stands in the tags of each champion, so that a rollback needs no other memory.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
-from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ser.errors import RegistryError
-from ser.project import Project
+from ser.registry import model_files
+from ser.registry.alone import alone
+from ser.registry.model_files import MODEL
 from ser.tracking import store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 BUNDLE = "ser.bundle_sha256"
 
-PROMOTED, _ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
+_PROMOTED, ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
 #: The champion before, and those before that one, latest first: `2,1`. All of them stand on
 #: each champion, because a version that is champion a second time has two predecessors.
 _PREVIOUS, _EARLIER = "ser.previous_champion", "ser.earlier_champions"
+_OVERTAKEN_BY = "ser.overtaken_by"
 _NONE = "none"
-_LOCK_TIMEOUT_S = 30.0
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,38 @@ class Version:
     tags: Mapping[str, str]
 
     @property
+    def uri(self) -> str:
+        """MLflow's address of this version, which no alias can change."""
+        return f"models:/{self.name}/{self.number}"
+
+    @property
     def title(self) -> str:
         """For people: `version 3 (lstm-focal)`."""
         return f"version {self.number} ({self.tags.get('ser.cell', 'unknown')})"
+
+
+class OvertakenError(RegistryError):
+    """Another version became champion while this one was judged; nothing was moved.
+
+    Args:
+        version: That was to be promoted.
+        present: The champion of now, if any.
+        expected: The champion that the version was judged against, if any.
+    """
+
+    def __init__(self, version: Version, present: Version | None, expected: Version | None) -> None:
+        self.present = present
+        if present is None:
+            happened = "the champion was taken away meanwhile"
+        elif present.number == version.number:
+            happened = f"another process promoted {version.title} meanwhile"
+        else:
+            happened = f"{present.title} was promoted meanwhile"
+        super().__init__(
+            f"model {version.name}: {happened}: the champion is {_title(present)} now, but "
+            f"{version.title} was judged against {_title(expected)}; nothing was moved, run "
+            f"`ser promote --version {version.number}` to judge it again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +153,18 @@ class Registry:
             RegistryError: Another process keeps the registry's lock.
             TrackingError: The store fails.
         """
-        with self._alone(), store.translated(self.uri):
+        same = {key: tags[key] for key in (BUNDLE, MODEL) if key in tags}
+        with self._alone(name), store.translated(self.uri):
             self._require_model(name)
-            found = next(
-                (v for v in self._versions(name) if v.tags.get(BUNDLE) == tags[BUNDLE]), None
-            )
+            found = next((v for v in self._versions(name) if same.items() <= v.tags.items()), None)
             # With its description at once: what was measured of a version found stands in its own.
             kept = found or self.client.create_model_version(
-                name, source, run_id, tags=dict(tags), description=description
+                name,
+                source,
+                run_id,
+                tags=dict(tags),
+                description=description,
+                model_id=_logged_model(source),
             )
             number = int(kept.version)
             self.client.set_registered_model_alias(name, CHALLENGER, str(number))
@@ -170,31 +206,46 @@ class Registry:
             )
         return found
 
-    def promote(self, version: Version, *, expected: Version | None) -> None:
+    def promote(
+        self,
+        version: Version,
+        *,
+        expected: Version | None,
+        won: Mapping[str, str] = _NO_TAGS,
+        lost: Mapping[str, str] = _NO_TAGS,
+    ) -> None:
         """Move the alias champion to a version.
 
-        The tags are written first: a crash before the alias moves leaves the old champion.
+        The champions before are noted first: a crash before the alias moves leaves the old
+        champion. That it was promoted is noted last: a crash never leaves it said of a version
+        that is not champion.
 
         Args:
             version: The new champion.
             expected: The champion that it was judged against; None if there was none.
+            won: Tags that the version gets once it is champion.
+            lost: Tags that it gets where another version was faster.
 
         Raises:
-            RegistryError: Meanwhile another version has become champion, or another process
-                keeps the registry's lock.
+            OvertakenError: Meanwhile another version has become champion.
+            RegistryError: Another process keeps the registry's lock.
         """
-        with self._alone():
+        with self._alone(version.name):
             present = self.resolve(version.name, CHAMPION)
+            is_champion = _number(present) == version.number
             if _number(present) != _number(expected):
-                raise RegistryError(
-                    f"model {version.name}: the champion is {_title(present)} now, but "
-                    f"{version.title} was judged against {_title(expected)}; nothing was moved, "
-                    f"run `ser promote` again"
-                )
-            if _number(present) != version.number:
-                before = [] if present is None else [present.number, *_champions_before(present)]
-                self.tag(version, {**_remembered(before), PROMOTED: _now()})
+                # Who promoted this very version has noted it there; nothing of that is undone.
+                if not is_champion:
+                    by = _NONE if present is None else str(present.number)
+                    self.tag(version, {**lost, _OVERTAKEN_BY: by})
+                raise OvertakenError(version, present, expected)
+            if not is_champion:
+                before = [] if present is None else [present.number, *champions_before(present)]
+                self.tag(version, _remembered(before))
                 self._make_champion(version)
+            if not is_champion or _PROMOTED not in version.tags:
+                self.tag(version, {_PROMOTED: _now()})
+            self.tag(version, {**won, _OVERTAKEN_BY: _NONE})
             if _number(self.resolve(version.name, CHALLENGER)) == version.number:
                 with store.translated(self.uri):
                     self.client.delete_registered_model_alias(version.name, CHALLENGER)
@@ -207,26 +258,40 @@ class Registry:
             back.
 
         Raises:
-            RegistryError: There is no champion, none before it, that one was deleted, or
+            RegistryError: There is no champion, none before it, that one was deleted or its
+                files are not those that were registered, the champion changed meanwhile, or
                 another process keeps the registry's lock.
         """
-        with self._alone():
-            present = self.require(name, CHAMPION)
-            before = _champions_before(present)
-            if not before:
+        seen, compared = self._champion_and_former(name)
+        # Before the lock: to fetch a large model takes longer than others wait for it.
+        model_files.require_unchanged(compared.uri, self.uri)
+        with self._alone(name):
+            present, target = self._champion_and_former(name)
+            if (present.number, target.number) != (seen.number, compared.number):
                 raise RegistryError(
-                    f"model {name}: {present.title} is the first champion; there is none before "
-                    f"it to go back to"
+                    f"model {name}: the champion is {present.title} now, and was {seen.title} a "
+                    f"moment ago; nothing was moved, run `ser rollback` again if it is still meant"
                 )
-            target = self.resolve(name, before[0])
-            if target is None:
-                raise RegistryError(
-                    f"model {name}: version {before[0]}, the champion before {present.title}, has "
-                    f"been deleted; promote another one: `ser promote --version N`"
-                )
-            self.tag(target, _remembered(before[1:]))
+            self.tag(target, _remembered(champions_before(present)[1:]))
             self._make_champion(target)
-            self.tag(present, {_ROLLED_BACK: _now()})
+            self.tag(present, {ROLLED_BACK: _now()})
+        return present, target
+
+    def _champion_and_former(self, name: str) -> tuple[Version, Version]:
+        """Return the champion and the one before it, or refuse where one of them is missing."""
+        present = self.require(name, CHAMPION)
+        before = champions_before(present)
+        if not before:
+            raise RegistryError(
+                f"model {name}: {present.title} is the first champion; there is none before "
+                f"it to go back to"
+            )
+        target = self.resolve(name, before[0])
+        if target is None:
+            raise RegistryError(
+                f"model {name}: version {before[0]}, the champion before {present.title}, has "
+                f"been deleted; promote another one: `ser promote --version N`"
+            )
         return present, target
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
@@ -248,28 +313,9 @@ class Registry:
                 version.name, str(version.number), description=description
             )
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the registry's lock: two changes of an alias never interleave.
-
-        NOTE: beside a database the lock holds for all who use it; before a server only for
-        those who work in this folder, since a server offers no lock.
-        """
-        database = store.database_path(self.uri)
-        folder = Project(self.root).locks if database is None else database.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".registry.lock")
-        try:
-            lock.acquire(timeout=_LOCK_TIMEOUT_S)
-        except Timeout as error:
-            raise RegistryError(
-                f"registry {self.uri}: another process has been changing it for "
-                f"{_LOCK_TIMEOUT_S:g} s; wait for it or end it (it holds {lock.lock_file})"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _alone(self, name: str) -> AbstractContextManager[None]:
+        """Hold the lock of a model; see `ser.registry.alone`."""
+        return alone(self.client, self.uri, self.root, name)
 
     def _make_champion(self, version: Version) -> None:
         """Move the alias, in one call."""
@@ -288,13 +334,19 @@ class Registry:
                 raise
 
 
+def _logged_model(source: str) -> str | None:
+    """Return the id in an address `models:/m-<id>`; a server refuses such a source without it."""
+    id_ = source.removeprefix("models:/")
+    return id_ if id_ != source and "/" not in id_ and "@" not in id_ else None
+
+
 def _version(found: ModelVersion) -> Version:
     return Version(
         found.name, int(found.version), str(found.run_id), str(found.source), dict(found.tags)
     )
 
 
-def _champions_before(champion: Version) -> list[int]:
+def champions_before(champion: Version) -> list[int]:
     """Return the numbers of the champions before a champion, latest first."""
     said = (champion.tags.get(key, _NONE) for key in (_PREVIOUS, _EARLIER))
     return [int(number) for text in said if text != _NONE for number in text.split(",")]

@@ -33,6 +33,7 @@ from mlflow.types.schema import (
 
 from ser import lineage
 from ser.errors import RegistryError, SerError
+from ser.registry import model_files
 from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
 from ser.registry.identity import identity_of
@@ -211,7 +212,7 @@ def input_example(sampling_rate: int) -> pd.DataFrame:
 
 
 def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
-    """Fetch a logged or registered model.
+    """Fetch a logged or registered model and compare its files with those that were logged.
 
     Args:
         model_uri: `models:/<name>@<alias>`, `models:/<name>/<version>` or `models:/m-<id>`.
@@ -222,26 +223,22 @@ def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
         The folder of its bundle.
 
     Raises:
-        RegistryError: There is no such model, or it is none of this project.
+        RegistryError: There is no such model, it is none of this project, or its files are not
+            those that were logged; see `ser.registry.model_files`.
     """
-    mlflow.set_tracking_uri(tracking_uri)
-    try:
-        place = mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=str(folder))
-    except (MlflowException, OSError) as error:
-        raise RegistryError(not_fetched(model_uri, tracking_uri, error)) from error
-    found = sorted(Path(place).glob(f"artifacts/*/{BUNDLE_FILE}"))
+    return bundle_of(model_files.fetch(model_uri, tracking_uri, folder))
+
+
+def bundle_of(model: Path) -> Path:
+    """Return the folder of the bundle in the folder of a model.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    found = sorted(model.glob(f"artifacts/*/{BUNDLE_FILE}"))
     if not found:
-        raise RegistryError(f"{model_uri}: holds no bundle; this project did not register it")
+        raise RegistryError(f"{model}: holds no bundle; this project did not log this model")
     return found[0].parent
-
-
-def not_fetched(model_uri: str, tracking_uri: str, error: Exception) -> str:
-    """Return why a model could not be fetched from a store, and what makes one."""
-    first = str(error).partition("\n")[0]
-    return (
-        f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; `ser register "
-        f"<model>-<loss>` registers a trained cell, `ser promote` makes it champion"
-    )
 
 
 def log(

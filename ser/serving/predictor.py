@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -23,12 +24,18 @@ from ser.evaluation import calibration
 from ser.evaluation.familiarity import Reference, familiarity
 from ser.features.dataset import Statistics
 from ser.features.extraction import build_extractor
+from ser.params import parse
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.serving import abstention, audio_input
 from ser.serving.abstention import HeardSpeech, Reason
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.training.plan import build_loss, build_model
+
+_NO_MODEL = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError),
+    *(SafetensorError, TypeError, ValueError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,9 @@ class Predictor:
         self.network = network.to(device).eval()
         self.sampling_rate = int(bundle.served["feature"]["sampling_rate"])
         self.logit_scale = build_loss(bundle.plan()).logit_scale
-        self.limits = InputLimits.model_validate(bundle.answering.limits)
+        self.limits = parse(
+            bundle.answering.limits, InputLimits, where=f"{bundles.FILE}, answering.limits"
+        )
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "cpu") -> Self:
@@ -126,10 +135,25 @@ class Predictor:
             device: Where the network computes, e.g. `cpu` or `cuda`.
 
         Raises:
-            BundleError: Not a whole bundle, or its weights do not fit its params.
+            BundleError: Not a whole bundle, one that describes no model, or its weights do not fit
+                its params.
+            FileError, ParamsError: Its bundle.json is not of the form that is expected.
             WeightsError: It pins a checkpoint that is not on this machine.
         """
         bundle = bundles.read(folder)
+        try:
+            return cls._build(bundle, folder, device)
+        except _NO_MODEL as error:
+            # What a component makes of values that its params allow and nobody ever trained with.
+            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise BundleError(
+                f"{folder / bundles.FILE}: describes no model that can be built ({said}); "
+                f"{Bundle.cure}"
+            ) from error
+
+    @classmethod
+    def _build(cls, bundle: Bundle, folder: Path, device: str) -> Self:
+        """Build what a bundle describes."""
         section = bundle.served["feature"]
         params = bundle.feature_params(folder)
         extractor = build_extractor(section["name"], params, sampling_rate=section["sampling_rate"])

@@ -3,14 +3,16 @@
 `mlflow models serve` starts the same server without the guard, see `ser.serving.request_guard`.
 """
 
+from pathlib import Path
+
 import mlflow
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from mlflow.exceptions import MlflowException
-from mlflow.pyfunc import scoring_server
+from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from ser.errors import RegistryError
-from ser.serving.mlflow_model import ServedModel, not_fetched
+from ser.registry import model_files
+from ser.serving.mlflow_model import ServedModel
 from ser.serving.request_guard import RequestGuard, refused
 from ser.serving.request_log import RequestLog
 from ser.serving.timed_protocol import TimedProtocol
@@ -23,32 +25,37 @@ _BODY_SECONDS = 60.0
 MAX_CONNECTIONS = 100
 
 
-def build(model_uri: str, *, tracking_uri: str, log: RequestLog | None = None) -> FastAPI:
+def build(
+    model_uri: str, *, tracking_uri: str, folder: Path, log: RequestLog | None = None
+) -> FastAPI:
     """Return the application that answers for a model; GET /metadata says which one it is.
 
     Args:
         model_uri: `models:/<name>@<alias>` or `models:/<name>/<version>`.
         tracking_uri: The store with the registry.
+        folder: Where the model is kept while it is served; its code is imported from there.
         log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
 
     Raises:
-        RegistryError: There is no such model, or answers are to be logged of a model that this
-            project did not register.
+        RegistryError: There is no such model, its files are not those that were registered, or
+            answers are to be logged of a model that this project did not register.
     """
-    mlflow.set_tracking_uri(tracking_uri)
-    try:
-        model = mlflow.pyfunc.load_model(model_uri)
-    except (MlflowException, OSError) as error:
-        raise RegistryError(not_fetched(model_uri, tracking_uri, error)) from error
-    app: FastAPI = scoring_server.init(model)
-    served = model.unwrap_python_model()
+    model = mlflow.pyfunc.load_model(str(model_files.fetch(model_uri, tracking_uri, folder)))
     if log is not None:
+        served = model.unwrap_python_model()
         if not isinstance(served, ServedModel):
             raise RegistryError(
                 f"{model_uri}: its answers cannot be logged: this project did not register it; "
                 f"start the server without --log"
             )
         served.log = log
+    return application(model)
+
+
+def application(model: PyFuncModel) -> FastAPI:
+    """Return MLflow's scoring server for a loaded model, guarded."""
+    app: FastAPI = scoring_server.init(model)
+    served = model.unwrap_python_model()  # type: ignore[no-untyped-call]
     if isinstance(served, ServedModel):
         identity = served.identity
         app.add_api_route("/metadata", lambda: identity, methods=["GET"])

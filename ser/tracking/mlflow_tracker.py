@@ -68,10 +68,9 @@ def open_experiment(
     uri = tracking_uri or store.default_uri(root)
     client = store.connect(uri)
     with store.translated(uri):
-        experiment = client.get_experiment_by_name(name) or _create(client, uri, name)
-        for key, value in {**_EXPERIMENT_TAGS, "mlflow.note.content": note, **tags}.items():
-            if experiment.tags.get(key) != value:
-                client.set_experiment_tag(experiment.experiment_id, key, value)
+        wanted = {**_EXPERIMENT_TAGS, "mlflow.note.content": note, **tags}
+        experiment = client.get_experiment_by_name(name) or _create(client, uri, name, wanted)
+        _tag(client, experiment, wanted)
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
             f"tracking store {uri}: the experiment {name!r} was deleted; bring it back with "
@@ -87,8 +86,8 @@ def open_experiment(
     return MlflowExperiment(client, experiment.experiment_id, uri, root)
 
 
-def _create(client: MlflowClient, uri: str, name: str) -> Any:
-    """Create an experiment, or return it if another process was faster."""
+def _create(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) -> Any:
+    """Create an experiment with its tags, or return it if another process was faster."""
     database = store.database_path(uri)
     location = None
     if database is not None:
@@ -96,11 +95,25 @@ def _create(client: MlflowClient, uri: str, name: str) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         location = str(folder)
     try:
-        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+        made = client.create_experiment(name, artifact_location=location, tags=dict(tags))
+        return client.get_experiment(made)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         return client.get_experiment_by_name(name)
+
+
+def _tag(client: MlflowClient, experiment: Any, tags: Mapping[str, str]) -> None:
+    """Set the tags that an experiment does not have."""
+    for key, value in tags.items():
+        if experiment.tags.get(key) == value:
+            continue
+        try:
+            client.set_experiment_tag(experiment.experiment_id, key, value)
+        except MlflowException:
+            # Two that set a new tag at once collide in the database; the other one has set it.
+            if client.get_experiment(experiment.experiment_id).tags.get(key) != value:
+                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +250,7 @@ class MlflowExperiment:
             for act in (run.send, partial(self.client.set_terminated, run.id, status)):
                 try:
                     act()
-                except MlflowException as unclosed:
+                except store.FAILURES as unclosed:
                     # The first error is the one to see; this one, e.g. of a full disk, is a line.
                     said = str(unclosed).strip().partition("\n")[0]
                     logger.warning("run %s could not be closed as %s: %s", run.id, status, said)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import requests
 import sqlalchemy.exc
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -18,6 +19,9 @@ from mlflow.exceptions import MlflowException
 
 from ser import sqlite
 from ser.errors import TrackingError
+
+#: What MLflow's client raises where a store fails: for artifacts behind a server, as they came.
+FAILURES = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
 
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
@@ -87,14 +91,14 @@ def _open(database: Path) -> MlflowClient:
 
 @contextmanager
 def translated(uri: str) -> Iterator[None]:
-    """Say MLflow's and the database's errors as one that names the store.
+    """Say errors of MLflow, the database and the connection as one that names the store.
 
     Raises:
-        TrackingError: Either failed.
+        TrackingError: One of them failed.
     """
     try:
         yield
-    except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
+    except FAILURES as error:
         text = str(error)
         if "out-of-date database schema" in text or "Can't locate revision" in text:
             cure = (

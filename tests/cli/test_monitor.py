@@ -74,7 +74,10 @@ def test_what_cannot_be_used_is_said_and_nothing_at_all_refused(model, ser, fold
 @pytest.mark.stage
 def test_the_log_of_a_server_is_compared_and_holds_no_audio(model, ser, folder, tmp_path):
     log = tmp_path / "requests.jsonl"
-    app = server.build(model[1], tracking_uri=store.default_uri(Path()), log=RequestLog(log))
+    kept = tmp_path / "model"
+    kept.mkdir()
+    uri = store.default_uri(Path())
+    app = server.build(model[1], tracking_uri=uri, folder=kept, log=RequestLog(log))
     client = TestClient(app, raise_server_exceptions=False)
     for path in sorted(folder.glob("*.wav")):
         body = {"inputs": [{"audio": as_base64(path.read_bytes())}]}

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from ser.errors import RegistryError
@@ -170,6 +171,21 @@ def test_predictions_that_are_gone_are_named(place, trained):
     lost = versions.Version(version.name, version.number, version.run_id, version.source, tags)
     with pytest.raises(RegistryError, match=r"predictions\.parquet .* no longer in the store"):
         measuring.tracked_cell(lost, place.registry)
+
+
+def test_predictions_that_were_edited_in_the_store_are_refused(place):
+    version = version_of("lstm-aam")
+    run_id = version.tags["ser.cell_run_id"]
+    folder = Path(place.registry.client.get_run(run_id).info.artifact_uri)
+    path, before = folder / "predictions.parquet", (folder / "predictions.parquet").read_bytes()
+    frame = pd.read_parquet(path)
+    frame.assign(prediction=frame["truth"]).to_parquet(path, index=False)
+    try:
+        with pytest.raises(RegistryError, match=r"not what run .* tag ser\.predictions_sha256"):
+            measuring.tracked_cell(version, place.registry)
+    finally:
+        path.write_bytes(before)
+    assert len(measuring.tracked_cell(version, place.registry)) == len(frame)
 
 
 def test_the_tracked_cell_is_all_of_its_predictions(place):

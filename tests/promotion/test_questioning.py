@@ -13,7 +13,7 @@ from ser.errors import RegistryError
 from ser.project import Project
 from ser.promotion import asking, measuring, questioning
 from ser.promotion.questioning import Challenger
-from ser.registry import gates, versions
+from ser.registry import gates, model_files, versions
 from ser.registry.bundle import FILE, Bundle
 from ser.registry.gates import GateParams
 from ser.serving import mlflow_model
@@ -36,9 +36,16 @@ def challenger(trained, tmp_path):
     """The weights of fold 1."""
     version = version_of("lstm-aam", fold=1)
     registry = versions.open_registry(Path())
-    folder = mlflow_model.download(version.source, registry.uri, tmp_path)
-    tracked = measuring._artifact(version, registry, version.run_id, measuring.TRACKED)
-    return Challenger(version, Bundle.read(folder / FILE), tracked, registry.uri)
+    model = model_files.fetch(version.source, registry.uri, tmp_path)
+    bundle = Bundle.read(mlflow_model.bundle_of(model) / FILE)
+    tracked = measuring._artifact(
+        version,
+        registry,
+        version.run_id,
+        measuring.TRACKED,
+        measuring.digest_tag(measuring.TRACKED),
+    )
+    return Challenger(version, bundle, tracked, model, registry.uri)
 
 
 @pytest.fixture
@@ -110,7 +117,7 @@ def test_nobody_is_asked_about_what_it_was_trained_on_and_each_is_loaded_once(
     frame = pd.read_parquet("runs/lstm-aam/predictions.parquet")
     test = frame[frame["part"] == "test"]
     served, *others = asked
-    assert served[0] == f"models:/{challenger.version.name}/{challenger.version.number}"
+    assert served[0] == str(challenger.model)
     assert len({uri for uri, _ in asked}) == len(asked) == 3
     for fold, (_, questions) in enumerate((served, *others), start=1):
         own = set(test.loc[test["fold"] == fold, "utterance_id"])
@@ -157,6 +164,7 @@ def test_a_refit_without_its_folds_is_not_asked_about_what_it_was_trained_on(
         challenger.version,
         challenger.bundle.model_copy(update={"training": training}),
         challenger.tracked,
+        challenger.model,
         challenger.uri,
     )
     answers = questioning.question(refit, utterances, PARAMS, project)
@@ -172,7 +180,7 @@ def test_a_stand_in_that_cannot_be_asked_is_evidence(
     whole = asking.ask
 
     def ask(model_uri, questions, *, tracking_uri):
-        if not model_uri.startswith("models:/"):
+        if model_uri != str(challenger.model):
             raise RegistryError("it crashed")
         return whole(model_uri, questions, tracking_uri=tracking_uri)
 

@@ -153,3 +153,36 @@ def test_the_drift_reference_is_read_and_an_older_bundle_is_refused_with_the_cur
     (packed / "drift_reference.json").unlink()
     with pytest.raises(BundleError, match=r"no drift_reference\.json.*`ser register"):
         bundles.read_drift_reference(packed)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"params": {}}, r"params\.model: expected a section, got None"),
+        ({"served": {"model": {"name": "lstm"}, "feature": []}}, r"served\.feature: expected a se"),
+        ({"served": {"model": {}, "feature": {}}}, r"served\.model: expected the name"),
+        ({"environment": {"torch": float("nan")}}, "Out of range float values"),
+        ({"tags": {"note": "\ud800"}}, "surrogates not allowed"),
+    ],
+)
+def test_what_is_no_section_or_has_no_digest_is_refused_by_name(packed, change, said):
+    path = packed / bundles.FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(BundleError, match=rf"bundle\.json: {said}.*`ser register"):
+        bundles.read(packed)
+
+
+@pytest.mark.parametrize("rate", [None, "16000", 0, -1, 1e9, 10**9, True, 16000.5])
+def test_a_rate_that_no_model_has_is_refused(packed, rate):
+    path = packed / bundles.FILE
+    content = json.loads(path.read_text())
+    content["served"]["feature"]["sampling_rate"] = rate
+    path.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"served\.feature\.sampling_rate: expected 1 to 768000"):
+        bundles.read(packed)
+
+
+def test_json_nested_too_deeply_is_one_sentence(packed):
+    (packed / bundles.FILE).write_text("[" * 200_000)
+    with pytest.raises(FileError, match=r"bundle\.json: it is not .* \(maximum recursion depth"):
+        bundles.read(packed)

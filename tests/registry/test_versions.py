@@ -5,7 +5,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 
 from ser.errors import RegistryError, TrackingError
-from ser.registry import versions
+from ser.registry import model_files, versions
+from ser.registry.model_files import MODEL
 from ser.registry.versions import BUNDLE, CHALLENGER, CHAMPION
 from tests.tracking.support import copy_database
 
@@ -29,10 +30,21 @@ def run_id(registry):
 
 
 @pytest.fixture
-def register(registry, name, run_id, tmp_path):
+def files(tmp_path):
+    """The files of every version."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_text("weights")
+    return folder
+
+
+@pytest.fixture
+def register(registry, name, run_id, files):
+    pinned = model_files.digest(model_files.listing(files))
+
     def run(number):
-        tags = {BUNDLE: f"digest {number}", "ser.cell": f"cell-{number}"}
-        source = tmp_path.as_uri()
+        tags = {BUNDLE: f"digest {number}", MODEL: pinned, "ser.cell": f"cell-{number}"}
+        source = files.as_uri()
         return registry.register(name, source=source, run_id=run_id, tags=tags, description="card")
 
     return run
@@ -176,6 +188,33 @@ def test_rollback_to_a_deleted_version_is_refused(registry, register, name):
     assert registry.require(name, CHAMPION).number == 2
 
 
+def test_rollback_to_changed_files_is_refused_and_moves_nothing(registry, register, name, files):
+    for number in (1, 2):
+        register(number)
+        promoted(registry, name, number)
+    (files / "weights").write_text("other weights")
+    with pytest.raises(RegistryError, match=f"models:/{name}/1: not what was registered"):
+        registry.rollback(name)
+    assert registry.require(name, CHAMPION).number == 2
+
+
+def test_a_champion_that_came_during_a_rollback_stops_it(registry, register, name, monkeypatch):
+    for number in (1, 2, 3):
+        register(number)
+    promoted(registry, name, 1), promoted(registry, name, 2)
+    monkeypatch.setattr(model_files, "require_unchanged", lambda *_: promoted(registry, name, 3))
+    with pytest.raises(RegistryError, match=r"champion is version 3 .* was version 2 .* again"):
+        registry.rollback(name)
+    assert registry.require(name, CHAMPION).number == 3
+
+
+def test_the_same_bundle_with_other_files_is_a_version_of_its_own(registry, run_id, name, files):
+    tags = {BUNDLE: "digest", MODEL: "files of before"}
+    given = {"source": files.as_uri(), "run_id": run_id, "description": ""}
+    assert registry.register(name, tags=tags, **given).version == 1
+    assert registry.register(name, tags={**tags, MODEL: "files"}, **given).version == 2
+
+
 @pytest.mark.parametrize("method", ["set_model_version_tag", "set_registered_model_alias"])
 def test_a_crash_before_the_alias_moves_leaves_the_old_champion(
     registry, register, name, monkeypatch, method
@@ -215,7 +254,7 @@ def test_a_crash_after_the_alias_moved_is_mended_by_promoting_again(
 
 def test_a_lock_that_is_never_released_is_said_with_its_file(registry, register, name, monkeypatch):
     register(1)
-    monkeypatch.setattr(versions, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("ser.registry.alone.TIMEOUT_S", 0.05)
     lock = registry.root / "mlruns" / ".registry.lock"
     with FileLock(lock), pytest.raises(RegistryError, match=r"another process .*registry\.lock"):
         promoted(registry, name, 1)

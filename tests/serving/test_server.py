@@ -25,9 +25,9 @@ def uri(trained):
 
 
 @pytest.fixture
-def client(uri):
+def client(uri, tmp_path):
     """`ser serve`."""
-    app = server.build(uri, tracking_uri=store.default_uri(Path()))
+    app = server.build(uri, tracking_uri=store.default_uri(Path()), folder=tmp_path)
     return TestClient(app, raise_server_exceptions=False)
 
 

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 
 import pytest
+import requests
 
 from ser import sqlite
 from ser.errors import TrackingError
@@ -89,3 +90,9 @@ def test_location_chosen_by_hand_is_not_taken_for_a_move(tmp_path):
     assert old == "/old/mlruns"
     assert store.former_folder(database, "ser/a/b", "/shared/elsewhere") is None
     assert store.former_folder(database, "ser/a/b", f"{tmp_path}/mlruns/ser-a-b") is None
+
+
+def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():
+    said = r"example\.org: 503 Server Error"
+    with pytest.raises(TrackingError, match=said), store.translated("http://example.org"):
+        raise requests.HTTPError("503 Server Error: Service Unavailable")

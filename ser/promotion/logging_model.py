@@ -1,0 +1,162 @@
+"""Log a bundle as a model, once, and pin its files: what the registry leads to."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ser import files
+from ser.contracts import RunSpec, Tracker
+from ser.errors import RegistryError
+from ser.lineage import file_digests, sha256_file, sha256_text
+from ser.promotion.measuring import digest_tag
+from ser.registry import bundle as bundles
+from ser.registry import model_files
+from ser.registry.bundle import Bundle
+from ser.serving import mlflow_model
+from ser.tracking import mlflow_tracker, store
+from ser.tracking.mlflow_tracker import MlflowExperiment
+
+_URI = "ser.model_uri"
+#: Where MLflow puts the package in a model.
+_CODE = "code/"
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """What is logged.
+
+    Args:
+        folder: The bundle.
+        bundle: Its description.
+        tables: What is kept with it: name of a file -> its content.
+        description: The model card, Markdown.
+        tags: Of the run.
+    """
+
+    folder: Path
+    bundle: Bundle
+    tables: Mapping[str, pd.DataFrame]
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A model in the store.
+
+    Args:
+        uri: MLflow's address of it, `models:/m-<id>`.
+        run_id: MLflow's id of the run that logged it.
+        sha256: Digest of the list of its files.
+    """
+
+    uri: str
+    run_id: str
+    sha256: str
+
+
+def log(packing: Packing, experiment: MlflowExperiment, *, root: Path) -> Logged:
+    """Log a bundle as a model, or return the one that was logged of this very bundle.
+
+    One whose files were changed since is left as it is, and the bundle is logged anew.
+
+    Args:
+        packing: What is logged.
+        experiment: Where registrations are tracked.
+        root: The project's root.
+
+    Raises:
+        RegistryError: What the store gives back is not what was logged.
+        TrackingError: The store cannot be used.
+    """
+    attempt = 0
+    while True:
+        key = _key(packing.bundle, attempt)
+        is_new = _log(packing, experiment, key, root=root)
+        run_id = str(experiment.run_id(key))
+        with store.translated(experiment.uri):
+            tags = experiment.client.get_run(run_id).data.tags
+        if is_new or _is_unchanged(tags[_URI], experiment.uri):
+            return Logged(tags[_URI], run_id, tags[model_files.MODEL])
+        attempt += 1
+
+
+def _is_unchanged(model_uri: str, tracking_uri: str) -> bool:
+    """Return whether a model can still be fetched with the files that were logged."""
+    try:
+        model_files.require_unchanged(model_uri, tracking_uri)
+    except RegistryError:
+        return False
+    return True
+
+
+def _key(bundle: Bundle, attempt: int) -> str:
+    """Return the key of the run of a registration; later attempts have keys of their own."""
+    text = bundle.sha256 if attempt == 0 else sha256_text(f"{bundle.sha256} {attempt}")
+    return text[:32]
+
+
+def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path) -> bool:
+    """Log a model under a run key; return False where the run of the key is finished already."""
+    bundle = packing.bundle
+    spec = RunSpec(
+        name=f"register {bundle.training.cell}",
+        run_key=key,
+        tags=packing.tags,
+        params={
+            "weights": bundle.training.described,
+            "temperature": bundle.answering.temperature,
+            "min_confidence": bundle.answering.min_confidence,
+            "window_s": bundle.answering.window_s,
+        },
+        note=packing.description,
+    )
+    with experiment.run(spec) as tracker:
+        if isinstance(tracker, mlflow_tracker.SilentTracker):
+            return False
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, table in packing.tables.items():
+                path = Path(scratch) / name
+                table.to_parquet(path, index=False)
+                tracker.log_artifact(path)
+                tracker.set_tags({digest_tag(name): sha256_file(path)})
+        info = mlflow_model.log(
+            packing.folder,
+            bundle,
+            run_id=str(experiment.run_id(key)),
+            tracking_uri=experiment.uri,
+            model_card=packing.description,
+            root=root,
+        )
+        _pin(tracker, info.model_uri, packing, experiment.uri, root=root)
+    return True
+
+
+def _pin(
+    tracker: Tracker, model_uri: str, packing: Packing, tracking_uri: str, *, root: Path
+) -> None:
+    """List a model's files as the store gives them back, and tag the run with their digest.
+
+    MLflow adds files of its own on the way, so they cannot be listed before. The bundle and the
+    code must be what was sent.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        place = model_files.download(model_uri, tracking_uri, Path(scratch))
+        listed = model_files.listing(place)
+        code = {name: digest for name, digest in listed.items() if name.startswith(_CODE)}
+        sent = file_digests(root, ["ser"])
+        if (
+            bundles.read(mlflow_model.bundle_of(place)).sha256 != packing.bundle.sha256
+            or {name.removeprefix(_CODE): digest for name, digest in code.items()} != sent
+        ):
+            raise RegistryError(
+                f"{model_uri}: {tracking_uri} gives back another bundle or other code than was "
+                f"logged; register the cell again"
+            )
+        path = Path(scratch) / model_files.LISTING
+        files.write_json(path, listed)
+        tracker.log_artifact(path)
+    tracker.set_tags({_URI: model_uri, model_files.MODEL: model_files.digest(listed)})

@@ -1,0 +1,105 @@
+"""A model that was edited in the store is used by no command, and its code does not run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ser.registry import versions
+from ser.registry.versions import CHAMPION
+from tests.promotion.support import NAME, version_of
+from tests.serving.support import encoded, speech
+
+HARM = "import pathlib; pathlib.Path({mark!r}).touch()\n"
+
+
+@pytest.fixture
+def version(trained):
+    """A registered version, and the champion before and after it."""
+    registry = versions.open_registry(Path())
+    found = version_of("lstm-aam", fold=1)
+    present = registry.resolve(NAME, CHAMPION)
+    if present is None or present.number != found.number:
+        registry.promote(found, expected=present)
+    other = version_of("lstm-aam", fold=2)
+    registry.promote(other, expected=registry.resolve(NAME, CHAMPION))
+    return found
+
+
+@pytest.fixture
+def stored(version):
+    """Its files in the store, as they were again after the test."""
+    client = versions.open_registry(Path()).client
+    folder = Path(client.get_logged_model(version.source.rpartition("/")[2]).artifact_location)
+    kept = folder.with_name("kept")
+    shutil.copytree(folder, kept)
+    yield folder
+    shutil.rmtree(folder)
+    kept.rename(folder)
+
+
+def edit_temperature(stored):
+    path = next(stored.glob("artifacts/*/bundle.json"))
+    content = json.loads(path.read_text())
+    content["answering"]["temperature"] = 100.0
+    path.write_text(json.dumps(content))
+    return path.relative_to(stored).as_posix()
+
+
+def commands(version, folder):
+    """Every command that reads a registered model."""
+    wav = folder / "a.wav"
+    wav.write_bytes(encoded(speech(0.5)))
+    model = ("--model", version.uri)
+    return [
+        ("predict", wav, *model),
+        ("predict-batch", folder, "--out", folder / "answers.parquet", *model),
+        ("serve", *model),
+        ("export", "--out", folder / "exported", *model),
+        ("export", "--format", "bundle", "--out", folder / "exported", *model),
+        ("monitor", folder, *model),
+        ("promote", "--version", version.number, "--allow-synthetic"),
+        ("rollback",),
+    ]
+
+
+def test_an_edited_bundle_is_refused_by_name_everywhere(version, stored, ser, tmp_path):
+    name = edit_temperature(stored)
+    before = versions.open_registry(Path()).require(NAME, CHAMPION).number
+    for command in commands(version, tmp_path):
+        status, _, err = ser(*command)
+        assert status == 1, command
+        assert f"not what was registered: {name} differs" in err, command
+        assert err.count("error: ") == 1
+    assert versions.open_registry(Path()).require(NAME, CHAMPION).number == before
+    assert not (tmp_path / "exported").exists()
+
+
+def test_edited_code_does_not_run(version, stored, ser, tmp_path):
+    marks = []
+    for name in ("code/ser/serving/mlflow_model.py", "code/ser/__init__.py", "_model_code.py"):
+        mark = tmp_path / f"ran-{len(marks)}"
+        path = stored / name
+        assert path.is_file()
+        path.write_text(HARM.format(mark=str(mark)) + path.read_text())
+        marks.append(mark)
+    for command in commands(version, tmp_path):
+        status, _, err = ser(*command)
+        assert status == 1, command
+        assert "code/ser/__init__.py differs" in err, command
+    assert [mark for mark in marks if mark.exists()] == []
+
+
+def test_to_register_again_is_the_cure(version, stored, ser, tmp_path):
+    edit_temperature(stored)
+    status, out, err = ser("register", "lstm-aam", "--fold", "1")
+    assert status == 0, err
+    assert out.endswith(" registered, challenger\n")
+    again = versions.open_registry(Path()).require(NAME, "challenger")
+    assert again.number != version.number
+    assert again.tags["ser.bundle_sha256"] == version.tags["ser.bundle_sha256"]
+    wav = tmp_path / "a.wav"
+    wav.write_bytes(encoded(speech(0.5)))
+    assert ser("predict", wav, "--model", again.uri)[0] == 0
+    assert version_of("lstm-aam", fold=1).number == again.number
