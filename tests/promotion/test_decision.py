@@ -167,7 +167,7 @@ def test_a_promotion_that_was_cut_before_the_alias_moved_is_one_decision(
     evidence(real_time_factor=0.02)  # what is measured in seconds is never the same
     decided(name, place)
     assert place.registry.require(name, CHAMPION).number == 2
-    assert runs_of(name, place) == ["promoted version 2"]
+    assert runs_of(name, place) == ["promoted version 2 (lstm-aam)"]
 
 
 def test_a_promotion_that_was_cut_after_the_alias_moved_is_completed(name, place, evidence):
@@ -177,7 +177,7 @@ def test_a_promotion_that_was_cut_after_the_alias_moved_is_completed(name, place
     client.set_registered_model_alias(name, "challenger", "2")
     decided(name, place)
     assert place.registry.resolve(name, "challenger") is None
-    assert runs_of(name, place) == ["promoted version 2"]
+    assert runs_of(name, place) == ["promoted version 2 (lstm-aam)"]
 
 
 def test_another_verdict_and_a_promotion_after_a_rollback_are_decisions_of_their_own(
