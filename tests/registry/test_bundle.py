@@ -161,8 +161,7 @@ def test_the_drift_reference_is_read_and_an_older_bundle_is_refused_with_the_cur
         ({"params": {}}, r"params\.model: expected a section, got None"),
         ({"served": {"model": {"name": "lstm"}, "feature": []}}, r"served\.feature: expected a se"),
         ({"served": {"model": {}, "feature": {}}}, r"served\.model: expected the name"),
-        ({"environment": {"torch": float("nan")}}, "Out of range float values"),
-        ({"tags": {"note": "\ud800"}}, "surrogates not allowed"),
+        ({"tags": {"note": "\ud800"}}, ".*surrogates not allowed"),
     ],
 )
 def test_what_is_no_section_or_has_no_digest_is_refused_by_name(packed, change, said):
