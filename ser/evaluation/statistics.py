@@ -1,7 +1,7 @@
 """Intervals that respect how the data came about: speakers are drawn, not utterances.
 
 Everything here follows from what changes when one speaker is left out (the jackknife). Which
-intervals cover what they say was simulated: docs/decisions/0028-intervals-that-cover.md.
+intervals cover what they say was simulated: docs/decisions/0029-intervals-that-cover.md.
 """
 
 from dataclasses import dataclass
