@@ -126,7 +126,7 @@ def score(outcome: Outcome, task: Task) -> dict[str, float]:
         speakers=table["utterance_id"].map(task.speaker_of).to_numpy(dtype=np.str_),
         num_classes=num_classes,
     )
-    intervals = statistics.speaker_bootstrap(matrices)
+    intervals = statistics.score_intervals(matrices)
     return {
         "num_folds": table["fold"].nunique(),
         "uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),

@@ -1,8 +1,7 @@
 """Is one cell better than another? Paired, over the same speakers and utterances.
 
-UAR is a sum over speakers once the utterances are fixed: with h_sk a speaker's hits on
-class k and N_k all utterances of it, UAR = sum_s (1/K) sum_k h_sk / N_k. So the difference
-of two cells is a sum of one number per speaker, and the sign-flip test works on these.
+Interval and p come from one statistic, `ser.evaluation.statistics.difference`, so that they
+never say different things.
 """
 
 import itertools
@@ -12,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import stdtrit
 from statsmodels.stats.multitest import multipletests
 
 from ser import metrics
-from ser.evaluation.statistics import LEVEL, percentiles, speaker_draws
+from ser.evaluation import statistics
+from ser.evaluation.statistics import LEVEL
 from ser.grid.params import Cell
 
 COLUMNS = (
@@ -40,9 +40,6 @@ COLUMNS = (
 )
 ALPHA = 1 - LEVEL
 POWER = 0.8
-#: Up to so many speakers all sign flips are tried (2^16), beyond it a random sample.
-_MAX_EXACT = 16
-_NUM_FLIPS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,12 @@ class Paired:
     Args:
         uar_a, uar_b: In [0, 1].
         difference: uar_a - uar_b.
-        low, high: 95 % bootstrap interval of the difference over speakers, NaN for one.
-        standard_error: Standard deviation of the bootstrapped difference, NaN for one.
+        low, high: 95 % interval of the difference over speakers, NaN for one.
+        standard_error: Of the difference, from the jackknife over speakers; NaN for one.
         effect_size: Mean of the speakers' parts of the difference in units of their
             standard deviation (Cohen's d_z); NaN where that is zero.
-        p: Of the two-sided sign-flip test.
+        p: Of the two-sided t test over speakers, below 0.05 exactly where the interval does
+            not hold zero; 1 for one speaker.
     """
 
     uar_a: float
@@ -69,17 +67,16 @@ class Paired:
     p: float
 
 
-def compare(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: int = 0) -> Paired:
+def compare(a: NDArray[np.float64], b: NDArray[np.float64]) -> Paired:
     """Compare two cells.
 
     Args:
         a: Confusion counts per speaker, mean over seeds
             `(num_speakers, num_classes, num_classes)`, rows truth.
         b: The same of the other cell; the same speakers in the same order.
-        seed: Of resampling.
 
     Returns:
-        The comparison.
+        The comparison, see `ser.evaluation.statistics.difference`.
 
     Raises:
         ValueError: The cells did not hear the same utterances, or a class is spoken by
@@ -89,70 +86,35 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: int = 0) ->
     if a.shape != b.shape or not np.allclose(spoken, spoken_b):
         raise ValueError("cells were tested on different utterances, so they make no pair")
     totals = spoken.sum(axis=0)
+    # What each speaker adds to the difference: UAR = sum_s (1/K) sum_k h_sk / N_k.
     parts = metrics.uar_of(hits_a - hits_b, totals)
-    low, high, error = _bootstrap(hits_a - hits_b, spoken, seed=seed)
+    found = statistics.difference(hits_a - hits_b, spoken)
     spread = parts.std(ddof=1) if len(parts) > 1 else 0.0
     return Paired(
         uar_a=float(metrics.uar_of(hits_a.sum(axis=0), totals)),
         uar_b=float(metrics.uar_of(hits_b.sum(axis=0), totals)),
         difference=float(parts.sum()),
-        low=low,
-        high=high,
-        standard_error=error,
+        low=float(found.low),
+        high=float(found.high),
+        standard_error=float(found.standard_error),
         effect_size=float(parts.mean() / spread) if spread > 1e-12 else float("nan"),
-        p=sign_flip(parts, seed=seed),
+        p=float(found.p),
     )
 
 
-def sign_flip(parts: NDArray[np.float64], *, seed: int = 0) -> float:
-    """Return p of the hypothesis that each part is as likely to have the other sign.
-
-    Args:
-        parts: What each speaker adds to a difference `(num_speakers,)`.
-        seed: Of the sample of flips, where there are too many to try them all.
-
-    Returns:
-        Two-sided p; exact up to 16 speakers, so at least 2 / 2^num_speakers.
-
-    Source:
-        Fisher's randomisation test; Good (2005), "Permutation, Parametric and Bootstrap
-        Tests of Hypotheses", section 3.2. The sampled p counts the observed one, Phipson
-        & Smyth (2010), equation 2.
-    """
-    observed = abs(parts.sum()) - 1e-12
-    if len(parts) <= _MAX_EXACT:
-        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(parts))))
-        return float((np.abs(signs @ parts) >= observed).mean())
-    rng = np.random.default_rng(seed)
-    signs = rng.choice((-1.0, 1.0), size=(_NUM_FLIPS, len(parts)))
-    return float((1 + (np.abs(signs @ parts) >= observed).sum()) / (1 + _NUM_FLIPS))
-
-
-def _bootstrap(
-    differences: NDArray[np.float64], spoken: NDArray[np.float64], *, seed: int
-) -> tuple[float, float, float]:
-    """Return interval and standard error of a UAR difference, speakers drawn."""
-    if len(spoken) < 2:
-        return float("nan"), float("nan"), float("nan")
-    draws = speaker_draws(len(spoken), seed=seed)
-    hits, totals = draws @ differences, draws @ spoken
-    complete = (totals > 0).all(axis=1)
-    values = metrics.uar_of(hits[complete], totals[complete])
-    interval = percentiles(values)
-    return interval.low, interval.high, float(values.std(ddof=1))
-
-
-def detectable_difference(standard_error: float) -> float:
-    """Return the true difference that would be found four times out of five.
+def detectable_difference(standard_error: float, *, num_speakers: int) -> float:
+    """Return the true difference that would be found about four times out of five.
 
     Args:
         standard_error: Of the paired difference.
+        num_speakers: At least two.
 
     Returns:
-        (z_0.975 + z_0.8) * standard_error, the normal approximation for one comparison;
-        Holm's correction asks for more.
+        (t_0.975 + t_0.8) * standard_error with num_speakers - 1 degrees of freedom, for one
+        comparison; Holm's correction asks for more.
     """
-    return float((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * standard_error)
+    quantiles = stdtrit(num_speakers - 1, [1 - ALPHA / 2, POWER])
+    return float(quantiles.sum() * standard_error)
 
 
 def pairs_table(counts_of: Mapping[Cell, NDArray[np.float64]]) -> pd.DataFrame:
@@ -201,7 +163,7 @@ def tied_with_best(counts_of: Mapping[Cell, NDArray[np.float64]], best: Cell) ->
         best: One of them.
 
     Returns:
-        False where the paired sign-flip test, corrected after Holm over all cells, tells
+        False where the paired test over speakers, corrected after Holm over all cells, tells
         the cell from the best; True elsewhere, and for the best.
     """
     others = [cell for cell in counts_of if cell != best]

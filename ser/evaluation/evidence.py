@@ -72,16 +72,21 @@ def gather(
         for (model, loss), frame in frames.items()
     ]
     of_losses = pairs[pairs["family"].astype(str).str.startswith("losses of")]
-    errors = of_losses["standard_error"].dropna().to_numpy(dtype=np.float64)
+    known = of_losses.dropna(subset="standard_error")
     return Findings(
         pairs=pairs,
         calibration=calibration.table(frames),
         slices=pd.concat(sliced, ignore_index=True)[["model", "loss", *slices.COLUMNS]],
         ranking=rank_losses(summaries),
         published=published.table(grid, card, split),
-        detectable=comparison.detectable_difference(float(np.median(errors)))
-        if len(errors)
-        else float("nan"),
+        detectable=float("nan") if known.empty else _detectable(known),
+    )
+
+
+def _detectable(pairs: pd.DataFrame) -> float:
+    """Return the median over pairs of the difference that each would find."""
+    return comparison.detectable_difference(
+        float(pairs["standard_error"].median()), num_speakers=int(pairs["num_speakers"].median())
     )
 
 

@@ -207,6 +207,7 @@ def _rows(by_copy: UnderCopies, speaker_of: Mapping[str, str]) -> list[dict[str,
             by_copy[CLEAN]["prediction"].to_numpy(dtype=np.str_),
             frame["prediction"].to_numpy(dtype=np.str_),
             frame["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_),
+            num_seeds=found.num_seeds,
         )
         rows.append(
             {

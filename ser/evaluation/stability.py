@@ -3,29 +3,28 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.evaluation.statistics import Interval, percentiles, speaker_draws
+from ser.evaluation.statistics import Interval, share_interval
 
 
 def stability(
-    before: NDArray[np.str_], after: NDArray[np.str_], speakers: NDArray[np.str_], *, seed: int = 0
+    before: NDArray[np.str_],
+    after: NDArray[np.str_],
+    speakers: NDArray[np.str_],
+    *,
+    num_seeds: int = 1,
 ) -> tuple[float, Interval]:
     """Return the share of utterances whose emotion stays the same.
 
     Args:
-        before: Emotion of each utterance as it is `(num_utterances,)`, at least one.
+        before: Emotion of each utterance as it is `(num_decisions,)`, at least one.
         after: The same, changed.
         speakers: Who speaks, same shape.
-        seed: Of the resampling.
+        num_seeds: As many decisions are about the same utterance.
 
     Returns:
-        The share, in [0, 1], and its 95 % bootstrap interval; whole speakers are drawn, and it
-        is NaN for a single one.
+        The share, in [0, 1], and its 95 % interval over speakers, NaN for a single one.
     """
-    names, positions = np.unique(speakers, return_inverse=True)
-    asked = np.bincount(positions)
-    same = np.bincount(positions, weights=before == after)
-    share = float(same.sum() / asked.sum())
-    if len(names) < 2:
-        return share, Interval(float("nan"), float("nan"))
-    draws = speaker_draws(len(names), seed=seed)
-    return share, percentiles((draws @ same) / (draws @ asked))
+    _, positions = np.unique(speakers, return_inverse=True)
+    asked = np.bincount(positions) / num_seeds
+    same = np.bincount(positions, weights=before == after) / num_seeds
+    return float(same.sum() / asked.sum()), share_interval(same, asked)

@@ -1,19 +1,28 @@
-"""Intervals that respect how the data came about: speakers are drawn, not utterances."""
+"""Intervals that respect how the data came about: speakers are drawn, not utterances.
+
+Everything here follows from what changes when one speaker is left out (the jackknife). Which
+intervals cover what they say was simulated: docs/decisions/0029-intervals-that-cover.md.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
 
 from ser import metrics
 
-NUM_RESAMPLES = 5000
 LEVEL = 0.95
+#: Counts are means over seeds: what is left of a class is not exactly zero where it is zero.
+_NOTHING = 1e-6
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A percentile interval.
+    """A 95 % interval over speakers.
 
     Args:
         low, high: Its ends; NaN where there are fewer than two speakers.
@@ -21,6 +30,39 @@ class Interval:
 
     low: float
     high: float
+
+
+class Difference(NamedTuple):
+    """What speakers say about the difference of two means of shares, see `difference`.
+
+    Args:
+        low, high: 95 % interval, in [-1, 1].
+        standard_error: Above 0.
+        p: Two-sided, of the hypothesis that there is none; below 0.05 exactly where the
+            interval does not hold zero.
+    """
+
+    low: Array
+    high: Array
+    standard_error: Array
+    p: Array
+
+
+class _Jackknife(NamedTuple):
+    """The mean of the shares of those classes that two speakers or more speak.
+
+    Args:
+        value: That mean; NaN where there is no such class.
+        variance: Of the value, over speakers.
+        num_utterances: As many utterances, each with the same chance to be right, would make
+            the value vary as much if speakers were all alike.
+        part: How many of all classes these are, in [0, 1].
+    """
+
+    value: Array
+    variance: Array
+    num_utterances: Array
+    part: Array
 
 
 def confusion_by_speaker(
@@ -47,58 +89,149 @@ def confusion_by_speaker(
     return counts
 
 
-def speaker_bootstrap(
-    matrices: NDArray[np.int64], *, seed: int = 0, num_resamples: int = NUM_RESAMPLES
-) -> dict[str, Interval]:
-    """Return bootstrap intervals of UAR and WA that resample whole speakers.
-
-    Utterances of one speaker are not independent: an interval over utterances would be
-    too narrow. Resamples in which a class is spoken by nobody have no UAR and are left
-    out of its interval.
+def score_intervals(matrices: NDArray[np.float64] | NDArray[np.int64]) -> dict[str, Interval]:
+    """Return the intervals of UAR and WA over speakers.
 
     Args:
-        matrices: Confusion counts per speaker `(num_speakers, num_classes, num_classes)`.
-        seed: Of the resampling.
-        num_resamples: Number of bootstrap resamples.
+        matrices: Confusion counts per speaker, mean over seeds
+            `(num_speakers, num_classes, num_classes)`, rows truth.
 
     Returns:
-        `uar` and `wa`, percentile intervals at the 95 % level.
+        `uar` and `wa`: 95 % intervals, see `share_ends`.
+
+    Raises:
+        ValueError: A class is spoken by nobody.
+    """
+    hits, spoken = metrics.tallies(matrices)
+    return {
+        "uar": _interval(hits, spoken),
+        "wa": share_interval(hits.sum(axis=-1), spoken.sum(axis=-1)),
+    }
+
+
+def share_interval(hits: Array, asked: Array) -> Interval:
+    """Return the interval of a share over speakers.
+
+    Args:
+        hits: Each speaker's utterances of which something holds `(num_speakers,)`.
+        asked: Each speaker's utterances, same shape, above 0; counted once, not per seed.
+
+    Returns:
+        The 95 % interval of sum of hits / sum of asked, see `share_ends`.
+    """
+    return _interval(hits[:, None], asked[:, None])
+
+
+def _interval(hits: Array, spoken: Array) -> Interval:
+    low, high = share_ends(hits, spoken)
+    return Interval(float(low), float(high))
+
+
+def share_ends(hits: Array, spoken: Array) -> tuple[Array, Array]:
+    """Return the ends of the 95 % interval of a mean of shares, such as UAR, over speakers.
+
+    The jackknife over speakers gives the variance V of the mean m, and V the number of
+    independent utterances that would say as much, n = m (1 - m) / V. It is at most the number
+    that there are: chance must not make few errors look surer than that. The interval is
+    Wilson's for n utterances, with the quantile t of Student's distribution for
+    num_speakers - 1 degrees of freedom in place of the normal one,
+
+        (m + t^2 / 2n ± t sqrt(m (1 - m) / n + t^2 / 4n^2)) / (1 + t^2 / n).
+
+    So it stays within [0, 1], and where all is right it reaches from n / (n + t^2) to 1. How
+    other speakers speak a class that only one of them has is not known: such a share may
+    be anything from 0 to 1.
+
+    Args:
+        hits: Per speaker and class `(..., num_speakers, num_classes)`.
+        spoken: The same; mean over seeds, so that an utterance counts once.
+
+    Returns:
+        Low and high end `(...)` in [0, 1]; NaN for a single speaker.
+
+    Raises:
+        ValueError: A class is spoken by nobody.
 
     Source:
-        Davison & Hinkley (1997), "Bootstrap Methods and their Application", section 3.8
-        (resampling of clusters).
+        Korn & Graubard (1998), "Confidence intervals for proportions with small expected number
+        of positive counts estimated from survey data", for n; Franco et al. (2019), "Comparative
+        study of confidence intervals for proportions in complex sample surveys", section 2,
+        for Wilson's interval with it, which they recommend. The quantile t is our choice.
     """
-    num_speakers = len(matrices)
-    if num_speakers < 2:
-        unknown = Interval(float("nan"), float("nan"))
-        return {"uar": unknown, "wa": unknown}
-    draws = speaker_draws(num_speakers, seed=seed, num_resamples=num_resamples)
-    resampled = np.einsum("rs,sij->rij", draws, matrices).astype(np.float64)
-    hits, spoken = metrics.tallies(resampled)
-    complete = (spoken > 0).all(axis=1)
-    uars = metrics.uar_of(hits[complete], spoken[complete])
-    return {"uar": percentiles(uars), "wa": percentiles(metrics.wa_of(hits, spoken))}
+    found, t = _jackknife(hits, spoken), _quantile(hits.shape[-2])
+    value, at_most = found.value, found.num_utterances
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n = np.fmin(value * (1 - value) / found.variance, at_most)
+    scale = n + t**2
+    centre = (n * value + t**2 / 2) / scale
+    half = t * np.sqrt(n * value * (1 - value) + t**2 / 4) / scale
+    # Rounding must not leave the value, or 1 where all is right, outside.
+    low, high = np.fmin(centre - half, value), np.fmax(centre + half, value)
+    if hits.shape[-2] > 1:  # where no class is spoken by two, nothing but 0 to 1 is known
+        low, high = np.where(found.part > 0, [low, high], 0.0)
+    return low * found.part, high * found.part + (1 - found.part)
 
 
-def speaker_draws(
-    num_speakers: int, *, seed: int, num_resamples: int = NUM_RESAMPLES
-) -> NDArray[np.int64]:
-    """Return how often each speaker is drawn in each resample.
+def difference(hits: Array, spoken: Array) -> Difference:
+    """Return what speakers say about the difference of two means of shares, such as two UARs.
+
+    The interval is d ± t s, with s from the jackknife over speakers and t of Student's
+    distribution for num_speakers - 1 degrees of freedom; p is that of d / s. As much as one
+    utterance more, answered otherwise, is added to s^2, so that two cells that decide alike
+    are not said to differ by exactly 0. A class that only one speaker has may differ by
+    anything from -1 to 1 for others, which adds its square.
 
     Args:
-        num_speakers: As many are drawn, with replacement.
-        seed: Of the draws.
-        num_resamples: Number of resamples.
+        hits: Hits of one cell minus those of the other, per speaker and class
+            `(..., num_speakers, num_classes)`.
+        spoken: Utterances of both, the same; mean over seeds.
 
     Returns:
-        Counts `(num_resamples, num_speakers)`; every row adds up to `num_speakers`.
+        Arrays `(...)`; NaN for a single speaker, with p 1.
+
+    Raises:
+        ValueError: A class is spoken by nobody.
+
+    Source:
+        Efron & Stein (1981), "The jackknife estimate of variance"; the added utterance after
+        Agresti & Min (2005), doi:10.1002/sim.1781, for differences of paired proportions.
     """
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=num_resamples)
+    observed = metrics.uar_of(hits.sum(axis=-2), spoken.sum(axis=-2))
+    found, num_speakers = _jackknife(hits, spoken), hits.shape[-2]
+    one_more = 1 / np.where(found.part > 0, found.num_utterances, 1.0) ** 2
+    known = np.where(found.part > 0, found.variance + one_more, 0.0)
+    error = np.sqrt(found.part**2 * known + 4 * (1 - found.part) ** 2)
+    if num_speakers < 2:
+        nan = np.full_like(observed, np.nan)
+        return Difference(nan, nan, nan, np.ones_like(observed))
+    half = _quantile(num_speakers) * error
+    p = 2 * stdtr(num_speakers - 1, -np.abs(observed) / error)
+    low, high = np.clip([observed - half, observed + half], -1.0, 1.0)
+    return Difference(low, high, error, np.asarray(p))
 
 
-def percentiles(values: NDArray[np.float64]) -> Interval:
-    """Return the interval at the 95 % level that resampled values `(num_resamples,)` span."""
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return Interval(float(low), float(high))
+def _quantile(num_speakers: int) -> float:
+    """Return t of the two-sided 95 % interval; NaN for a single speaker."""
+    return float(stdtrit(num_speakers - 1, (1 + LEVEL) / 2)) if num_speakers > 1 else float("nan")
+
+
+def _jackknife(hits: Array, spoken: Array) -> _Jackknife:
+    """Return what leaving out each speaker in turn says; arguments as in `share_ends`."""
+    num_speakers, num_classes = hits.shape[-2:]
+    totals = spoken.sum(axis=-2)
+    metrics.uar_of(totals, totals)  # refuses absent classes
+    shares = hits.sum(axis=-2) / totals
+    rest = totals[..., None, :] - spoken
+    is_shared = (rest > _NOTHING).all(axis=-2)
+    num_shared = is_shared.sum(axis=-1)
+    # A class' share minus that without the speaker.
+    moved = (hits - shares[..., None, :] * spoken) / np.where(rest > _NOTHING, rest, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moves = (moved * is_shared[..., None, :]).sum(axis=-1) / num_shared[..., None]
+        moves = moves - moves.mean(axis=-1, keepdims=True)
+        return _Jackknife(
+            value=(shares * is_shared).sum(axis=-1) / num_shared,
+            variance=(num_speakers - 1) / num_speakers * (moves**2).sum(axis=-1),
+            num_utterances=num_shared**2 / (is_shared / totals).sum(axis=-1),
+            part=num_shared / num_classes,
+        )

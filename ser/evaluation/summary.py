@@ -27,7 +27,7 @@ class CellSummary:
         scores: Score -> mean over seeds; of a model that rates also `ccc_<dimension>` and
             `mae_<dimension>`, see `ser.concordance.rating_scores`.
         spread: Score -> standard deviation over seeds; NaN for a single seed.
-        intervals: `uar` and `wa` -> 95 % bootstrap interval over speakers.
+        intervals: `uar` and `wa` -> 95 % interval over speakers.
         recall: Emotion -> recall, mean over seeds.
         confusion: Counts over all seeds `(num_classes, num_classes)`, rows truth.
         by_speaker: Counts of each speaker, sorted by name, mean over seeds
@@ -136,7 +136,7 @@ def summarise(
         num_seeds=len(by_seed),
         scores={name: _mean(scalars, name) for name in scalars[0]},
         spread={name: _spread(scalars, name) for name in scalars[0]},
-        intervals=statistics.speaker_bootstrap(matrices),
+        intervals=statistics.score_intervals(matrices / len(by_seed)),
         recall={
             emotion: float(np.mean([scores.recall[emotion] for scores in by_seed]))
             for emotion in emotions

@@ -55,8 +55,8 @@ def table(cells: Sequence[TunedAndUntuned], speaker_of: Mapping[str, str]) -> pd
 
     Returns:
         One row per cell with `COLUMNS`. `difference` is tuned minus constants in test UAR,
-        on the same utterances; `low` and `high` are its 95 % bootstrap interval over
-        speakers, NaN for one speaker; `p` is that of the sign-flip test over speakers. Test
+        on the same utterances; `low` and `high` are its 95 % interval over speakers,
+        NaN for one speaker; `p` is that of the paired test over speakers. Test
         UAR pools all folds and averages over seeds, dev UAR averages over folds and seeds.
 
     Raises:

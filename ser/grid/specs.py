@@ -222,7 +222,7 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
         f"protocol `{inputs.split.protocol}`, {len(inputs.folds)} folds, seeds "
         f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
         "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
-        "bootstrap interval over speakers. The epoch is chosen on dev; the test part is read once."
+        "interval over speakers. The epoch is chosen on dev; the test part is read once."
         f"{_remarks(plan)}{rates}"
     )
 

@@ -169,7 +169,6 @@ def render(report: Report) -> str:
         rows=report.grid.to_dict("records"),
         best_rows=best,
         best_losses=best_losses(report.grid, evidence.pairs),
-        smallest_p=2 / 2**report.card.num_speakers,
         calibration_rows=evidence.calibration.to_dict("records"),
         gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
         slice_rows=sliced[is_first].to_dict("records"),

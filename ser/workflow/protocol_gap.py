@@ -92,7 +92,7 @@ def as_text(gap: Gap) -> str:
     found, (first, second) = gap.difference, gap.table["protocol"]
     lines.append(
         f"{second} minus {first}: {100 * found.difference:+.1f} points of UAR "
-        f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), sign-flip p {found.p:.3f}"
+        f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), paired p {found.p:.3f}"
     )
     return "\n".join(lines)
 

@@ -15,7 +15,9 @@ def test_everything_is_gathered_for_every_cell(tmp_path):
     )
     assert set(found.ranking.mean_ranks) == {"cross_entropy", "focal", "aam"}
     errors = found.pairs[found.pairs["family"].str.startswith("losses of")]["standard_error"]
-    assert found.detectable == pytest.approx(comparison.detectable_difference(errors.median()))
+    assert found.detectable == pytest.approx(
+        comparison.detectable_difference(errors.median(), num_speakers=3)
+    )
     evidence.write(Project(tmp_path), found)
     for name in ("pairs", "calibration", "slices", "published"):
         table = pd.read_csv(tmp_path / "reports" / f"{name}.csv")

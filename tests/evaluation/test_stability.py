@@ -2,8 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from ser.evaluation.stability import stability
+from ser.evaluation.statistics import share_interval
 
 
 def measured(*same_of_asked):
@@ -21,17 +23,26 @@ def test_it_is_the_share_of_all_utterances():
     assert share == pytest.approx(4 / 6)
 
 
-def test_of_two_speakers_the_interval_reaches_from_the_worse_to_the_better():
-    # Each is drawn twice in a quarter of all resamples, far more than 2.5 %.
-    _, interval = measured((4, 4), (1, 2))
-    assert (interval.low, interval.high) == (0.5, 1.0)
+def test_the_interval_is_that_of_a_share_over_speakers():
+    asked = [(4, 4), (3, 4), (2, 4), (4, 4)]
+    share, interval = measured(*asked)
+    same, of = np.array(asked, float).T
+    assert interval == share_interval(same, of)
+    assert interval.low < share < interval.high
 
 
-def test_the_interval_is_that_of_drawn_speakers():
-    # How often the last is among four drawn is binomial: four times in 0.4 % of all resamples,
-    # three times or more in 5.1 %, never in 31.6 %.
-    _, interval = measured((2, 2), (2, 2), (2, 2), (0, 2))
-    assert (interval.low, interval.high) == (0.25, 1.0)
+def test_where_nothing_changes_the_interval_still_has_a_width():
+    share, interval = measured((8, 8), (8, 8), (8, 8))
+    assert (share, interval.high) == (1.0, 1.0)
+    assert interval.low == pytest.approx(24 / (24 + t.ppf(0.975, 2) ** 2))
+
+
+def test_seeds_ask_about_the_same_utterances():
+    before, after = np.array(["sad"] * 24), np.array(["sad"] * 22 + ["angry"] * 2)
+    speakers = np.array([f"s{n}" for n in range(6)] * 4)
+    once = stability(before, after, speakers)
+    repeated = (np.tile(values, 3) for values in (before, after, speakers))
+    assert stability(*repeated, num_seeds=3) == once
 
 
 def test_utterances_of_one_speaker_make_no_interval():

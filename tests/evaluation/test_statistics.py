@@ -1,6 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
+import scipy.stats
 
+from benchmarks import coverage, intervals
+from benchmarks.simulated_speakers import draw, shapes
 from ser import metrics
 from ser.evaluation import statistics
 
@@ -14,6 +19,28 @@ def speakers_and_predictions(num_speakers=10, per_speaker=40, seed=0):
     return truth, prediction, speakers
 
 
+def counts(*, num_speakers=10, seed=0):
+    truth, prediction, speakers = speakers_and_predictions(num_speakers, seed=seed)
+    return statistics.confusion_by_speaker(
+        truth=truth, prediction=prediction, speakers=speakers, num_classes=4
+    )
+
+
+def all_right(num_speakers=10, each=8):
+    return np.repeat(each * np.eye(4)[None], num_speakers, axis=0)
+
+
+def uar(matrices):
+    return metrics.recalls(matrices.sum(axis=0)).mean()
+
+
+def standard_error(value, matrices):
+    """The jackknife by its definition: every speaker is left out once."""
+    without = np.array([value(np.delete(matrices, s, axis=0)) for s in range(len(matrices))])
+    num = len(matrices)
+    return np.sqrt((num - 1) / num * ((without - without.mean()) ** 2).sum())
+
+
 def test_confusions_by_speaker_are_those_of_each_speaker_alone():
     truth, prediction, speakers = speakers_and_predictions()
     matrices = statistics.confusion_by_speaker(
@@ -25,68 +52,153 @@ def test_confusions_by_speaker_are_those_of_each_speaker_alone():
         np.testing.assert_array_equal(matrices[index], expected)
 
 
-def test_the_interval_equals_a_bootstrap_by_plain_resampling():
-    truth, prediction, speakers = speakers_and_predictions()
-    matrices = statistics.confusion_by_speaker(
-        truth=truth, prediction=prediction, speakers=speakers, num_classes=4
-    )
-    fast = statistics.speaker_bootstrap(matrices, num_resamples=4000)
-    rng = np.random.default_rng(1)
-    names = sorted(set(speakers))
-    uars, was = [], []
-    for _ in range(1500):
-        rows = np.concatenate(
-            [np.flatnonzero(speakers == s) for s in rng.choice(names, len(names))]
-        )
-        uars.append(metrics.uar(truth=truth[rows], prediction=prediction[rows], num_classes=4))
-        was.append(metrics.wa(truth=truth[rows], prediction=prediction[rows]))
-    for name, values in (("uar", uars), ("wa", was)):
-        low, high = np.quantile(values, [0.025, 0.975])
-        assert fast[name].low == pytest.approx(low, abs=0.008)
-        assert fast[name].high == pytest.approx(high, abs=0.008)
+@pytest.mark.parametrize("num_speakers", [5, 10, 24])
+def test_the_ends_solve_wilsons_equation_with_the_variance_of_leaving_each_speaker_out(
+    num_speakers,
+):
+    matrices = counts(num_speakers=num_speakers)
+    t = scipy.stats.t.ppf(0.975, num_speakers - 1)
+    wa = lambda some: metrics.wa_of(*metrics.tallies(some.sum(axis=0)))  # noqa: E731
+    for name, value in (("uar", uar), ("wa", wa)):
+        found, mean = statistics.score_intervals(matrices)[name], value(matrices)
+        effective = mean * (1 - mean) / standard_error(value, matrices) ** 2
+        totals = metrics.tallies(matrices.sum(axis=0))[1]
+        effective = min(effective, 16 / (1 / totals).sum() if name == "uar" else totals.sum())
+        for end in (found.low, found.high):
+            # Each end is the share from which the mean is t of its own standard errors away.
+            assert abs(mean - end) == pytest.approx(t * np.sqrt(end * (1 - end) / effective))
+
+
+def test_many_speakers_who_are_alike_have_the_interval_of_independent_utterances():
+    rng = np.random.default_rng(0)
+    hits = rng.binomial(20, 0.7, size=2000).astype(float)
+    found = statistics.share_interval(hits, np.full(2000, 20.0))
+    low, high = scipy.stats.binomtest(int(hits.sum()), 40_000).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((low, high), abs=3e-4)
 
 
 def test_speakers_that_differ_widen_the_interval_beyond_that_of_utterances():
     """Half the speakers always right, half always wrong: 400 utterances are 10 facts."""
-    truth = np.tile(np.arange(4), 100)
-    speakers = np.repeat([f"s{n}" for n in range(10)], 40)
-    wrong = np.isin(speakers, ["s0", "s2", "s4", "s6", "s8"])
-    prediction = np.where(wrong, (truth + 1) % 4, truth)
-    matrices = statistics.confusion_by_speaker(
-        truth=truth, prediction=prediction, speakers=speakers, num_classes=4
-    )
-    by_speaker = statistics.speaker_bootstrap(matrices)["uar"]
-    binomial = 1.96 * np.sqrt(0.25 / 400)
-    assert by_speaker.high - by_speaker.low > 4 * binomial
+    matrices = np.repeat(10.0 * np.eye(4)[None], 10, axis=0)
+    matrices[::2] = np.roll(matrices[::2], 1, axis=2)
+    by_speaker = statistics.score_intervals(matrices)["uar"]
+    assert by_speaker.high - by_speaker.low > 4 * 1.96 * np.sqrt(0.25 / 400)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        skill = np.clip(rng.normal(0.6, 0.1, 20), 0, 1)  # speakers differ around 0.6
-        truth = np.tile(np.arange(4), 20 * 10)
-        right = rng.random(len(truth)) < np.repeat(skill, 40)
-        prediction = np.where(right, truth, (truth + 1) % 4)
-        matrices = statistics.confusion_by_speaker(
-            truth=truth,
-            prediction=prediction,
-            speakers=np.repeat([f"s{n:02}" for n in range(20)], 40),
-            num_classes=4,
-        )
-        interval = statistics.speaker_bootstrap(matrices, num_resamples=500)["uar"]
-        covered += interval.low <= 0.6 <= interval.high
-    assert 0.88 <= covered / 200 <= 0.99
+def test_where_all_is_right_or_wrong_the_interval_has_a_width_and_ends_at_1_or_0():
+    t = scipy.stats.t.ppf(0.975, 9)
+    for found in statistics.score_intervals(all_right()).values():
+        assert found.low == pytest.approx(320 / (320 + t**2))
+        assert found.high == 1.0
+    for found in statistics.score_intervals(np.roll(all_right(), 1, axis=2)).values():
+        assert found.low == 0.0
+        assert found.high == pytest.approx(t**2 / (320 + t**2))
 
 
-def test_one_speaker_gives_no_interval():
-    interval = statistics.speaker_bootstrap(np.ones((1, 2, 2), dtype=np.int64))["uar"]
-    assert np.isnan(interval.low)
-    assert np.isnan(interval.high)
+def test_seeds_are_no_utterances():
+    once = counts()
+    mean_of_three = np.mean([once, once, once], axis=0)
+    assert statistics.score_intervals(mean_of_three) == statistics.score_intervals(once)
 
 
-def test_resamples_without_a_class_are_left_out():
-    """Only one of two speakers is ever sad: a quarter of the resamples cannot have a UAR."""
-    matrices = np.array([[[5, 0], [0, 5]], [[10, 0], [0, 0]]])
-    interval = statistics.speaker_bootstrap(matrices)["uar"]
-    assert interval.low == interval.high == 1.0
+def test_one_speaker_gives_no_interval_and_two_a_wide_one():
+    for found in statistics.score_intervals(np.ones((1, 2, 2))).values():
+        assert np.isnan([found.low, found.high]).all()
+    two = statistics.score_intervals(np.array([[[9, 1], [1, 9]], [[8, 2], [2, 8]]]))["uar"]
+    # One degree of freedom: t is 12.7.
+    assert 0 <= two.low < 0.3
+    assert 0.95 < two.high <= 1
+
+
+def test_a_class_of_one_speaker_may_have_any_recall_for_others():
+    """The first two classes are known as well as without it; of the third, nothing is."""
+    known = np.array([[[9, 1, 0], [2, 8, 0], [0, 0, 0]], [[7, 3, 0], [1, 9, 0], [0, 0, 0]]])
+    of_two = statistics.score_intervals(known[:, :2, :2])["uar"]
+    known[0, 2] = (1, 1, 6)
+    found = statistics.score_intervals(known)["uar"]
+    assert found.low == pytest.approx(2 * of_two.low / 3)
+    assert found.high == pytest.approx((2 * of_two.high + 1) / 3)
+
+
+def test_where_every_class_has_one_speaker_nothing_is_known():
+    matrices = np.array([[[5, 0], [0, 0]], [[0, 0], [1, 4]]])
+    found = statistics.score_intervals(matrices)["uar"]
+    assert (found.low, found.high) == (0.0, 1.0)
+    hits, spoken = metrics.tallies(matrices)
+    apart = statistics.difference(hits, spoken)
+    assert (apart.low, apart.high) == (-1.0, 1.0)
+    assert apart.p > 0.5
+
+
+def test_a_class_that_nobody_speaks_is_refused():
+    silent = all_right()
+    silent[:, 2] = 0
+    with pytest.raises(ValueError, match=r"no utterance has class index \[2\]"):
+        statistics.score_intervals(silent)
+
+
+def test_the_error_of_a_difference_is_that_of_leaving_each_speaker_out_and_one_utterance_more():
+    a, b = counts(seed=1), counts(seed=2)
+    b = b * (a.sum(axis=2) / b.sum(axis=2))[:, :, None]  # the same utterances
+    (hits_a, spoken), (hits_b, _) = metrics.tallies(a), metrics.tallies(b)
+    found = statistics.difference(hits_a - hits_b, spoken)
+    numbers = np.arange(len(a))
+    gap = lambda rows: uar(a[rows]) - uar(b[rows])  # noqa: E731
+    one_more = (1 / spoken.sum(axis=0)).sum() / 16
+    assert found.standard_error == pytest.approx(np.hypot(standard_error(gap, numbers), one_more))
+    t = gap(numbers) / found.standard_error
+    assert found.p == pytest.approx(2 * scipy.stats.t.sf(abs(t), 9))
+    assert (found.low + found.high) / 2 == pytest.approx(gap(numbers))
+
+
+def test_p_is_below_5_percent_exactly_where_the_interval_leaves_out_zero():
+    rng = np.random.default_rng(3)
+    spoken = np.full((2000, 6, 2), 20.0)
+    found = statistics.difference(rng.normal(1.0, 3.0, size=spoken.shape), spoken)
+    is_apart = (found.low > 0) | (found.high < 0)
+    assert 0.1 < is_apart.mean() < 0.9
+    np.testing.assert_array_equal(found.p < 0.05, is_apart)
+
+
+def test_cells_that_decide_alike_may_differ_by_an_utterance_or_two():
+    spoken = np.full((10, 4), 8.0)
+    found = statistics.difference(np.zeros_like(spoken), spoken)
+    assert found.p == 1.0
+    assert found.high == pytest.approx(scipy.stats.t.ppf(0.975, 9) / 320)
+    assert found.low == -found.high
+
+
+@pytest.mark.parametrize("name", ["six", "emodb", "iemocap"])
+def test_intervals_hold_the_truth_as_often_as_they_say_and_percentiles_do_not(name):
+    ours, percentiles = [], []
+    for uar_ in coverage.UARS[:3]:
+        rows = coverage.of_scores(shapes()[name], uar_, num_trials=600, resample=60)
+        held = {row["method"]: row["coverage"] for row in rows}
+        ours.append(held[next(iter(intervals.CLOSED))])
+        percentiles.append(held[intervals.RESAMPLED[0]])
+    # 600 trials each: four standard errors are 3.6 points.
+    assert all(0.915 <= share <= 0.985 for share in ours)
+    assert np.mean(percentiles) < 0.915
+
+
+def test_without_a_difference_the_paired_test_rejects_at_its_level():
+    for name, uar_ in itertools.product(("six", "emodb"), (0.55, 0.75)):
+        rows = coverage.of_differences(shapes()[name], uar_, num_trials=1500)
+        shares = {row["question"]: row["share"] for row in rows}
+        assert 0.93 <= shares.pop("holds the gap") <= 0.97
+        assert all(0.03 <= share <= 0.07 for share in shares.values()), (name, uar_, shares)
+
+
+def test_the_bca_interval_that_was_compared_is_scipys():
+    trials = draw(np.random.default_rng(5), shapes()["six"], 1, uar=0.75)
+    hits, spoken = trials.hits[0], trials.spoken
+    ends = [ends[0] for ends in intervals.resampled(hits, spoken)["bootstrap, BCa"]]
+
+    def value(rows):
+        return (hits[0, rows].sum(axis=-2) / spoken[0, rows].sum(axis=-2)).mean(axis=-1)
+
+    theirs = scipy.stats.bootstrap(
+        (np.arange(6),), lambda rows, axis: value(np.moveaxis(rows.astype(int), axis, -1)),
+        vectorized=True, n_resamples=4000, rng=np.random.default_rng(6),
+    ).confidence_interval  # fmt: skip
+    assert ends == pytest.approx(list(theirs), abs=0.02)

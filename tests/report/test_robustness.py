@@ -149,7 +149,7 @@ def test_a_twin_without_copies_stands_beside_its_cell_with_the_paired_test(shown
     assert "clean 82.3 80.9 1.4 -0.8 to 4.6 0.004 not told apart" in text
     assert "white noise 20 dB 82.3 74.9 7.4 5.2 to 10.6 0.004 better with copies" in text
     assert "telephone 82.3 88.8 -6.4 -8.6 to -3.3 0.004 worse with copies" in text
-    assert "sign-flip test over 10 speakers, corrected after Holm" in text
+    assert "paired test over 10 speakers, corrected after Holm" in text
 
 
 def test_without_a_twin_nothing_is_said_of_one(shown):

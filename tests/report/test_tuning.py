@@ -89,7 +89,7 @@ def test_p_stands_in_the_table(places, untuned):
     table([AAM]).to_csv(places[0], index=False)
     text = section(shown(untuned, places), "tuning")
     assert "1.2 to 9.3 0.021 tuning beat" in text
-    assert "sign-flip" in text
+    assert "paired test over speakers" in text
 
 
 def test_the_values_of_every_fold_are_shown_with_their_digits(places, untuned):

@@ -75,4 +75,4 @@ def test_text_names_both_protocols_the_difference_and_synthetic_speech():
     difference = Paired(0.62, 0.5, 0.12, 0.05, 0.2, 0.04, 1.5, 0.002)
     text = protocol_gap.as_text(Gap("lstm-focal", pd.DataFrame(rows), difference, synthetic=True))
     assert "SYNTHETIC" in text
-    assert "random minus session: +12.0 points of UAR (+5.0 to +20.0), sign-flip p 0.002" in text
+    assert "random minus session: +12.0 points of UAR (+5.0 to +20.0), paired p 0.002" in text

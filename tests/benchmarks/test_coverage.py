@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from benchmarks import coverage
+from benchmarks.simulated_speakers import Likeness, draw, shapes
+
+
+def test_the_simulated_scores_are_the_means_of_many_speakers():
+    shape = shapes()["emodb-7"]
+    trials = draw(np.random.default_rng(0), shape, 4000, uar=0.75, gaps=(0.0, 0.5))
+    assert trials.uars[0] == pytest.approx(0.75)
+    totals = trials.spoken.sum(axis=(0, 1))
+    for hits, uar, wa in zip(trials.hits, trials.uars, trials.was, strict=True):
+        of_classes = hits.sum(axis=(0, 1))
+        assert (of_classes / totals).mean() == pytest.approx(uar, abs=0.005)
+        assert of_classes.sum() / totals.sum() == pytest.approx(wa, abs=0.005)
+
+
+def test_cells_that_share_all_their_luck_and_have_no_spread_decide_alike():
+    alike = Likeness(shared=1.0, spread=0.0)
+    shape = shapes()["six"]
+    trials = draw(np.random.default_rng(1), shape, 50, uar=0.75, gaps=(0.0, 0.0), likeness=alike)
+    np.testing.assert_array_equal(trials.hits[0], trials.hits[1])
+    worse = draw(np.random.default_rng(1), shape, 50, uar=0.75, gaps=(0.0, 1.0), likeness=alike)
+    assert (worse.hits[0] >= worse.hits[1]).all()
+
+
+def test_speakers_say_as_much_as_those_of_the_corpora_do():
+    rng = np.random.default_rng(2)
+    emodb = draw(rng, shapes()["emodb-7"], 500, uar=0.75).spoken
+    assert emodb.sum(axis=(1, 2)).mean() == pytest.approx(535, rel=0.03)
+    assert (emodb == 0).any()  # a speaker without disgust
+    iemocap = draw(rng, shapes()["iemocap"], 500, uar=0.75).spoken
+    assert iemocap.sum(axis=(1, 2)).mean() == pytest.approx(5531, rel=0.03)
+
+
+def test_every_shape_has_its_rows_between_the_marks_of_the_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n{}\nold\n{}\n\nafter\n".format(*coverage._MARKERS))
+    assert coverage.main(["--trials", "8", "--into", str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    for shape in shapes().values():
+        assert text.count(f"\n| {shape.title} |") == 2
+    assert "| percentile bootstrap (before) |" in text
