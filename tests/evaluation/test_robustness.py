@@ -45,8 +45,10 @@ def test_a_copy_equal_to_clean_keeps_every_decision_and_the_uar():
     assert {**other, "copy": "clean"} == clean
     # Nothing changed, and still not everything is known of other speakers.
     assert (clean["stability"], clean["stability_high"], clean["uar_change"]) == (1.0, 1.0, 0.0)
-    assert 0.9 < clean["stability_low"] < 1.0
-    assert -0.1 < clean["uar_change_low"] < 0 < clean["uar_change_high"] < 0.1
+    assert clean["stability_low"] == pytest.approx(120 / (120 + t.ppf(0.975, 2) ** 2))
+    assert (
+        clean["uar_change_high"] == -clean["uar_change_low"] == pytest.approx(t.ppf(0.975, 2) / 120)
+    )
     scores = summary.summarise(frame, speaker_of)
     assert clean["uar"] == scores.scores["uar"]
     ends = scores.intervals["uar"]
