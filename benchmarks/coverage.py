@@ -7,6 +7,7 @@ here. No time is measured.
 """
 
 import argparse
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -163,19 +164,18 @@ def text(*, num_trials: int) -> str:
         )
     )
     error = 100 * np.sqrt(0.95 * 0.05 / num_trials)
-    return "\n\n".join(
-        [
-            f"{num_trials} trials a cell (standard error {error:.1f} points where 95 % is true), a "
-            "quarter as many of\nthe bootstraps, half as many of ranks.",
-            "Coverage of the 95 % interval of UAR in %, mean width in points:",
-            _table(scores[scores["method"] == _CHOSEN], _with_width, "uar"),
-            "All kinds of intervals: coverage in %, lowest to highest over the four UARs:",
-            _table(scores, _range, "shape", index="method"),
-            "True null hypotheses that are rejected, in %, for UARs of 55, 75, 92 and 98.5 %; last "
-            "the coverage\nof the interval of a true difference:",
-            _table(answers, _listed, "question"),
-        ]
-    )
+    paragraphs = [
+        f"{num_trials} trials a cell (standard error {error:.1f} points where 95 % is true), a "
+        "quarter as many of the bootstraps, half as many of ranks.",
+        "Coverage of the 95 % interval of UAR in %, mean width in points:",
+        _table(scores[scores["method"] == _CHOSEN], _with_width, "uar"),
+        "All kinds of intervals: coverage in %, lowest to highest over the four UARs:",
+        _table(scores, _range, "shape", index="method"),
+        "True null hypotheses that are rejected, in %, for UARs of 55, 75, 92 and 98.5 %; last the "
+        "coverage of the interval of a true difference:",
+        _table(answers, _listed, "question"),
+    ]
+    return "\n\n".join(one if "\n" in one else textwrap.fill(one, 100) for one in paragraphs)
 
 
 _CHOSEN = next(iter(intervals.CLOSED))

@@ -36,12 +36,12 @@ def test_speakers_say_as_much_as_those_of_the_corpora_do():
 
 def test_every_shape_has_its_rows_between_the_marks_of_the_page(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("before\n\n{}\nold\n{}\n\nafter\n".format(*coverage._MARKERS))
+    page.write_text("before\n\n{}\nof another day\n{}\n\nafter\n".format(*coverage._MARKERS))
     assert coverage.main(["--trials", "8", "--into", str(page)]) == 0
     text = page.read_text()
     assert text.startswith("before")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "of another day" not in text
     for shape in shapes().values():
         assert text.count(f"\n| {shape.title} |") == 2
     assert "| percentile bootstrap (before) |" in text

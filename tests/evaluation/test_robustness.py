@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from ser import predictions
 from ser.emotion import EMOTIONS
-from ser.evaluation import comparison, robustness, summary
+from ser.evaluation import comparison, robustness, statistics, summary
 from ser.features import copies, store
 from ser.project import CellFolder
 from tests.evaluation.support import cell
@@ -42,8 +43,12 @@ def test_a_copy_equal_to_clean_keeps_every_decision_and_the_uar():
     table = robustness.table({CELL: by_copy}, speaker_of)
     clean, other = row_of(table, "clean"), row_of(table, "telephone")
     assert {**other, "copy": "clean"} == clean
-    assert [clean[f"stability{end}"] for end in ("", "_low", "_high")] == [1.0, 1.0, 1.0]
-    assert [clean[f"uar_change{end}"] for end in ("", "_low", "_high")] == [0.0, 0.0, 0.0]
+    # Nothing changed, and still not everything is known of other speakers.
+    assert (clean["stability"], clean["stability_high"], clean["uar_change"]) == (1.0, 1.0, 0.0)
+    assert clean["stability_low"] == pytest.approx(120 / (120 + t.ppf(0.975, 2) ** 2))
+    assert (
+        clean["uar_change_high"] == -clean["uar_change_low"] == pytest.approx(t.ppf(0.975, 2) / 120)
+    )
     scores = summary.summarise(frame, speaker_of)
     assert clean["uar"] == scores.scores["uar"]
     ends = scores.intervals["uar"]
@@ -83,8 +88,9 @@ def test_stability_and_uar_are_means_over_seeds_as_counted_by_hand():
     # Recalls of the first seed: 1/2, 1, 1, 1/2.
     assert row["uar"] == pytest.approx((3 / 4 + 1) / 2)
     assert row["uar_change"] == pytest.approx(-1 / 8)
-    # Each speaker lost one of eight decisions, so whoever is drawn has the same share.
-    assert (row["stability_low"], row["stability_high"]) == pytest.approx((14 / 16, 14 / 16))
+    # Seeds are averaged: each speaker kept three and a half of four utterances.
+    ends = statistics.share_interval(np.array([3.5, 3.5]), np.array([4.0, 4.0]))
+    assert (row["stability_low"], row["stability_high"]) == pytest.approx((ends.low, ends.high))
     assert robustness.as_metrics(by_copy) == {
         "test/uar_noise_20db": pytest.approx(7 / 8),
         "test/stability_noise_20db": pytest.approx(14 / 16),
@@ -99,7 +105,8 @@ def test_decisions_may_change_while_the_uar_stays():
     assert row["stability"] == pytest.approx(7 / 8)
     assert row["uar_change"] == pytest.approx(1 / 8)
     # One speaker's four utterances, of which three stay, against all of the other's.
-    assert (row["stability_low"], row["stability_high"]) == pytest.approx((3 / 4, 1.0))
+    ends = statistics.share_interval(np.array([3.0, 4.0]), np.array([4.0, 4.0]))
+    assert (row["stability_low"], row["stability_high"]) == pytest.approx((ends.low, ends.high))
 
 
 def test_the_order_of_rows_does_not_count_and_other_utterances_are_refused():
@@ -165,9 +172,10 @@ def test_p_is_corrected_over_the_copies_of_the_cell():
     with_ = robustness.under_copies(frame, copies_of(frame, noise_20db=as_it_is, trimmed=as_it_is))
     without = robustness.under_copies(frame, copies_of(frame, noise_20db=lost, trimmed=as_it_is))
     row = row_of(robustness.pairs_table({CELL: (with_, without)}, speaker_of), "noise_20db")
-    # Every speaker loses one of four recalls: only two of all 2^8 signs are as extreme.
+    # Every speaker loses one of four recalls, so the error is that of one utterance of 32.
     assert row["difference"] == pytest.approx(1 / 4)
-    assert (row["p"], row["p_holm"]) == pytest.approx((2 / 2**8, 3 * 2 / 2**8))
+    p = 2 * t.sf((1 / 4) / (1 / 32), 7)
+    assert (row["p"], row["p_holm"]) == pytest.approx((p, 3 * p))
     assert row["significant"]
     assert row["num_speakers"] == 8
 

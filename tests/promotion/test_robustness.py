@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
+from ser.evaluation import statistics
 from ser.promotion import robustness
 from ser.promotion.asking import Question
 from ser.registry.gates import GateParams
@@ -88,13 +90,18 @@ def test_shares_losses_and_intervals_are_those_counted_by_hand():
     assert (found.num_utterances, found.num_speakers, found.weights) == (16, 4, "all")
     assert found.uar == 1.0
     share, loss = found.stability["telephone"], found.uar_loss["telephone"]
-    # 14 of 16 stay. The last speaker, who loses half, is drawn from never to three times out of
-    # four in the middle 95 % of all resamples.
-    assert (share.value, share.low, share.high) == pytest.approx((14 / 16, 1 - 3 / 8, 1.0))
-    # 2 of 8 angry ones are lost, that is 1/4 of one recall of two.
-    assert (loss.value, loss.low, loss.high) == pytest.approx((1 / 8, 0.0, 3 / 8))
+    # 14 of 16 stay: all of three speakers, and half of the last.
+    kept = statistics.share_interval(np.array([4.0, 4.0, 4.0, 2.0]), np.full(4, 4.0))
+    assert (share.value, share.low, share.high) == pytest.approx((14 / 16, kept.low, kept.high))
+    # 2 of 8 angry ones are lost, that is 1/4 of one recall of two. Without the last speaker
+    # none is, without another 2 of 6: the variance is 3/4 of what these spread.
+    without = np.array([1 / 6, 1 / 6, 1 / 6, 0.0])
+    half = t.ppf(0.975, 3) * np.sqrt(3 * without.var() + 1 / 16**2)
+    ends = (1 / 8 - half, 1 / 8 + half)
+    assert (loss.value, loss.low, loss.high) == pytest.approx((1 / 8, *ends))
     unchanged = found.stability["trimmed"]
-    assert (unchanged.value, unchanged.low, unchanged.high) == (1.0, 1.0, 1.0)
+    assert (unchanged.value, unchanged.high) == (1.0, 1.0)
+    assert unchanged.low == pytest.approx(16 / (16 + t.ppf(0.975, 3) ** 2))
 
 
 def test_what_gets_better_under_a_change_is_a_negative_loss():
