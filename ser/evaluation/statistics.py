@@ -17,7 +17,7 @@ LEVEL = 0.95
 #: Counts are means over seeds: what is left of a class is not exactly zero where it is zero.
 _NOTHING = 1e-6
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class Difference(NamedTuple):
             interval does not hold zero.
     """
 
-    low: Array
-    high: Array
-    standard_error: Array
-    p: Array
+    low: Floats
+    high: Floats
+    standard_error: Floats
+    p: Floats
 
 
 class _Jackknife(NamedTuple):
@@ -59,10 +59,10 @@ class _Jackknife(NamedTuple):
         part: How many of all classes these are, in [0, 1].
     """
 
-    value: Array
-    variance: Array
-    num_utterances: Array
-    part: Array
+    value: Floats
+    variance: Floats
+    num_utterances: Floats
+    part: Floats
 
 
 def confusion_by_speaker(
@@ -109,7 +109,7 @@ def score_intervals(matrices: NDArray[np.float64] | NDArray[np.int64]) -> dict[s
     }
 
 
-def share_interval(hits: Array, asked: Array) -> Interval:
+def share_interval(hits: Floats, asked: Floats) -> Interval:
     """Return the interval of a share over speakers.
 
     Args:
@@ -122,12 +122,12 @@ def share_interval(hits: Array, asked: Array) -> Interval:
     return _interval(hits[:, None], asked[:, None])
 
 
-def _interval(hits: Array, spoken: Array) -> Interval:
+def _interval(hits: Floats, spoken: Floats) -> Interval:
     low, high = share_ends(hits, spoken)
     return Interval(float(low), float(high))
 
 
-def share_ends(hits: Array, spoken: Array) -> tuple[Array, Array]:
+def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
     """Return the ends of the 95 % interval of a mean of shares, such as UAR, over speakers.
 
     The jackknife over speakers gives the variance V of the mean m, and V the number of
@@ -172,7 +172,7 @@ def share_ends(hits: Array, spoken: Array) -> tuple[Array, Array]:
     return low * found.part, high * found.part + (1 - found.part)
 
 
-def difference(hits: Array, spoken: Array) -> Difference:
+def difference(hits: Floats, spoken: Floats) -> Difference:
     """Return what speakers say about the difference of two means of shares, such as two UARs.
 
     The interval is d ± t s, with s from the jackknife over speakers and t of Student's
@@ -215,7 +215,7 @@ def _quantile(num_speakers: int) -> float:
     return float(stdtrit(num_speakers - 1, (1 + LEVEL) / 2)) if num_speakers > 1 else float("nan")
 
 
-def _jackknife(hits: Array, spoken: Array) -> _Jackknife:
+def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
     """Return what leaving out each speaker in turn says; arguments as in `share_ends`."""
     num_speakers, num_classes = hits.shape[-2:]
     totals = spoken.sum(axis=-2)
