@@ -205,7 +205,9 @@ def load_mapping(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(plain_yaml.MAX_BYTES + 1)
         if len(raw) > plain_yaml.MAX_BYTES:
-            raise ValueError(f"larger than {plain_yaml.MAX_BYTES} bytes; is it another file?")
+            raise ParamsError(
+                f"{path}: larger than {plain_yaml.MAX_BYTES} bytes; is it another file?"
+            )
         content = plain_yaml.load(raw.decode("utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; `make use PRESET=emodb` writes one") from error

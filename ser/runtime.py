@@ -127,8 +127,10 @@ def run_main(function: Callable[[], int | None]) -> int:
 
     Returns:
         0 or the body's own status; 1 after a `SerError`, its message on stderr, and where the
-        disk is full; 130 after Ctrl-C and 143 after SIGTERM. Any other exception is a fault of
-        ours and keeps its traceback.
+        disk is full; 130 after Ctrl-C and 143 after SIGTERM.
+
+    Raises:
+        Exception: Any other is a fault of ours and keeps its traceback.
 
     Example:
         >>> run_main(lambda: None)

@@ -27,6 +27,10 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 
 #: Public modules without a test file of their own -> where or why not.
 TESTED_ELSEWHERE = {
+    "ser/data/limits.py": "tests/data/test_decoding.py",
+    "ser/data/quiet.py": "tests/data/test_decoding.py",
+    "ser/promotion/logging_model.py": "tests/promotion/test_registration.py",
+    "ser/serving/timed_protocol.py": "tests/serving/test_request_guard.py",
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/grid/runners.py": "tests/pipelines/test_train.py",

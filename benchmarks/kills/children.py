@@ -44,7 +44,7 @@ _PACKAGES = (
     "ser.workflow.diagnosis",
     "ser.workflow.dvc_diagnosis",
     "ser.workflow.leftovers",
-    "ser.workflow.missing_cells",
+    "ser.workflow.missing_stages",
     "ser.workflow.preset",
     *sorted(
         f"pipelines.{path.stem}"
@@ -135,6 +135,8 @@ def _be_the_child(
     status = 1
     try:
         os.setsid()
+        # Where a shell started the campaign in the background, Ctrl-C is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _redirect(output)
         os.chdir(root)
         os.environ.update(environment)

@@ -42,7 +42,14 @@ def check_begins(content: bytes) -> None:
 
 
 def check_read(container: str) -> None:
-    """Raise AudioError for a container, by libsndfile's name, whose promise nobody knows."""
+    """Refuse a container whose promise nobody knows.
+
+    Args:
+        container: libsndfile's name of it.
+
+    Raises:
+        AudioError: It is none of `KNOWN`.
+    """
     if container not in KNOWN:
         raise AudioError(
             f"unreadable: a {container} file; whether its end is missing cannot be told, so "

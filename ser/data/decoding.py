@@ -148,7 +148,11 @@ def decode(content: bytes, allowed: RecordingLimits) -> tuple[NDArray[np.float32
 
 
 def check_scale(peak: float, max_magnitude: float) -> None:
-    """Raise AudioError for samples that are larger than a recording's can be."""
+    """Refuse samples that are larger than a recording's can be.
+
+    Raises:
+        AudioError: Names their peak.
+    """
     if peak > max_magnitude:
         raise AudioError(
             f"samples reach {peak:g}, but full scale is [-1, 1]; divide 16-bit integers by 32768"

@@ -67,7 +67,11 @@ WIDEST = RecordingLimits(
 
 
 def check_size(num_bytes: int, limits: RecordingLimits) -> None:
-    """Raise AudioError for more encoded bytes than are read."""
+    """Refuse more encoded bytes than are read.
+
+    Raises:
+        AudioError: Names both.
+    """
     if num_bytes > limits.max_bytes:
         raise AudioError(
             f"too large: {num_bytes} bytes; at most {limits.max_bytes} are read "
@@ -76,7 +80,11 @@ def check_size(num_bytes: int, limits: RecordingLimits) -> None:
 
 
 def check_rate(sampling_rate: int, limits: RecordingLimits) -> None:
-    """Raise AudioError for a rate, in Hz, at which nobody records speech."""
+    """Refuse a rate, in Hz, at which nobody records speech.
+
+    Raises:
+        AudioError: Names it and the limits.
+    """
     if not limits.min_sampling_rate <= sampling_rate <= limits.max_sampling_rate:
         bits = sampling_rate.bit_length()
         # Python refuses to write out an integer of more than 4300 digits.
@@ -88,7 +96,11 @@ def check_rate(sampling_rate: int, limits: RecordingLimits) -> None:
 
 
 def check_channels(num_channels: int, limits: RecordingLimits) -> None:
-    """Raise AudioError for more channels than are averaged."""
+    """Refuse more channels than are averaged.
+
+    Raises:
+        AudioError: Names both numbers.
+    """
     if not 1 <= num_channels <= limits.max_channels:
         raise AudioError(
             f"{num_channels} channels; 1 to {limits.max_channels} are averaged "
@@ -97,7 +109,11 @@ def check_channels(num_channels: int, limits: RecordingLimits) -> None:
 
 
 def check_longest(num_samples: int, sampling_rate: int, limits: RecordingLimits) -> None:
-    """Raise AudioError for more samples per channel than are read."""
+    """Refuse more samples per channel than are read.
+
+    Raises:
+        AudioError: Names both durations.
+    """
     if num_samples > limits.max_duration_s * sampling_rate:
         raise AudioError(
             f"too long: {num_samples} samples or more at {sampling_rate} Hz; at most "
@@ -109,13 +125,16 @@ def check_longest(num_samples: int, sampling_rate: int, limits: RecordingLimits)
 def check_speech(
     num_samples: int, sampling_rate: int, peak: float, limits: RecordingLimits
 ) -> None:
-    """Raise AudioError for what is too short or too quiet to hold speech.
+    """Refuse what is too short or too quiet to hold speech.
 
     Args:
         num_samples: Per channel.
         sampling_rate: In Hz.
         peak: Largest magnitude after down-mixing; full scale is 1.
         limits: What it may be.
+
+    Raises:
+        AudioError: Says which.
     """
     if num_samples < limits.min_duration_s * sampling_rate:
         raise AudioError(

@@ -129,7 +129,8 @@ def test_training_and_tuning_are_recorded(trained, tracking_server, monkeypatch,
     # Another seed than the runs that other tests bring to the server.
     text = Path("params.yaml").read_text().replace("seeds: [0]", "seeds: [7]")
     text = text.replace("\ncells:\n", f"\ncells:\n  lstm-focal: {focal}\n")
-    text += f"tuning: {{num_trials: 1, cells: {{lstm-focal: {focal}}}}}\n"
+    chosen = f"tuning: {{num_trials: 1, cells: {{lstm-focal: {focal}}}}}"
+    text = text.replace("tuning: {cells: {}}", chosen)
     Path("params.yaml").write_text(text)
     assert tune.main([]) == 0
     assert train.main(["lstm-focal"]) == 0

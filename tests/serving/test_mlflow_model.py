@@ -96,7 +96,7 @@ def test_one_bad_row_refuses_the_request_and_is_named(uri_of):
     rows = [{"audio": as_base64(encoded(speech()))}, {"audio": "eA=="}]
     response = client.post("/invocations", json={"dataframe_records": rows})
     assert response.status_code == 400
-    assert response.json()["message"].startswith("row 1: not audio")
+    assert response.json()["message"].startswith("row 1: unreadable: not audio")
 
 
 def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatch):
