@@ -53,7 +53,8 @@ runtime.configure()
 import mlflow
 from ser.serving import server
 model, host, port = sys.argv[1:]
-server.serve(server.application(mlflow.pyfunc.load_model(model)), host=host, port=int(port))
+app = server.application(mlflow.pyfunc.load_model(model))
+server.serve(app, host=host, port=int(port), max_connections=100)
 """
 
 

@@ -27,6 +27,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base"}
 
 #: Public modules without a test file of their own -> where or why not.
 TESTED_ELSEWHERE = {
+    "ser/data/recordings.py": "tests/data/corpora/test_contract.py",
     "ser/data/limits.py": "tests/data/test_decoding.py",
     "ser/data/quiet.py": "tests/data/test_decoding.py",
     "ser/promotion/logging_model.py": "tests/promotion/test_registration.py",

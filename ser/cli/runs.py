@@ -88,10 +88,13 @@ def protocol_gap(
     Example: ser protocol-gap lstm-cross_entropy
     """
     from ser import tables
-    from ser.workflow import protocol_gap
+    from ser.params import read
+    from ser.workflow import current, protocol_gap
 
+    project = Project()
+    current.require_data(project, read(project.params, current.DataParams))
     gap = protocol_gap.measure(cell, root=Path())
-    tables.write_csv(Project().protocol_gap, gap.table)
+    tables.write_csv(project.protocol_gap, gap.table)
     typer.echo(protocol_gap.as_text(gap))
 
 

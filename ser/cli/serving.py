@@ -14,8 +14,12 @@ MODEL = typer.Option(
     help="MLflow's address, or the folder of an exported bundle; default: the champion of "
     "params.yaml's corpus, classes and protocol.",
 )
-#: What MLflow downloads models from.
-_ADDRESSES = ("models:/", "runs:/")
+REGISTERED = typer.Option(
+    "--model",
+    help="MLflow's address; default: the champion of params.yaml's corpus, classes and protocol.",
+)
+#: What an address of MLflow's registry begins with.
+_ADDRESS = "models:/"
 
 
 #: Files of which an export has one: of `bundle` and of `onnx`.
@@ -97,7 +101,7 @@ def predict_batch(
 
 
 def serve(
-    model: Annotated[str | None, MODEL] = None,
+    model: Annotated[str | None, REGISTERED] = None,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5050,
     log: Annotated[
@@ -187,7 +191,7 @@ def _found(model: str | None, folder: Path) -> tuple[str, Path]:
     from ser.serving import mlflow_model
     from ser.tracking import store
 
-    if model is not None and not model.startswith(_ADDRESSES):
+    if model is not None and not model.startswith(_ADDRESS):
         if (Path(model) / bundle.FILE).is_file():
             return model, Path(model)
         raise RegistryError(
@@ -198,7 +202,7 @@ def _found(model: str | None, folder: Path) -> tuple[str, Path]:
     store.connect(tracking_uri)
     if model is None:
         return _champion(folder)
-    return model, mlflow_model.download(model, tracking_uri, folder)
+    return model, mlflow_model.fetch_bundle(model, tracking_uri, folder)
 
 
 def _champion(folder: Path) -> tuple[str, Path]:
@@ -216,7 +220,7 @@ def _champion(folder: Path) -> tuple[str, Path]:
     version = champion.require(line, found, versions.CHAMPION)
     # By number: the alias may move meanwhile.
     uri = f"models:/{version.name}/{version.number}"
-    place = mlflow_model.download(uri, found.uri, folder)
+    place = mlflow_model.fetch_bundle(uri, found.uri, folder)
     champion.require_own(version, Bundle.read(place / FILE), line)
     champion.require_known_recordings(version, found, project, min_shared=params.gates.min_shared)
     return uri, place

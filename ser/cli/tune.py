@@ -29,11 +29,13 @@ def tune(
     import subprocess
 
     from ser.params import read
-    from ser.workflow import commands
+    from ser.workflow import commands, current
     from ser.workflow.preset import Preset
 
-    preset = read(Project().params, Preset)
+    project = Project()
+    preset = read(project.params, Preset)
     command = commands.tune(preset, cells or [], workers)
+    current.require_data(project, read(project.params, current.DataParams))
     typer.echo(shlex.join(command))
     sys.stdout.flush()
     raise typer.Exit(subprocess.run(command, check=False).returncode)

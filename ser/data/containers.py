@@ -115,11 +115,13 @@ def missing_bytes(content: bytes) -> int:
 
 def _after_tags(content: bytes) -> bytes:
     """Return what follows ID3 tags, which libsndfile skips in front of any container."""
-    while content.startswith(b"ID3") and len(content) >= _ID3_HEAD:
+    start = 0
+    while content.startswith(b"ID3", start) and len(content) - start >= _ID3_HEAD:
         # Four numbers of seven bits.
-        size = sum(byte << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
-        content = content[_ID3_HEAD + size :]
-    return content
+        digits = zip(content[start + 6 : start + 10], (21, 14, 7, 0), strict=True)
+        start += _ID3_HEAD + sum(byte << shift for byte, shift in digits)
+    # Once: a million of empty tags fit into a request.
+    return content[start:]
 
 
 def _riff_end(content: bytes) -> int | None:

@@ -32,7 +32,7 @@ class RecordingLimits(Section):
     #: Of params.yaml, where the limits stand; for messages.
     section: ClassVar[str] = "input_limits"
 
-    max_bytes: int = Field(32 * 2**20, ge=1024)
+    max_bytes: int = Field(32 * 2**20, ge=1024, le=2**31)
     max_duration_s: float = Field(600.0, gt=0.0, le=3600.0)
     min_duration_s: float = Field(0.1, ge=0.01)
     max_channels: int = Field(8, ge=1, le=64)

@@ -50,7 +50,8 @@ def require(line: ChampionLine, registry: Registry, reference: str | int) -> Ver
     if found is not None:
         return found
     former = None if line.former == line.model else registry.resolve(line.former, reference)
-    if former is None:
+    # The short name is also that of the four classes; a version that says so is of those.
+    if former is None or former.tags.get(task.TAG, line.task) != line.task:
         return registry.require(line.model, reference)
     raise RegistryError(
         f"model {line.model}: there is no {reference}; {line.former} has one, {former.title}, from "

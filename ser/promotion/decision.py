@@ -83,7 +83,7 @@ def decide(name: str, reference: str | int, *, params: GateParams, place: Workpl
         overtaken = _promote(decision, record, registry)
         if overtaken is None:
             record.tell(tracker, _PROMOTED)
-        elif _number(overtaken.present) != challenger.number:
+        elif overtaken.present is None or overtaken.present.number != challenger.number:
             record.tell(tracker, _OVERTAKEN)
         # Else another process has promoted this very version, and says so in this very run.
     if overtaken is not None:
@@ -171,7 +171,7 @@ class _Record:
             "ser.decision": said,
             "ser.failed_gates": ",".join(self.decision.failed) or "none",
             "ser.decision_run_id": str(self.experiment.run_id(self.key)),
-            **(_new_line(self.evidence) if said == _PROMOTED else {}),
+            **({"ser.new_line": self.evidence.new_line or "none"} if said == _PROMOTED else {}),
         }
 
     def _keep(self, tracker: Tracker, said: str) -> None:
@@ -221,10 +221,6 @@ def _run_key(decision: Decision, params: GateParams) -> str:
         "limits": params.model_dump(mode="json"),
     }
     return lineage.sha256_text(lineage.canonical_json(content))[:32]
-
-
-def _number(version: Version | None) -> int | None:
-    return None if version is None else version.number
 
 
 def _card(challenger: Version, evidence: Evidence, place: Workplace) -> str:

@@ -169,12 +169,12 @@ def _artifact(
             path = Path(registry.client.download_artifacts(run_id, name, folder))
             noted = registry.client.get_run(run_id).data.tags.get(tag)
             is_changed = noted not in (None, lineage.sha256_file(path))
-            found = tables.read_parquet(path)
+            found = tables.read_parquet(path, cure="its file was damaged")
         except Exception as error:
             raise RegistryError(
-                f"{where} is no longer in the store (run {run_id}): {error}; `ser restore-runs` "
-                f"records runs again from runs/; where a champion is lost, `ser promote --new-line "
-                f'"why"` begins a new line'
+                f"{where} is no longer in the store (run {run_id}): {error}; register the cell "
+                f"anew, or, where it is the champion's that is lost, begin a new line with `ser "
+                f'promote --new-line "why"`'
             ) from error
     if is_changed:
         raise RegistryError(

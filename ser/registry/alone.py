@@ -4,6 +4,7 @@ Beside a database a lock file serves all who use it. A server has no lock to off
 only one registered model of a name: whoever has made `<model>.lock` may change the model.
 """
 
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -75,9 +76,12 @@ def _entry(client: MlflowClient, uri: str, name: str) -> Iterator[None]:
     tags = _tags(this_process())
     limit = time.monotonic() + TIMEOUT_S
     while not _is_made(client, uri, name, tags):
-        holder = _holder(client, uri, name)
+        seen = _seen(client, uri, name)
+        holder = _holder(seen)
         if holder is not None and holder.has_ended:
-            _remove(client, uri, name)
+            # The next process on this host must not take away what this one makes in its place.
+            with _file_lock(Path(tempfile.gettempdir()), uri):
+                _remove(client, uri, name, seen)
         elif time.monotonic() > limit:
             who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
             raise RegistryError(
@@ -89,7 +93,7 @@ def _entry(client: MlflowClient, uri: str, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _remove(client, uri, name)
+        _remove(client, uri, name, tags)
 
 
 def _is_made(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) -> bool:
@@ -105,10 +109,13 @@ def _is_made(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str])
     return True
 
 
-def _holder(client: MlflowClient, uri: str, name: str) -> Process | None:
-    """Return the process that holds the lock, or None where it is free or says nothing."""
+def _seen(client: MlflowClient, uri: str, name: str) -> Mapping[str, str]:
     with store.translated(uri):
-        tags = _found(client, name)
+        return _found(client, name)
+
+
+def _holder(tags: Mapping[str, str]) -> Process | None:
+    """Return the process that holds the lock, or None where it is free or says nothing."""
     if "ser.host" not in tags or not tags.get("ser.pid", "").isdigit():
         return None
     return Process(tags["ser.host"], int(tags["ser.pid"]), float(tags["ser.pid_started"]))
@@ -124,8 +131,11 @@ def _found(client: MlflowClient, name: str) -> Mapping[str, str]:
         return {}
 
 
-def _remove(client: MlflowClient, uri: str, name: str) -> None:
+def _remove(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) -> None:
+    """Take away the entry with these tags; another that has taken its place stays."""
     with store.translated(uri):
+        if _found(client, name).get(_TOKEN) != tags.get(_TOKEN):
+            return
         try:
             client.delete_registered_model(name)
         except MlflowException as error:

@@ -90,7 +90,7 @@ def fetch(model_uri: str, tracking_uri: str, folder: Path) -> Path:
                 f"{model_uri}: it has no tag {MODEL}, so nobody can tell whether its files are "
                 f"those that were registered; `ser register <model>-<loss>` registers them anew"
             )
-        place = download(pinned.uri, tracking_uri, folder)
+        place = download_unchecked(pinned.uri, tracking_uri, folder)
     except (MlflowException, OSError) as error:
         first = str(error).partition("\n")[0]
         raise RegistryError(
@@ -106,7 +106,7 @@ def fetch(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     return place
 
 
-def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
+def download_unchecked(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     """Fetch a model without a look at what it holds; `fetch` is for whoever uses it.
 
     What Python compiled beside the sources is left out: a store in a folder gets it from every

@@ -3,14 +3,15 @@
 import csv
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ser import files, lineage, tables
-from ser.errors import AudioInputError, SerError
+from ser.data import recordings
+from ser.errors import AudioInputError, CorpusError, SerError
 from ser.progress import Progress
 from ser.serving import audio_input
 from ser.serving.predictor import Predictor
@@ -30,7 +31,12 @@ def find(source: Path) -> list[Path]:
         AudioInputError: Neither, or it names no recordings.
     """
     if source.is_dir():
-        found = sorted(p for p in _files_below(source) if p.suffix.lower() in _SUFFIXES)
+        try:
+            found = [
+                source / path for path in recordings.below(source, root=source, suffixes=_SUFFIXES)
+            ]
+        except CorpusError as error:
+            raise AudioInputError(str(error)) from error
         if not found:
             raise AudioInputError(f"{source}: holds no {', '.join(_SUFFIXES)} files")
         return found
@@ -43,16 +49,6 @@ def find(source: Path) -> list[Path]:
     if not rows or not all(paths):
         raise AudioInputError(f"{source}: expected a CSV with a column `path`, filled in each row")
     return [source.parent / path for path in paths]
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and of those below it; a link that leads back ends there."""
-    seen = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(place))
-        # In place: that is how `os.walk` is told where to go, and in the order of names.
-        folders[:] = sorted(n for n in folders if os.path.realpath(Path(place, n)) not in seen)
-        yield from (Path(place, name) for name in names)
 
 
 def is_answers(path: Path) -> bool:

@@ -211,7 +211,7 @@ def input_example(sampling_rate: int) -> pd.DataFrame:
     return pd.DataFrame([{"samples": tone.tolist(), "sampling_rate": sampling_rate}])
 
 
-def download(model_uri: str, tracking_uri: str, folder: Path) -> Path:
+def fetch_bundle(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     """Fetch a logged or registered model and compare its files with those that were logged.
 
     Args:

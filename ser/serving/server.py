@@ -22,7 +22,6 @@ _BASE64_SHARE = 4 / 3
 _ENVELOPE_BYTES = 1 << 20
 #: For the largest body at 6 Mbit/s.
 _BODY_SECONDS = 60.0
-MAX_CONNECTIONS = 100
 
 
 def build(
@@ -69,7 +68,7 @@ def application(model: PyFuncModel) -> FastAPI:
     return app
 
 
-def serve(app: FastAPI, *, host: str, port: int, max_connections: int = MAX_CONNECTIONS) -> None:
+def serve(app: FastAPI, *, host: str, port: int, max_connections: int) -> None:
     """Answer requests until interrupted.
 
     Args:

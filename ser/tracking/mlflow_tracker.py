@@ -52,7 +52,7 @@ def open_experiment(
     """Open an experiment, creating it and a local store as needed.
 
     Args:
-        name: `ser/<corpus>/<protocol>`.
+        name: `ser/<task>/<protocol>`.
         note: Markdown shown at the top of the experiment's page.
         tags: Tags of the experiment.
         tracking_uri: Where runs go; None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.

@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from ser.cli import tune as commands
+from ser.workflow import current
 
 PARAMS = """
 corpus: {name: emodb}
@@ -42,6 +43,7 @@ def test_a_cell_that_is_not_tuned_is_one_message(described, ser):
 
 def test_the_commands_exit_status_is_that_of_the_stage(described, monkeypatch):
     ran = []
+    monkeypatch.setattr(current, "require_data", lambda *_: None)  # nothing was prepared here
     monkeypatch.setattr(
         subprocess,
         "run",
@@ -54,3 +56,10 @@ def test_the_commands_exit_status_is_that_of_the_stage(described, monkeypatch):
     words = ["lstm-focal", "--trials-only", "--workers", "2"]
     assert ran == [[sys.executable, "-m", "pipelines.tune", *words]]
     assert " ".join(words) in result.stdout
+
+
+def test_data_that_params_yaml_does_not_name_is_not_tuned_on(described, ser, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it was started"))
+    status, _, err = ser("tune", "lstm-focal")
+    assert status == 1
+    assert err.startswith("error: data/corpus.json: no such file")

@@ -64,7 +64,7 @@ def test_a_line_that_only_its_former_name_has_is_named_with_the_way_on(version, 
 
 
 def test_a_champion_of_other_classes_or_another_corpus_is_refused(version, registry, tmp_path):
-    folder = mlflow_model.download(version.source, registry.uri, tmp_path)
+    folder = mlflow_model.fetch_bundle(version.source, registry.uri, tmp_path)
     bundle = Bundle.read(folder / FILE)
     champion.require_own(version, bundle, line())
     for other in (line(emotions=("angry", "sad")), line(title="helpline"), line(name="emodb")):

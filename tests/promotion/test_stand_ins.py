@@ -55,7 +55,7 @@ def test_what_it_is_asked_about_is_its_own_test_part(version):
 
 
 def test_it_answers_as_the_training_pipeline_did(version, tmp_path, warm):
-    folder = mlflow_model.download(version.source, versions.open_registry(Path()).uri, tmp_path)
+    folder = mlflow_model.fetch_bundle(version.source, versions.open_registry(Path()).uri, tmp_path)
     found = next(stand_ins.of(version, Project()))
     model = found.save(Bundle.read(folder / FILE), tmp_path / "saved")
     paths = recordings(Path())

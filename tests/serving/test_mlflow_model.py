@@ -111,7 +111,7 @@ def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatc
 
 def test_the_logged_model_is_code_and_safetensors(uri_of, tmp_path):
     uri = uri_of("wav2vec2-focal")
-    bundle = mlflow_model.download(uri, store.default_uri(Path()), tmp_path)
+    bundle = mlflow_model.fetch_bundle(uri, store.default_uri(Path()), tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (bundle / "checkpoint" / "model.safetensors").is_file()
     assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pth", ".bin")]
@@ -134,7 +134,7 @@ def test_the_input_example_is_answered(uri_of):
 
 def test_an_unknown_model_is_refused_with_the_cure(trained, tmp_path):
     with pytest.raises(RegistryError, match="`ser register"):
-        mlflow_model.download("models:/none@champion", store.default_uri(Path()), tmp_path)
+        mlflow_model.fetch_bundle("models:/none@champion", store.default_uri(Path()), tmp_path)
 
 
 def test_a_sound_that_nobody_made_is_answered_with_null_and_the_reason(uri_of):

@@ -14,7 +14,7 @@ from ser.data.corpora._iemocap_text import (
     read_evaluation,
     read_transcript,
 )
-from ser.data.corpora._recordings import is_junk
+from ser.data.recordings import is_junk
 from ser.errors import CorpusError
 from ser.utterance import Annotation, Parsed, Rejection, Utterance
 

@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import Field
 
 from ser.contracts import Corpus
+from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table
 from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
@@ -123,7 +124,7 @@ class CremaD:
                 actors is missing or cannot be read.
         """
         folder = root / "AudioWAV"
-        paths = _recordings.below(folder, root=root) if folder.is_dir() else []
+        paths = recordings.below(folder, root=root) if folder.is_dir() else []
         if not any(_NAME.fullmatch(PurePosixPath(path).stem) for path in paths):
             raise _recordings.not_the_corpus(
                 "cremad", root, expected=f"recordings named {_RULE}, in AudioWAV/"

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ser.contracts import Corpus
+from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table, _unread
 from ser.data.corpora._base import CorpusParams
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
@@ -300,7 +301,7 @@ class TableCorpus:
         speaker = fields["speaker"]
         session = sessions.get(speaker) or fields.get("session", "")
         scripted = fields.get("scripted", "").lower()
-        if not _recordings.is_file(root / audio):
+        if not recordings.is_file(root / audio):
             raise ValueError(f"a label without a recording: there is no file {audio}")
         if session == "":
             raise ValueError("session is empty")
@@ -346,7 +347,7 @@ def _as_on_disk(root: Path, row: _table.TableRow) -> _table.TableRow:
     """Return a row with its path as the disk spells it: letters and their marks may be apart."""
     path = row.fields["path"]
     spellings = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
-    found = next((spelled for spelled in spellings if _recordings.is_file(root / spelled)), path)
+    found = next((spelled for spelled in spellings if recordings.is_file(root / spelled)), path)
     return replace(row, fields={**row.fields, "path": found})
 
 
@@ -380,6 +381,6 @@ def _unlisted(root: Path, listed: set[str], *, table: str) -> list[Rejection]:
     """Return a rejection for each recording in the folder that no row names."""
     return [
         Rejection(id=PurePosixPath(path).name, audio=path, reason=f"no row of {table} names it")
-        for path in _recordings.below(root, root=root, suffixes=_SUFFIXES)
+        for path in recordings.below(root, root=root, suffixes=_SUFFIXES)
         if path not in listed
     ]

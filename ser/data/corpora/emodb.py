@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ser.contracts import Corpus
+from ser.data import recordings
 from ser.data.corpora import _recordings
 from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
@@ -169,7 +170,7 @@ def _paths(root: Path) -> list[str]:
         path
         for folder in folders
         if folder.is_dir()
-        for path in _recordings.below(folder, root=root, suffixes=_SUFFIXES)
+        for path in recordings.below(folder, root=root, suffixes=_SUFFIXES)
     )
 
 

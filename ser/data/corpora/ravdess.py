@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import Field
 
 from ser.contracts import Corpus
+from ser.data import recordings
 from ser.data.corpora import _recordings
 from ser.data.corpora._base import CorpusParams
 from ser.utterance import Annotation, Parsed, Rejection, Utterance
@@ -105,7 +106,7 @@ class Ravdess:
         annotations: list[Annotation] = []
         rejections: list[Rejection] = []
         for folder in sorted(root.glob("Actor_[0-9][0-9]")):
-            for path in _recordings.below(folder, root=root, suffixes=(".wav", ".mp4")):
+            for path in recordings.below(folder, root=root, suffixes=(".wav", ".mp4")):
                 record = _interpret(path, folder.name)
                 if isinstance(record, Annotation):
                     annotations.append(record)
