@@ -153,12 +153,14 @@ def _check_local_predictions(run: Run, root: Path) -> Iterator[Check]:
     tag = "ser.predictions_sha256"
     if tag not in run.data.tags:
         return
-    project = Project(root)
+    project, names = Project(root), [run.data.tags.get(f"ser.{n}", "") for n in ("model", "loss")]
     for cell in (*project.scored_cells(), *project.trained_cells()):
         try:
             key = cells.read(cell).cell.spec.run_key
-        except FileError:  # another cell's, or the check of its own run says so
-            continue
+        except FileError as error:
+            if all(names) and cell.folder.name != "-".join(names):
+                continue  # a damaged record of another cell says nothing about this run
+            raise LineageError(str(error)) from error
         if key == run.data.tags[RUN_KEY]:
             path = cell.predictions
             found = lineage.sha256_file(path) if path.is_file() else _MISSING

@@ -1,5 +1,7 @@
 """A run leads back to what it was made from, or says what differs."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from ser import lineage
@@ -141,6 +143,13 @@ def test_a_damaged_record_of_a_cell_is_refused(project, runs):
     (project / "runs/lstm-focal/run.json").write_text("{")
     with pytest.raises(LineageError, match=r"runs/lstm-focal/run\.json"):
         verify.verify(runs[0], project)
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
+    for loss, is_refused in (("aam", False), ("focal", True)):
+        experiment.client.set_tag(runs[0], "ser.model", "lstm")
+        experiment.client.set_tag(runs[0], "ser.loss", loss)
+        refused = pytest.raises(LineageError) if is_refused else nullcontext()
+        with refused:
+            verify.verify(runs[0], project)
 
 
 def test_tampered_file_list_is_named(project, runs):
