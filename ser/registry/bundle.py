@@ -37,7 +37,7 @@ _SERVED = ("model", "feature")
 _NAMED = (".model", ".loss", ".feature")
 
 MAX_SAMPLING_RATE = 768000
-"""Of a model, in Hz; what a recording may have at most, see `ser.serving.audio_input`."""
+"""Of a model, in Hz; what a recording may have at most, see `ser.data.limits`."""
 
 
 class ServingParams(Section):
