@@ -54,7 +54,7 @@ def recording(rng: np.random.Generator) -> tuple[str, bytes]:
     name, donor = (names[int(rng.integers(len(names)))] for _ in range(2))
     data = bytearray(originals()[name])
     for _ in range(int(rng.integers(1, 4))):
-        _damage(data, originals()[donor], rng)
+        damage(data, originals()[donor], rng)
     return name, bytes(data)
 
 
@@ -63,7 +63,7 @@ def table(rng: np.random.Generator) -> bytes:
     if rng.random() < 0.5:
         data = bytearray(TABLE)
         for _ in range(int(rng.integers(1, 4))):
-            _damage(data, TABLE, rng)
+            damage(data, TABLE, rng)
         return bytes(data)
     rows = [line.split(",") for line in TABLE.decode().splitlines()]
     for _ in range(int(rng.integers(1, 4))):
@@ -73,7 +73,7 @@ def table(rng: np.random.Generator) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _damage(data: bytearray, donor: bytes, rng: np.random.Generator) -> None:
+def damage(data: bytearray, donor: bytes, rng: np.random.Generator) -> None:
     """Flip, cut, insert, splice or overwrite bytes in place, the header most of all."""
     kind, at = int(rng.integers(6)), int(rng.integers(len(data) + 1))
     if kind == 0 and data:

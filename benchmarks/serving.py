@@ -50,11 +50,10 @@ _OURS = """
 import sys
 from ser import runtime
 runtime.configure()
-import mlflow
+from pathlib import Path
 from ser.serving import server
 model, host, port = sys.argv[1:]
-app = server.application(mlflow.pyfunc.load_model(model))
-server.serve(app, host=host, port=int(port), max_connections=100)
+server.serve(server.build(Path(model)), host=host, port=int(port), max_connections=100)
 """
 
 

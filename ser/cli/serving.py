@@ -117,23 +117,17 @@ def serve(
     """
     import tempfile
 
-    from ser.serving import server
+    from ser.serving import mlflow_model, server
     from ser.serving.request_log import RequestLog
-    from ser.tracking import store
 
-    uri = model
-    if uri is None:
-        # Its number, so that what is served is the version that was looked at.
-        with tempfile.TemporaryDirectory() as folder:
-            uri, _ = fetch(None, Path(folder))
-    tracking_uri = store.default_uri(Path())
-    store.connect(tracking_uri)
     request_log = None if log is None else RequestLog(log)
     if request_log is not None:
         request_log.require_writable()
         typer.echo(f"{log}: a line per answer: numbers, no audio, no names of files")
-    with tempfile.TemporaryDirectory() as served:
-        app = server.build(uri, tracking_uri=tracking_uri, folder=Path(served), log=request_log)
+    with tempfile.TemporaryDirectory() as folder:
+        # What was compared and looked at is what is served.
+        uri, bundle = fetch(model, Path(folder), takes_exported=False)
+        app = server.build(mlflow_model.model_of(bundle), log=request_log)
         typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
         server.serve(app, host=host, port=port, max_connections=max_connections)
 
@@ -169,34 +163,36 @@ def export(
     typer.echo(onnx_export.as_text(parity))
 
 
-def fetch(model: str | None, folder: Path) -> tuple[str, Path]:
+def fetch(model: str | None, folder: Path, *, takes_exported: bool = True) -> tuple[str, Path]:
     """Return the address and the bundle of a model, fetched into a folder, and say whose it is.
 
     Args:
         model: MLflow's address, or a folder that `ser export --format bundle` wrote; None: the
             champion of params.yaml, which must be of its corpus and classes.
         folder: Where the model is put.
+        takes_exported: Whether an exported bundle will do.
 
     Raises:
         RegistryError: There is no such model, or the champion is of other classes or recordings.
     """
-    uri, place = _found(model, folder)
+    uri, place = _found(model, folder, takes_exported=takes_exported)
     typer.echo(_who(place), err=True)
     return uri, place
 
 
-def _found(model: str | None, folder: Path) -> tuple[str, Path]:
+def _found(model: str | None, folder: Path, *, takes_exported: bool) -> tuple[str, Path]:
     from ser.errors import RegistryError
     from ser.registry import bundle
     from ser.serving import mlflow_model
     from ser.tracking import store
 
     if model is not None and not model.startswith(_ADDRESS):
-        if (Path(model) / bundle.FILE).is_file():
+        if takes_exported and (Path(model) / bundle.FILE).is_file():
             return model, Path(model)
+        other = ", nor a folder that `ser export --format bundle` wrote" if takes_exported else ""
         raise RegistryError(
-            f"--model {model}: neither an address of MLflow's registry, models:/<name>@champion or "
-            f"models:/<name>/<version>, nor a folder that `ser export --format bundle` wrote"
+            f"--model {model}: no address of MLflow's registry, models:/<name>@champion or "
+            f"models:/<name>/<version>{other}"
         )
     tracking_uri = store.default_uri(Path())
     store.connect(tracking_uri)

@@ -4,6 +4,7 @@ Beside a database a lock file serves all who use it. A server has no lock to off
 only one registered model of a name: whoever has made `<model>.lock` may change the model.
 """
 
+import getpass
 import tempfile
 import time
 import uuid
@@ -80,7 +81,7 @@ def _entry(client: MlflowClient, uri: str, name: str) -> Iterator[None]:
         holder = _holder(seen)
         if holder is not None and holder.has_ended:
             # The next process on this host must not take away what this one makes in its place.
-            with _file_lock(Path(tempfile.gettempdir()), uri):
+            with _file_lock(Path(tempfile.gettempdir(), f"ser-{getpass.getuser()}"), uri):
                 _remove(client, uri, name, seen)
         elif time.monotonic() > limit:
             who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"

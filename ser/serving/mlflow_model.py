@@ -229,6 +229,11 @@ def fetch_bundle(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     return bundle_of(model_files.fetch(model_uri, tracking_uri, folder))
 
 
+def model_of(bundle: Path) -> Path:
+    """Return the folder of a model from that of the bundle in it; see `bundle_of`."""
+    return bundle.parents[1]
+
+
 def bundle_of(model: Path) -> Path:
     """Return the folder of the bundle in the folder of a model.
 

@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request, Response
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from ser.errors import RegistryError
-from ser.registry import model_files
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.request_guard import RequestGuard, refused
 from ser.serving.request_log import RequestLog
@@ -24,31 +23,27 @@ _ENVELOPE_BYTES = 1 << 20
 _BODY_SECONDS = 60.0
 
 
-def build(
-    model_uri: str, *, tracking_uri: str, folder: Path, log: RequestLog | None = None
-) -> FastAPI:
+def build(model: Path, *, log: RequestLog | None = None) -> FastAPI:
     """Return the application that answers for a model; GET /metadata says which one it is.
 
     Args:
-        model_uri: `models:/<name>@<alias>` or `models:/<name>/<version>`.
-        tracking_uri: The store with the registry.
-        folder: Where the model is kept while it is served; its code is imported from there.
+        model: Folder of the model, compared with its digest by `ser.registry.model_files.fetch`;
+            its code is imported from there, so it stays while the model is served.
         log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
 
     Raises:
-        RegistryError: There is no such model, its files are not those that were registered, or
-            answers are to be logged of a model that this project did not register.
+        RegistryError: Answers are to be logged of a model that this project did not register.
     """
-    model = mlflow.pyfunc.load_model(str(model_files.fetch(model_uri, tracking_uri, folder)))
+    loaded = mlflow.pyfunc.load_model(str(model))
     if log is not None:
-        served = model.unwrap_python_model()
+        served = loaded.unwrap_python_model()
         if not isinstance(served, ServedModel):
             raise RegistryError(
-                f"{model_uri}: its answers cannot be logged: this project did not register it; "
-                f"start the server without --log"
+                f"{model}: its answers cannot be logged: this project did not register it; start "
+                f"the server without --log"
             )
         served.log = log
-    return application(model)
+    return application(loaded)
 
 
 def application(model: PyFuncModel) -> FastAPI:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from ser.registry import model_files
 from ser.serving import server
 from ser.serving.request_log import RequestLog
 from ser.tracking import store
@@ -77,7 +78,7 @@ def test_the_log_of_a_server_is_compared_and_holds_no_audio(model, ser, folder, 
     kept = tmp_path / "model"
     kept.mkdir()
     uri = store.default_uri(Path())
-    app = server.build(model[1], tracking_uri=uri, folder=kept, log=RequestLog(log))
+    app = server.build(model_files.fetch(model[1], uri, kept), log=RequestLog(log))
     client = TestClient(app, raise_server_exceptions=False)
     for path in sorted(folder.glob("*.wav")):
         body = {"inputs": [{"audio": as_base64(path.read_bytes())}]}

@@ -189,7 +189,7 @@ def test_a_server_without_a_model_says_so_and_promises_nothing(trained, ser):
 def test_an_address_that_names_no_model_is_told_what_one_is(trained, ser, wav, address):
     status, _, err = ser("predict", wav, "--model", address)
     assert status == 1
-    assert err.startswith(f"error: --model {address}: neither an address")
+    assert err.startswith(f"error: --model {address}: no address")
     assert err.count("\n") == 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import mutations
 from ser import params
 from ser.data import audio, decoding
 from ser.errors import AudioInputError, ParamsError
@@ -302,22 +303,8 @@ def test_a_wav_that_declares_a_billion_samples_is_refused():
 
 
 def mutated(content, rng, donor):
-    """Flip, cut, splice or overwrite bytes, the header most of all."""
     data = bytearray(content)
-    kind = rng.integers(5)
-    at = int(rng.integers(len(data)))
-    if kind == 0:
-        for place in rng.integers(len(data), size=rng.integers(1, 20)):
-            data[place] ^= int(rng.integers(1, 256))
-    elif kind == 1:
-        del data[at:]
-    elif kind == 2:
-        data[at:at] = rng.bytes(int(rng.integers(1, 200)))
-    elif kind == 3:
-        data[at:] = donor[int(rng.integers(len(donor))) :]
-    else:
-        at = int(rng.integers(64))
-        data[at : at + 4] = rng.bytes(4)
+    mutations.damage(data, donor, rng)
     return bytes(data)
 
 

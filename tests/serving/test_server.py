@@ -8,6 +8,7 @@ import pytest
 from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
+from ser.registry import model_files
 from ser.serving import server
 from ser.tracking import store
 from tests.promotion.support import version_of
@@ -27,7 +28,7 @@ def uri(trained):
 @pytest.fixture
 def client(uri, tmp_path):
     """`ser serve`."""
-    app = server.build(uri, tracking_uri=store.default_uri(Path()), folder=tmp_path)
+    app = server.build(model_files.fetch(uri, store.default_uri(Path()), tmp_path))
     return TestClient(app, raise_server_exceptions=False)
 
 
