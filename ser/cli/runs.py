@@ -17,8 +17,8 @@ def train(
     """Train one cell by the command of its stage, without DVC's bookkeeping.
 
     Its features must have been extracted, and manifest and folds be those of params.yaml, which
-    is checked. DVC does not learn of the result; `dvc repro`
-    does, and finds the same runs already tracked.
+    is checked. DVC does not learn of the result; `dvc repro` does, and finds the same runs
+    already tracked.
 
     Example: ser train lstm-focal
     """
@@ -40,7 +40,7 @@ def train(
 def grid(
     jobs: Annotated[int, typer.Option(min=1, help="Stages run at once, a process each.")] = 1,
 ) -> None:
-    """Train all cells that are missing, several in one process, with DVC's bookkeeping.
+    """Run what is missing of features, cells and scores, several at once, with DVC's bookkeeping.
 
     First what they need, with features side by side, then the cells, then their scores;
     `dvc repro` has only the report left to make. The same as `dvc repro` alone, but packages
