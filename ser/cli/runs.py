@@ -2,6 +2,7 @@
 
 import os
 import sys
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,13 @@ from typing import Annotated
 import typer
 
 from ser.project import CellFolder, Project
+
+
+class Normalisation(StrEnum):
+    """What inputs are normalised by across corpora, see docs/cross-corpus.md."""
+
+    RECIPE = "recipe"
+    CORPUS = "corpus"
 
 
 def train(
@@ -96,6 +104,50 @@ def protocol_gap(
     gap = protocol_gap.measure(cell, root=Path())
     tables.write_csv(project.protocol_gap, gap.table)
     typer.echo(protocol_gap.as_text(gap))
+
+
+def cross_corpus(
+    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    to: Annotated[str | None, typer.Option(help="The corpus to test on.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The corpus to train on, instead.")
+    ] = None,
+    normalisation: Annotated[
+        Normalisation | None, typer.Option(help="Instead of cross_corpus.normalisation.")
+    ] = None,
+) -> None:
+    """Train one cell on all of one corpus and test it on another.
+
+    One of the two is the corpus of params.yaml; the other one is a name of
+    `cross_corpus.corpora`, or a parser, and its recordings lie in data/raw. Beside it stands what
+    the grid says of the cell on its own corpus, among the same classes. Runs are tracked in an
+    experiment of their own; the table is written to reports/. Given again, it trains nothing.
+
+    Example: ser cross-corpus lstm-cross_entropy --to ravdess
+    """
+    from tqdm import tqdm
+
+    from ser.evaluation import cross_corpus as scores
+    from ser.params import read
+    from ser.tracking.mlflow_tracker import open_experiment
+    from ser.workflow import cross_corpus as workflow
+    from ser.workflow import current
+
+    corpus = to or from_
+    if corpus is None or (to is not None and from_ is not None):
+        raise typer.BadParameter("say either --to or --from: the other one is that of params.yaml")
+    project = Project()
+    current.require_data(project, read(project.params, current.DataParams))
+    question = workflow.Question(
+        cell,
+        corpus,
+        is_tested=to is not None,
+        normalisation=None if normalisation is None else normalisation.value,
+    )
+    found = workflow.measure(
+        question, project, open_experiment, progress=partial(tqdm, desc=cell, disable=None)
+    )
+    typer.echo(scores.as_text(found))
 
 
 def restore_runs(

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pandas as pd
 
 from ser import files, predictions
+from ser.cross_folders import CorpusFolder, Crossing
+from ser.data import manifest
 from ser.evaluation import robustness, summary
 from ser.evaluation.summary import CellSummary
-from ser.project import CellFolder
+from ser.grid import crossings, variants
+from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RestorableExperiment
 from ser.training.saved_fold import SavedFold
@@ -115,3 +118,26 @@ def publish(
     write(trained, scored, scores, record)
     cells.restore(scored, open_)
     return scores
+
+
+def publish_crossing(
+    crossing: Crossing,
+    folder: CorpusFolder,
+    project: Project,
+    open_: Callable[..., RestorableExperiment],
+) -> CellSummary:
+    """Score a cell that was trained on one corpus and tested on another; tell the tracker.
+
+    Args:
+        crossing: The cell and the corpora.
+        folder: What training left of it.
+        project: The checkout.
+        open_: See `publish`.
+
+    Raises:
+        FileError, ManifestError: What training left is incomplete or damaged.
+        TrackingError: The tracking store cannot be used.
+    """
+    speaker_of = {u.id: u.speaker for u in manifest.read(folder.manifest)}
+    scored = project.scored(crossing.cell, f"{variants.CROSS_CORPUS}/{crossing.pair}")
+    return publish(crossings.trained(folder, crossing.cell), scored, speaker_of, open_)

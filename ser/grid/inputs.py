@@ -58,6 +58,7 @@ class Inputs:
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
         session_of: Utterance id -> session.
+        corpus_of: Utterance id -> corpus; the same for all but where two are joined.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
@@ -71,6 +72,7 @@ class Inputs:
     rating_of: Mapping[str, tuple[float, ...]]
     speaker_of: Mapping[str, str]
     session_of: Mapping[str, str]
+    corpus_of: Mapping[str, str]
     digests: Mapping[str, str]
 
     @property
@@ -80,9 +82,12 @@ class Inputs:
 
     def group_of(self, normalisation: NormalisedBy) -> Mapping[str, str] | None:
         """Return utterance id -> whose statistics normalise it; None for those of the fold."""
-        if normalisation == "fold":
-            return None
-        return self.speaker_of if normalisation == "speaker" else self.session_of
+        groups: Mapping[NormalisedBy, Mapping[str, str]] = {
+            "speaker": self.speaker_of,
+            "session": self.session_of,
+            "corpus": self.corpus_of,
+        }
+        return groups.get(normalisation)
 
 
 def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -> Inputs:
@@ -132,6 +137,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         rating_of={utterance.id: _ratings(utterance) for utterance in used},
         speaker_of={utterance.id: utterance.speaker for utterance in used},
         session_of={utterance.id: utterance.session for utterance in used},
+        corpus_of={utterance.id: utterance.corpus for utterance in used},
         digests=digests,
     )
 

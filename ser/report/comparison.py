@@ -21,9 +21,9 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
+from ser.report import cross_corpus, pictures, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
-from ser.report import pictures, results
 from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
 from ser.report.functional_rows import FunctionalRows
@@ -126,7 +126,8 @@ def write(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed)
+    told = (sections, provenance, tuning, wrong, changed, cross_corpus.read(project))
+    page = Report(card, split, *rows, found, *drawn, *told)
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 

@@ -10,12 +10,14 @@ import pandas as pd
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
+from ser.evaluation.cross_corpus import TRANSDUCTIVE
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.report import html
+from ser.report.cross_corpus import Matrix
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
@@ -69,6 +71,7 @@ class Report:
         tuning: What the tuned cells show.
         mistakes: The surest mistakes of the best cell.
         robustness: How cells do when recordings are changed.
+        cross_corpus: How cells do on another corpus; empty where nobody asked.
     """
 
     card: CorpusCard
@@ -86,6 +89,7 @@ class Report:
     tuning: Tuning
     mistakes: MistakesSection
     robustness: RobustnessSection
+    cross_corpus: Sequence[Matrix] = ()
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -97,6 +101,7 @@ SECTIONS = {
     "calibration": "Calibration",
     "slices": "Slices",
     "robustness": "Robustness",
+    "cross_corpus": "Other corpora",
     "mistakes": "Mistakes",
     "embeddings": "Embeddings",
     "tuning": "Tuning",
@@ -166,6 +171,7 @@ def render(report: Report) -> str:
         sections=list(SECTIONS.items()),
         footer=footer(report.card, report.split),
         synthetic_notice=SYNTHETIC_NOTICE,
+        transductive=TRANSDUCTIVE,
         rows=report.grid.to_dict("records"),
         best_rows=best,
         best_losses=best_losses(report.grid, evidence.pairs),
