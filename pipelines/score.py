@@ -58,7 +58,7 @@ def run(params: Params, project: Project) -> None:
         logger.info("%s: test UAR %.1f %%", f"{name} {variant}".strip(), 100 * scores["uar"])
     for crossing in crossings.of_section(params.cross_corpus, project):
         folder = cross_folders.trained(project, crossing.cell, crossing.pair)
-        scores = scored_cell.publish_crossing(crossing, folder, project, open_).scores
+        scores = scored_cell.publish_crossing(crossing.cell, folder, project, open_).scores
         logger.info("%s %s: test UAR %.1f %%", crossing.cell, crossing.pair, 100 * scores["uar"])
 
 

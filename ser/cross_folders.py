@@ -1,9 +1,13 @@
 """Where other corpora lie beside the one of params.yaml, and what is trained across corpora."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser.project import Project
+
+#: Between the names of two corpora; no name has a hyphen.
+_TO = "-to-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Crossing:
     @property
     def pair(self) -> str:
         """`<trained on>-to-<tested on>`."""
-        return f"{self.trained_on.name}-to-{self.tested_on.name}"
+        return f"{self.trained_on.name}{_TO}{self.tested_on.name}"
 
 
 def other(project: Project, corpus: str) -> CorpusFolder:
@@ -83,6 +87,16 @@ def joined(project: Project, pair: str) -> CorpusFolder:
     return CorpusFolder(project.root, folder=project.work / "cross_pairs" / pair)
 
 
+def of_run(tags: Mapping[str, str]) -> Project:
+    """Return where the data of a run are, from the project's root: of one corpus, or of a pair.
+
+    Args:
+        tags: `ser.corpus` is the name of either.
+    """
+    corpus = tags.get("ser.corpus", "")
+    return joined(Project(), corpus) if _TO in corpus else Project()
+
+
 def trained(project: Project, cell: str, pair: str = "") -> CorpusFolder:
     """Return what is kept of a pair for a cell: manifest, fold, predictions; no features.
 
@@ -93,7 +107,7 @@ def trained(project: Project, cell: str, pair: str = "") -> CorpusFolder:
 
 def trained_pairs(project: Project) -> list[CorpusFolder]:
     """Return the pairs of all cells that are there, sorted."""
-    found = sorted(trained(project, "").folder.glob("*-*/*-to-*"))
+    found = sorted(trained(project, "").folder.glob(f"*-*/*{_TO}*"))
     return [CorpusFolder(project.root, folder=folder) for folder in found]
 
 

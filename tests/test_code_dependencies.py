@@ -172,7 +172,7 @@ def pipeline(tmp_path_factory):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", "README.md"):
         shutil.copy(ROOT / name, root)
-    for folder in ("weights", "untuned", "without_copies"):
+    for folder in ("weights", "untuned", "without_copies", "crossed"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
     shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")

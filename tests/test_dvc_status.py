@@ -165,7 +165,7 @@ def project(tmp_path_factory, python):
         shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
     for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
         shutil.copy(ROOT / file, root)
-    for folder in ("weights", "untuned", "without_copies"):
+    for folder in ("weights", "untuned", "without_copies", "crossed"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
     shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")

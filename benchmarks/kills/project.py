@@ -98,7 +98,7 @@ def make(root: Path) -> None:
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("dvc.yaml", "constraints.txt", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
-    for name in ("untuned/none", "without_copies/none", "weights/none", "sounds"):
+    for name in ("untuned/none", "without_copies/none", "crossed/none", "weights/none", "sounds"):
         readme = root / "data" / name / "README.md"
         readme.parent.mkdir(parents=True)
         shutil.copy(ROOT / "data" / name / "README.md", readme)

@@ -2,21 +2,13 @@
 
 import os
 import sys
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ser.project import CellFolder, Project
-
-
-class Normalisation(StrEnum):
-    """What inputs are normalised by across corpora, see docs/cross-corpus.md."""
-
-    RECIPE = "recipe"
-    CORPUS = "corpus"
 
 
 def train(
@@ -113,7 +105,8 @@ def cross_corpus(
         str | None, typer.Option("--from", help="The corpus to train on, instead.")
     ] = None,
     normalisation: Annotated[
-        Normalisation | None, typer.Option(help="Instead of cross_corpus.normalisation.")
+        Literal["recipe", "corpus"] | None,
+        typer.Option(help="Instead of cross_corpus.normalisation."),
     ] = None,
 ) -> None:
     """Train one cell on all of one corpus and test it on another.
@@ -138,11 +131,11 @@ def cross_corpus(
         raise typer.BadParameter("say either --to or --from: the other one is that of params.yaml")
     project = Project()
     current.require_data(project, read(project.params, current.DataParams))
-    question = workflow.Question(
+    question = workflow.CrossQuestion(
         cell,
         corpus,
         is_tested=to is not None,
-        normalisation=None if normalisation is None else normalisation.value,
+        normalisation=normalisation,
     )
     found = workflow.measure(
         question, project, open_experiment, progress=partial(tqdm, desc=cell, disable=None)
@@ -160,6 +153,8 @@ def restore_runs(
 
     Example: dvc checkout && ser restore-runs
     """
+    from ser import cross_folders
+    from ser.evaluation import scored_cell
     from ser.grid import variants
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
@@ -177,6 +172,8 @@ def restore_runs(
     for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
         for cell in project.trained_cells(variant):
             _restore_variant(cell, project, variant)
+    for folder in cross_folders.trained_pairs(project):
+        scored_cell.publish_crossing(folder.folder.parent.name, folder, project, open_experiment)
     if not quiet:
         typer.echo(f"{total} runs restored from {len(scored)} cells")
 

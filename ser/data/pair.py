@@ -5,7 +5,7 @@ and dialogues get the name of their corpus in front, so that no two corpora shar
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,13 +27,11 @@ from ser.wording import shown
 #: this share of its utterances: one session of five or six.
 DEV_SHARE = 0.15
 
-#: What is named anew in each corpus.
-_NAMES = ("id", "audio", "speaker", "session", "dialogue")
 _NUM_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class Recordings:
     """Utterances with their recordings.
 
     Args:
@@ -44,9 +42,17 @@ class Recorded:
     utterances: Sequence[Utterance]
     folder: Path
 
-    def samples(self, utterance: Utterance) -> str:
-        """Return the digest of what is heard in an utterance."""
-        return audio.inspect(self.folder / utterance.audio, WIDEST).samples_sha256
+    def by_samples(self, lengths: Collection[tuple[int, int]]) -> dict[str, Utterance]:
+        """Return the digest of what is heard -> its utterance, of those of some lengths."""
+        return {
+            audio.inspect(self.folder / u.audio, WIDEST).samples_sha256: u
+            for u in self.utterances
+            if _length(u) in lengths
+        }
+
+
+def _length(utterance: Utterance) -> tuple[int, int]:
+    return utterance.num_samples, utterance.sampling_rate
 
 
 def shared_classes(first: CorpusCard, second: CorpusCard) -> tuple[str, ...]:
@@ -133,12 +139,12 @@ def fold_of(trained_on: Sequence[Utterance], tested_on: Sequence[Utterance]) -> 
 
 
 def require_no_shared_recording(
-    first: Recorded, second: Recorded, *, names: tuple[str, str]
+    first: Recordings, second: Recordings, *, names: tuple[str, str]
 ) -> None:
     """Refuse corpora that share a recording, whatever file holds it.
 
-    Files of the same bytes share one. So do files of the same samples in other formats: where
-    length and rate are the same, the samples are compared.
+    Recordings are compared by the digest of their samples, so that FLAC and WAV of the same sound
+    are one. Only those are opened whose length and rate the other corpus has, too.
 
     Args:
         first: Utterances and recordings of one.
@@ -149,14 +155,12 @@ def require_no_shared_recording(
         LeakageError: Names the recordings, in both corpora.
         AudioError: A recording whose samples are to be compared cannot be read.
     """
-    by_length: defaultdict[tuple[int, int], list[Utterance]] = defaultdict(list)
-    for utterance in second.utterances:
-        by_length[utterance.num_samples, utterance.sampling_rate].append(utterance)
+    lengths = {_length(u) for u in first.utterances} & {_length(u) for u in second.utterances}
+    there = second.by_samples(lengths)
     same = [
-        f"{names[0]}/{mine.id} is {names[1]}/{other.id}"
-        for mine in first.utterances
-        for other in by_length[mine.num_samples, mine.sampling_rate]
-        if mine.sha256 == other.sha256 or first.samples(mine) == second.samples(other)
+        f"{names[0]}/{mine.id} is {names[1]}/{there[digest].id}"
+        for digest, mine in first.by_samples(lengths).items()
+        if digest in there
     ]
     if same:
         more = f", and {len(same) - _NUM_NAMED} more" if len(same) > _NUM_NAMED else ""
@@ -173,7 +177,11 @@ def _renamed(side: Side, classes: Sequence[str]) -> list[Utterance]:
             u,
             corpus=side.name,
             emotion=u.emotion if u.emotion in classes else None,
-            **{key: f"{side.name}/{getattr(u, key)}" for key in _NAMES},
+            id=f"{side.name}/{u.id}",
+            audio=f"{side.name}/{u.audio}",
+            speaker=f"{side.name}/{u.speaker}",
+            session=f"{side.name}/{u.session}",
+            dialogue=f"{side.name}/{u.dialogue}",
         )
         for u in manifest.read(side.project.manifest)
     ]

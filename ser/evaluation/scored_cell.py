@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ser import files, predictions
-from ser.cross_folders import CorpusFolder, Crossing
+from ser.cross_folders import CorpusFolder
 from ser.data import manifest
 from ser.evaluation import robustness, summary
 from ser.evaluation.summary import CellSummary
@@ -121,16 +121,13 @@ def publish(
 
 
 def publish_crossing(
-    crossing: Crossing,
-    folder: CorpusFolder,
-    project: Project,
-    open_: Callable[..., RestorableExperiment],
+    cell: str, folder: CorpusFolder, project: Project, open_: Callable[..., RestorableExperiment]
 ) -> CellSummary:
     """Score a cell that was trained on one corpus and tested on another; tell the tracker.
 
     Args:
-        crossing: The cell and the corpora.
-        folder: What training left of it.
+        cell: `<model>-<loss>`.
+        folder: What training left of it; its name is that of the pair of corpora.
         project: The checkout.
         open_: See `publish`.
 
@@ -139,5 +136,5 @@ def publish_crossing(
         TrackingError: The tracking store cannot be used.
     """
     speaker_of = {u.id: u.speaker for u in manifest.read(folder.manifest)}
-    scored = project.scored(crossing.cell, f"{variants.CROSS_CORPUS}/{crossing.pair}")
-    return publish(crossings.trained(folder, crossing.cell), scored, speaker_of, open_)
+    scored = project.scored(cell, f"{variants.CROSS_CORPUS}/{folder.folder.name}")
+    return publish(crossings.trained(folder, cell), scored, speaker_of, open_)

@@ -10,7 +10,7 @@ from ser.cross_folders import CorpusFolder
 from ser.data import manifest, pair, preparation
 from ser.data.card import CorpusCard
 from ser.data.corpora._base import CorpusParams
-from ser.data.pair import Recorded
+from ser.data.pair import Recordings
 from ser.errors import CorpusError
 from ser.features import extraction
 from ser.features.extraction import AudioParams, Places
@@ -55,12 +55,12 @@ def make(
         chosen = preparation.with_classes(params, card.emotions, recordings=recordings)
         made = preparation.prepare(chosen, folder, recordings=recordings, progress=progress)
     except CorpusError as error:
-        raise type(error)(f"corpus {name}, of cross_corpus.corpora: {error}") from error
+        raise type(error)(f"corpus {name}: {error}") from error
     classes = pair.shared_classes(card, made)
     own, utterances = manifest.read(project.manifest), manifest.read(folder.manifest)
     pair.require_no_shared_recording(
-        Recorded([u for u in own if u.emotion in classes], project.raw(card.name)),
-        Recorded([u for u in utterances if u.emotion in classes], recordings),
+        Recordings([u for u in own if u.emotion in classes], project.raw(card.name)),
+        Recordings([u for u in utterances if u.emotion in classes], recordings),
         names=(card.name, name),
     )
     for feature, feature_params in features.items():

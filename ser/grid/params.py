@@ -13,6 +13,9 @@ from ser.wording import shown
 #: A cell by the names of its model and its loss.
 Cell = tuple[str, str]
 
+#: Whose statistics normalise inputs where two corpora are crossed.
+AcrossNormalisation = Literal["recipe", "corpus"]
+
 
 class CellParams(Section):
     """One cell that `dvc repro` trains and compares.
@@ -56,7 +59,7 @@ class CrossCorpusParams(Section):
 
     corpora: Mapping[str, component(CORPORA)] = Field(default_factory=dict)  # type: ignore[valid-type]
     cells: Mapping[str, CellParams] = Field(default_factory=dict)
-    normalisation: Literal["recipe", "corpus"] = "recipe"
+    normalisation: AcrossNormalisation = "recipe"
 
     @field_validator("corpora")
     @classmethod

@@ -1,7 +1,7 @@
 """The comparison of all cells: from their scores to tables, figures and the page."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,8 @@ def write(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
     rows = (grid, baselines, functionals, shortcut)
-    told = (sections, provenance, tuning, wrong, changed, cross_corpus.read(project))
-    page = Report(card, split, *rows, found, *drawn, *told)
+    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed)
+    page = replace(page, cross_corpus=cross_corpus.read(project))
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 

@@ -6,7 +6,6 @@ finished folds are found again where the stages, or an earlier command, have mad
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from ser import components, cross_folders, tables
 from ser.cross_folders import Crossing, Side
@@ -16,6 +15,7 @@ from ser.evaluation import cross_corpus as scores
 from ser.evaluation import scored_cell
 from ser.features import other_corpus
 from ser.grid import cross_corpus, crossings, variants
+from ser.grid.params import AcrossNormalisation
 from ser.params import params_class_of, parse, read
 from ser.progress import Progress
 from ser.project import Project
@@ -24,11 +24,9 @@ from ser.tracking.cells import RestorableExperiment
 from ser.workflow import current
 from ser.workflow.preset import Preset
 
-Normalisation = Literal["recipe", "corpus"]
-
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CrossQuestion:
     """What is asked.
 
     Args:
@@ -42,11 +40,11 @@ class Question:
     cell: str
     corpus: str
     is_tested: bool = True
-    normalisation: Normalisation | None = None
+    normalisation: AcrossNormalisation | None = None
 
 
 def measure(
-    question: Question,
+    question: CrossQuestion,
     project: Project,
     open_: Callable[..., RestorableExperiment],
     *,
@@ -94,7 +92,7 @@ def measure(
     made = cross_corpus.runner(project.params, crossing, project, section)
     made.run(progress)
     joined = cross_folders.joined(project, crossing.pair)
-    scored_cell.publish_crossing(crossing, joined, project, open_)
+    scored_cell.publish_crossing(name, joined, project, open_)
     found = scores.row(crossing, joined, grid)
     tables.write_csv(cross_folders.asked_table(project, crossing), scores.table([found]))
     return found
