@@ -31,7 +31,7 @@ _NUM_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings:
+class CorpusRecordings:
     """Utterances with their recordings.
 
     Args:
@@ -139,12 +139,12 @@ def fold_of(trained_on: Sequence[Utterance], tested_on: Sequence[Utterance]) -> 
 
 
 def require_no_shared_recording(
-    first: Recordings, second: Recordings, *, names: tuple[str, str]
+    first: CorpusRecordings, second: CorpusRecordings, *, names: tuple[str, str]
 ) -> None:
     """Refuse corpora that share a recording, whatever file holds it.
 
-    Recordings are compared by the digest of their samples, so that FLAC and WAV of the same sound
-    are one. Only those are opened whose length and rate the other corpus has, too.
+    What is compared is the digest of the samples, so FLAC and WAV of the same sound are one. Only
+    those recordings are opened whose length and rate the other corpus has, too.
 
     Args:
         first: Utterances and recordings of one.
@@ -165,7 +165,8 @@ def require_no_shared_recording(
     if same:
         more = f", and {len(same) - _NUM_NAMED} more" if len(same) > _NUM_NAMED else ""
         raise LeakageError(
-            f"{len(same)} recordings are in both corpora: {', '.join(same[:_NUM_NAMED])}{more}; "
+            f"recordings that are in both corpora ({len(same)}): "
+            f"{', '.join(same[:_NUM_NAMED])}{more}; "
             f"what is trained on must not be tested on: take them out of one of the two"
         )
 

@@ -10,7 +10,7 @@ from ser.cross_folders import CorpusFolder
 from ser.data import manifest, pair, preparation
 from ser.data.card import CorpusCard
 from ser.data.corpora._base import CorpusParams
-from ser.data.pair import Recordings
+from ser.data.pair import CorpusRecordings
 from ser.errors import CorpusError
 from ser.features import extraction
 from ser.features.extraction import AudioParams, Places
@@ -59,8 +59,8 @@ def make(
     classes = pair.shared_classes(card, made)
     own, utterances = manifest.read(project.manifest), manifest.read(folder.manifest)
     pair.require_no_shared_recording(
-        Recordings([u for u in own if u.emotion in classes], project.raw(card.name)),
-        Recordings([u for u in utterances if u.emotion in classes], recordings),
+        CorpusRecordings([u for u in own if u.emotion in classes], project.raw(card.name)),
+        CorpusRecordings([u for u in utterances if u.emotion in classes], recordings),
         names=(card.name, name),
     )
     for feature, feature_params in features.items():

@@ -50,8 +50,8 @@ class CrossCorpusParams(Section):
         corpora: Name -> a further corpus, as in the section `corpus`: its parser by `name`, with
             its knobs. The name here is that of a folder of `data/raw`; it has letters, digits and
             `_` alone. Without `emotions`, the classes are those of `corpus.emotions` that it has.
-        cells: `<model>-<loss>` -> the cell, as in `cells`. Each is trained on every corpus and
-            tested on every other, that of the section `corpus` included.
+        cells: `<model>-<loss>` -> the cell, as in `cells`. Each is trained on all of the corpus of
+            the section `corpus` and tested on each of these, and the other way round.
         normalisation: `recipe` normalises as the recipe of the model says; `corpus` normalises
             each corpus by its own mean and deviation per bin. That is transductive: it needs the
             unlabelled recordings that are tested, and is marked so.

@@ -143,7 +143,7 @@ def test_a_recording_that_is_in_both_is_refused_by_name_whatever_its_format(work
         table.write(f"leak{suffix},angry,s1f,female,session1\n")
     mine = {"mine": {"name": "csv", "synthetic": True}}
     two_corpora.write_params(workspace, cross_corpus={"corpora": mine, "cells": {}})
-    said = rf"1 recordings are in both corpora: emodb/{shared.stem} is mine/leak;"
+    said = rf"in both corpora \(1\): emodb/{shared.stem} is mine/leak;"
     with pytest.raises(LeakageError, match=said):
         ask("mine")
     assert not list(Path("work").glob("cross_pairs/*"))
