@@ -13,139 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
-
-from pydantic import Field, field_validator
 
 from ser.contracts import Corpus
 from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table, _unread
-from ser.data.corpora._base import CorpusParams
+from ser.data.corpora._csv_params import MIN_SESSIONS, Params
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
-from ser.params import Section
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 from ser.wording import cut
 
-_MIN_SESSIONS = 2
 _MAX_LISTED = 1000
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
-
-
-class Columns(Section):
-    """The table's own names for what is read.
-
-    Args:
-        path: Of the recording, relative to the corpus' folder.
-        label: The corpus' own label.
-        speaker: Who speaks.
-        id: Unique id; the path without its ending where there is no such column.
-        gender: `female`, `f`, `male` or `m`, in any case.
-        session: Unit of the `session` protocol; dealt from speakers where absent.
-        dialogue: The conversation; each utterance is its own where absent.
-        scripted: `true`, `false` or nothing.
-        text: The words spoken.
-        valence, arousal, dominance: Means of ratings in [1, 5].
-    """
-
-    path: str = "path"
-    label: str = "label"
-    speaker: str = "speaker"
-    id: str = "id"
-    gender: str = "gender"
-    session: str = "session"
-    dialogue: str = "dialogue"
-    scripted: str = "scripted"
-    text: str = "text"
-    valence: str = "valence"
-    arousal: str = "arousal"
-    dominance: str = "dominance"
-
-
-class Params(CorpusParams):
-    """Params of a corpus described by a table.
-
-    Args:
-        title: The corpus' own name, for its experiments and registered models: small letters,
-            digits and `_`, a letter first. Without it all tables share `csv`.
-        table: The table's path, relative to the corpus' folder.
-        encoding: Of the table.
-        delimiter: Between its fields.
-        columns: The table's own column names.
-        ignored_columns: Names of columns that are known not to be read, although their names
-            say that they bound a recording or deal it to a part.
-        label_map: Own label -> canonical emotion, or null to keep the utterance without
-            an emotion. Labels that already are canonical need no entry.
-        genders: Speaker -> gender, for tables without a column for it.
-        num_sessions: Groups that speakers are dealt into, balanced by gender, where the
-            table has no column of sessions.
-        refuse_unlisted: Reject recordings in the folder that the table does not name.
-        synthetic: No person spoke.
-        licence: Under which terms the recordings may be used, one sentence.
-        redistributable: Whether the report may hold recordings, so that whoever gets the page
-            hears them. Say it only if the licence and the speakers allow it.
-        citation: What to cite, one sentence.
-    """
-
-    name: Literal["csv"] = "csv"
-    title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
-    table: str = Field("utterances.csv", min_length=1, max_length=1000)
-    encoding: str = "utf-8-sig"
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    columns: Columns = Columns()
-    ignored_columns: tuple[str, ...] = ()
-    label_map: dict[str, str | None] = Field(default_factory=dict)
-    genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=_MIN_SESSIONS, le=10_000)
-    refuse_unlisted: bool = True
-    synthetic: bool = False
-    licence: str = Field("As the owner of the recordings states.", min_length=1)
-    redistributable: bool = False
-    citation: str = Field("As the owner of the recordings asks.", min_length=1)
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            # Some codecs that Python knows are none of text: they make bytes of bytes.
-            "a".encode(encoding)
-        except (LookupError, ValueError) as error:
-            raise ValueError("not an encoding of text that Python knows") from error
-        return encoding
-
-    @field_validator("delimiter")
-    @classmethod
-    def _delimits(cls, delimiter: str) -> str:
-        if delimiter in '\r\n" \0':
-            raise ValueError("not a character that can stand between fields")
-        return delimiter
-
-    @field_validator("table")
-    @classmethod
-    def _below_the_folder(cls, table: str) -> str:
-        path = PurePosixPath(table)
-        if path.is_absolute() or ".." in path.parts or "\0" in table:
-            raise ValueError("expected a path inside the corpus' folder")
-        return table
-
-    @field_validator("label_map", "genders")
-    @classmethod
-    def _composed(cls, by_name: dict[str, Any]) -> dict[str, Any]:
-        return _table.composed_keys(by_name)
-
-    @field_validator("label_map")
-    @classmethod
-    def _canonical_label_map(cls, label_map: dict[str, str | None]) -> dict[str, str | None]:
-        unknown = sorted({e for e in label_map.values() if e is not None and e not in VOCABULARY})
-        if unknown:
-            raise ValueError(
-                f"maps to unknown emotions {unknown}; the canonical ones are "
-                f"{', '.join(VOCABULARY)}, or null"
-            )
-        return label_map
 
 
 class TableCorpus:
@@ -285,7 +167,7 @@ class TableCorpus:
         except ValueError as error:
             column = f"add the column {self.params.columns.session!r}"
             cure = f"lower corpus.num_sessions, or {column}"
-            if len(genders) < _MIN_SESSIONS:
+            if len(genders) < MIN_SESSIONS:
                 cure = f"{column} (one word for all will do) and set split.protocol: random"
             raise CorpusError(f"{path}: {error}; {cure}") from error
 
