@@ -216,7 +216,7 @@ def _inspect_all(
 
     def inspect(annotation: Annotation) -> Recording | str:
         try:
-            return audio.inspect(root / annotation.audio, params)
+            return audio.inspect(root / annotation.audio, params, annotation.segment)
         except AudioError as error:
             return str(error)
 
