@@ -100,7 +100,7 @@ def test_silence_is_asked_of_the_part(tmp_path):
 
 def test_a_part_that_reaches_beyond_the_end_is_refused(tmp_path):
     path = write(tmp_path / "a.wav", speech(2.0))
-    with pytest.raises(AudioError, match="beyond the end: 1 to 2.1 s of a recording of 2.000 s"):
+    with pytest.raises(AudioError, match=r"beyond the end: 1 to 2\.1 s of a recording of 2\.000 s"):
         audio.inspect(path, RecordingLimits(), Segment(1.0, 2.1))
     with pytest.raises(AudioError, match=r"a\.wav: beyond the end"):
         audio.read(path, sampling_rate=RATE, segment=Segment(3.0, 4.0))

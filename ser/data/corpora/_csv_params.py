@@ -1,18 +1,21 @@
 """What params.yaml may say of a corpus that a table describes."""
 
-from pathlib import PurePosixPath
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ser.data.corpora import _table
-from ser.data.corpora._base import CorpusParams
+from ser.data.corpora._base import CorpusParams, inside
+from ser.data.speech_kind import SpeechKind
 from ser.emotion import VOCABULARY
 from ser.params import Section
 from ser.utterance import Gender
 
 #: One session tests, another trains.
 MIN_SESSIONS = 2
+#: Columns that every table has.
+REQUIRED = ("path", "label", "speaker")
 
 
 class Columns(Section):
@@ -29,6 +32,10 @@ class Columns(Section):
         scripted: `true`, `false` or nothing.
         text: The words spoken.
         valence, arousal, dominance: Means of ratings in [1, 5].
+        start, end: Which part of its recording an utterance is, in seconds; nothing in both for
+            the whole.
+        part: The corpus' own word for train, dev or test, for `split.protocol: file`.
+        fold: The corpus' own fold, which tests the utterance, for `split.protocol: file`.
     """
 
     path: str = "path"
@@ -43,6 +50,25 @@ class Columns(Section):
     valence: str = "valence"
     arousal: str = "arousal"
     dominance: str = "dominance"
+    start: str = "start"
+    end: str = "end"
+    part: str = "part"
+    fold: str = "fold"
+
+    def read(self, ignored: Collection[str] = ()) -> dict[str, str]:
+        """Return what is read -> its name in the table.
+
+        Args:
+            ignored: Names that shall not be read.
+
+        Returns:
+            Without the columns that the params do not name, and whose usual name is ignored or
+            stands for something else.
+        """
+        said = {column: getattr(self, column) for column in self.model_fields_set}
+        taken = {*said.values(), *ignored}
+        usual = {column: name for column, name in self.model_dump().items() if name not in taken}
+        return {**usual, **said}
 
 
 class Params(CorpusParams):
@@ -55,8 +81,8 @@ class Params(CorpusParams):
         encoding: Of the table.
         delimiter: Between its fields.
         columns: The table's own column names.
-        ignored_columns: Names of columns that are known not to be read, although their names
-            say that they bound a recording or deal it to a part.
+        ignored_columns: Names of columns that shall not be read, although their names say that
+            they bound a recording or deal it to a part.
         label_map: Own label -> canonical emotion, or null to keep the utterance without
             an emotion. Labels that already are canonical need no entry.
         genders: Speaker -> gender, for tables without a column for it.
@@ -86,6 +112,25 @@ class Params(CorpusParams):
     redistributable: bool = False
     citation: str = Field("As the owner of the recordings asks.", min_length=1)
 
+    @field_validator("title")
+    @classmethod
+    def _no_kind_of_speech(cls, title: str | None) -> str | None:
+        if title in get_args(SpeechKind):
+            raise ValueError(
+                f"{title} is a kind of speech; names of models would not tell them apart"
+            )
+        return title
+
+    @model_validator(mode="after")
+    def _read_or_ignored(self) -> "Params":
+        needed = {column: getattr(self.columns, column) for column in REQUIRED}
+        needed |= {
+            column: getattr(self.columns, column) for column in self.columns.model_fields_set
+        }
+        if both := sorted(set(needed.values()) & set(self.ignored_columns)):
+            raise ValueError(f"ignored_columns names {', '.join(both)}, which columns reads")
+        return self
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
@@ -106,10 +151,7 @@ class Params(CorpusParams):
     @field_validator("table")
     @classmethod
     def _below_the_folder(cls, table: str) -> str:
-        path = PurePosixPath(table)
-        if path.is_absolute() or ".." in path.parts or "\0" in table:
-            raise ValueError("expected a path inside the corpus' folder")
-        return table
+        return inside(table)
 
     @field_validator("label_map", "genders")
     @classmethod
