@@ -198,6 +198,11 @@ class Project:
         return self.data / "sounds"
 
     @property
+    def protocol_gaps(self) -> Path:
+        """Folder of what `ser protocol-gap` measured, for the page."""
+        return self.data / "protocol_gaps"
+
+    @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
