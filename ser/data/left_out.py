@@ -29,6 +29,8 @@ def by_reason(
     )
 
     def reason(utterance: Annotation) -> str:
+        if utterance.parts is not None or utterance.fold is not None:
+            return "no part"  # as its corpus says
         own = sentences.of([utterance])
         for what, is_in in (
             ("speaker", lambda part: utterance.speaker in speakers[part]),
