@@ -123,8 +123,8 @@ class Decoder:
         self._content, self._allowed = content, allowed
         self.num_samples, self.peak = 0, 0.0
         with self._library():
-            is_file = isinstance(content, FileContent)
-            self._stream = _Stream(content.stream if is_file else _Content(content[:]))
+            file = content.stream if isinstance(content, FileContent) else _Content(content[:])
+            self._stream = _Stream(file)
         self.sampling_rate = int(self._stream.samplerate)
         self.num_channels = int(self._stream.channels)
         containers.check_read(self._stream.format)

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ser.data import sentences
 from ser.data.protocols import Part
 from ser.data.splits import Fold
 from ser.utterance import Annotation
+
+_HEARD: tuple[Part, ...] = ("test", "dev")
 
 
 def by_reason(
@@ -23,37 +26,39 @@ def by_reason(
         `speaker of test`; it says a sentence of theirs; it is of their session; `no part`.
     """
     dealt = {u.id for members in parts.values() for u in members}
-    speakers, said, sessions = (
-        {part: set(values(parts[part])) for part in ("test", "dev")}
-        for values in (_speakers, sentences.of, _sessions)
-    )
+    shared = [(part, _Marks.of(parts[part])) for part in _HEARD]
 
     def reason(utterance: Annotation) -> str:
         if utterance.parts is not None or utterance.fold is not None:
             return "no part"  # as its corpus says
-        own = sentences.of([utterance])
-        for what, is_in in (
-            ("speaker", lambda part: utterance.speaker in speakers[part]),
-            ("sentence", lambda part: bool(own & said[part])),
-            ("session", lambda part: utterance.session in sessions[part]),
-        ):
-            for part in ("test", "dev"):
-                if is_in(part):
-                    return f"{what} of {part}"
+        own = _Marks.of([utterance])
+        for what in ("speakers", "sentences", "sessions"):
+            for part, marks in shared:
+                if getattr(own, what) & getattr(marks, what):
+                    return f"{what[:-1]} of {part}"
         return "no part"
 
     return dict(sorted(Counter(reason(u) for u in used if u.id not in dealt).items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What utterances can share: names of speakers and sessions, and sentences."""
+
+    speakers: frozenset[str]
+    sentences: frozenset[str]
+    sessions: frozenset[str]
+
+    @classmethod
+    def of(cls, members: Sequence[Annotation]) -> "_Marks":
+        return cls(
+            frozenset(u.speaker for u in members),
+            frozenset(sentences.of(members)),
+            frozenset(u.session for u in members),
+        )
 
 
 def untested(used: Sequence[Annotation], folds: Sequence[Fold]) -> tuple[str, ...]:
     """Return the ids of the utterances that no fold tests, sorted."""
     tested = {id_ for fold in folds for id_ in fold.test}
     return tuple(sorted(u.id for u in used if u.id not in tested))
-
-
-def _speakers(members: Sequence[Annotation]) -> set[str]:
-    return {u.speaker for u in members}
-
-
-def _sessions(members: Sequence[Annotation]) -> set[str]:
-    return {u.session for u in members}

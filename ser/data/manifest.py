@@ -217,8 +217,9 @@ def _is_time(value: object) -> bool:
 
 
 def _is_parts(value: object) -> bool:
-    is_some = isinstance(value, Mapping) and len(value) > 0
-    return is_some and all(_is_text(text) for pair in value.items() for text in pair)
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(_is_text(text) for pair in value.items() for text in pair)
 
 
 def _is_rating(value: object) -> bool:

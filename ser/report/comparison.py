@@ -127,8 +127,9 @@ def write(
     )
     costs = protocol_cost.of_split(project.protocol_gaps, split)
     rows = (grid, baselines, functionals, shortcut)
-    said = (sections, provenance, tuning, wrong, changed, costs)
-    page = Report(card, split, *rows, found, *drawn, *said)
+    page = Report(
+        card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed, costs
+    )
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 
