@@ -36,9 +36,9 @@ def deal(used: Sequence[Annotation], *, num_groups: int) -> list[Dealt]:
 
     Sentences are dealt into groups. A fold tests what the speakers of one session say of one
     group; dev is what those of the next session say of the next group, and of as many more as
-    give it every emotion; train is what all others say, without the sentences of both. So each
-    utterance is tested once. Where there are two groups only, none is left for dev alone, and
-    dev has the sentences of train.
+    give it every emotion (where none do, those of the session after that); train is what all
+    others say, without the sentences of both. So each utterance is tested once. Where there are
+    two groups only, none is left for dev alone, and dev has the sentences of train.
 
     Args:
         used: The utterances, sorted by id.
@@ -60,7 +60,7 @@ def deal(used: Sequence[Annotation], *, num_groups: int) -> list[Dealt]:
         fold
         for index, session in enumerate(sessions)
         for group in range(spoken.num_groups)
-        if (fold := spoken.fold(session, group, sessions[(index + 1) % len(sessions)]))
+        if (fold := spoken.fold(session, group, [*sessions[index + 1 :], *sessions[:index]]))
     ]
     if not folds:
         raise SplitError(
@@ -93,24 +93,30 @@ class _Spoken:
         num_found = min(num_groups, len(set(sentence_of.values())))
         return cls(used, sentence_of, _grouped(used, sentence_of, num_found), num_found)
 
-    def fold(self, session: str, group: int, dev_session: str) -> Dealt | None:
+    def fold(self, session: str, group: int, others: Sequence[str]) -> Dealt | None:
         """Return the fold that tests a session on a group of sentences.
 
+        Args:
+            session: Tested.
+            group: Tested.
+            others: The other sessions; dev is of the first that can.
+
         Returns:
-            None if that is nothing, or if train or dev cannot have every emotion.
+            None if nothing is tested, or if train or dev cannot have every emotion.
         """
         test = [u for u in self.used if u.session == session and self._group(u) == group]
         if not test:
             return None
         needed = {u.emotion for u in self.used}
-        others = self._without([u for u in self.used if u.session != session], test)
-        candidates = [u for u in others if u.session == dev_session]
-        rest = [u for u in others if u.session != dev_session]
-        for dev in self._devs(candidates, group):
-            # Of two groups, train has the same one as dev.
-            train = self._without(rest, dev) if self.num_groups > _MIN_SENTENCES else rest
-            if all({u.emotion for u in part} == needed for part in (dev, train)):
-                return train, dev, test
+        heard = self._without([u for u in self.used if u.session != session], test)
+        for dev_session in others:
+            candidates = [u for u in heard if u.session == dev_session]
+            rest = [u for u in heard if u.session != dev_session]
+            for dev in self._devs(candidates, group):
+                # Of two groups, train has the same one as dev.
+                train = self._without(rest, dev) if self.num_groups > _MIN_SENTENCES else rest
+                if all({u.emotion for u in part} == needed for part in (dev, train)):
+                    return train, dev, test
         return None
 
     def _devs(self, candidates: Sequence[Annotation], group: int) -> Iterator[list[Annotation]]:

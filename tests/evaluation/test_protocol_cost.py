@@ -81,7 +81,7 @@ def test_only_what_both_tested_is_compared():
 
 
 def test_an_emotion_that_not_both_tested_cannot_be_compared():
-    with pytest.raises(ValueError, match="absent"):
+    with pytest.raises(ValueError, match="no utterance has class index"):
         measured(without=[u.id for u in UTTERANCES if u.emotion == "sad"])
 
 
