@@ -28,7 +28,7 @@ def forgiving(seek: Callable[[int, int], int], offset: int, whence: int) -> int:
         return seek(0, io.SEEK_SET)
 
 
-class _Stream(io.BufferedReader):
+class _PatientFile(io.BufferedReader):
     """A file whose decoder may look before the beginning."""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -51,7 +51,7 @@ class FileContent:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         try:
-            self.stream = _Stream(io.FileIO(path))
+            self.stream = _PatientFile(io.FileIO(path))
         except OSError:
             self._file.close()
             raise

@@ -87,7 +87,7 @@ def assign(parsed: Parsed, folder: Path) -> Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _Listed:
     place: str
     key: str
     dataset: str
@@ -113,7 +113,7 @@ class _Index:
         alone = {stem: id_ for stem, id_ in stems if count[stem] == 1}
         return cls(frozenset(annotation.id for annotation in annotations), alone)
 
-    def find(self, line: _Line) -> str | None:
+    def find(self, line: _Listed) -> str | None:
         """Return the id of a listed utterance, or None."""
         for key in (line.key, line.key.removeprefix(f"{line.dataset}-")):
             if key in self.ids:
@@ -154,7 +154,7 @@ def _lists_of(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def _lines(path: Path) -> Iterator[_Listed]:
     text = files.read_text(path, cure="corpus.fold_lists names its folder")
     for number, line in enumerate(text.split("\n"), start=1):
         place = f"{path}:{number}"
@@ -169,4 +169,4 @@ def _lines(path: Path) -> Iterator[_Line]:
             ) from error
         if not all(isinstance(word, str) for word in words) or not words[0]:
             raise CorpusError(f"{place}: key, dataset and wav must be text, got {shown(words)}")
-        yield _Line(place, *words)
+        yield _Listed(place, *words)

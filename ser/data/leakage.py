@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from ser.data import left_out, segments, sentences
-from ser.data.protocols import PARTS, Part, Protocol, Shared
+from ser.data.protocols import PARTS, Part, Protocol, Shareable
 from ser.data.split_report import FoldReport, Overlap, SharedSentences
 from ser.data.splits import Fold
 from ser.data.voices import SAFE_PROTOCOLS, Voices
@@ -60,7 +60,7 @@ FORBIDDEN: Mapping[Protocol, Mapping[tuple[Part, Part], frozenset[str]]] = {
 }
 
 
-def is_speaker_independent(protocol: Protocol, may_share: Collection[Shared] = ()) -> bool:
+def is_speaker_independent(protocol: Protocol, may_share: Collection[Shareable] = ()) -> bool:
     """Return whether no test speaker is heard in training or in choosing.
 
     Args:
@@ -75,7 +75,7 @@ def audit(
     folds: Sequence[Fold],
     utterances: Sequence[Utterance],
     protocol: Protocol,
-    may_share: Collection[Shared] = (),
+    may_share: Collection[Shareable] = (),
 ) -> tuple[FoldReport, ...]:
     """Measure what the parts of every fold share and refuse what they must not.
 
@@ -111,7 +111,7 @@ def require_apart(
     folds: Sequence[Fold],
     annotations: Sequence[Annotation],
     protocol: Protocol,
-    may_share: Collection[Shared] = (),
+    may_share: Collection[Shareable] = (),
     *,
     what: Collection[str] = _SAID,
 ) -> None:

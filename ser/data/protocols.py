@@ -10,7 +10,7 @@ from ser.utterance import Annotation
 
 Part = Literal["train", "dev", "test"]
 Protocol = Literal["session", "speaker", "superb", "text", "file", "random"]
-Shared = Literal["speaker", "dialogue"]
+Shareable = Literal["speaker", "dialogue"]
 PARTS: tuple[Part, ...] = ("train", "dev", "test")
 
 #: Train, dev and test of one fold.
@@ -45,7 +45,7 @@ class SplitParams(Section):
     seed: int = Field(0, ge=0, lt=2**31)
     num_sentence_groups: int = Field(5, ge=2, le=1000)
     part_map: dict[str, Part | None] = Field(default_factory=dict)
-    may_share: tuple[Shared, ...] = ()
+    may_share: tuple[Shareable, ...] = ()
 
     @model_validator(mode="after")
     def _of_the_protocol(self) -> "SplitParams":
