@@ -45,7 +45,7 @@ class CorpusRecordings:
     def by_samples(self, lengths: Collection[tuple[int, int]]) -> dict[str, Utterance]:
         """Return the digest of what is heard -> its utterance, of those of some lengths."""
         return {
-            audio.inspect(self.folder / u.audio, WIDEST).samples_sha256: u
+            audio.inspect(self.folder / u.audio, WIDEST, u.segment).samples_sha256: u
             for u in self.utterances
             if _length(u) in lengths
         }

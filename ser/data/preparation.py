@@ -5,9 +5,10 @@ from pathlib import Path
 
 from ser import components
 from ser.contracts import Corpus
-from ser.data import classes, intake, manifest
+from ser.data import classes, fold_lists, intake, manifest, speech_kind
 from ser.data.card import CorpusCard
 from ser.data.corpora._base import CorpusParams
+from ser.emotion import VOCABULARY
 from ser.errors import CorpusError
 from ser.progress import Progress
 from ser.project import Project
@@ -36,13 +37,13 @@ def prepare(
             one of the classes.
     """
     corpus: Corpus = components.load(components.CORPORA, params.name).build(params)
-    taken = intake.take_in(
-        corpus.parse(recordings), root=recordings, params=params, progress=progress
-    )
+    parsed = fold_lists.parse(corpus, recordings, params.fold_lists)
+    taken = intake.take_in(parsed, root=recordings, params=params, progress=progress)
     # Written before anything is refused, so that the list is there to be read.
     manifest.write_rejections(project.rejected, taken.rejections)
     intake.enforce(taken, max_rejected=params.max_rejected)
     corpus.check(taken.utterances)
+    speech_kind.require_known(taken.utterances, params.speech, corpus=params.name)
     classes.require_each(params.emotions, taken.utterances, corpus=params.name)
     manifest.write(project.manifest, taken.utterances)
     card = intake.describe(corpus, params, taken)
@@ -67,7 +68,10 @@ def with_classes(params: CorpusParams, wanted: Sequence[str], *, recordings: Pat
     if "emotions" in params.model_fields_set:
         return params
     corpus: Corpus = components.load(components.CORPORA, params.name).build(params)
-    spoken = {item.emotion for item in corpus.parse(recordings).annotations}
+    spoken = {
+        speech_kind.studied_emotion(item, emotions=VOCABULARY, speech=params.speech)
+        for item in corpus.parse(recordings).annotations
+    }
     found = tuple(emotion for emotion in wanted if emotion in spoken)
     if len(found) < 2:
         there = ", ".join(sorted(emotion for emotion in spoken if emotion)) or "none"

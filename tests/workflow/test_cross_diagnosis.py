@@ -54,7 +54,7 @@ def test_too_few_common_classes_are_a_failure(found, tmp_path):
     assert "two of the classes sad, bored are needed" in finding.detail
     finding = found("mine", {"name": "csv", "emotions": ["happy", "sad"]})
     assert finding.level == "fail"
-    assert "of angry, bored, sad it has sad" in finding.detail
+    assert "of angry, sad, bored it has sad" in finding.detail
 
 
 def test_another_folder_is_a_failure_with_the_cure(found, tmp_path):
