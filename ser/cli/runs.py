@@ -58,13 +58,14 @@ def grid(
     from ser.workflow.preset import Preset
 
     root = Path()
-    launcher = read(Project(root).params, Preset).launcher
+    preset = read(Project(root).params, Preset)
+    launcher, is_crossed = preset.launcher, bool(preset.cross_corpus.corpora)
     # Processes stay from one group of stages to the next, with what they have imported.
     with LocalEngine(jobs) as engine:
         missing_stages.make_upstream(engine, root)
         if launcher == "python -m":
             _train_missing(engine, root)
-            missing_stages.make_scores(engine, root)
+            missing_stages.make_scores(engine, root, is_crossed=is_crossed)
         else:
             typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
 

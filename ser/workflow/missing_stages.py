@@ -25,7 +25,6 @@ from ser import runtime
 from ser.contracts import Engine, UnitOutcome
 from ser.errors import PipelineError
 from ser.grid import runners, variants
-from ser.params import load_mapping
 from ser.progress import Progress
 from ser.project import Project
 
@@ -85,17 +84,18 @@ def make_upstream(engine: Engine, root: Path) -> None:
     _repro(_BEFORE_CELLS, root)
 
 
-def make_scores(engine: Engine, root: Path) -> None:
+def make_scores(engine: Engine, root: Path, *, is_crossed: bool = False) -> None:
     """Run the stages between the cells and the report, side by side; first what crosses corpora.
 
     Args:
         engine: Where they are run.
         root: The project's root, which is the working directory; all cells are trained.
+        is_crossed: Whether params.yaml asks for other corpora; DVC takes its time to say so.
 
     Raises:
         PipelineError: One of them failed; it has said why.
     """
-    if load_mapping(Project(root).params)["cross_corpus"]["corpora"]:  # DVC is slow to open
+    if is_crossed:
         _make([_OTHER_CORPORA], engine, root)
         _make([_CROSSED], engine, root)
     _make(_SCORES, engine, root)

@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 import soundfile
 
+from ser import cross_folders
+from ser.cli import runs
 from ser.errors import FileError, LeakageError, ParamsError, UnknownComponentError
 from ser.evaluation import cross_corpus as scores
 from ser.grid.cell import CellRunner
 from ser.params import read
 from ser.project import Project
+from ser.tracking import store, verify
 from ser.tracking.mlflow_tracker import open_experiment
 from ser.workflow import cross_corpus
 from ser.workflow.cross_corpus import CrossQuestion
@@ -106,20 +109,45 @@ def test_a_second_time_trains_nothing_and_says_the_same(workspace, monkeypatch):
 
 
 def test_its_runs_are_in_an_experiment_of_their_own_with_their_scores(workspace):
-    from ser.tracking import store
-
     found = ask()
     client = store.connect(store.default_uri(Path()))
     names = {e.name: e.experiment_id for e in client.search_experiments()}
     assert {"ser/emodb/session", "ser/emodb-to-demo/session/cross_corpus"} <= set(names)
-    runs = client.search_runs([names["ser/emodb-to-demo/session/cross_corpus"]])
-    parent = next(run for run in runs if run.data.tags["ser.fold"] == "all")
+    found_runs = client.search_runs([names["ser/emodb-to-demo/session/cross_corpus"]])
+    parent = next(run for run in found_runs if run.data.tags["ser.fold"] == "all")
     assert parent.data.metrics["test/uar"] == pytest.approx(found["uar"])
     assert parent.data.metrics["test/uar_low"] == pytest.approx(found["uar_low"])
     assert parent.data.tags["ser.task"] == "emodb-to-demo"
-    assert len(runs) == 2
+    assert len(found_runs) == 2
     grid = client.search_runs([names["ser/emodb/session"]])
     assert {run.data.tags["ser.task"] for run in grid} == {"emodb"}
+
+
+def test_its_runs_lead_back_to_the_pair_and_come_back_to_an_empty_store(workspace):
+    ask()
+    pair = Project().work / "cross_pairs" / "emodb-to-demo"
+    uri = store.default_uri(Path())
+    (parent,) = parents(uri)
+    checks = {check.name: check for check in verify.verify(parent.info.run_id, Path())}
+    for name in ("manifest", "split", "features"):
+        found = checks[f"ser.{name}_sha256"]
+        assert found.ok, found
+        assert found.where.startswith(pair.as_posix())
+    kept = cross_folders.trained(Project(), CELL, "emodb-to-demo")
+    shutil.copytree(pair, kept.folder, ignore=shutil.ignore_patterns("features"))
+    shutil.rmtree("mlruns")
+    runs.restore_runs(quiet=True)
+    (again,) = parents(uri)
+    assert again.data.metrics["test/uar"] == parent.data.metrics["test/uar"]
+    assert again.data.tags["ser.run_key"] == parent.data.tags["ser.run_key"]
+
+
+def parents(uri):
+    """The runs of whole cells in the experiment of the pair."""
+    client = store.connect(uri)
+    experiment = client.get_experiment_by_name("ser/emodb-to-demo/session/cross_corpus")
+    found = client.search_runs([experiment.experiment_id])
+    return [run for run in found if run.data.tags["ser.fold"] == "all"]
 
 
 def test_each_corpus_by_its_own_statistics_is_another_run_and_marked(workspace):
