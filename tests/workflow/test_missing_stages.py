@@ -220,6 +220,8 @@ def test_what_was_trained_is_recorded_as_dvc_records_it(root):
         assert {stage.name for stage in repo.reproduce()} == {
             "weights@tiny",
             *FEATURES,
+            "cross_data@demo",
+            "cross@lstm-ccc",
             "tune",
             "score",
             "gain",
