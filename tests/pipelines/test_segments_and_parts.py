@@ -30,6 +30,8 @@ from tests.tracking.support import copy_database
 pytestmark = pytest.mark.stage
 
 PARTS = {"Train": (1, 2, 3, 4), "Development": (5, 6), "Test1": (7, 8), "Test2": (9,)}
+#: One of them hears the segments of others.
+COPIES = ("clean", "noise_20db", "babble_10db")
 PARAMS = """
 corpus:
   name: csv
@@ -137,15 +139,17 @@ def test_features_of_segments_are_those_of_the_same_sounds_in_files_of_their_own
     frames = {}
     for name, cut in (("whole", False), ("cut", True)):
         root = calls(name, cut=cut)
+        params = PARAMS.replace("copies: [clean, noise_20db]", f"copies: {list(COPIES)}")
+        (root / "params.yaml").write_text(params)
         run(prepare)
         run(extract, "mfcc")
         store = FeatureStore(Project(root).features("mfcc"))
         frames[name] = {
             (copy, utterance.id): np.asarray(store.of_copy(copy)[utterance.id])
-            for copy in ("clean", "noise_20db")
+            for copy in COPIES
             for utterance in manifest.read(Project(root).manifest)
         }
-    assert len(frames["whole"]) == 144
+    assert len(frames["whole"]) == 216
     assert frames["whole"].keys() == frames["cut"].keys()
     for key, found in frames["whole"].items():
         np.testing.assert_array_equal(found, frames["cut"][key])

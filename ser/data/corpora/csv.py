@@ -163,8 +163,12 @@ class TableCorpus:
         """Return speaker -> session, or nothing where the table has sessions of its own."""
         if "session" in rows[0].fields:
             return {}
+        num_sessions = self.params.num_sessions
+        if self.params.fold_lists or {"part", "fold"} & set(rows[0].fields):
+            # The corpus deals by its own parts, so it may have fewer speakers.
+            num_sessions = min(num_sessions, len(genders))
         try:
-            return _sessions.deal(genders, num_sessions=self.params.num_sessions)
+            return _sessions.deal(genders, num_sessions=num_sessions)
         except ValueError as error:
             column = f"add the column {self.params.columns.session!r}"
             cure = f"lower corpus.num_sessions, or {column}"

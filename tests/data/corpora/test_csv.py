@@ -96,6 +96,13 @@ def test_more_sessions_than_speakers_are_refused(tmp_path):
         parse_corpus(write(tmp_path, SMALL), num_sessions=5)
 
 
+def test_a_table_with_its_own_parts_may_have_few_speakers(tmp_path):
+    rows = zip(SMALL.splitlines(), ["part", "train", "test", "train", "dev"], strict=True)
+    root = write(tmp_path, "\n".join(f"{row},{part}" for row, part in rows))
+    parsed = parse_corpus(root, num_sessions=5)
+    assert {item.session for item in parsed.annotations} == {f"group{n}" for n in (1, 2, 3, 4)}
+
+
 def test_missing_columns_are_named_beside_those_that_are_there(tmp_path):
     with pytest.raises(CorpusError, match=r"no column label, speaker; the columns are path, emo"):
         parse_corpus(write(tmp_path, "path,emo\na.wav,sad\n"))
