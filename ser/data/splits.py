@@ -193,10 +193,16 @@ def _fold(
 def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Annotation]) -> None:
     """Refuse folds that cannot be trained or chosen on.
 
-    A test part that lacks an emotion is no reason to stop: scores are pooled over folds.
+    A test part that lacks an emotion is no reason to stop: scores are pooled over folds. That
+    no fold tests it is one: nothing could be scored.
     """
     emotion_of = {u.id: str(u.emotion) for u in used}
     needed = set(emotion_of.values())
+    if missing := sorted(needed - {emotion_of[id_] for fold in folds for id_ in fold.test}):
+        raise SplitError(
+            f"no fold tests an utterance of {', '.join(missing)}; choose other corpus.emotions or "
+            f"another split.protocol"
+        )
     for fold in folds:
         for part in ("train", "dev"):
             missing = sorted(needed - {emotion_of[id_] for id_ in fold.part(part)})

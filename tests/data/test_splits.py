@@ -71,9 +71,12 @@ def test_random_protocol_is_stratified_and_tests_every_utterance_once():
         assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize("protocol", ["session", "speaker", "superb", "random"])
+@pytest.mark.parametrize("protocol", ["session", "speaker", "superb", "text", "random"])
 def test_folds_depend_on_ids_and_not_on_the_order_they_come_in(protocol):
-    utterances = synthetic.corpus(per_speaker=3)
+    utterances = [
+        dataclasses.replace(u, text=f"Sentence {u.id[-1]}.")
+        for u in synthetic.corpus(per_speaker=3)
+    ]
     shuffled = random.Random(1).sample(utterances, len(utterances))
     params = SplitParams(protocol=protocol)
     assert splits.split(utterances, params) == splits.split(shuffled, params)
@@ -119,6 +122,17 @@ def test_a_dev_part_without_an_emotion_is_refused_by_name():
     ]
     with pytest.raises(SplitError, match="fold 1: no utterance of sad in the dev part"):
         splits.split(utterances, SplitParams())
+
+
+def test_an_emotion_that_no_fold_tests_is_refused_by_name():
+    parts = {"Ses01": "train", "Ses02": "dev", "Ses03": "test"}
+    utterances = [
+        dataclasses.replace(u, parts={"1": parts[u.session]})
+        for u in synthetic.corpus(num_sessions=3)
+        if not (u.session == "Ses03" and u.emotion == "sad")
+    ]
+    with pytest.raises(SplitError, match="no fold tests an utterance of sad"):
+        splits.split(utterances, SplitParams(protocol="file"))
 
 
 def test_a_fold_refuses_an_utterance_in_two_parts_and_an_empty_part():
