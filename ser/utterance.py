@@ -16,13 +16,13 @@ class Annotation:
         corpus: Name of the corpus' parser.
         audio: Path of the recording relative to the corpus root, `/`-separated.
         speaker: Who speaks; unique in the corpus (`Ses01F`, `03`).
-        gender: The speaker's gender as the corpus states it.
-        session: The recording session, the unit of the `session` protocol.
+        gender: The speaker's gender as the corpus states it, or None.
+        session: The recording session, the unit of the `session` protocol, or None.
         dialogue: The conversation; an isolated utterance is its own dialogue.
         scripted: Read from a script (True), improvised (False), or not stated (None).
         text: The words spoken, or None.
         label: The corpus' own label, unchanged.
-        emotion: Canonical emotion, or None where the label is not one of the study's.
+        emotion: Of the study's classes, or None where the label is none of them.
         valence, arousal, dominance: Means over raters in [1, 5], or None.
         votes: Rater label -> number of votes, or None.
     """
@@ -31,8 +31,8 @@ class Annotation:
     corpus: str
     audio: str
     speaker: str
-    gender: Gender
-    session: str
+    gender: Gender | None
+    session: str | None
     dialogue: str
     scripted: bool | None
     text: str | None
@@ -82,7 +82,7 @@ class Parsed:
 
     Args:
         annotations: One per labelled recording that exists, in any order; `emotion` is
-            the canonical emotion of the whole vocabulary (narrowed to the study's
+            any emotion that the parser knows (narrowed to the study's
             classes by `ser.data.intake`).
         rejections: Labels without a recording, recordings without a label, lines that
             cannot be read, names that do not follow the corpus' rule.

@@ -21,7 +21,7 @@ class CorpusCard(JsonArtefact):
         num_used: Of these, with one of the emotions.
         num_rejected: Recordings that were refused.
         num_speakers: Who speak the used utterances.
-        num_sessions: In which the used utterances were spoken.
+        num_sessions: In which the used utterances were spoken; 0 where the corpus has none.
         duration_s: Of the used utterances together, in seconds.
         counts: Emotion -> used utterances.
         labels: The corpus' own label -> utterances in the manifest.

@@ -150,7 +150,7 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         num_used=len(used),
         num_rejected=len(intake.rejections),
         num_speakers=len({utterance.speaker for utterance in used}),
-        num_sessions=len({utterance.session for utterance in used}),
+        num_sessions=len({u.session for u in used if u.session is not None}),
         duration_s=round(sum(utterance.duration_s for utterance in used), 3),
         counts={emotion: counts[emotion] for emotion in params.emotions},
         labels=dict(sorted(labels.items())),

@@ -142,7 +142,8 @@ def _common(
     first: Sequence[Annotation], second: Sequence[Annotation], what: str
 ) -> tuple[str, ...]:
     field = SHARABLE[what]
-    return tuple(sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second}))
+    shared = {getattr(u, field) for u in first} & {getattr(u, field) for u in second}
+    return tuple(sorted(shared - {None}))  # what is not stated is not shared
 
 
 def _sentences(first: Sequence[Utterance], second: Sequence[Utterance]) -> SharedSentences:
@@ -169,7 +170,10 @@ def _describe(
             for part, members in parts.items()
         },
         speakers={part: tuple(sorted({u.speaker for u in mine})) for part, mine in parts.items()},
-        sessions={part: tuple(sorted({u.session for u in mine})) for part, mine in parts.items()},
+        sessions={
+            part: tuple(sorted({u.session for u in mine if u.session is not None}))
+            for part, mine in parts.items()
+        },
         shared=shared,
     )
 

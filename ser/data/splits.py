@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ser import files
-from ser.data.protocols import PARTS, Part, SplitParams
+from ser.data.protocols import PARTS, Part, Protocol, SplitParams
 from ser.errors import SplitError
 from ser.utterance import Annotation
 from ser.wording import shown
@@ -58,16 +58,29 @@ def split(utterances: Sequence[Annotation], params: SplitParams) -> list[Fold]:
         Folds numbered from 1: in order of the tested session or speaker.
 
     Raises:
-        SplitError: The corpus has too few sessions or speakers for the protocol, or a
-            train or dev part lacks an emotion.
+        SplitError: The corpus has no sessions, or too few sessions or speakers, for the
+            protocol, or a train or dev part lacks an emotion.
     """
     used = sorted((u for u in utterances if u.emotion is not None), key=lambda u: u.id)
     if not used:
         raise SplitError("no utterance of the manifest has one of the study's emotions")
+    if params.protocol != "random":
+        _require_sessions(used, params.protocol)
     makers = {"session": _session, "speaker": _speaker, "superb": _superb, "random": _random}
     folds = makers[params.protocol](used, params)
     _require_every_emotion(folds, used)
     return folds
+
+
+def _require_sessions(used: Sequence[Annotation], protocol: Protocol) -> None:
+    without = [u.id for u in used if u.session is None]
+    if without:
+        raise SplitError(
+            f"protocol {protocol} needs the session of every utterance, {len(without)} of "
+            f"{len(used)} have none, the first is {shown(without[0])}; use split.protocol: random "
+            f"(speaker-dependent), or give the corpus sessions: of a table, a column of them, or "
+            f"corpus.num_sessions to deal its speakers into groups"
+        )
 
 
 def _session(used: Sequence[Annotation], _params: SplitParams) -> list[Fold]:
@@ -156,7 +169,7 @@ def _random(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
 
 
 def _groups(used: Iterable[Annotation], key: str) -> dict[str, list[Annotation]]:
-    """Return the utterances by session or speaker, groups in sorted order."""
+    """Return the utterances by session or speaker, which all have, groups in sorted order."""
     groups: defaultdict[str, list[Annotation]] = defaultdict(list)
     for utterance in used:
         groups[getattr(utterance, key)].append(utterance)
@@ -192,9 +205,9 @@ def _only_in(missing: Sequence[str], used: Sequence[Annotation]) -> str:
     """Return in which sessions emotions are spoken, where these are one or two each."""
     found = {emotion: {u.session for u in used if u.emotion == emotion} for emotion in missing}
     rare = [
-        f"{emotion} is spoken in {' and '.join(map(shown, sorted(sessions)))} alone"
+        f"{emotion} is spoken in {' and '.join(map(shown, sorted(map(str, sessions))))} alone"
         for emotion, sessions in found.items()
-        if len(sessions) <= 2
+        if len(sessions) <= 2 and None not in sessions
     ]
     return f" ({'; '.join(rare)})" if rare else ""
 

@@ -18,7 +18,8 @@ def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str
 
     The classes are left out where they are the study's four. Where these four are among others,
     the others alone are listed; else all are. No two sets of classes get the same name: as many
-    words as the number says are the whole set, fewer are what comes to the four.
+    words as the number says are the whole set, fewer are what comes to the four. A `-` within a
+    class is doubled, to be none between two.
 
     Args:
         corpus: The parser's name.
@@ -40,9 +41,18 @@ def of_section(corpus: Mapping[str, Any]) -> str:
     """Return the task of a section `corpus` of params.yaml.
 
     Args:
-        corpus: Its `name`, `emotions` and, where the parser has one, `title`.
+        corpus: Its `name`, `emotions` and, where the parser has them, `title` and
+            `merge_excited`.
+
+    Example:
+        >>> of_section({"name": "iemocap", "emotions": EMOTIONS, "merge_excited": False})
+        'iemocap-without_excited'
     """
-    return named(corpus["name"], corpus["emotions"], corpus.get("title"))
+    title = corpus.get("title")
+    if corpus.get("merge_excited") is False and "excited" not in corpus["emotions"]:
+        # Happy is another class than usual, under the same word.
+        title = "without_excited"
+    return named(corpus["name"], corpus["emotions"], title)
 
 
 def _classes(emotions: Sequence[str]) -> list[str]:
@@ -50,4 +60,4 @@ def _classes(emotions: Sequence[str]) -> list[str]:
         return []
     is_wider = set(EMOTIONS) <= set(emotions)
     listed = [emotion for emotion in emotions if not (is_wider and emotion in EMOTIONS)]
-    return [str(len(emotions)), *listed]
+    return [str(len(emotions)), *(emotion.replace("-", "--") for emotion in listed)]

@@ -57,7 +57,7 @@ class Inputs:
         rating_of: Utterance id -> its ratings in the order of `ser.emotion.DIMENSIONS`, in
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
-        session_of: Utterance id -> session.
+        session_of: Utterance id -> session, of those whose session is known.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
@@ -131,7 +131,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
         rating_of={utterance.id: _ratings(utterance) for utterance in used},
         speaker_of={utterance.id: utterance.speaker for utterance in used},
-        session_of={utterance.id: utterance.session for utterance in used},
+        session_of={u.id: u.session for u in used if u.session is not None},
         digests=digests,
     )
 
@@ -163,15 +163,23 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
 
 
 def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a normalisation that the cell's model has no use for, before anything is trained.
+    """Refuse a normalisation that model or corpus does not allow, before anything is trained.
 
     Args:
         plan: The cell.
         inputs: Its data.
 
     Raises:
-        ParamsError: See `ser.training.plan.require_normalising`.
+        ParamsError: Sessions normalise, and an utterance has none; or see
+            `ser.training.plan.require_normalising`.
     """
+    without = len(inputs.label_of) - len(inputs.session_of)
+    if plan.recipe.normalisation == "session" and without:
+        raise ParamsError(
+            f"recipes.{plan.model}.normalisation: session needs the session of every utterance, "
+            f"and corpus {inputs.card.name} does not say that of {without}; write "
+            f"`normalisation: speaker`, or `fold`"
+        )
     # Only the model knows, and it may take seconds to build.
     if plan.recipe.normalisation != "fold":
         model = plans.build_model(plan, feature=inputs.store.spec, head=plans.build_loss(plan).head)

@@ -107,6 +107,9 @@ SECTIONS = {
 }
 
 
+#: Slices that a corpus may leave out: what of its speakers it need not say.
+_OPTIONAL_SLICES = ("gender", "session")
+
 #: File name in a cell's `figures/` -> caption in the report, in the order shown.
 _CAPTIONS = {
     "confusion": "Confusion matrix, test parts of all folds",
@@ -172,6 +175,7 @@ def render(report: Report) -> str:
         calibration_rows=evidence.calibration.to_dict("records"),
         gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
         slice_rows=sliced[is_first].to_dict("records"),
+        unstated=[name for name in _OPTIONAL_SLICES if name not in set(sliced["slice"])],
         published_rows=evidence.published.to_dict("records"),
         published_statement=published.statement(report.card, evidence.published),
         any_comparable=bool(evidence.published["comparable"].any()),

@@ -95,3 +95,12 @@ def test_a_fold_of_another_manifest_is_refused():
     fold = Fold(1, (utterances[0].id,), (utterances[1].id,), ("stranger",))
     with pytest.raises(LeakageError, match="'stranger' is not in the manifest"):
         leakage.audit([fold], utterances, "random")
+
+
+def test_a_session_that_is_not_stated_is_not_shared():
+    utterances = [dataclasses.replace(u, session=None) for u in synthetic.corpus(per_speaker=5)]
+    folds = splits.split(utterances, SplitParams(protocol="random"))
+    for fold in leakage.audit(folds, utterances, "random"):
+        assert fold.shared["train-test"].session == ()
+        assert fold.shared["train-test"].speaker
+        assert fold.sessions == {"train": (), "dev": (), "test": ()}

@@ -149,3 +149,29 @@ def test_an_empty_file_is_refused(tmp_path):
     path.write_text("fold,part,utterance_id\n", encoding="utf-8")
     with pytest.raises(SplitError, match="no folds"):
         splits.read(path)
+
+
+def without_sessions(num_without=None):
+    utterances = synthetic.corpus(per_speaker=5)
+    return [
+        dataclasses.replace(u, session=None) if num_without is None or index < num_without else u
+        for index, u in enumerate(utterances)
+    ]
+
+
+@pytest.mark.parametrize("protocol", ["session", "speaker", "superb"])
+@pytest.mark.parametrize("num_without", [None, 1])
+def test_a_protocol_of_sessions_is_refused_by_name_where_one_is_not_known(protocol, num_without):
+    with pytest.raises(
+        SplitError, match=rf"protocol {protocol} needs the session.*first is 'Ses01F_ang"
+    ) as raised:
+        splits.split(without_sessions(num_without), SplitParams(protocol=protocol))
+    assert "split.protocol: random" in str(raised.value)
+    assert "corpus.num_sessions" in str(raised.value)
+
+
+def test_random_folds_need_no_sessions():
+    params = SplitParams(protocol="random")
+    assert splits.split(without_sessions(), params) == splits.split(
+        synthetic.corpus(per_speaker=5), params
+    )

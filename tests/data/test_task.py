@@ -17,6 +17,8 @@ SEVEN = (*EMOTIONS, "bored", "disgusted", "fearful")
         (("csv", EMOTIONS, "helpline"), "csv-helpline"),
         (("csv", SEVEN, "helpline"), "csv-helpline-7-bored-disgusted-fearful"),
         (("csv", EMOTIONS, None), "csv"),
+        (("csv", (*EMOTIONS, "contempt"), "calls"), "csv-calls-5-contempt"),
+        (("csv", ("positive", "negative"), None), "csv-2-positive-negative"),
     ],
 )
 def test_a_task_is_named_by_its_corpus_title_and_unusual_classes(given, name):
@@ -31,6 +33,22 @@ def test_no_two_sets_of_classes_or_titles_share_a_name():
     ]
     names = {task.named("csv", chosen, title) for chosen in sets for title in (None, "a", "angry")}
     assert len(names) == 3 * len(sets)
+
+
+def test_a_dash_within_a_class_is_none_between_two():
+    sets = [("a-b", "c"), ("a", "b-c"), ("a", "b--c"), ("a--b", "c"), ("a", "b")]
+    names = {task.named("csv", classes) for classes in sets}
+    assert "csv-2-a--b-c" in names
+    assert len(names) == len(sets)
+
+
+def test_another_happy_is_another_task():
+    section = {"name": "iemocap", "emotions": EMOTIONS, "merge_excited": True}
+    six = (*EMOTIONS, "excited", "frustrated")
+    apart = {**section, "merge_excited": False}
+    assert task.of_section(section) == "iemocap"
+    assert task.of_section(apart) == "iemocap-without_excited"
+    assert task.of_section({**apart, "emotions": six}) == "iemocap-6-excited-frustrated"
 
 
 def test_a_section_of_params_has_a_task():

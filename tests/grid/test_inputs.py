@@ -135,6 +135,17 @@ def test_a_normalisation_that_the_model_has_no_use_for_is_refused(paths, monkeyp
     inputs.require_normalising(make_plan(), data)
 
 
+def test_sessions_that_are_not_known_normalise_nothing(paths):
+    data = load(paths)
+    first, *others = data.session_of.items()
+    gap = dataclasses.replace(data, session_of=dict(others))
+    inputs.require_normalising(make_plan(normalisation="session"), data)
+    inputs.require_normalising(make_plan(normalisation="speaker"), gap)
+    with pytest.raises(ParamsError, match=r"normalisation: session .* not say that of 1; write"):
+        inputs.require_normalising(make_plan(normalisation="session"), gap)
+    assert first
+
+
 def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(paths):
     data = load(paths)
     for copies in (None, {"clean": 1.0}):

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from ser import emotion
 from ser.data.limits import RecordingLimits
 from ser.params import ComponentParams
+from ser.wording import shown
 
 
 class CorpusParams(ComponentParams, RecordingLimits):
@@ -16,12 +17,16 @@ class CorpusParams(ComponentParams, RecordingLimits):
 
     Args:
         name: The parser's file name.
-        emotions: The classes to tell apart, canonical names; other labels stay in the
-            manifest with `emotion` null. Kept in canonical order whatever is written.
+        emotions: The classes to tell apart; other labels stay in the manifest with `emotion`
+            null. Whatever is written, `angry happy neutral sad` come first and in this order,
+            then the others as they are written. Canonical names; of a corpus from a table,
+            others too.
         max_rejected: More refused recordings than this stop the stage.
     """
 
     section: ClassVar[str] = "corpus"
+    #: Whether `emotions` may name classes that are not canonical.
+    has_own_classes: ClassVar[bool] = False
 
     name: str
     emotions: tuple[str, ...] = Field(emotion.EMOTIONS, min_length=2)
@@ -30,5 +35,26 @@ class CorpusParams(ComponentParams, RecordingLimits):
 
     @field_validator("emotions")
     @classmethod
-    def _canonical(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
+    def _named_and_ordered(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in emotions if emotions.count(name) > 1}):
+            raise ValueError(f"{', '.join(map(shown, twice))} stands twice")
+        if cls.has_own_classes:
+            require_names(emotions)
+        elif unknown := sorted(set(emotions) - set(emotion.VOCABULARY)):
+            raise ValueError(
+                f"unknown emotions {unknown}; the canonical ones are "
+                f"{', '.join(emotion.VOCABULARY)}"
+            )
         return emotion.in_order(emotions)
+
+
+def require_names(emotions: tuple[str, ...]) -> None:
+    """Refuse what no class can be called.
+
+    Raises:
+        ValueError: Names all that break the rule, and the rule.
+    """
+    if bad := [name for name in emotions if not emotion.is_name(name)]:
+        raise ValueError(
+            f"{', '.join(map(shown, bad))} cannot name a class; expected {emotion.NAME_RULE}"
+        )

@@ -1,9 +1,9 @@
 """What params.yaml may say of a corpus that a table describes."""
 
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ser.data.corpora import _table
 from ser.data.corpora._base import CorpusParams
@@ -23,7 +23,8 @@ class Columns(Section):
         label: The corpus' own label.
         speaker: Who speaks.
         id: Unique id; the path without its ending where there is no such column.
-        gender: `female`, `f`, `male` or `m`, in any case.
+        gender: `female`, `f`, `male` or `m`, in any case; `other`, `diverse` or `unknown`
+            where a speaker is neither, or nobody knows.
         session: Unit of the `session` protocol; dealt from speakers where absent.
         dialogue: The conversation; each utterance is its own where absent.
         scripted: `true`, `false` or nothing.
@@ -57,11 +58,13 @@ class Params(CorpusParams):
         columns: The table's own column names.
         ignored_columns: Names of columns that are known not to be read, although their names
             say that they bound a recording or deal it to a part.
-        label_map: Own label -> canonical emotion, or null to keep the utterance without
-            an emotion. Labels that already are canonical need no entry.
-        genders: Speaker -> gender, for tables without a column for it.
-        num_sessions: Groups that speakers are dealt into, balanced by gender, where the
-            table has no column of sessions.
+        label_map: Own label -> one of `emotions` or a canonical emotion, or null to keep the
+            utterance without an emotion. Labels that already are one need no entry.
+        genders: Speaker -> gender, or null, for tables without a column for it. Who has none
+            here either is of unknown gender.
+        num_sessions: Groups that speakers are dealt into, balanced by gender as far as it is
+            known, where the table has no sessions; null leaves the corpus without sessions,
+            which needs `split.protocol: random`.
         refuse_unlisted: Reject recordings in the folder that the table does not name.
         synthetic: No person spoke.
         licence: Under which terms the recordings may be used, one sentence.
@@ -69,6 +72,8 @@ class Params(CorpusParams):
             hears them. Say it only if the licence and the speakers allow it.
         citation: What to cite, one sentence.
     """
+
+    has_own_classes: ClassVar[bool] = True
 
     name: Literal["csv"] = "csv"
     title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
@@ -78,8 +83,8 @@ class Params(CorpusParams):
     columns: Columns = Columns()
     ignored_columns: tuple[str, ...] = ()
     label_map: dict[str, str | None] = Field(default_factory=dict)
-    genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=MIN_SESSIONS, le=10_000)
+    genders: dict[str, Gender | None] = Field(default_factory=dict)
+    num_sessions: int | None = Field(5, ge=MIN_SESSIONS, le=10_000)
     refuse_unlisted: bool = True
     synthetic: bool = False
     licence: str = Field("As the owner of the recordings states.", min_length=1)
@@ -118,11 +123,14 @@ class Params(CorpusParams):
 
     @field_validator("label_map")
     @classmethod
-    def _canonical_label_map(cls, label_map: dict[str, str | None]) -> dict[str, str | None]:
-        unknown = sorted({e for e in label_map.values() if e is not None and e not in VOCABULARY})
-        if unknown:
+    def _known_label_map(
+        cls, label_map: dict[str, str | None], info: ValidationInfo
+    ) -> dict[str, str | None]:
+        known = {*info.data.get("emotions", ()), *VOCABULARY, None}
+        if unknown := sorted(map(str, set(label_map.values()) - known)):
             raise ValueError(
-                f"maps to unknown emotions {unknown}; the canonical ones are "
-                f"{', '.join(VOCABULARY)}, or null"
+                f"maps to unknown emotions {unknown}, which are neither in corpus.emotions nor "
+                f"canonical ({', '.join(VOCABULARY)}) nor null; name a class of your own in "
+                f"corpus.emotions, too"
             )
         return label_map

@@ -26,7 +26,10 @@ from ser.wording import cut
 _MAX_LISTED = 1000
 _REQUIRED = ("path", "label", "speaker")
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-_GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
+_GENDERS: Mapping[str, Gender | None] = {
+    "female": "female", "f": "female", "male": "male", "m": "male",
+    **dict.fromkeys(("", "unknown", "other", "diverse", "nonbinary", "non-binary")),
+}
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
 
 
@@ -56,9 +59,9 @@ class TableCorpus:
 
         Raises:
             CorpusError: The table is missing, lacks a required column, has one that must not
-                be passed over, or cannot be decoded; a label is neither canonical nor in
-                `label_map`; a speaker's gender is not known or contradictory; too few
-                speakers for the sessions.
+                be passed over, or cannot be decoded; a label is neither a class, nor canonical,
+                nor in `label_map`; a speaker's gender is contradictory or no word for one; too
+                few speakers for the sessions.
         """
         path = root / self.params.table
         if not path.is_file():
@@ -128,39 +131,43 @@ class TableCorpus:
     def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
         """Refuse labels that nothing maps, all at once."""
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
-        if unknown := sorted(labels - set(VOCABULARY)):
+        if unknown := sorted(labels - {*self.params.emotions, *VOCABULARY}):
             raise CorpusError(
-                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are not canonical emotions "
-                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it "
-                "without an emotion"
+                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are neither in corpus.emotions "
+                f"({', '.join(self.params.emotions)}) nor canonical ({', '.join(VOCABULARY)}); "
+                "name in corpus.emotions what is a class of its own, and map the others in "
+                "corpus.label_map, to null to keep them without an emotion"
             )
 
-    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
-        """Return speaker -> gender, said once in the table or in the params."""
-        genders: defaultdict[str, set[str]] = defaultdict(set)
+    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender | None]:
+        """Return speaker -> gender, said once in the table or in the params, or not at all."""
+        said: defaultdict[str, set[str]] = defaultdict(set)
         for row in rows:
             speaker, word = row.fields["speaker"], row.fields.get("gender", "").lower()
-            said = {_GENDERS.get(word, word), self.params.genders.get(speaker, "")}
-            genders[speaker] |= said - {""}
+            found = (_GENDERS.get(word, word), self.params.genders.get(speaker))
+            said[speaker] |= {name for name in found if name is not None}
         wrong = {
             speaker: sorted(words)
-            for speaker, words in sorted(genders.items())
-            if len(words) != 1 or not words <= {"female", "male"}
+            for speaker, words in sorted(said.items())
+            if len(words) > 1 or not words <= {"female", "male"}
         }
         if wrong:
-            each = [f"{speaker}: {words or 'none'}" for speaker, words in wrong.items()]
+            each = [f"{speaker}: {words}" for speaker, words in wrong.items()]
             listed = cut("; ".join(each), _MAX_LISTED)
             raise CorpusError(
-                f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
-                f"the column {self.params.columns.gender!r} or in corpus.genders"
+                f"{path}: a speaker has one gender at most, {', '.join(filter(None, _GENDERS))} "
+                f"or nothing, got {listed}; mend the column {self.params.columns.gender!r} or "
+                f"corpus.genders"
             )
-        return {speaker: _GENDERS[words.pop()] for speaker, words in genders.items()}
+        return {who: _GENDERS[words.pop()] if words else None for who, words in said.items()}
 
     def _sessions(
-        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender]
-    ) -> Mapping[str, str]:
-        """Return speaker -> session, or nothing where the table has sessions of its own."""
-        if "session" in rows[0].fields:
+        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender | None]
+    ) -> Mapping[str, str] | None:
+        """Return speaker -> session, empty where none is dealt; None: the table has its own."""
+        if any(row.fields.get("session") for row in rows):
+            return None
+        if self.params.num_sessions is None:
             return {}
         try:
             return _sessions.deal(genders, num_sessions=self.params.num_sessions)
@@ -168,20 +175,20 @@ class TableCorpus:
             column = f"add the column {self.params.columns.session!r}"
             cure = f"lower corpus.num_sessions, or {column}"
             if len(genders) < MIN_SESSIONS:
-                cure = f"{column} (one word for all will do) and set split.protocol: random"
+                cure = f"set corpus.num_sessions: null and split.protocol: random, or {column}"
             raise CorpusError(f"{path}: {error}; {cure}") from error
 
     def _annotation(
         self,
         root: Path,
         row: _table.TableRow,
-        genders: Mapping[str, Gender],
-        sessions: Mapping[str, str],
+        genders: Mapping[str, Gender | None],
+        sessions: Mapping[str, str] | None,
     ) -> Annotation:
         """Return what a row says; ValueError with the reason where a field is wrong."""
         fields, own_id, audio = row.fields, _id(row), _audio(row)
         speaker = fields["speaker"]
-        session = sessions.get(speaker) or fields.get("session", "")
+        session = fields["session"] if sessions is None else sessions.get(speaker)
         scripted = fields.get("scripted", "").lower()
         if not recordings.is_file(root / audio):
             raise ValueError(f"a label without a recording: there is no file {audio}")
