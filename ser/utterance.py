@@ -1,8 +1,8 @@
 """The records that travel from a corpus on disk to the manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 Gender = Literal["female", "male"]
 
@@ -42,6 +42,11 @@ class Annotation:
     arousal: float | None = None
     dominance: float | None = None
     votes: Mapping[str, int] | None = None
+
+    @property
+    def is_rated(self) -> bool:
+        """Whether raters said something of one of the three dimensions."""
+        return any(value is not None for value in (self.valence, self.arousal, self.dominance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +95,17 @@ class Parsed:
 
     annotations: tuple[Annotation, ...]
     rejections: tuple[Rejection, ...]
+
+
+_Said = TypeVar("_Said", bound=Annotation)
+
+
+def used_of(utterances: Iterable[_Said]) -> list[_Said]:
+    """Return the utterances of a manifest that something is learnt of, in their order.
+
+    They are those of one of the study's classes. In a manifest of no class, which is that of a
+    corpus whose `corpus.emotions` is empty, they are those that are rated.
+    """
+    everyone = list(utterances)
+    classed = [utterance for utterance in everyone if utterance.emotion is not None]
+    return classed or [utterance for utterance in everyone if utterance.is_rated]

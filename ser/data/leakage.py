@@ -166,7 +166,7 @@ def _describe(
             part: round(sum(u.duration_s for u in members), 3) for part, members in parts.items()
         },
         counts={
-            part: dict(sorted(Counter(str(u.emotion) for u in members).items()))
+            part: dict(sorted(Counter(u.emotion for u in members if u.emotion).items()))
             for part, members in parts.items()
         },
         speakers={part: tuple(sorted({u.speaker for u in mine})) for part, mine in parts.items()},

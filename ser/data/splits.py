@@ -11,8 +11,9 @@ import numpy as np
 
 from ser import files
 from ser.data.protocols import PARTS, Part, Protocol, SplitParams
+from ser.emotion import DIMENSIONS
 from ser.errors import SplitError
-from ser.utterance import Annotation
+from ser.utterance import Annotation, used_of
 from ser.wording import shown
 
 
@@ -51,7 +52,7 @@ def split(utterances: Sequence[Annotation], params: SplitParams) -> list[Fold]:
 
     Args:
         utterances: The manifest, or what a corpus says before its audio is opened; those
-            whose emotion is null take no part.
+            that are not used take no part, see `ser.utterance.used_of`.
         params: The protocol and its knobs.
 
     Returns:
@@ -59,11 +60,11 @@ def split(utterances: Sequence[Annotation], params: SplitParams) -> list[Fold]:
 
     Raises:
         SplitError: The corpus has no sessions, or too few sessions or speakers, for the
-            protocol, or a train or dev part lacks an emotion.
+            protocol, or a train or dev part lacks an emotion or a rated dimension.
     """
-    used = sorted((u for u in utterances if u.emotion is not None), key=lambda u: u.id)
+    used = sorted(used_of(utterances), key=lambda u: u.id)
     if not used:
-        raise SplitError("no utterance of the manifest has one of the study's emotions")
+        raise SplitError("no utterance of the manifest has one of the study's emotions or a rating")
     if params.protocol != "random":
         _require_sessions(used, params.protocol)
     makers = {"session": _session, "speaker": _speaker, "superb": _superb, "random": _random}
@@ -139,7 +140,7 @@ def _random(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
     # scikit-learn costs a second to import and only this protocol needs it.
     from sklearn.model_selection import StratifiedKFold, train_test_split
 
-    labels = np.array([u.emotion for u in used])
+    labels = np.array([str(u.emotion) for u in used])
     smallest = min(np.unique(labels, return_counts=True)[1])
     if smallest < params.num_folds:
         raise SplitError(
@@ -188,11 +189,11 @@ def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Annotation]) ->
 
     A test part that lacks an emotion is no reason to stop: scores are pooled over folds.
     """
-    emotion_of = {u.id: str(u.emotion) for u in used}
-    needed = set(emotion_of.values())
+    learnt_of = {u.id: _learnt(u) for u in used}
+    needed = set().union(*learnt_of.values())
     for fold in folds:
         for part in ("train", "dev"):
-            missing = sorted(needed - {emotion_of[id_] for id_ in fold.part(part)})
+            missing = sorted(needed - set().union(*(learnt_of[id_] for id_ in fold.part(part))))
             if missing:
                 raise SplitError(
                     f"fold {fold.number}: no utterance of {', '.join(missing)} in the {part} "
@@ -201,13 +202,20 @@ def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Annotation]) ->
                 )
 
 
+def _learnt(item: Annotation) -> set[str]:
+    """Return what an utterance teaches: its emotion, or the dimensions that it is rated on."""
+    if item.emotion is not None:
+        return {item.emotion}
+    return {f"rated {name}" for name in DIMENSIONS if getattr(item, name) is not None}
+
+
 def _only_in(missing: Sequence[str], used: Sequence[Annotation]) -> str:
     """Return in which sessions emotions are spoken, where these are one or two each."""
     found = {emotion: {u.session for u in used if u.emotion == emotion} for emotion in missing}
     rare = [
         f"{emotion} is spoken in {' and '.join(map(shown, sorted(map(str, sessions))))} alone"
         for emotion, sessions in found.items()
-        if len(sessions) <= 2 and None not in sessions
+        if 1 <= len(sessions) <= 2 and None not in sessions
     ]
     return f" ({'; '.join(rare)})" if rare else ""
 

@@ -18,12 +18,13 @@ def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str
 
     The classes are left out where they are the study's four. Where these four are among others,
     the others alone are listed; else all are. No two sets of classes get the same name: as many
-    words as the number says are the whole set, fewer are what comes to the four. A `-` within a
+    words as the number says are the whole set, fewer are what comes to the four. Of no classes,
+    ratings are the task. A `-` within a
     class is doubled, to be none between two.
 
     Args:
         corpus: The parser's name.
-        emotions: The classes, in order.
+        emotions: The classes, in order; none where ratings are learnt.
         title: The recordings' own name, where one parser reads many corpora.
 
     Example:
@@ -33,6 +34,8 @@ def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str
         'emodb-5-bored'
         >>> named("csv", ("angry", "sad"), "helpline")
         'csv-helpline-2-angry-sad'
+        >>> named("iemocap", ())
+        'iemocap-0-ratings'
     """
     return "-".join([corpus, *([title] if title else []), *_classes(emotions)])
 
@@ -58,6 +61,8 @@ def of_section(corpus: Mapping[str, Any]) -> str:
 def _classes(emotions: Sequence[str]) -> list[str]:
     if tuple(emotions) == EMOTIONS:
         return []
+    if not emotions:
+        return ["0", "ratings"]
     is_wider = set(EMOTIONS) <= set(emotions)
     listed = [emotion for emotion in emotions if not (is_wider and emotion in EMOTIONS)]
     return [str(len(emotions)), *(emotion.replace("-", "--") for emotion in listed)]

@@ -1,7 +1,7 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
-from ser.features.store import FeatureStore
+from ser.features.store import CLEAN, FeatureStore
 from ser.project import Project
 from ser.training import plan as plans
 from ser.training.plan import CellPlan
 from ser.training.recipe import NormalisedBy
-from ser.utterance import Utterance
+from ser.utterance import Utterance, used_of
 
 #: Imported by what trains a fold, and yet not what decides its numbers, beside
 #: `ser.lineage.DECIDES_NOTHING`: pattern -> why not. They do decide what is written of it, so
@@ -53,7 +53,7 @@ class Inputs:
         split: The split report.
         folds: All folds.
         store: The model's features.
-        label_of: Utterance id -> class index.
+        label_of: Utterance id -> class index; 0 where there are no classes.
         rating_of: Utterance id -> its ratings in the order of `ser.emotion.DIMENSIONS`, in
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
@@ -120,7 +120,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
                 f"run `dvc repro split`"
             )
     index = {emotion: label for label, emotion in enumerate(card.emotions)}
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    used = used_of(utterances)
     return Inputs(
         project=project,
         feature=feature,
@@ -128,31 +128,46 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         split=split,
         folds=splits.read(project.splits),
         store=store,
-        label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
-        rating_of={utterance.id: _ratings(utterance) for utterance in used},
-        speaker_of={utterance.id: utterance.speaker for utterance in used},
+        label_of={u.id: index[u.emotion] if u.emotion else 0 for u in used},
+        rating_of={u.id: _ratings(u) for u in used},
+        speaker_of={u.id: u.speaker for u in used},
         session_of={u.id: u.session for u in used if u.session is not None},
         digests=digests,
     )
 
 
 def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a loss that wants ratings where there are none to learn from.
+    """Refuse a loss that wants ratings or classes where there are none to learn from.
 
     Args:
-        plan: The cell; one whose loss wants no ratings passes.
+        plan: The cell; one whose loss wants no ratings passes where there are classes.
         inputs: Its data.
 
     Raises:
-        ParamsError: Nobody rated a fold's train part on one of the dimensions, as in a
-            corpus without ratings.
+        ParamsError: The corpus has no classes and the loss wants some, or the other way round;
+            or nobody rated a fold's train part on one of the dimensions, as in a corpus without
+            ratings.
     """
-    if not plan.num_ratings:
+    loss = plans.build_loss(plan)
+    if fault := targets_fault(plan.loss, loss.learns_classes, inputs.emotions):
+        raise ParamsError(fault)
+    if not inputs.emotions and inputs.store.copies != (CLEAN,):
+        raise ParamsError(
+            f"features.{inputs.feature}.copies: what a model says of copies is scored by classes, "
+            f"and corpus {inputs.card.name} has none (corpus.emotions); leave the copies out"
+        )
+    if not loss.num_ratings:
         return
     for fold in inputs.folds:
         ratings = np.array([inputs.rating_of[id_] for id_ in fold.train])
         is_unrated = np.isnan(ratings).all(axis=0)
-        unrated = [name for name, is_so in zip(DIMENSIONS, is_unrated, strict=True) if is_so]
+        # Without classes, what nobody in the corpus rates is not asked for.
+        wanted = DIMENSIONS if inputs.emotions else tuple(inputs.card.rated)
+        unrated = [
+            name
+            for name, is_so in zip(DIMENSIONS, is_unrated, strict=True)
+            if is_so and name in wanted
+        ]
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
@@ -160,6 +175,27 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
+
+
+def targets_fault(loss: str, learns_classes: bool, emotions: Sequence[str]) -> str | None:
+    """Return why a loss cannot be trained on a corpus with these classes, or None.
+
+    Args:
+        loss: Its name.
+        learns_classes: See `ser.contracts.Loss`.
+        emotions: The classes; none where ratings are learnt.
+    """
+    if learns_classes and not emotions:
+        return (
+            f"losses.{loss} learns classes, and corpus.emotions is empty; without classes train "
+            f"the loss ccc with `targets: ratings`, or name the classes in corpus.emotions"
+        )
+    if emotions and not learns_classes:
+        return (
+            f"losses.{loss}.targets: ratings learns no classes, and corpus.emotions has "
+            f"{len(emotions)}; write `targets: vad` to learn both, or `emotions: []`"
+        )
+    return None
 
 
 def require_normalising(plan: CellPlan, inputs: Inputs) -> None:

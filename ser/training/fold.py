@@ -180,7 +180,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
     weights = {name: tensor.contiguous() for name, tensor in result.fit.weights.items()}
     facts = FoldFacts(
         best_epoch=result.fit.best_epoch,
-        dev_uar=result.fit.dev_uar,
+        dev_score=result.fit.dev_score,
         num_parameters=sum(tensor.numel() for tensor in weights.values()),
         origin=result.origin,
         layer_weights=result.layer_weights,

@@ -136,7 +136,7 @@ def objective(plan: CellPlan, data: DevelopmentData, accelerator: Accelerator) -
         seed = plan.training.seeds[0]
         context = FitContext(accelerator, seed, tracker, plan.emotions)
         try:
-            return model_selection.select(plan.with_values(values), data, context).fit.dev_uar
+            return model_selection.select(plan.with_values(values), data, context).fit.dev_score
         finally:
             # Accelerate would keep every model it prepared, one per trial.
             accelerator.free_memory()

@@ -20,7 +20,8 @@ class CorpusParams(ComponentParams, RecordingLimits):
         emotions: The classes to tell apart; other labels stay in the manifest with `emotion`
             null. Whatever is written, `angry happy neutral sad` come first and in this order,
             then the others as they are written. Canonical names; of a corpus from a table,
-            others too.
+            others too. Empty, nothing is told apart: ratings of valence, arousal and dominance
+            are learnt, by `losses.ccc.targets: ratings`.
         max_rejected: More refused recordings than this stop the stage.
     """
 
@@ -29,13 +30,18 @@ class CorpusParams(ComponentParams, RecordingLimits):
     has_own_classes: ClassVar[bool] = False
 
     name: str
-    emotions: tuple[str, ...] = Field(emotion.EMOTIONS, min_length=2)
+    emotions: tuple[str, ...] = emotion.EMOTIONS
     max_rejected: int = Field(0, ge=0)
     min_duration_s: float = Field(0.1, ge=0.025, le=3600.0)
 
     @field_validator("emotions")
     @classmethod
     def _named_and_ordered(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
+        if len(emotions) == 1:
+            raise ValueError(
+                f"{shown(emotions[0])} alone has nothing to be told from; name at least 2 classes, "
+                f"or none to learn ratings"
+            )
         if twice := sorted({name for name in emotions if emotions.count(name) > 1}):
             raise ValueError(f"{', '.join(map(shown, twice))} stands twice")
         if cls.has_own_classes:

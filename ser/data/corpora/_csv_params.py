@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ser.data.corpora import _table
 from ser.data.corpora._base import CorpusParams
-from ser.emotion import VOCABULARY
+from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.params import Section
 from ser.utterance import Gender
 
@@ -20,7 +20,7 @@ class Columns(Section):
 
     Args:
         path: Of the recording, relative to the corpus' folder.
-        label: The corpus' own label.
+        label: The corpus' own label; needed where there are classes.
         speaker: Who speaks.
         id: Unique id; the path without its ending where there is no such column.
         gender: `female`, `f`, `male` or `m`, in any case; `other`, `diverse` or `unknown`
@@ -29,7 +29,7 @@ class Columns(Section):
         dialogue: The conversation; each utterance is its own where absent.
         scripted: `true`, `false` or nothing.
         text: The words spoken.
-        valence, arousal, dominance: Means of ratings in [1, 5].
+        valence, arousal, dominance: Means of ratings, on `rating_scale`.
     """
 
     path: str = "path"
@@ -60,6 +60,9 @@ class Params(CorpusParams):
             say that they bound a recording or deal it to a part.
         label_map: Own label -> one of `emotions` or a canonical emotion, or null to keep the
             utterance without an emotion. Labels that already are one need no entry.
+        rating_scale: Ends of the scale that the table rates on, e.g. `[1, 7]`, `[0, 1]` or
+            `[-1, 1]`. Ratings are moved and stretched to the scale from 1 to 5, in which they
+            are learnt and reported.
         genders: Speaker -> gender, or null, for tables without a column for it. Who has none
             here either is of unknown gender.
         num_sessions: Groups that speakers are dealt into, balanced by gender as far as it is
@@ -83,6 +86,7 @@ class Params(CorpusParams):
     columns: Columns = Columns()
     ignored_columns: tuple[str, ...] = ()
     label_map: dict[str, str | None] = Field(default_factory=dict)
+    rating_scale: tuple[float, float] = DIMENSION_RANGE
     genders: dict[str, Gender | None] = Field(default_factory=dict)
     num_sessions: int | None = Field(5, ge=MIN_SESSIONS, le=10_000)
     refuse_unlisted: bool = True
@@ -115,6 +119,13 @@ class Params(CorpusParams):
         if path.is_absolute() or ".." in path.parts or "\0" in table:
             raise ValueError("expected a path inside the corpus' folder")
         return table
+
+    @field_validator("rating_scale")
+    @classmethod
+    def _ascending(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not scale[0] < scale[1]:
+            raise ValueError("expected the low end before the high end")
+        return scale
 
     @field_validator("label_map", "genders")
     @classmethod

@@ -1,6 +1,7 @@
 """Any corpus that a table describes: one row per recording, in a CSV file.
 
-The table has a header. The columns `path`, `label` and `speaker` are required; `id`,
+The table has a header. The columns `path`, `speaker` and, where there are classes, `label`
+are required; `id`,
 `gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal` and
 `dominance` are read where present. A column that would change what is heard or who is
 tested, as `start` or `split`, is refused unless the params pass it over; what else is not
@@ -24,10 +25,15 @@ from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 from ser.wording import cut
 
 _MAX_LISTED = 1000
-_REQUIRED = ("path", "label", "speaker")
+_REQUIRED = ("path", "speaker")
+#: The label of an utterance that has none, in a corpus of ratings.
+_NO_LABEL = "not labelled"
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _GENDERS: Mapping[str, Gender | None] = {
-    "female": "female", "f": "female", "male": "male", "m": "male",
+    "female": "female",
+    "f": "female",
+    "male": "male",
+    "m": "male",
     **dict.fromkeys(("", "unknown", "other", "diverse", "nonbinary", "non-binary")),
 }
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
@@ -42,6 +48,7 @@ class TableCorpus:
 
     def __init__(self, params: Params) -> None:
         self.params = params
+        self.required = (*_REQUIRED, *(["label"] if params.emotions else []))
         self.synthetic = params.synthetic
         self.licence = params.licence
         self.redistributable = params.redistributable
@@ -102,12 +109,12 @@ class TableCorpus:
         for row in _table.read(
             path,
             names=columns.model_dump(),
-            required={*_REQUIRED, *columns.model_fields_set},
+            required={*self.required, *columns.model_fields_set},
             encoding=self.params.encoding,
             delimiter=self.params.delimiter,
             check=self._check_unread,
         ):
-            fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
+            fault = row.reason if isinstance(row, _table.BadRow) else _fault(row, self.required)
             if isinstance(row, _table.TableRow) and fault is None:
                 same = first_line.setdefault(tuple(row.fields.items()), row.line)
                 fault = None if same == row.line else f"it repeats line {same}, which is kept"
@@ -129,7 +136,9 @@ class TableCorpus:
         _unread.check(path, [name for name in header if name not in {*read, *ignored}])
 
     def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
-        """Refuse labels that nothing maps, all at once."""
+        """Refuse labels that nothing maps, all at once; without classes any label will do."""
+        if not self.params.emotions:
+            return
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
         if unknown := sorted(labels - {*self.params.emotions, *VOCABULARY}):
             raise CorpusError(
@@ -187,6 +196,7 @@ class TableCorpus:
     ) -> Annotation:
         """Return what a row says; ValueError with the reason where a field is wrong."""
         fields, own_id, audio = row.fields, _id(row), _audio(row)
+        scale = self.params.rating_scale
         speaker = fields["speaker"]
         session = fields["session"] if sessions is None else sessions.get(speaker)
         scripted = fields.get("scripted", "").lower()
@@ -206,12 +216,17 @@ class TableCorpus:
             dialogue=fields.get("dialogue") or own_id,
             scripted=_TRUTHS[scripted],
             text=fields.get("text") or None,
-            label=fields["label"],
-            emotion=self.params.label_map.get(fields["label"], fields["label"]),
-            valence=_rating(fields, "valence"),
-            arousal=_rating(fields, "arousal"),
-            dominance=_rating(fields, "dominance"),
+            label=fields.get("label") or _NO_LABEL,
+            emotion=self._emotion(fields),
+            valence=_rating(fields, "valence", scale),
+            arousal=_rating(fields, "arousal", scale),
+            dominance=_rating(fields, "dominance", scale),
         )
+
+    def _emotion(self, fields: Mapping[str, str]) -> str | None:
+        if not self.params.emotions:
+            return None
+        return self.params.label_map.get(fields["label"], fields["label"])
 
 
 def build(params: Params) -> Corpus:
@@ -223,9 +238,9 @@ def build(params: Params) -> Corpus:
     return TableCorpus(params)
 
 
-def _fault(row: _table.TableRow) -> str | None:
+def _fault(row: _table.TableRow, required: Sequence[str]) -> str | None:
     """Return why a row names no recording, or None."""
-    if empty := [column for column in _REQUIRED if not row.fields[column]]:
+    if empty := [column for column in required if not row.fields[column]]:
         return f"{', '.join(empty)} is empty"
     if not row.fields["path"].strip("/."):
         return f"path {row.fields['path']!r} is not a file's"
@@ -255,15 +270,24 @@ def _plain_path(text: str) -> tuple[str, str]:
     return path.as_posix(), path.with_suffix("").as_posix()
 
 
-def _rating(fields: Mapping[str, str], name: str) -> float | None:
+def _rating(fields: Mapping[str, str], name: str, scale: tuple[float, float]) -> float | None:
+    """Return a rating on the scale of the manifest."""
     text = fields.get(name, "")
     if text == "":
         return None
-    low, high = DIMENSION_RANGE
+    low, high = scale
+    rule = f"{name} must be a number in [{low:g}, {high:g}] (corpus.rating_scale), got {text!r}"
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
-        raise ValueError(f"{name} must be a number in [{low:g}, {high:g}], got {text!r}") from error
+        raise ValueError(rule) from error
+    if not low <= value <= high:  # a NaN fails both comparisons
+        raise ValueError(rule)
+    first, last = DIMENSION_RANGE
+    # On the very scale of the manifest nothing is rounded.
+    return (
+        value if scale == DIMENSION_RANGE else first + (last - first) * (value - low) / (high - low)
+    )
 
 
 def _unlisted(root: Path, listed: set[str], *, table: str) -> list[Rejection]:

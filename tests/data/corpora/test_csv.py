@@ -228,7 +228,9 @@ def test_classes_of_its_own_are_named_in_the_params_and_nowhere_else(tmp_path, e
 
 def test_a_label_of_its_own_that_the_params_do_not_name_is_refused_with_the_cure(tmp_path):
     root = write(tmp_path, SMALL.replace("happy", "contempt"))
-    with pytest.raises(CorpusError, match=r"\['contempt'\] are neither in corpus.emotions .*name in"):
+    with pytest.raises(
+        CorpusError, match=r"\['contempt'\] are neither in corpus.emotions .*name in"
+    ):
         parse_corpus(root)
 
 
