@@ -1,15 +1,18 @@
 """Stage baselines: folds, a feature, recordings -> reports/: baselines, functionals, shortcut."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ser import stage_program
-from ser.baselines import functionals, reference_rows, shortcut
+from ser.baselines import functionals, rating_rows, reference_rows, shortcut
 from ser.baselines.cross_validation import Task
+from ser.baselines.rating_rows import RatingTask
 from ser.baselines.reference_rows import Baseline, BaselineParams
 from ser.baselines.shortcut import Material
 from ser.data import manifest, splits
@@ -21,7 +24,8 @@ from ser.features.extraction import AudioParams
 from ser.features.store import FeatureStore
 from ser.params import StageParams
 from ser.project import Project, Words
-from ser.utterance import Utterance
+from ser.report.functional_rows import FunctionalRows
+from ser.utterance import Utterance, ratings_of, used_of
 
 logger = logging.getLogger("baselines")
 
@@ -46,13 +50,17 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Compute the rows of the baselines, then look for the shortcut."""
-    used = [u for u in manifest.read(project.manifest) if u.emotion is not None]
+    used = used_of(manifest.read(project.manifest))
     folds = splits.read(project.splits)
     _check_folds(folds, used, project)
     emotions = CorpusCard.read(project.corpus_card).emotions
     feature = params.baselines.feature
     store = FeatureStore(project.features(feature), {"extractor": feature})
     inputs = reference_rows.frame_statistics(store, [u.id for u in used])
+    project.reports.mkdir(parents=True, exist_ok=True)
+    if not emotions:
+        _write_rating_rows(used, folds, inputs, feature=feature, project=project)
+        return
     task = Task(
         inputs, {u.id: str(u.emotion) for u in used}, {u.id: u.speaker for u in used}, emotions
     )
@@ -63,12 +71,29 @@ def run(params: Params, project: Project) -> None:
     found = shortcut.examine(
         Material(used, inputs, emotions, folds), c_grid=params.baselines.c_grid
     )
-    project.reports.mkdir(parents=True, exist_ok=True)
     reference_rows.write(project.baselines, rows)
     facts.write(project.functional_rows)
     shortcut.write(project.shortcut, found)
     for row in rows.to_dict("records"):
         logger.info("%s: UAR %.1f %%, %s", row["name"], 100 * row["uar"], row["description"])
+
+
+def _write_rating_rows(
+    used: Sequence[Utterance],
+    folds: Sequence[Fold],
+    inputs: Mapping[str, NDArray[np.float64]],
+    *,
+    feature: str,
+    project: Project,
+) -> None:
+    """Write the rows of a corpus without classes; the rest asks for classes and is empty."""
+    task = RatingTask(inputs, {u.id: ratings_of(u) for u in used}, {u.id: u.speaker for u in used})
+    rows = rating_rows.table(task, folds, feature=feature)
+    reference_rows.write(project.baselines, rows)
+    FunctionalRows(asked=(), opensmile=None).write(project.functional_rows)
+    shortcut.write(project.shortcut, {"unanswered": "The corpus has no classes."})
+    for row in rows.to_dict("records"):
+        logger.info("%s: CCC %.3f, %s", row["name"], row["ccc"], row["description"])
 
 
 def _of_functionals(row: str, params: Params, used: list[Utterance], project: Project) -> Baseline:
@@ -91,7 +116,7 @@ def _check_folds(folds: Sequence[Fold], used: Sequence[Utterance], project: Proj
     unknown = {id_ for fold in folds for part in PARTS for id_ in fold.part(part)} - known
     if unknown:
         raise SplitError(
-            f"{project.splits}: utterance {min(unknown)!r} has no emotion in "
+            f"{project.splits}: utterance {min(unknown)!r} is not used in "
             f"{project.manifest}, or is not there; `dvc repro split` makes the folds of this "
             f"manifest"
         )

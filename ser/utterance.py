@@ -1,5 +1,6 @@
 """The records that travel from a corpus on disk to the manifest."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -109,3 +110,9 @@ def used_of(utterances: Iterable[_Said]) -> list[_Said]:
     everyone = list(utterances)
     classed = [utterance for utterance in everyone if utterance.emotion is not None]
     return classed or [utterance for utterance in everyone if utterance.is_rated]
+
+
+def ratings_of(said: Annotation) -> tuple[float, ...]:
+    """Return valence, arousal and dominance in [1, 5], NaN where there is none."""
+    values = (said.valence, said.arousal, said.dominance)
+    return tuple(math.nan if value is None else float(value) for value in values)

@@ -123,3 +123,64 @@ def test_a_class_that_nobody_speaks_is_refused_by_name(classes, capsys):
     message = capsys.readouterr().err
     assert "corpus csv: no usable utterance of proud, which corpus.emotions asks for" in message
     params.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory, project):
+    """Ratings of two dimensions from 1 to 7, no labels, nobody's gender: three edits."""
+    with pytest.MonkeyPatch.context() as patch:
+        walk = Walk(tmp_path_factory.mktemp("rated"), patch)
+        (walk.root / "ser").symlink_to(project / "ser")
+        rows = [
+            ((sound, who, 0), (f"{who}_{sound}.wav", f"s{who}", 1 + 2 * sound, 7 - sound - who / 5))
+            for who in SPEAKERS
+            for sound in range(4)
+        ]
+        walk.write_table(("path", "speaker", "valence", "arousal"), rows)
+        edits = {
+            "emotions: [angry, happy, neutral, sad]": "emotions: []\n  rating_scale: [1, 7]",
+            "ccc:\n": "ccc:\n    targets: ratings\n",
+        }
+        walk.write_params(project, "ccc", edits)
+        walk.run("lstm-ccc")
+        yield walk
+
+
+def test_ratings_of_another_scale_are_learnt_in_points_from_1_to_5(rated):
+    utterances = manifest.read(rated.root / "data" / "manifest.jsonl")
+    assert {u.valence for u in utterances} == {1.0, 1 + 4 / 3, 1 + 8 / 3, 5.0}
+    assert {(u.emotion, u.dominance, u.label) for u in utterances} == {(None, None, "not labelled")}
+    card = json.loads((rated.root / "data" / "corpus.json").read_text())
+    assert (card["num_used"], card["emotions"]) == (20, [])
+    assert card["rated"] == {"valence": 20, "arousal": 20}
+
+
+def test_the_table_of_cells_is_by_ccc_with_intervals_and_baselines(rated):
+    grid = pd.read_csv(rated.root / "reports" / "grid.csv")
+    assert grid[["model", "loss", "num_folds"]].to_numpy().tolist() == [["lstm", "ccc", 5]]
+    row = grid.iloc[0]
+    for name in ("ccc", "ccc_valence", "ccc_arousal", "mae", "mae_valence", "mae_arousal"):
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+    assert not [name for name in grid if "dominance" in name or "uar" in name]
+    baselines = pd.read_csv(rated.root / "reports" / "baselines.csv")
+    assert baselines["name"].tolist() == ["mean", "mfcc_ridge"]
+    assert baselines["ccc"].iloc[0] < 0.1 < 0.5 < baselines["ccc"].iloc[1]
+
+
+def test_the_page_says_what_it_lacks_and_the_tracker_has_ccc(rated):
+    page = (rated.root / "reports" / "index.html").read_text(encoding="utf-8")
+    assert "Ratings of valence, arousal on csv" in page
+    assert "has ratings and no classes, so the page has no confusion, recalls and" in page
+    name = "ser/csv-calls-0-ratings/session"
+    runs = rated.experiments[name].runs.values()
+    (parent,) = (run for run in runs if run.parent_key is None)
+    assert {"test/ccc", "test/ccc_low", "test/mae_valence", "dev/ccc"} <= set(parent.metrics)
+    assert not [key for key in parent.metrics if "uar" in key or "recall" in key]
+
+
+def test_the_results_are_shown_in_a_terminal(rated):
+    from ser.report import results
+
+    text = results.as_text(results.read(Project(rated.root)))
+    assert "lstm       ccc" in text
+    assert "baseline   mfcc_ridge" in text

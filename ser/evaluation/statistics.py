@@ -235,3 +235,61 @@ def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
             num_utterances=num_shared**2 / (is_shared / totals).sum(axis=-1),
             part=num_shared / num_classes,
         )
+
+
+def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -> Interval:
+    """Return the interval of any score over speakers, from the score without each of them.
+
+    It is value ± t s, with s from the jackknife and t of Student's distribution for
+    num_speakers - 1 degrees of freedom. A correlation is first stretched by Fisher's
+    transformation, whose values are spread more evenly; so the interval stays in [-1, 1].
+
+    Args:
+        value: The score over all speakers.
+        left_out: The score without each speaker `(num_speakers,)`; NaN where it is not defined.
+        is_correlation: Whether it is one, in [-1, 1]; else it is an error, at least 0.
+
+    Returns:
+        The 95 % interval; NaN for a single speaker, and where a score is not defined.
+
+    Source:
+        Lin (1989), section 3, for Fisher's transformation of the concordance; Efron & Stein
+        (1981) for the jackknife.
+    """
+    stretched, without = (
+        np.arctanh(np.clip(values, -1 + _NOTHING, 1 - _NOTHING)) if is_correlation else values
+        for values in (np.float64(value), left_out)
+    )
+    half = _quantile(len(left_out)) * _left_out_error(without)
+    low, high = float(stretched - half), float(stretched + half)
+    # Rounding, and what was clipped, must not leave the value outside.
+    if is_correlation:
+        return Interval(min(np.tanh(low), value), max(np.tanh(high), value))
+    return Interval(max(low, 0.0) if low == low else low, high)
+
+
+def left_out_difference(value: float, left_out: Floats) -> Difference:
+    """Return what speakers say about the difference of two scores of the same utterances.
+
+    Args:
+        value: The difference over all speakers.
+        left_out: The difference without each speaker `(num_speakers,)`.
+
+    Returns:
+        Scalars, see `Difference`; NaN for a single speaker, with p 1. Without any spread, as of
+        a cell with itself, p is 1 where there is no difference and 0 where there is one.
+    """
+    num_speakers, error = len(left_out), _left_out_error(left_out)
+    if num_speakers < 2:
+        nan = np.float64(np.nan)
+        return Difference(nan, nan, nan, np.float64(1.0))
+    half = _quantile(num_speakers) * error
+    distance = abs(value) / error if error > 0 else np.inf if value else 0.0
+    p = 2 * stdtr(num_speakers - 1, -distance)
+    return Difference(np.float64(value - half), np.float64(value + half), error, np.float64(p))
+
+
+def _left_out_error(left_out: Floats) -> np.float64:
+    """Return the jackknife's standard error over speakers; NaN of one speaker's score is its."""
+    num_speakers = len(left_out)
+    return np.float64(np.sqrt((num_speakers - 1) * np.mean((left_out - left_out.mean()) ** 2)))

@@ -73,7 +73,7 @@ class CellRunner:
         self.staging = CellFolder(project.work / "cells" / (variant or "trained") / plan.name)
         self.sources = cell_inputs.sources(plan, project.root)
         self.source_sha256 = lineage.source_sha256(project.root, self.sources)
-        self.has_copies = inputs.store.copies != (CLEAN,)
+        self.has_copies = inputs.store.copies != (CLEAN,) and bool(inputs.emotions)
         self.tags = specs.tags(plan, inputs, root=project.root, source_sha256=self.source_sha256)
 
     @property

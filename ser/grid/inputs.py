@@ -1,7 +1,6 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
-from ser.features.store import CLEAN, FeatureStore
+from ser.features.store import FeatureStore
+from ser.grid.params import targets_fault
 from ser.project import Project
 from ser.training import plan as plans
 from ser.training.plan import CellPlan
 from ser.training.recipe import NormalisedBy
-from ser.utterance import Utterance, used_of
+from ser.utterance import ratings_of, used_of
 
 #: Imported by what trains a fold, and yet not what decides its numbers, beside
 #: `ser.lineage.DECIDES_NOTHING`: pattern -> why not. They do decide what is written of it, so
@@ -129,7 +129,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         folds=splits.read(project.splits),
         store=store,
         label_of={u.id: index[u.emotion] if u.emotion else 0 for u in used},
-        rating_of={u.id: _ratings(u) for u in used},
+        rating_of={u.id: ratings_of(u) for u in used},
         speaker_of={u.id: u.speaker for u in used},
         session_of={u.id: u.session for u in used if u.session is not None},
         digests=digests,
@@ -151,11 +151,6 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
     loss = plans.build_loss(plan)
     if fault := targets_fault(plan.loss, loss.learns_classes, inputs.emotions):
         raise ParamsError(fault)
-    if not inputs.emotions and inputs.store.copies != (CLEAN,):
-        raise ParamsError(
-            f"features.{inputs.feature}.copies: what a model says of copies is scored by classes, "
-            f"and corpus {inputs.card.name} has none (corpus.emotions); leave the copies out"
-        )
     if not loss.num_ratings:
         return
     for fold in inputs.folds:
@@ -175,27 +170,6 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
-
-
-def targets_fault(loss: str, learns_classes: bool, emotions: Sequence[str]) -> str | None:
-    """Return why a loss cannot be trained on a corpus with these classes, or None.
-
-    Args:
-        loss: Its name.
-        learns_classes: See `ser.contracts.Loss`.
-        emotions: The classes; none where ratings are learnt.
-    """
-    if learns_classes and not emotions:
-        return (
-            f"losses.{loss} learns classes, and corpus.emotions is empty; without classes train "
-            f"the loss ccc with `targets: ratings`, or name the classes in corpus.emotions"
-        )
-    if emotions and not learns_classes:
-        return (
-            f"losses.{loss}.targets: ratings learns no classes, and corpus.emotions has "
-            f"{len(emotions)}; write `targets: vad` to learn both, or `emotions: []`"
-        )
-    return None
 
 
 def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
@@ -254,8 +228,3 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
     starts = ["ser/grid/cell.py", *(components.source(*one).as_posix() for one in chosen)]
     skip = (*lineage.DECIDES_NOTHING, *_PINNED_OTHERWISE)
     return lineage.imported_sources(root, starts, skip=skip)
-
-
-def _ratings(utterance: Utterance) -> tuple[float, ...]:
-    values = (getattr(utterance, dimension) for dimension in DIMENSIONS)
-    return tuple(math.nan if value is None else float(value) for value in values)

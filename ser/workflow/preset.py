@@ -12,8 +12,7 @@ from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
 from ser.grid import variants
-from ser.grid.inputs import targets_fault
-from ser.grid.params import CellParams, RobustnessParams
+from ser.grid.params import CellParams, RobustnessParams, targets_fault
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
