@@ -184,3 +184,21 @@ def test_the_results_are_shown_in_a_terminal(rated):
     text = results.as_text(results.read(Project(rated.root)))
     assert "lstm       ccc" in text
     assert "baseline   mfcc_ridge" in text
+
+
+def test_what_asks_for_classes_is_refused_in_a_sentence(rated):
+    from ser.errors import BundleError
+    from ser.params import read
+    from ser.promotion import registration
+    from ser.promotion.params import AnswerParams
+    from ser.registry.packing import TrainedCell
+    from ser.workflow import current, protocol_gap
+
+    project = Project(rated.root)
+    current.require_data(project, read(project.params, current.DataParams))
+    current.require_reports(project)
+    cell, params = TrainedCell(project, "lstm-ccc"), read(project.params, AnswerParams)
+    with pytest.raises(BundleError, match="it learnt ratings and no classes"):
+        registration.pack_fold(cell, params, fold=None, seed=None)
+    with pytest.raises(protocol_gap.ProtocolGapError, match="the gap is in UAR"):
+        protocol_gap.measure("lstm-ccc", root=rated.root)

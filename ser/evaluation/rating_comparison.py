@@ -59,7 +59,7 @@ def table(summaries: Mapping[Cell, RatingSummary]) -> pd.DataFrame:
 
 
 def _with_ends(summary: RatingSummary) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for name, value in summary.scores.items():
         interval = summary.intervals[name]
         found |= {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}

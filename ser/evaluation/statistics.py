@@ -256,16 +256,15 @@ def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -
         Lin (1989), section 3, for Fisher's transformation of the concordance; Efron & Stein
         (1981) for the jackknife.
     """
-    stretched, without = (
-        np.arctanh(np.clip(values, -1 + _NOTHING, 1 - _NOTHING)) if is_correlation else values
-        for values in (np.float64(value), left_out)
-    )
-    half = _quantile(len(left_out)) * _left_out_error(without)
-    low, high = float(stretched - half), float(stretched + half)
-    # Rounding, and what was clipped, must not leave the value outside.
     if is_correlation:
-        return Interval(min(np.tanh(low), value), max(np.tanh(high), value))
-    return Interval(max(low, 0.0) if low == low else low, high)
+        edge = 1 - _NOTHING
+        stretched = np.arctanh(np.clip(np.append(left_out, value), -edge, edge))
+        half = _quantile(len(left_out)) * _left_out_error(stretched[:-1])
+        low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
+        # What was clipped must not leave the value outside.
+        return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
+    half = _quantile(len(left_out)) * _left_out_error(left_out)
+    return Interval(float(np.maximum(value - half, 0.0)), value + half)
 
 
 def left_out_difference(value: float, left_out: Floats) -> Difference:
@@ -276,20 +275,20 @@ def left_out_difference(value: float, left_out: Floats) -> Difference:
         left_out: The difference without each speaker `(num_speakers,)`.
 
     Returns:
-        Scalars, see `Difference`; NaN for a single speaker, with p 1. Without any spread, as of
-        a cell with itself, p is 1 where there is no difference and 0 where there is one.
+        Scalars, see `Difference`; NaN for a single speaker, with p 1. Two cells that say the same
+        have a difference and an error of 0, and p 1.
     """
     num_speakers, error = len(left_out), _left_out_error(left_out)
     if num_speakers < 2:
-        nan = np.float64(np.nan)
-        return Difference(nan, nan, nan, np.float64(1.0))
+        nan = np.array(np.nan)
+        return Difference(nan, nan, nan, np.array(1.0))
     half = _quantile(num_speakers) * error
-    distance = abs(value) / error if error > 0 else np.inf if value else 0.0
+    distance = abs(value) / error if error > 0 else 0.0
     p = 2 * stdtr(num_speakers - 1, -distance)
-    return Difference(np.float64(value - half), np.float64(value + half), error, np.float64(p))
+    return Difference(*(np.array(number) for number in (value - half, value + half, error, p)))
 
 
-def _left_out_error(left_out: Floats) -> np.float64:
-    """Return the jackknife's standard error over speakers; NaN of one speaker's score is its."""
-    num_speakers = len(left_out)
-    return np.float64(np.sqrt((num_speakers - 1) * np.mean((left_out - left_out.mean()) ** 2)))
+def _left_out_error(left_out: Floats) -> float:
+    """Return the jackknife's standard error over speakers of a score without each of them."""
+    spread = np.mean((left_out - left_out.mean()) ** 2)
+    return float(np.sqrt((len(left_out) - 1) * spread))

@@ -68,6 +68,10 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
         ParamsError: There is no such cell.
         ProtocolGapError: A stage failed; it has said why.
     """
+    if not CorpusCard.read(Project(root).corpus_card).emotions:
+        raise ProtocolGapError(
+            "corpus.emotions is empty: the gap is in UAR, which a corpus without classes has not"
+        )
     scores = [_train(cell, protocol, root) for protocol in protocols]
     card = CorpusCard.read(Project(root).corpus_card)
     rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]

@@ -19,6 +19,7 @@ SEVEN = (*EMOTIONS, "bored", "disgusted", "fearful")
         (("csv", EMOTIONS, None), "csv"),
         (("csv", (*EMOTIONS, "contempt"), "calls"), "csv-calls-5-contempt"),
         (("csv", ("positive", "negative"), None), "csv-2-positive-negative"),
+        (("csv", (), "calls"), "csv-calls-0-ratings"),
     ],
 )
 def test_a_task_is_named_by_its_corpus_title_and_unusual_classes(given, name):

@@ -145,7 +145,9 @@ class IemocapCorpus:
         """
         if self.expected is None:
             return
-        differences = self.expected.differences([(item.session, item.label) for item in utterances])
+        differences = self.expected.differences(
+            [(str(item.session), item.label) for item in utterances]
+        )
         if differences:
             listed = "\n  ".join(differences)
             raise CorpusError(

@@ -421,7 +421,8 @@ class Stage(StageParams):
         ({"table": "/etc/passwd"}, "inside the corpus' folder"),
         ({"emotions": ["angry", "Very sad"]}, r"'Very sad' cannot name a class; expected a word"),
         ({"emotions": ["sad", "sad"]}, "'sad' stands twice"),
-        ({"emotions": ["sad"]}, "at least 2"),
+        ({"emotions": ["sad"]}, "'sad' alone has nothing to be told from; name at least 2"),
+        ({"rating_scale": [5, 1]}, "the low end before the high end"),
         ({"delimiter": ";;"}, "delimiter"),
         ({"num_sessions": 1}, "num_sessions"),
         ({"genders": {"s1": "f"}}, "genders"),
@@ -442,3 +443,40 @@ def test_what_the_params_say_of_the_corpus_is_what_reports_will_say():
     corpus = csv.build(csv.Params(synthetic=True, licence="Ours.", citation="Us."))
     assert (corpus.synthetic, corpus.licence, corpus.citation) == (True, "Ours.", "Us.")
     assert csv.build(csv.Params(redistributable=True)).redistributable
+
+
+@pytest.mark.parametrize(
+    ("scale", "said", "kept"),
+    [
+        ((1, 5), ("1", "2.3", "5"), (1.0, 2.3, 5.0)),
+        ((1, 7), ("1", "4", "7"), (1.0, 3.0, 5.0)),
+        ((0, 1), ("0", "0.25", "1"), (1.0, 2.0, 5.0)),
+        ((-1, 1), ("-1", "0", "1"), (1.0, 3.0, 5.0)),
+        ((0, 100), ("0", "10", "100"), (1.0, 1.4, 5.0)),
+    ],
+)
+def test_ratings_are_moved_and_stretched_from_the_tables_scale(tmp_path, scale, said, kept):
+    rows = [f"{name}.wav,s{name},{value}" for name, value in zip("abc", said, strict=True)]
+    root = write(tmp_path, "\n".join(["path,speaker,valence", *rows]), wavs="abc")
+    parsed = parse_corpus(root, emotions=(), rating_scale=scale)
+    assert parsed.rejections == ()
+    assert tuple(item.valence for item in parsed.annotations) == pytest.approx(kept, abs=1e-12)
+    assert {(item.label, item.emotion) for item in parsed.annotations} == {("not labelled", None)}
+
+
+@pytest.mark.parametrize("value", ["7.1", "0.9", "nan", "high"])
+def test_a_rating_off_the_tables_scale_rejects_its_row(tmp_path, value):
+    root = write(tmp_path, f"path,speaker,valence\na.wav,s1,{value}\nb.wav,s2,7\n", wavs="ab")
+    parsed = parse_corpus(root, emotions=(), rating_scale=(1, 7))
+    assert [item.id for item in parsed.annotations] == ["b"]
+    (rejection,) = parsed.rejections
+    assert (
+        "csv:2: valence must be a number in [1, 7] (corpus.rating_scale), got" in rejection.reason
+    )
+
+
+def test_without_classes_labels_are_kept_and_none_is_unknown(tmp_path):
+    root = write(tmp_path, FULL)
+    parsed = parse_corpus(root, emotions=())
+    assert [item.label for item in parsed.annotations] == ["Wut", "Trauer", "neutral", "Langeweile"]
+    assert {item.emotion for item in parsed.annotations} == {None}
