@@ -1,18 +1,15 @@
 """Stage baselines: folds, a feature, recordings -> reports/: baselines, functionals, shortcut."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ser import stage_program
 from ser.baselines import functionals, rating_rows, reference_rows, shortcut
 from ser.baselines.cross_validation import Task
-from ser.baselines.rating_rows import RatingTask
 from ser.baselines.reference_rows import Baseline, BaselineParams
 from ser.baselines.shortcut import Material
 from ser.data import manifest, splits
@@ -24,8 +21,7 @@ from ser.features.extraction import AudioParams
 from ser.features.store import FeatureStore
 from ser.params import StageParams
 from ser.project import Project, Words
-from ser.report.functional_rows import FunctionalRows
-from ser.utterance import Utterance, ratings_of, used_of
+from ser.utterance import Utterance, used_of
 
 logger = logging.getLogger("baselines")
 
@@ -59,7 +55,7 @@ def run(params: Params, project: Project) -> None:
     inputs = reference_rows.frame_statistics(store, [u.id for u in used])
     project.reports.mkdir(parents=True, exist_ok=True)
     if not emotions:
-        _write_rating_rows(used, folds, inputs, feature=feature, project=project)
+        rating_rows.write(project, used, folds, inputs, feature=feature)
         return
     task = Task(
         inputs, {u.id: str(u.emotion) for u in used}, {u.id: u.speaker for u in used}, emotions
@@ -76,24 +72,6 @@ def run(params: Params, project: Project) -> None:
     shortcut.write(project.shortcut, found)
     for row in rows.to_dict("records"):
         logger.info("%s: UAR %.1f %%, %s", row["name"], 100 * row["uar"], row["description"])
-
-
-def _write_rating_rows(
-    used: Sequence[Utterance],
-    folds: Sequence[Fold],
-    inputs: Mapping[str, NDArray[np.float64]],
-    *,
-    feature: str,
-    project: Project,
-) -> None:
-    """Write the rows of a corpus without classes; the rest asks for classes and is empty."""
-    task = RatingTask(inputs, {u.id: ratings_of(u) for u in used}, {u.id: u.speaker for u in used})
-    rows = rating_rows.table(task, folds, feature=feature)
-    reference_rows.write(project.baselines, rows)
-    FunctionalRows(asked=(), opensmile=None).write(project.functional_rows)
-    shortcut.write(project.shortcut, {"unanswered": "The corpus has no classes."})
-    for row in rows.to_dict("records"):
-        logger.info("%s: CCC %.3f, %s", row["name"], row["ccc"], row["description"])
 
 
 def _of_functionals(row: str, params: Params, used: list[Utterance], project: Project) -> Baseline:

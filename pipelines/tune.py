@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ser import runtime
 from ser.data import splits
-from ser.errors import ParamsError
 from ser.grid import inputs, specs, tuned
 from ser.grid.inputs import Inputs
 from ser.grid.params import Cell, CellParams
@@ -59,11 +58,6 @@ def plans(
         cell = params.tuning.cells[name]
         found = load(cell.feature)
         plan = params.plan(cell.model, cell.loss, emotions=found.emotions, where=where)
-        if not found.emotions:
-            raise ParamsError(
-                f"{where}: tuning.cells.{name}: trials are compared by UAR, and corpus.emotions is "
-                f"empty; write `tuning: {{cells: {{}}}}`"
-            )
         inputs.require_ratings(plan, found)
         inputs.require_normalising(plan, found)
         inputs.require_copies(plan, found)

@@ -1,17 +1,24 @@
 """The baselines of a corpus without classes: ratings from no network, on the very same folds."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ser import concordance
+from ser import concordance, tables
+from ser.baselines import shortcut
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.evaluation import rating_summary
+from ser.evaluation.statistics import Floats
 from ser.predictions import PREDICTED_RATINGS
+from ser.project import Project
+from ser.report.functional_rows import FunctionalRows
+from ser.utterance import Utterance, ratings_of
+
+logger = logging.getLogger(__name__)
 
 #: The columns of reports/baselines.csv.
 COLUMNS = (
@@ -21,7 +28,6 @@ COLUMNS = (
 #: Strengths of the ridge, of which the dev part chooses one in every fold.
 ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 
-Floats = NDArray[np.float64]
 _Rater = Callable[["RatingTask", Fold], Floats]
 
 
@@ -132,3 +138,30 @@ def _means(ratings: Floats) -> Floats:
         for column in ratings.T
     ]
     return np.array(means)
+
+
+def write(
+    project: Project,
+    used: Sequence[Utterance],
+    folds: Sequence[Fold],
+    inputs: Mapping[str, Floats],
+    *,
+    feature: str,
+) -> None:
+    """Write the files of the baselines; what asks for classes says that there are none.
+
+    Args:
+        project: Where to.
+        used: The rated utterances.
+        folds: Those of the study.
+        inputs: Utterance id -> statistics of its frames `(num_inputs,)`.
+        feature: What the statistics are of.
+    """
+    ratings = {u.id: ratings_of(u) for u in used}
+    task = RatingTask(inputs, ratings, {u.id: u.speaker for u in used})
+    rows = table(task, folds, feature=feature)
+    tables.write_csv(project.baselines, rows)
+    FunctionalRows(asked=(), opensmile=None).write(project.functional_rows)
+    shortcut.write(project.shortcut, {"unanswered": "The corpus has no classes."})
+    for row in rows.to_dict("records"):
+        logger.info("%s: CCC %.3f, %s", row["name"], row["ccc"], row["description"])

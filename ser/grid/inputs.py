@@ -172,6 +172,23 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
             )
 
 
+def require_classes(inputs: Inputs, *, what: str) -> None:
+    """Refuse what compares cells by classes where there are none.
+
+    Args:
+        inputs: The data.
+        what: Asks for it, for the message.
+
+    Raises:
+        ParamsError: `corpus.emotions` is empty.
+    """
+    if not inputs.emotions:
+        raise ParamsError(
+            f"{what}: it is compared by UAR, which a corpus without classes has not; take it out, "
+            f"or name the classes in corpus.emotions"
+        )
+
+
 def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
     """Refuse a normalisation that model or corpus does not allow, before anything is trained.
 

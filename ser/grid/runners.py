@@ -69,11 +69,8 @@ def make(
     expected = params.feature(cell.feature, where=where).model_dump(mode="json")
     data = inputs.load(project, cell.feature, feature_params=expected)
     plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
-    if variant and not data.emotions:
-        raise ParamsError(
-            f"{where}: cells {variant} are compared by classes, and corpus.emotions is empty; "
-            f"take {name} out of tuning.cells and robustness.without_copies"
-        )
+    if variant:
+        inputs.require_classes(data, what=f"{name} {variant}")
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
     inputs.require_ratings(plan, data)
     inputs.require_copies(plan, data)

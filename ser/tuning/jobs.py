@@ -97,8 +97,9 @@ def make(
         device: Kind of device, part of the key.
 
     Raises:
-        ParamsError: The space is wrong.
+        ParamsError: The space is wrong, or the corpus has no classes.
     """
+    cell_inputs.require_classes(data, what=f"tuning.cells.{plan.name}")
     # No trial refits, whatever the cell does afterwards: keys, tags and params say so too.
     plan = replace(plan, training=plan.training.model_copy(update={"refit": False}))
     dimensions = space.of_cell(plan, params.cells[plan.name])

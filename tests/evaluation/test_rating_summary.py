@@ -6,32 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser import concordance, predictions
-from ser.evaluation import rating_comparison, rating_moments, rating_summary, statistics
-from tests.evaluation.support import cell
-
-TRUTH, PREDICTED = list(predictions.RATINGS), list(predictions.PREDICTED_RATINGS)
-
-
-def rated(seed=0, **options):
-    """Predictions without classes, four speakers of unequal size."""
-    frame, _ = cell(rated=True, seed=seed, **options)
-    keys = ["utterance_id", "fold", "seed", "part"]
-    ids = frame["utterance_id"]
-    speaker_of = {id_: f"s{min(int(id_[-2:]) // 12, 2)}{id_[-5]}" for id_ in ids}
-    return frame[[*keys, *TRUTH, *PREDICTED]], speaker_of
-
-
-def scores_of(test):
-    """The same by another way: per seed, over all its rows."""
-    by_seed = [
-        concordance.rating_scores(truth=rows[TRUTH], prediction=rows[PREDICTED])
-        for _, rows in test.groupby("seed")
-    ]
-    found = {name: np.mean([scores[name] for scores in by_seed]) for name in by_seed[0]}
-    for kind in ("ccc", "mae"):
-        found[kind] = np.mean([v for name, v in found.items() if name.startswith(f"{kind}_")])
-    return found
+from ser.evaluation import rating_summary, statistics
+from tests.evaluation.rated import PREDICTED, TRUTH, rated, scores_of
 
 
 def test_scores_are_pooled_over_folds_and_averaged_over_seeds():
@@ -115,65 +91,6 @@ def test_the_interval_holds_what_it_is_asked_for_about_as_often_as_it_says():
         interval = rating_summary.summarise(frame, speaker_of).intervals["ccc"]
         hits += interval.low <= true <= interval.high
     assert 0.91 <= hits / trials <= 0.99
-
-
-def test_the_better_cell_comes_first_and_ties_are_of_the_paired_test():
-    frame, speaker_of = rated()
-    noise = np.random.default_rng(9).normal(size=(len(frame), 3))
-    worse = frame.assign(
-        **dict(zip(PREDICTED, (frame[PREDICTED] + 2 * noise).T.to_numpy(), strict=True))
-    )
-    near = frame.assign(
-        **dict(zip(PREDICTED, (frame[PREDICTED] + 0.01 * noise).T.to_numpy(), strict=True))
-    )
-    found = {
-        (model, "ccc"): rating_summary.summarise(one, speaker_of)
-        for model, one in (("worse", worse), ("lstm", frame), ("near", near))
-    }
-    grid = rating_comparison.table(found)
-    assert grid["model"].iloc[-1] == "worse"
-    assert grid["tied_with_best"].tolist() == [True, True, False]
-    pairs = rating_comparison.pairs_table(found)
-    assert pairs["significant"].tolist() == [True, True, False]
-    first = pairs.iloc[0]
-    assert first["difference"] == pytest.approx(first["ccc_a"] - first["ccc_b"])
-    assert first["difference_low"] < first["difference"] < first["difference_high"] < 0
-
-
-def test_cells_of_other_utterances_make_no_pair():
-    frame, speaker_of = rated()
-    a = rating_summary.summarise(frame, speaker_of)
-    b = rating_summary.summarise(frame[frame["utterance_id"] != "f1u000"], speaker_of)
-    with pytest.raises(ValueError, match="different utterances"):
-        rating_comparison.compare(a, b)
-
-
-def test_a_cell_does_not_differ_from_itself():
-    frame, speaker_of = rated()
-    summary = rating_summary.summarise(frame, speaker_of)
-    found = rating_comparison.compare(summary, summary)
-    assert (float(found.low), float(found.high), float(found.p)) == (0.0, 0.0, 1.0)
-
-
-def test_slices_are_scored_like_the_whole():
-    frame, speaker_of = rated()
-    sliced = rating_comparison.slices_table(frame, {"speaker": speaker_of})
-    test = frame[frame["part"] == "test"]
-    for row in sliced.to_dict("records"):
-        rows = test[test["utterance_id"].map(speaker_of) == row["value"]]
-        assert row["ccc"] == pytest.approx(scores_of(rows)["ccc"])
-        assert row["num_utterances"] == rows["utterance_id"].nunique()
-
-
-def test_moments_of_one_seed_keep_digits_of_close_ratings():
-    frame, speaker_of = rated(num_seeds=1)
-    test = frame[frame["part"] == "test"].assign(
-        valence=lambda f: 4.9 + 1e-4 * f["valence"],
-        predicted_valence=lambda f: 4.9 + 1e-4 * f["predicted_valence"],
-    )
-    found = rating_moments.of_predictions(test, speaker_of).scores()["ccc_valence"]
-    pair = {"truth": test["valence"], "prediction": test["predicted_valence"]}
-    assert float(found[0]) == pytest.approx(concordance.ccc(**pair), abs=1e-6)
 
 
 def test_an_error_of_nothing_has_an_interval_from_nothing():
