@@ -4,11 +4,14 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ser.project import CellFolder, Project
+
+if TYPE_CHECKING:
+    from ser.contracts import Engine
 
 
 def train(
@@ -49,21 +52,29 @@ def grid(
 
     Example: ser grid --jobs 2 && dvc repro
     """
-    from tqdm import tqdm
-
     from ser.engine.local import LocalEngine
-    from ser.errors import SerError
     from ser.params import read
     from ser.workflow import missing_stages
     from ser.workflow.preset import Preset
 
     root = Path()
     launcher = read(Project(root).params, Preset).launcher
-    engine = LocalEngine(jobs)
-    missing_stages.make_upstream(engine, root)
-    if launcher != "python -m":
-        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
-        return
+    # Processes stay from one group of stages to the next, with what they have imported.
+    with LocalEngine(jobs) as engine:
+        missing_stages.make_upstream(engine, root)
+        if launcher == "python -m":
+            _train_missing(engine, root)
+            missing_stages.make_scores(engine, root)
+        else:
+            typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+
+
+def _train_missing(engine: "Engine", root: Path) -> None:
+    from tqdm import tqdm
+
+    from ser.errors import SerError
+    from ser.workflow import missing_stages
+
     stages = missing_stages.find(root, missing_stages.CELLS)
     bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
     outcomes = missing_stages.run(stages, engine, root, progress=bar)
@@ -73,7 +84,6 @@ def grid(
     typer.echo(f"{len(outcomes) - len(failed)} cells trained")
     if failed:
         raise SerError(f"{len(failed)} of {len(stages)} cells failed; the messages above say why")
-    missing_stages.make_scores(engine, root)
 
 
 def protocol_gap(
