@@ -170,7 +170,7 @@ def test_the_table_of_cells_is_by_ccc_with_intervals_and_baselines(rated):
 def test_the_page_says_what_it_lacks_and_the_tracker_has_ccc(rated):
     page = (rated.root / "reports" / "index.html").read_text(encoding="utf-8")
     assert "Ratings of valence, arousal on csv" in page
-    assert "has ratings and no classes, so the page has no confusion, recalls and" in page
+    assert "has ratings and no classes, so the page has no confusion, no recalls, no" in page
     name = "ser/csv-calls-0-ratings/session"
     runs = rated.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)

@@ -70,7 +70,9 @@ def test_every_number_of_the_table_is_on_the_page(report):
 def test_the_page_says_what_it_lacks_and_what_the_corpus_does_not_say(report):
     page = rating_report.render(report)
     said = text_of(page)
-    assert "ratings and no classes, so the page has no confusion, recalls and calibration" in said
+    assert (
+        "ratings and no classes, so the page has no confusion, no recalls, no calibration" in said
+    )
     assert "The corpus does not say the gender or the session" in section(page, "slices")
     assert "UAR" not in said
     assert "the &lt;mean&gt;" in page
