@@ -88,24 +88,32 @@ def _train_missing(engine: "Engine", root: Path) -> None:
 
 def protocol_gap(
     cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    protocol: Annotated[
+        str, typer.Option(help="What is compared: random, text, superb, speaker.")
+    ] = "random",
+    reference: Annotated[str, typer.Option(help="With what.")] = "session",
 ) -> None:
-    """Train one cell under `session` and under `random`: what a split is worth.
+    """Train one cell under two protocols: what a split is worth.
 
     `random` deals utterances to folds, so that test speakers are heard in training, as in
-    the study. Same utterances, features, model and loss. Runs are tracked in an experiment
-    per protocol; the table is written to reports/protocol_gap.csv.
+    the study. `text` tests on sentences that nobody trained on. Same features, model and loss;
+    the difference is of the utterances that both tested. Runs are tracked in an experiment
+    per protocol; the table is written to reports/protocol_gap.csv, and the next `dvc repro`
+    shows it in the report.
 
-    Example: ser protocol-gap lstm-cross_entropy
+    Example: ser protocol-gap lstm-cross_entropy --protocol text
     """
     from ser import tables
+    from ser.evaluation import protocol_cost
     from ser.params import read
     from ser.workflow import current, protocol_gap
 
     project = Project()
     current.require_data(project, read(project.params, current.DataParams))
-    gap = protocol_gap.measure(cell, root=Path())
-    tables.write_csv(project.protocol_gap, gap.table)
-    typer.echo(protocol_gap.as_text(gap))
+    cost = protocol_gap.measure(cell, root=Path(), protocols=(reference, protocol))
+    tables.write_csv(project.protocol_gap, cost.table())
+    cost.write(project.protocol_gaps / f"{cell}-{reference}-{protocol}.json")
+    typer.echo(protocol_cost.as_text(cost))
 
 
 def restore_runs(

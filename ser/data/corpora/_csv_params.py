@@ -1,12 +1,13 @@
 """What params.yaml may say of a corpus that a table describes."""
 
-from pathlib import PurePosixPath
-from typing import Any, ClassVar, Literal
+from collections.abc import Collection
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ser.data.corpora import _table
-from ser.data.corpora._base import CorpusParams
+from ser.data.corpora._base import CorpusParams, inside
+from ser.data.speech_kind import SpeechKind
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.params import Section
 from ser.utterance import Gender
@@ -30,6 +31,10 @@ class Columns(Section):
         scripted: `true`, `false` or nothing.
         text: The words spoken.
         valence, arousal, dominance: Means of ratings, on `rating_scale`.
+        start, end: Which part of its recording an utterance is, in seconds; nothing in both for
+            the whole.
+        part: The corpus' own word for train, dev or test, for `split.protocol: file`.
+        fold: The corpus' own fold, which tests the utterance, for `split.protocol: file`.
     """
 
     path: str = "path"
@@ -44,6 +49,25 @@ class Columns(Section):
     valence: str = "valence"
     arousal: str = "arousal"
     dominance: str = "dominance"
+    start: str = "start"
+    end: str = "end"
+    part: str = "part"
+    fold: str = "fold"
+
+    def read(self, ignored: Collection[str] = ()) -> dict[str, str]:
+        """Return what is read -> its name in the table.
+
+        Args:
+            ignored: Names that shall not be read.
+
+        Returns:
+            Without the columns that the params do not name, and whose usual name is ignored or
+            stands for something else.
+        """
+        said = {column: getattr(self, column) for column in self.model_fields_set}
+        taken = {*said.values(), *ignored}
+        usual = {column: name for column, name in self.model_dump().items() if name not in taken}
+        return {**usual, **said}
 
 
 class Params(CorpusParams):
@@ -56,8 +80,8 @@ class Params(CorpusParams):
         encoding: Of the table.
         delimiter: Between its fields.
         columns: The table's own column names.
-        ignored_columns: Names of columns that are known not to be read, although their names
-            say that they bound a recording or deal it to a part.
+        ignored_columns: Names of columns that shall not be read, although their names say that
+            they bound a recording or deal it to a part.
         label_map: Own label -> one of `emotions` or a canonical emotion, or null to keep the
             utterance without an emotion. Labels that already are one need no entry.
         rating_scale: Ends of the scale that the table rates on, e.g. `[1, 7]`, `[0, 1]` or
@@ -95,6 +119,30 @@ class Params(CorpusParams):
     redistributable: bool = False
     citation: str = Field("As the owner of the recordings asks.", min_length=1)
 
+    @field_validator("title")
+    @classmethod
+    def _no_kind_of_speech(cls, title: str | None) -> str | None:
+        if title in get_args(SpeechKind):
+            raise ValueError(
+                f"{title} is a kind of speech; names of models would not tell them apart"
+            )
+        return title
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns that the table must have: a label where there are classes."""
+        return ("path", "label", "speaker") if self.emotions else ("path", "speaker")
+
+    @model_validator(mode="after")
+    def _read_or_ignored(self) -> "Params":
+        needed = {column: getattr(self.columns, column) for column in self.required}
+        needed |= {
+            column: getattr(self.columns, column) for column in self.columns.model_fields_set
+        }
+        if both := sorted(set(needed.values()) & set(self.ignored_columns)):
+            raise ValueError(f"ignored_columns names {', '.join(both)}, which columns reads")
+        return self
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
@@ -115,10 +163,7 @@ class Params(CorpusParams):
     @field_validator("table")
     @classmethod
     def _below_the_folder(cls, table: str) -> str:
-        path = PurePosixPath(table)
-        if path.is_absolute() or ".." in path.parts or "\0" in table:
-            raise ValueError("expected a path inside the corpus' folder")
-        return table
+        return inside(table)
 
     @field_validator("rating_scale")
     @classmethod

@@ -1,11 +1,11 @@
-"""Any corpus that a table describes: one row per recording, in a CSV file.
+"""Any corpus that a table describes: one row per utterance, in a CSV file.
 
-The table has a header. The columns `path`, `speaker` and, where there are classes, `label`
-are required; `id`,
-`gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal` and
-`dominance` are read where present. A column that would change what is heard or who is
-tested, as `start` or `split`, is refused unless the params pass it over; what else is not
-read is said. Licence and citation are the owner's: state them in the params.
+The table has a header. The columns `path`, `speaker` and, where there are classes, `label` are
+required; `id`, `gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal`,
+`dominance`, `start`, `end`, `part` and `fold` are read where present. Another column that would
+change what is heard or who is tested, as `onset` or `split`, is refused unless the params name it
+or pass it over; what else is not read is said. Licence and citation are the owner's: state them in
+the params.
 """
 
 import unicodedata
@@ -19,13 +19,13 @@ from ser.contracts import Corpus
 from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table, _unread
 from ser.data.corpora._csv_params import MIN_SESSIONS, Params
+from ser.data.official import ONLY_FOLD
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 from ser.wording import cut
 
 _MAX_LISTED = 1000
-_REQUIRED = ("path", "speaker")
 #: The label of an utterance that has none, in a corpus of ratings.
 _NO_LABEL = "not labelled"
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -48,7 +48,6 @@ class TableCorpus:
 
     def __init__(self, params: Params) -> None:
         self.params = params
-        self.required = (*_REQUIRED, *(["label"] if params.emotions else []))
         self.synthetic = params.synthetic
         self.licence = params.licence
         self.redistributable = params.redistributable
@@ -108,13 +107,15 @@ class TableCorpus:
         first_line: dict[tuple[tuple[str, str], ...], int] = {}
         for row in _table.read(
             path,
-            names=columns.model_dump(),
-            required={*self.required, *columns.model_fields_set},
+            names=columns.read(self.params.ignored_columns),
+            required={*self.params.required, *columns.model_fields_set},
             encoding=self.params.encoding,
             delimiter=self.params.delimiter,
             check=self._check_unread,
         ):
-            fault = row.reason if isinstance(row, _table.BadRow) else _fault(row, self.required)
+            fault = (
+                row.reason if isinstance(row, _table.BadRow) else _fault(row, self.params.required)
+            )
             if isinstance(row, _table.TableRow) and fault is None:
                 same = first_line.setdefault(tuple(row.fields.items()), row.line)
                 fault = None if same == row.line else f"it repeats line {same}, which is kept"
@@ -127,13 +128,14 @@ class TableCorpus:
 
     def _check_unread(self, path: Path, header: Sequence[str]) -> None:
         """Refuse columns that must not be passed over, and name the others that are."""
-        read = set(self.params.columns.model_dump().values())
         ignored = self.params.ignored_columns
+        read = self.params.columns.read(ignored)
         if missing := sorted(set(ignored) - set(header)):
             raise CorpusError(
                 f"{path}:1: no column {', '.join(missing)}, which corpus.ignored_columns names"
             )
-        _unread.check(path, [name for name in header if name not in {*read, *ignored}])
+        _unread.check(path, [name for name in header if name not in {*read.values(), *ignored}])
+        _refuse_half(path, {column: name for column, name in read.items() if name in header})
 
     def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
         """Refuse labels that nothing maps, all at once; without classes any label will do."""
@@ -204,6 +206,7 @@ class TableCorpus:
             raise ValueError(f"a label without a recording: there is no file {audio}")
         if session == "":
             raise ValueError("session is empty")
+        start_s, end_s = _times(fields)
         if scripted not in _TRUTHS:
             raise ValueError(f"scripted must be true, false or empty, got {scripted!r}")
         return Annotation(
@@ -213,7 +216,8 @@ class TableCorpus:
             speaker=speaker,
             gender=genders[speaker],
             session=session,
-            dialogue=fields.get("dialogue") or own_id,
+            # What one recording holds was said in one conversation.
+            dialogue=fields.get("dialogue") or (own_id if start_s is None else audio),
             scripted=_TRUTHS[scripted],
             text=fields.get("text") or None,
             label=fields.get("label") or _NO_LABEL,
@@ -221,6 +225,10 @@ class TableCorpus:
             valence=_rating(fields, "valence", scale),
             arousal=_rating(fields, "arousal", scale),
             dominance=_rating(fields, "dominance", scale),
+            start_s=start_s,
+            end_s=end_s,
+            fold=fields.get("fold") or None,
+            parts={ONLY_FOLD: fields["part"]} if fields.get("part") else None,
         )
 
     def _emotion(self, fields: Mapping[str, str]) -> str | None:
@@ -260,7 +268,10 @@ def _audio(row: _table.TableRow) -> str:
 
 
 def _id(row: _table.TableRow) -> str:
-    return row.fields.get("id") or _plain_path(row.fields["path"])[1]
+    """Return the row's id, or its path without ending, and its times where it is a part."""
+    fields = row.fields
+    times = [time for time in (fields.get("start"), fields.get("end")) if time]
+    return fields.get("id") or "_".join([_plain_path(fields["path"])[1], *times])
 
 
 @lru_cache(maxsize=1 << 16)
@@ -268,6 +279,34 @@ def _plain_path(text: str) -> tuple[str, str]:
     """Return a path without needless parts, and the same without its ending."""
     path = PurePosixPath(text)
     return path.as_posix(), path.with_suffix("").as_posix()
+
+
+def _refuse_half(path: Path, there: Mapping[str, str]) -> None:
+    """Refuse one column of times without the other, and two columns that both deal to parts."""
+    times = [there[column] for column in ("start", "end") if column in there]
+    if len(times) == 1:
+        raise CorpusError(
+            f"{path}:1: column {times[0]} alone; a part of a recording needs a start and an end "
+            f"(corpus.columns.start, .end), or pass it over: corpus.ignored_columns: {times}"
+        )
+    if {"part", "fold"} <= set(there):
+        raise CorpusError(
+            f"{path}:1: both {there['part']} and {there['fold']} say who is tested; name the one "
+            f"that shall not in corpus.ignored_columns"
+        )
+
+
+def _times(fields: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """Return start and end, in seconds; ValueError where only one of them is said."""
+    start, end = fields.get("start", ""), fields.get("end", "")
+    if start == end == "":
+        return None, None
+    try:
+        return float(start), float(end)
+    except ValueError as error:
+        raise ValueError(
+            f"start and end must be numbers of seconds, or both empty, got {start!r} and {end!r}"
+        ) from error
 
 
 def _rating(fields: Mapping[str, str], name: str, scale: tuple[float, float]) -> float | None:
