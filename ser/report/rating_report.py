@@ -75,6 +75,7 @@ class RatingReport:
         figure: The intervals, PNG.
         cells: In the grid's order.
         provenance: Name -> value.
+        costs: None: what folds cost is measured in UAR.
     """
 
     card: CorpusCard
@@ -87,6 +88,7 @@ class RatingReport:
     figure: Path
     cells: Sequence[RatedCell]
     provenance: Mapping[str, str]
+    costs: tuple[()] = ()
 
 
 def write(project: Project, named: Mapping[str, CellParams], open_: Callable[..., Any]) -> None:
