@@ -44,11 +44,11 @@ def run(params: Params, project: Project) -> None:
         progress=partial(tqdm, desc="inspect recordings", unit="wav", disable=None),
     )
     logger.info(
-        "%s: %d utterances, %d of the study's emotions %s, %d refused",
+        "%s: %d utterances, %d %s, %d refused",
         params.corpus.name,
         card.num_utterances,
         card.num_used,
-        card.counts,
+        f"of the study's emotions {card.counts}" if card.emotions else f"rated {card.rated}",
         card.num_rejected,
     )
 

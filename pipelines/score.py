@@ -55,7 +55,9 @@ def run(params: Params, project: Project) -> None:
     for name, variant in [(name, variant) for variant, names in names_of.items() for name in names]:
         trained, scored = project.trained(name, variant), project.scored(name, variant)
         scores = scored_cell.publish(trained, scored, speaker_of, open_).scores
-        logger.info("%s: test UAR %.1f %%", f"{name} {variant}".strip(), 100 * scores["uar"])
+        said = {key: scores[key] for key in ("uar", "ccc") if key in scores}
+        for key, value in said.items():
+            logger.info("%s: test %s %.3f", f"{name} {variant}".strip(), key.upper(), value)
     for crossing in crossings.of_section(params.cross_corpus, project):
         folder = cross_folders.trained(project, crossing.cell, crossing.pair)
         scores = scored_cell.publish_crossing(crossing.cell, folder, project, open_).scores

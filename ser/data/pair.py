@@ -17,7 +17,6 @@ from ser.data.limits import WIDEST
 from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
-from ser.emotion import in_order
 from ser.errors import LeakageError, SplitError
 from ser.project import Project
 from ser.utterance import Utterance
@@ -56,12 +55,12 @@ def _length(utterance: Utterance) -> tuple[int, int]:
 
 
 def shared_classes(first: CorpusCard, second: CorpusCard) -> tuple[str, ...]:
-    """Return the classes that both corpora have, in order.
+    """Return the classes that both corpora have, in the order of the first.
 
     Raises:
         SplitError: There are fewer than two.
     """
-    common = in_order(set(first.emotions) & set(second.emotions))
+    common = tuple(emotion for emotion in first.emotions if emotion in second.emotions)
     if len(common) < 2:
         raise SplitError(
             f"{first.name} has {', '.join(first.emotions)}, {second.name} has "
@@ -114,6 +113,8 @@ def write(crossing: Crossing, project: Project) -> tuple[str, ...]:
 def fold_of(trained_on: Sequence[Utterance], tested_on: Sequence[Utterance]) -> Fold:
     """Return the one fold: whole sessions of the first corpus choose, the rest of it trains.
 
+    A speaker without a session is one alone.
+
     Args:
         trained_on: Utterances of the first corpus, each with an emotion.
         tested_on: All that is tested.
@@ -123,7 +124,7 @@ def fold_of(trained_on: Sequence[Utterance], tested_on: Sequence[Utterance]) -> 
     """
     sessions: defaultdict[str, list[Utterance]] = defaultdict(list)
     for utterance in trained_on:
-        sessions[utterance.session].append(utterance)
+        sessions[utterance.session or utterance.speaker].append(utterance)
     names, needed = sorted(sessions), {u.emotion for u in trained_on}
     for number in range(1, len(names)):
         dev = [u for name in names[:number] for u in sessions[name]]
@@ -133,7 +134,7 @@ def fold_of(trained_on: Sequence[Utterance], tested_on: Sequence[Utterance]) -> 
             return Fold(1, *(tuple(sorted(u.id for u in part)) for part in (train, dev, tested_on)))
     raise SplitError(
         f"{len(names)} sessions ({', '.join(map(shown, names[:_NUM_NAMED]))}) cannot be dealt to "
-        f"train and dev so that both have {', '.join(in_order(map(str, needed)))}; train on a "
+        f"train and dev so that both have {', '.join(sorted(map(str, needed)))}; train on a "
         f"corpus with more sessions, or on fewer classes"
     )
 
@@ -181,7 +182,7 @@ def _renamed(side: Side, classes: Sequence[str]) -> list[Utterance]:
             id=f"{side.name}/{u.id}",
             audio=f"{side.name}/{u.audio}",
             speaker=f"{side.name}/{u.speaker}",
-            session=f"{side.name}/{u.session}",
+            session=None if u.session is None else f"{side.name}/{u.session}",
             dialogue=f"{side.name}/{u.dialogue}",
         )
         for u in manifest.read(side.project.manifest)

@@ -8,7 +8,6 @@ from ser.contracts import Corpus
 from ser.data import classes, fold_lists, intake, manifest, speech_kind
 from ser.data.card import CorpusCard
 from ser.data.corpora._base import CorpusParams
-from ser.emotion import VOCABULARY
 from ser.errors import CorpusError
 from ser.progress import Progress
 from ser.project import Project
@@ -68,13 +67,14 @@ def with_classes(params: CorpusParams, wanted: Sequence[str], *, recordings: Pat
     if "emotions" in params.model_fields_set:
         return params
     corpus: Corpus = components.load(components.CORPORA, params.name).build(params)
+    annotations = corpus.parse(recordings).annotations
     spoken = {
-        speech_kind.studied_emotion(item, emotions=VOCABULARY, speech=params.speech)
-        for item in corpus.parse(recordings).annotations
+        speech_kind.studied_emotion(item, emotions=wanted, speech=params.speech)
+        for item in annotations
     }
     found = tuple(emotion for emotion in wanted if emotion in spoken)
     if len(found) < 2:
-        there = ", ".join(sorted(emotion for emotion in spoken if emotion)) or "none"
+        there = ", ".join(sorted({item.emotion for item in annotations if item.emotion})) or "none"
         raise CorpusError(
             f"{recordings}: two of the classes {', '.join(wanted)} are needed, but it has: {there}"
         )

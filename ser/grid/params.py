@@ -1,7 +1,7 @@
 """The section `cells` of params.yaml: which models are trained with which losses."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -71,3 +71,24 @@ class CrossCorpusParams(Section):
                 f"{', '.join(map(shown, wrong))}"
             )
         return corpora
+
+
+def targets_fault(loss: str, learns_classes: bool, emotions: Sequence[str]) -> str | None:
+    """Return why a loss cannot be trained on a corpus with these classes, or None.
+
+    Args:
+        loss: Its name.
+        learns_classes: See `ser.contracts.Loss`.
+        emotions: The classes; none where ratings are learnt.
+    """
+    if learns_classes and not emotions:
+        return (
+            f"losses.{loss} learns classes, and corpus.emotions is empty; without classes train "
+            f"the loss ccc with `targets: ratings`, or name the classes in corpus.emotions"
+        )
+    if emotions and not learns_classes:
+        return (
+            f"losses.{loss}.targets: ratings learns no classes, and corpus.emotions has "
+            f"{len(emotions)}; write `targets: vad` to learn both, or `emotions: []`"
+        )
+    return None

@@ -1,7 +1,7 @@
 """The comparison of all cells: from their scores to tables, figures and the page."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import cross_corpus, pictures, results
+from ser.report import cross_corpus, pictures, rating_report, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -88,6 +88,9 @@ def write(
     """
     _require([project.baselines, project.tuning_gain, project.robustness, project.copies_gain])
     card = CorpusCard.read(project.corpus_card)
+    if not card.emotions:
+        rating_report.write(project, named, open_)
+        return
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)
@@ -128,9 +131,19 @@ def write(
     costs = protocol_cost.of_split(project.protocol_gaps, split)
     rows = (grid, baselines, functionals, shortcut)
     page = Report(
-        card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed, costs
+        card,
+        split,
+        *rows,
+        found,
+        *drawn,
+        sections,
+        provenance,
+        tuning,
+        wrong,
+        changed,
+        costs,
+        cross_corpus.read(project),
     )
-    page = replace(page, cross_corpus=cross_corpus.read(project))
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 
