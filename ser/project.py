@@ -297,6 +297,11 @@ class Project:
         return self.reports / "published.csv"
 
     @property
+    def soft(self) -> Path:
+        """Cells beside the raters' votes, CSV; no rows where there are none."""
+        return self.reports / "soft.csv"
+
+    @property
     def protocol_gap(self) -> Path:
         """A cell under two protocols, CSV."""
         return self.reports / "protocol_gap.csv"

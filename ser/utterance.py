@@ -1,7 +1,7 @@
 """The records that travel from a corpus on disk to the manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Gender = Literal["female", "male"]
@@ -86,7 +86,10 @@ class Parsed:
             classes by `ser.data.intake`).
         rejections: Labels without a recording, recordings without a label, lines that
             cannot be read, names that do not follow the corpus' rule.
+        vote_emotions: Rater's label -> canonical emotion, as labels are mapped; votes for a
+            label that is not here are for none. Empty where there are no votes.
     """
 
     annotations: tuple[Annotation, ...]
     rejections: tuple[Rejection, ...]
+    vote_emotions: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from ser.files import JsonArtefact
 
 
@@ -26,6 +28,8 @@ class CorpusCard(JsonArtefact):
         counts: Emotion -> used utterances.
         labels: The corpus' own label -> utterances in the manifest.
         params: The section `corpus` of params.yaml, defaults filled in.
+        vote_emotions: Rater's label -> canonical emotion, one of the classes or another; empty
+            where the corpus has no votes.
     """
 
     what: ClassVar[str] = "a corpus card"
@@ -44,3 +48,4 @@ class CorpusCard(JsonArtefact):
     counts: Mapping[str, int]
     labels: Mapping[str, int]
     params: Mapping[str, Any]
+    vote_emotions: Mapping[str, str] = Field(default_factory=dict)

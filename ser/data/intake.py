@@ -3,9 +3,9 @@
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
@@ -32,10 +32,12 @@ class Intake:
     Args:
         utterances: Those that can be used, sorted by id.
         rejections: All the others and why, sorted by id, audio and reason.
+        vote_emotions: As in `Parsed`.
     """
 
     utterances: tuple[Utterance, ...]
     rejections: tuple[Rejection, ...]
+    vote_emotions: Mapping[str, str] = field(default_factory=dict)
 
 
 def take_in(
@@ -98,6 +100,7 @@ def take_in(
                 key=lambda r: (r.id, r.audio or "", r.reason),
             )
         ),
+        vote_emotions=parsed.vote_emotions,
     )
 
 
@@ -155,6 +158,7 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         counts={emotion: counts[emotion] for emotion in params.emotions},
         labels=dict(sorted(labels.items())),
         params=params.model_dump(mode="json"),
+        vote_emotions=dict(intake.vote_emotions),
     )
 
 

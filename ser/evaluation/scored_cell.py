@@ -7,7 +7,8 @@ from dataclasses import replace
 import pandas as pd
 
 from ser import files, predictions
-from ser.evaluation import robustness, summary
+from ser.data.votes import Votes
+from ser.evaluation import robustness, soft, summary
 from ser.evaluation.summary import CellSummary
 from ser.project import CellFolder
 from ser.tracking import cells
@@ -17,12 +18,15 @@ from ser.training.saved_fold import SavedFold
 logger = logging.getLogger(__name__)
 
 
-def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSummary, CellRecord]:
+def score(
+    trained: CellFolder, speaker_of: Mapping[str, str], votes: Votes | None = None
+) -> tuple[CellSummary, CellRecord]:
     """Return a cell's scores, and the record of its runs with the scores of each.
 
     Args:
         trained: The folder that training left.
         speaker_of: Utterance id -> speaker.
+        votes: The raters', of a corpus that has them.
 
     Returns:
         The scores pooled over folds and averaged over seeds; the record, in which each fold
@@ -34,11 +38,12 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
     record = cells.read(trained)
     frame = predictions.read(trained.predictions)
     first = SavedFold(trained.folds()[0].folder)
-    scores = summary.summarise(frame, speaker_of, origin=first.read_facts().origin)
+    origin = first.read_facts().origin
+    scores = summary.summarise(frame, speaker_of, origin=origin, votes=votes)
     test = frame[frame["part"] == "test"]
     rows_of = dict(list(test.groupby(["fold", "seed"])))
     scored = tuple(
-        replace(run, scores=fold_scores(run.spec.name, rows_of[run.fold, run.seed]))
+        replace(run, scores=fold_scores(run.spec.name, rows_of[run.fold, run.seed], votes))
         for run in record.folds
     )
     by_copy = robustness.read(trained)
@@ -50,18 +55,22 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
     return scores, replace(record, cell=cell, folds=scored)
 
 
-def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
+def fold_scores(name: str, test: pd.DataFrame, votes: Votes | None = None) -> dict[str, float]:
     """Return the tracking keys of one test part under one seed, e.g. `test/uar`.
 
     Args:
         name: Of the run, for the log.
         test: Its predictions.
+        votes: The raters', of a corpus that has them.
 
     Returns:
         Key -> value; where nobody speaks one of the emotions only what needs no class.
     """
     ratings = predictions.rating_scores(test)
     values = {f"test/{key}": value for key, value in ratings.items()}
+    if votes is not None and soft.has_votes(test, votes):
+        (of_votes,) = soft.of_predictions(test, votes).by_seed
+        values |= {f"test/{key}": value for key, value in of_votes.items()}
     absent = sorted(set(predictions.emotions_of(test)) - set(test["truth"]))
     if absent:
         # Averages over a class that nobody spoke are no numbers; the cell's scores
@@ -98,6 +107,7 @@ def publish(
     scored: CellFolder,
     speaker_of: Mapping[str, str],
     open_: Callable[..., RestorableExperiment],
+    votes: Votes | None = None,
 ) -> CellSummary:
     """Score a trained cell, write its folder, and bring the tracker to what that says.
 
@@ -106,12 +116,13 @@ def publish(
         scored: The folder of the scored cell, replaced as a whole.
         speaker_of: Utterance id -> speaker.
         open_: Opens an experiment, see `ser.tracking.cells.restore`.
+        votes: The raters', of a corpus that has them.
 
     Raises:
         FileError: The folder lacks a file.
         TrackingError: The tracking store cannot be used.
     """
-    scores, record = score(trained, speaker_of)
+    scores, record = score(trained, speaker_of, votes)
     write(trained, scored, scores, record)
     cells.restore(scored, open_)
     return scores

@@ -107,7 +107,12 @@ def _sections(record: RunRecord) -> tuple[Any, ...]:
 def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:
     """Train on every utterance of the corpus, up to an epoch."""
     everything = DevelopmentData(
-        tuple(sorted(data.label_of)), (), data.store, data.label_of, data.rating_of
+        tuple(sorted(data.label_of)),
+        (),
+        data.store,
+        data.label_of,
+        data.rating_of,
+        share_of=data.share_of(plan),
     )
     context = FitContext(
         device.accelerator(plan.training),

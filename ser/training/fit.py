@@ -317,7 +317,7 @@ def _evaluate(
     labels = outputs.labels.to(accelerator.device)
     ratings = None if outputs.ratings is None else outputs.ratings.to(accelerator.device)
     return {
-        "dev/loss": float(loss(whole, labels, ratings)),
+        "dev/loss": float(loss(whole, outputs.truth.to(accelerator.device), ratings)),
         "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
         "dev/wa": metrics.wa(truth=truth, prediction=prediction),
         **{f"dev/{name}": value for name, value in loss.diagnose(whole, labels).items()},

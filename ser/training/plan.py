@@ -73,6 +73,11 @@ class CellPlan:
         """How many dimensions the loss wants rated, see `ser.contracts.Loss`."""
         return build_loss(self).num_ratings
 
+    @property
+    def learns_votes(self) -> bool:
+        """Whether the shares of the raters' votes are learnt, and not the labels."""
+        return self.training.targets == "soft"
+
     def params(self) -> dict[str, Any]:
         """Return all params as parsed, defaults included, JSON-ready."""
         return {
