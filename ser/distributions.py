@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
-Floats = NDArray[np.float64]
-
 #: Probabilities below it count as that, as in `ser.metrics.nll`.
 _LEAST_PROBABILITY = 1e-12
 
 
-def cross_entropies(*, shares: Floats, probabilities: Floats) -> Floats:
+def cross_entropies(
+    *, shares: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return -sum_k t_k ln p_k of each utterance `(num_utterances,)`, in nats.
 
     Args:
@@ -29,10 +29,15 @@ def cross_entropies(*, shares: Floats, probabilities: Floats) -> Floats:
         ValueError: The shapes differ, or a row does not sum to one.
     """
     _check(shares, probabilities)
-    return -(shares * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))).sum(axis=1)
+    costs: NDArray[np.float64] = -(
+        shares * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
+    ).sum(axis=1)
+    return costs
 
 
-def js_distances(*, shares: Floats, probabilities: Floats) -> Floats:
+def js_distances(
+    *, shares: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the Jensen-Shannon distance of each utterance `(num_utterances,)`.
 
     The square root of (KL(t | m) + KL(p | m)) / 2 with m = (t + p) / 2, in bits.
@@ -51,12 +56,12 @@ def js_distances(*, shares: Floats, probabilities: Floats) -> Floats:
         Endres and Schindelin (2003), "A new metric for probability distributions".
     """
     _check(shares, probabilities)
-    found: Floats = jensenshannon(shares, probabilities, base=2.0, axis=1)
+    found = np.asarray(jensenshannon(shares, probabilities, base=2.0, axis=1))
     # Of equal rows the divergence may be a rounding below zero, and its root no number.
     return np.nan_to_num(found, nan=0.0)
 
 
-def stands_out(shares: Floats) -> NDArray[np.bool_]:
+def stands_out(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which classes count as present: those with more than an equal share, 1 / K.
 
     Of equal shares none does.
@@ -72,10 +77,13 @@ def stands_out(shares: Floats) -> NDArray[np.bool_]:
         predictions are compared with 1 / K, and must be above.
     """
     # Rounding must not lift 1 / K itself above 1 / K.
-    return shares > 1.0 / shares.shape[1] + 1e-9
+    found: NDArray[np.bool_] = shares > 1.0 / shares.shape[1] + 1e-9
+    return found
 
 
-def f1_of(hits: Floats, present: Floats, predicted: Floats) -> Floats:
+def f1_of(
+    hits: NDArray[np.float64], present: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return macro-F1 of classes that may be present together, 2 TP / (2 TP + FP + FN).
 
     Args:
@@ -92,7 +100,7 @@ def f1_of(hits: Floats, present: Floats, predicted: Floats) -> Floats:
     return np.asarray(each.mean(axis=-1))
 
 
-def _check(shares: Floats, probabilities: Floats) -> None:
+def _check(shares: NDArray[np.float64], probabilities: NDArray[np.float64]) -> None:
     if shares.shape != probabilities.shape or shares.ndim != 2:
         raise ValueError(
             f"shares and probabilities must both be (num_utterances, num_classes), "

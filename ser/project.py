@@ -383,12 +383,7 @@ class Project:
         return TrainedFold(self.kept_folds / key)
 
     def checkpoint_file(self, key: str, phase: str = "") -> Path:
-        """Return where the fit of a run key goes on after an interruption.
-
-        Args:
-            key: The run key.
-            phase: `refit` for the second training of a fold that is refitted.
-        """
+        """Return where a run key's fit goes on; `refit` is the phase of a fold's second one."""
         name = f"{key}-{phase}" if phase else key
         return self.work / "checkpoints" / f"{name}.safetensors"
 

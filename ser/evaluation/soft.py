@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from ser import distributions, predictions
 from ser.data.votes import Votes
 from ser.evaluation import statistics
-from ser.evaluation.statistics import Interval
-
-Floats = NDArray[np.float64]
+from ser.evaluation.statistics import Floats, Interval
 
 #: Score -> the least and the most that it can be.
 RANGES: Mapping[str, tuple[float, float]] = {

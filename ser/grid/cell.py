@@ -98,8 +98,7 @@ class CellRunner:
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
-        cell_inputs.require_ratings(self.plan, self.inputs)
-        cell_inputs.require_votes(self.plan, self.inputs)
+        cell_inputs.require_targets(self.plan, self.inputs)
         cell_inputs.require_normalising(self.plan, self.inputs)
         if self.plan.learns_votes:
             logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)

@@ -145,6 +145,20 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
     )
 
 
+def require_targets(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a cell that is to learn what its data or its loss does not have.
+
+    Args:
+        plan: The cell.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: See `require_ratings` and `require_votes`.
+    """
+    require_ratings(plan, inputs)
+    require_votes(plan, inputs)
+
+
 def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
     """Refuse a loss that wants ratings where there are none to learn from.
 

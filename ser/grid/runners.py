@@ -70,8 +70,7 @@ def make(
     data = inputs.load(project, cell.feature, feature_params=expected)
     plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
-    inputs.require_ratings(plan, data)
-    inputs.require_votes(plan, data)
+    inputs.require_targets(plan, data)
     inputs.require_copies(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     accelerator = device.accelerator(plan.training)
