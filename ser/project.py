@@ -16,11 +16,7 @@ Words = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TrainedFold:
-    """One finished fold under one seed: `fold-<k>/seed-<s>` of a cell, or a kept fold.
-
-    Args:
-        folder: Its folder.
-    """
+    """The folder of a finished fold under a seed: `fold-<k>/seed-<s>` of a cell, or a kept one."""
 
     folder: Path
 
@@ -196,6 +192,11 @@ class Project:
     def sounds(self) -> Path:
         """Folder of folders of the user's noises and impulse responses."""
         return self.data / "sounds"
+
+    @property
+    def protocol_gaps(self) -> Path:
+        """Folder of what `ser protocol-gap` measured, for the page."""
+        return self.data / "protocol_gaps"
 
     @property
     def tuned(self) -> Path:
@@ -383,7 +384,7 @@ class Project:
         return TrainedFold(self.kept_folds / key)
 
     def checkpoint_file(self, key: str, phase: str = "") -> Path:
-        """Return where a run key's fit goes on; `refit` is the phase of a fold's second one."""
+        """Return where the fit of a run key goes on; a second training is the phase `refit`."""
         name = f"{key}-{phase}" if phase else key
         return self.work / "checkpoints" / f"{name}.safetensors"
 
