@@ -202,11 +202,7 @@ def require_votes(plan: CellPlan, inputs: Inputs) -> None:
     if not plan.learns_votes:
         return
     if not plans.build_loss(plan).learns_shares:
-        raise ParamsError(
-            f"training.targets: soft has no meaning for the loss {plan.loss}, which learns one "
-            f"class per utterance and no shares of votes; take the cell {plan.name} out of "
-            f"`cells` (and of `tuning.cells`), or write `targets: hard`"
-        )
+        raise ParamsError(plans.no_shares(plan.name, plan.loss))
     if not inputs.votes.are_there:
         raise ParamsError(
             f"training.targets: soft learns from the votes of raters, but corpus "

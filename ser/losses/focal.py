@@ -47,7 +47,7 @@ class FocalLoss(WeightedLoss):
     Source:
         Lin, Goyal, Girshick, He and Dollar (2017), "Focal Loss for Dense Object
         Detection", equation 5, arXiv:1708.02002. For shares: Li et al. (2020), "Generalized
-        Focal Loss", equation 4, arXiv:2006.04388, whose sigmoids are a softmax here.
+        Focal Loss", arXiv:2006.04388, quality focal loss, whose sigmoid is a softmax here.
     """
 
     learns_shares = True

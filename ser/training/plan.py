@@ -108,6 +108,15 @@ def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Loss:
     return loss
 
 
+def no_shares(cell: str, loss: str) -> str:
+    """Return why a cell cannot learn the shares of votes."""
+    return (
+        f"training.targets: soft has no meaning for the loss {loss}, which learns one class per "
+        f"utterance and no shares of votes; take the cell {cell} out of `cells` (and of "
+        f"`tuning.cells`), or write `targets: hard`"
+    )
+
+
 def build_model(
     plan: CellPlan, *, feature: FeatureSpec, head: HeadName, num_ratings: int = 0
 ) -> Model:
