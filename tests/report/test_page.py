@@ -296,6 +296,7 @@ def test_cells_stand_beside_the_votes_and_one_rater(tmp_path):
         assert f"{100 * row['soft_macro_f1']:.1f}" in shown
     assert "above 0.25" in shown
     assert len(places) == 5
+    assert "– to –" not in shown  # noqa: RUF001
     assert places == sorted(places)
 
 
