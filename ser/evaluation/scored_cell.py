@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from ser import files, predictions
+from ser import concordance, files, predictions
 from ser.data.votes import Votes
-from ser.evaluation import robustness, soft, summary
+from ser.evaluation import rating_summary, robustness, soft, summary
+from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import CellSummary
 from ser.project import CellFolder
 from ser.tracking import cells
@@ -17,10 +18,13 @@ from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
 
+#: The scores of a cell, or of one of a corpus without classes.
+Summary = CellSummary | RatingSummary
+
 
 def score(
     trained: CellFolder, speaker_of: Mapping[str, str], votes: Votes | None = None
-) -> tuple[CellSummary, CellRecord]:
+) -> tuple[Summary, CellRecord]:
     """Return a cell's scores, and the record of its runs with the scores of each.
 
     Args:
@@ -39,7 +43,11 @@ def score(
     frame = predictions.read(trained.predictions)
     first = SavedFold(trained.folds()[0].folder)
     origin = first.read_facts().origin
-    scores = summary.summarise(frame, speaker_of, origin=origin, votes=votes)
+    scores: Summary
+    if has_classes(frame):
+        scores = summary.summarise(frame, speaker_of, origin=origin, votes=votes)
+    else:
+        scores = rating_summary.summarise(frame, speaker_of, origin=origin)
     test = frame[frame["part"] == "test"]
     rows_of = dict(list(test.groupby(["fold", "seed"])))
     scored = tuple(
@@ -55,6 +63,11 @@ def score(
     return scores, replace(record, cell=cell, folds=scored)
 
 
+def has_classes(frame: pd.DataFrame) -> bool:
+    """Return whether predictions are of classes, and not of ratings alone."""
+    return bool(predictions.emotions_of(frame))
+
+
 def fold_scores(name: str, test: pd.DataFrame, votes: Votes | None = None) -> dict[str, float]:
     """Return the tracking keys of one test part under one seed, e.g. `test/uar`.
 
@@ -68,6 +81,8 @@ def fold_scores(name: str, test: pd.DataFrame, votes: Votes | None = None) -> di
     """
     ratings = predictions.rating_scores(test)
     values = {f"test/{key}": value for key, value in ratings.items()}
+    if not has_classes(test):
+        return values | {"test/ccc": concordance.mean_ccc(ratings)}
     if votes is not None and soft.has_votes(test, votes):
         (of_votes,) = soft.of_predictions(test, votes).by_seed
         values |= {f"test/{key}": value for key, value in of_votes.items()}
@@ -84,7 +99,7 @@ def fold_scores(name: str, test: pd.DataFrame, votes: Votes | None = None) -> di
     return values | predictions.score(test).as_metrics("test")
 
 
-def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: CellRecord) -> None:
+def write(trained: CellFolder, scored: CellFolder, scores: Summary, record: CellRecord) -> None:
     """Write the folder of a scored cell: all that training left, and the scores.
 
     Args:
@@ -99,7 +114,7 @@ def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: 
         # A second name of training's record must not be written through.
         folder.record.unlink()
         cells.write(folder, record)
-        summary.write(folder.metrics, scores)
+        files.write_json(folder.metrics, scores.to_json())
 
 
 def publish(
@@ -108,7 +123,7 @@ def publish(
     speaker_of: Mapping[str, str],
     open_: Callable[..., RestorableExperiment],
     votes: Votes | None = None,
-) -> CellSummary:
+) -> Summary:
     """Score a trained cell, write its folder, and bring the tracker to what that says.
 
     Args:

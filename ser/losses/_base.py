@@ -23,6 +23,7 @@ class WeightedLoss(nn.Module, ABC):
     head: HeadName = "linear"
     logit_scale: float = 1.0
     num_ratings: int = 0
+    learns_classes: bool = True
     learns_shares: bool = False
     class_weights: Tensor | None
 

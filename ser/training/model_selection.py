@@ -57,6 +57,8 @@ class DevelopmentData:
         """Return what is learnt of `train` `(num_utterances, num_classes)`, rows in sum 1."""
         if self.share_of is not None:
             return np.array([self.share_of[id_] for id_ in self.train], dtype=np.float64)
+        if not num_classes:
+            return np.empty((len(self.train), 0))
         return np.eye(num_classes)[[self.label_of[id_] for id_ in self.train]]
 
 
@@ -134,12 +136,15 @@ def _normalisation(
     return GroupNormalisation(data.group_of)
 
 
-def _class_weights(truth: NDArray[np.float64]) -> Tensor:
+def _class_weights(truth: NDArray[np.float64]) -> Tensor | None:
     """Return N / (K n_c) per class `(num_classes,)`; n_c is the class' sum over a train part.
 
-    Of labels that is the number of its utterances, of shares how many they come to.
+    Of labels that is the number of its utterances, of shares how many they come to. None where
+    there are no classes.
     """
     counts, num_classes = truth.sum(axis=0), truth.shape[1]
+    if not num_classes:
+        return None
     if (counts == 0).any():
         raise TrainingError(
             f"class indices {np.flatnonzero(counts == 0).tolist()} are missing from the train part"
@@ -148,9 +153,9 @@ def _class_weights(truth: NDArray[np.float64]) -> Tensor:
 
 
 def _row_weights(
-    truth: NDArray[np.float64], class_weights: Tensor, balance: Balance
+    truth: NDArray[np.float64], class_weights: Tensor | None, balance: Balance
 ) -> NDArray[np.float64] | None:
     """Return what each utterance is drawn by `(num_utterances,)`: its classes' mean weight."""
-    if balance != "weighted_sampler":
+    if balance != "weighted_sampler" or class_weights is None:
         return None
     return truth @ class_weights.numpy().astype(np.float64)

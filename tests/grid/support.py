@@ -14,6 +14,7 @@ from ser.grid.cell import CellRunner
 from ser.losses import ccc
 from ser.project import Project
 from ser.training.recipe import TrainingParams
+from ser.utterance import used_of
 from tests import synthetic
 from tests.training.support import make_plan
 
@@ -27,8 +28,7 @@ def write_inputs(root, utterances, **split):
     card = synthetic.card(num_used=len(utterances), num_speakers=len(speakers))
     card.write(project.corpus_card)
     split_stage.run(split_stage.Params(split=SplitParams(**split)), project)
-    used = [u for u in utterances if u.emotion is not None]
-    synthetic.feature_store(project.features("mfcc"), used)
+    synthetic.feature_store(project.features("mfcc"), used_of(utterances))
     return project
 
 

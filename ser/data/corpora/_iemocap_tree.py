@@ -91,7 +91,7 @@ class IemocapCorpus:
         citation: What to cite.
         expected: The counts that `check` insists on; None accepts any.
         cure: What to do where the counts differ, one sentence.
-        merge_excited: Map `exc` to happy, as is usual; else it has no canonical emotion.
+        merge_excited: Map `exc` to happy, as is usual; else to excited.
         allow_partial: Accept a root that lacks some of the five sessions.
     """
 
@@ -148,7 +148,9 @@ class IemocapCorpus:
         """
         if self.expected is None:
             return
-        differences = self.expected.differences([(item.session, item.label) for item in utterances])
+        differences = self.expected.differences(
+            [(str(item.session), item.label) for item in utterances]
+        )
         if differences:
             listed = "\n  ".join(differences)
             raise CorpusError(
@@ -234,8 +236,8 @@ class IemocapCorpus:
 
     def _emotion(self, label: str) -> str | None:
         """Return what a label is mapped to."""
-        is_merged = self.merge_excited or label != "exc"
-        return EMOTION_OF[label] if is_merged else None
+        is_apart = label == "exc" and not self.merge_excited
+        return "excited" if is_apart else EMOTION_OF[label]
 
 
 def _rows(
