@@ -17,7 +17,7 @@ import numpy as np
 
 from ser import files, tables
 from ser.batch import FeatureSpec
-from ser.errors import StaleFeaturesError
+from ser.errors import StaleFeaturesError, translating
 from ser.features.collection import (
     INDEX,
     META,
@@ -29,6 +29,7 @@ from ser.features.collection import (
     shard_name,
 )
 from ser.progress import Progress
+from ser.wording import cut
 
 UTTERANCES_PER_SHARD = 512
 """Few enough files for a remote, small enough to redo one after an interruption."""
@@ -37,6 +38,7 @@ CLEAN = "clean"
 """The copy that every store has: of the recordings as they are."""
 
 _COPIES = "copies"
+_MAX_REASON = 400
 _CURE = "`dvc repro extract` makes the feature store"
 
 
@@ -148,13 +150,15 @@ class FeatureStore:
     def _shard(self, number: int) -> Frames:
         if number not in self._shards:
             path = self.folder / shard_name(number)
-            try:
+
+            def say(error: Exception) -> StaleFeaturesError:
+                return StaleFeaturesError(
+                    f"{path}: cannot be read ({cut(str(error), _MAX_REASON)}); remove the folder "
+                    f"and run `dvc repro extract`"
+                )
+
+            with translating(say):
                 self._shards[number] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise StaleFeaturesError(
-                    f"{path}: cannot be read ({error}); remove the folder and run "
-                    f"`dvc repro extract`"
-                ) from error
         return self._shards[number]
 
 
