@@ -126,9 +126,19 @@ def test_a_folder_is_replaced_by_what_was_filled_and_keeps_nothing_of_the_old(tm
     assert names(path.parent) == ["store"]
 
 
-@pytest.mark.parametrize("by", ["replacing_folder", "put_folder", "remove_folder"])
+def fill(path):
+    with files.replacing_folder(path) as part:
+        (part / "d").mkdir()
+
+
+def put(path):
+    (path.parent / "new" / "d").mkdir(parents=True)
+    files.put_folder(path.parent / "new", path)
+
+
+@pytest.mark.parametrize(("act", "left"), [(fill, ["d"]), (put, ["d"]), (files.remove_folder, [])])
 def test_a_kill_while_an_old_folder_is_removed_leaves_no_half_in_its_place(
-    tmp_path, monkeypatch, by
+    tmp_path, monkeypatch, act, left
 ):
     path = tmp_path / "store"
     for name in "abc":
@@ -142,15 +152,8 @@ def test_a_kill_while_an_old_folder_is_removed_leaves_no_half_in_its_place(
 
     monkeypatch.setattr(shutil, "rmtree", killed)
     with pytest.raises(SystemExit):
-        if by == "remove_folder":
-            files.remove_folder(path)
-        elif by == "put_folder":
-            (tmp_path / "new" / "d").mkdir(parents=True)
-            files.put_folder(tmp_path / "new", path)
-        else:
-            with files.replacing_folder(path) as part:
-                (part / "d").mkdir()
-    assert (names(path) if path.exists() else None) == (None if by == "remove_folder" else ["d"])
+        act(path)
+    assert [place.name for place in path.glob("*")] == left
 
 
 def test_a_folder_whose_filling_raises_stays_as_it_was(tmp_path):
