@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from ser.errors import BundleError, RegistryError, SerError
+from ser.errors import AudioError, BundleError, RegistryError, SerError
 from ser.params import read
 from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import TRACKED
@@ -140,6 +140,21 @@ def test_runs_that_are_not_tracked_are_refused_with_the_cure(trained, monkeypatc
     monkeypatch.setattr(mlflow_tracker.MlflowExperiment, "run_id", lambda *_: None)
     with pytest.raises(RegistryError, match="`ser restore-runs`"):
         register("lstm-aam", fold=1)
+
+
+def test_a_missing_recording_is_known_before_anything_is_packed_or_trained(
+    trained, lost, monkeypatch, tmp_path
+):
+    cell, params = cell_of("lstm-aam"), read(Path("params.yaml"), Preset)
+    monkeypatch.setattr(packing, "choose", lambda *_, **__: pytest.fail("the work had begun"))
+    monkeypatch.setattr(refit, "select", lambda *_: pytest.fail("the work had begun"))
+    said = r"s1f_sad_0\.wav: missing: .*registering listens to it; .*`ser link-corpus`"
+    with lost("s1f_sad_0.wav"):
+        with pytest.raises(AudioError, match=said):
+            registration.pack_fold(cell, params, fold=1, seed=None)
+        with pytest.raises(AudioError, match=said):
+            refit.pack(cell, params, scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fold_that_was_not_trained_is_refused(trained):
