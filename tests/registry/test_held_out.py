@@ -58,6 +58,6 @@ def test_a_recording_that_is_gone_is_refused_with_the_cure(cell):
     gone = [replace(one, audio=f"gone/{one.audio}") for one in cell.utterances]
     root = cell.project.raw("csv")
     with pytest.raises(
-        BundleError, match="registering listens to what was tested; .*`ser link-corpus`"
+        BundleError, match=r"registering listens to what was tested; .*`ser link-corpus`"
     ):
         held_out.table(cell.frame, gone, root=root, sampling_rate=16000)
