@@ -17,7 +17,7 @@ import numpy as np
 
 from ser import files, tables
 from ser.batch import FeatureSpec
-from ser.errors import StaleFeaturesError, translating
+from ser.errors import FileError, StaleFeaturesError, translating
 from ser.features.collection import (
     INDEX,
     META,
@@ -29,7 +29,7 @@ from ser.features.collection import (
     shard_name,
 )
 from ser.progress import Progress
-from ser.wording import cut
+from ser.wording import cut, shown
 
 UTTERANCES_PER_SHARD = 512
 """Few enough files for a remote, small enough to redo one after an interruption."""
@@ -39,6 +39,8 @@ CLEAN = "clean"
 
 _COPIES = "copies"
 _MAX_REASON = 400
+#: Keys of meta.json and the types of their values.
+_READ_OF_META: Mapping[str, type] = {"extractor": str, "dimension": int, "params": dict}
 _CURE = "`dvc repro extract` makes the feature store"
 
 
@@ -65,10 +67,12 @@ class FeatureStore:
                     f"{value!r} is asked for; run `dvc repro extract`"
                 )
         index = tables.read_parquet(folder / INDEX, cure=_CURE)
-        self._rows = {
-            str(id_): (int(shard), int(start), int(num_frames))
-            for id_, shard, start, num_frames in index.itertuples(index=False)
-        }
+        path = folder / INDEX
+        with translating(lambda error: FileError(f"{path}: not of its form ({error}); {_CURE}")):
+            self._rows = {
+                str(id_): (int(shard), int(start), int(num_frames))
+                for id_, shard, start, num_frames in index.itertuples(index=False)
+            }
         self._shards: dict[int, Frames] = {}
 
     @property
@@ -168,7 +172,16 @@ def read_meta(folder: Path) -> dict[str, Any]:
     Raises:
         FileError: It is missing or damaged, so the folder is no feature store.
     """
-    return files.read_object(folder / META, cure=_CURE)
+    what = "the description of a feature store"
+    return files.read_json(folder / META, _described, what=what, cure=_CURE)
+
+
+def _described(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description that has what is read of it."""
+    for key, kind in _READ_OF_META.items():
+        if not isinstance(content[key], kind):
+            raise TypeError(f"{key} is {shown(content[key])}")
+    return dict(content)
 
 
 def build(
