@@ -58,13 +58,16 @@ def _create(path: Path, initialise: Callable[[Path], None]) -> None:
     """Initialise a database elsewhere and put it in place whole."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / path.name
-        initialise(scratch)
-        # sqlite's own copy: the file alone may lack what is still in the write-ahead log.
-        with closing(sqlite3.connect(scratch)) as made, closing(sqlite3.connect(part)) as target:
-            made.backup(target)
-    part.replace(path)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Path(folder) / path.name
+            initialise(scratch)
+            # sqlite's own copy: the file alone may lack what is still in the write-ahead log.
+            with closing(sqlite3.connect(scratch)) as made, closing(sqlite3.connect(part)) as copy:
+                made.backup(copy)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def require_space(path: Path) -> None:

@@ -49,6 +49,22 @@ def test_a_full_disk_is_told_from_a_broken_database(tmp_path, monkeypatch):
     assert runtime.disk_full(caught.value)
 
 
+def test_a_disk_that_gets_full_on_the_way_leaves_nothing(tmp_path, monkeypatch):
+    def full(made):
+        make_table(made)
+        monkeypatch.setattr(sqlite, "closing", fail)
+
+    def fail(connection):
+        connection.execute("PRAGMA user_version")
+        connection.close()
+        raise driver.OperationalError("database or disk is full")
+
+    path = tmp_path / "a.db"
+    with pytest.raises(driver.OperationalError, match="full"), sqlite.opening(path, full):
+        pass
+    assert [left.name for left in tmp_path.glob("*.db*")] == []
+
+
 def test_a_process_that_is_killed_while_it_makes_one_leaves_none(tmp_path):
     path = tmp_path / "a.db"
     code = (
