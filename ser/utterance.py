@@ -7,6 +7,25 @@ from typing import Literal
 Gender = Literal["female", "male"]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """A part of a recording.
+
+    Args:
+        start_s, end_s: In seconds from the recording's beginning; 0 <= start_s < end_s.
+    """
+
+    start_s: float
+    end_s: float
+
+    def __str__(self) -> str:
+        return f"{self.start_s:g} to {self.end_s:g} s"
+
+    def overlaps(self, other: "Segment") -> bool:
+        """Return whether both hold some of the same sound; what only touches does not."""
+        return self.start_s < other.end_s and other.start_s < self.end_s
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
     """What a corpus says about one utterance, before its audio is opened.
@@ -25,6 +44,11 @@ class Annotation:
         emotion: Canonical emotion, or None where the label is not one of the study's.
         valence, arousal, dominance: Means over raters in [1, 5], or None.
         votes: Rater label -> number of votes, or None.
+        start_s, end_s: Which part of the recording is the utterance, in seconds; both None where
+            it is the whole.
+        fold: The corpus' own fold, which tests the utterance; None where it has none.
+        parts: The corpus' own word for the utterance's part in each of its folds, by fold; None
+            where it has none.
     """
 
     id: str
@@ -42,6 +66,17 @@ class Annotation:
     arousal: float | None = None
     dominance: float | None = None
     votes: Mapping[str, int] | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    fold: str | None = None
+    parts: Mapping[str, str] | None = None
+
+    @property
+    def segment(self) -> Segment | None:
+        """The part of the recording that is the utterance, or None for the whole."""
+        if self.start_s is None or self.end_s is None:
+            return None
+        return Segment(self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +84,9 @@ class Utterance(Annotation):
     """One line of the manifest: an annotation and the recording it is pinned to.
 
     Args:
-        sha256: Of the audio file's bytes, hexadecimal.
-        num_samples: Per channel, at the file's own rate.
+        sha256: Of the audio file's bytes, hexadecimal; of a segment, of its samples, see
+            `ser.data.audio.Recording`.
+        num_samples: Of the utterance, per channel, at the file's own rate.
         sampling_rate: Of the file, in Hz.
         duration_s: num_samples / sampling_rate, in seconds.
     """

@@ -1,5 +1,6 @@
 """Open every recording a corpus names, and sort its labels into usable and refused."""
 
+import math
 import os
 import unicodedata
 from collections import Counter, defaultdict
@@ -10,10 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from ser import emotion
 from ser.contracts import Corpus
-from ser.data import audio
+from ser.data import audio, segments
 from ser.data.audio import Recording
 from ser.data.card import CorpusCard
 from ser.data.corpora._base import CorpusParams
+from ser.data.speech_kind import studied_emotion
 from ser.errors import AudioError, CorpusError
 from ser.progress import Progress
 from ser.utterance import Annotation, Parsed, Rejection, Utterance
@@ -50,32 +52,23 @@ def take_in(
 
     Each annotation ends as exactly one utterance or one rejection. Refused are:
     unusable audio; every occurrence of an id that occurs twice; paths that leave the
-    root; ratings outside [1, 5]; and copies of one recording. Of copies with the same
-    label and speaker the first by id is kept; copies that disagree are all refused,
+    root; ratings outside [1, 5]; parts of a recording whose times are impossible, beyond
+    its end, or overlap those of the same speaker; and copies of one recording. Of copies with
+    the same label and speaker the first by id is kept; copies that disagree are all refused,
     since nothing says which is right.
 
     Args:
         parsed: What the corpus' label files and listing say.
         root: The corpus' folder; audio paths are relative to it.
-        params: `emotions` are kept, other emotions become None; its limits decide which
-            audio is usable.
+        params: `emotions` are kept, other emotions, and speech of another kind than `speech`,
+            become None; its limits decide which audio is usable.
         num_threads: Files opened at once; None chooses one a processor, up to 16.
         progress: Wraps the iteration over recordings, e.g. `tqdm`.
 
     Returns:
         The utterances and the rejections, the parser's own included.
     """
-    annotations = sorted(parsed.annotations, key=lambda item: (item.id, item.audio))
-    rejections = list(parsed.rejections)
-    occurrences = _audio_by_id(annotations)
-    named: list[Annotation] = []
-    for annotation in annotations:
-        fault = _fault(annotation, occurrences[annotation.id])
-        if fault is None:
-            named.append(annotation)
-        else:
-            rejections.append(_reject(annotation, fault))
-
+    named, rejections = sort_out(parsed)
     opened: list[tuple[Annotation, Recording]] = []
     for annotation, result in zip(
         named, _inspect_all(named, root, params, num_threads, progress), strict=True
@@ -99,6 +92,30 @@ def take_in(
             )
         ),
     )
+
+
+def sort_out(parsed: Parsed) -> tuple[list[Annotation], list[Rejection]]:
+    """Refuse, by name, what cannot be used whatever the recordings hold.
+
+    Args:
+        parsed: What the corpus' label files and listing say.
+
+    Returns:
+        The other annotations, sorted by id; the rejections, the parser's own included.
+    """
+    annotations = sorted(parsed.annotations, key=lambda item: (item.id, item.audio))
+    rejections = list(parsed.rejections)
+    occurrences = _audio_by_id(annotations)
+    possible: list[Annotation] = []
+    for annotation in annotations:
+        fault = _fault(annotation, occurrences[annotation.id])
+        if fault is None:
+            possible.append(annotation)
+        else:
+            rejections.append(_reject(annotation, fault))
+    overlapping = segments.refused(possible)
+    rejections += [_reject(possible[index], reason) for index, reason in overlapping.items()]
+    return [a for index, a in enumerate(possible) if index not in overlapping], rejections
 
 
 def enforce(intake: Intake, *, max_rejected: int) -> None:
@@ -182,12 +199,21 @@ def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
     path = PurePosixPath(annotation.audio)
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return f"the audio path {annotation.audio!r} leaves the corpus' folder"
+    start_s, end_s = annotation.start_s, annotation.end_s
+    if (start_s, end_s) != (None, None) and not _is_place(start_s, end_s):
+        return f"it is {start_s} to {end_s} s of its recording; expected 0 <= start < end"
     low, high = emotion.DIMENSION_RANGE
     for name in ("valence", "arousal", "dominance"):
         value = getattr(annotation, name)
         if value is not None and not low <= value <= high:  # a NaN fails both comparisons
             return f"{name} is {value!r}; it must be within [{low:g}, {high:g}]"
     return None
+
+
+def _is_place(start_s: float | None, end_s: float | None) -> bool:
+    if start_s is None or end_s is None:
+        return False
+    return 0.0 <= start_s < end_s < math.inf  # a NaN fails every comparison
 
 
 def _one_line(reason: str) -> str:
@@ -216,7 +242,7 @@ def _inspect_all(
 
     def inspect(annotation: Annotation) -> Recording | str:
         try:
-            return audio.inspect(root / annotation.audio, params)
+            return audio.inspect(root / annotation.audio, params, annotation.segment)
         except AudioError as error:
             return str(error)
 
@@ -266,8 +292,7 @@ def _reject(annotation: Annotation, reason: str) -> Rejection:
 def _utterance(annotation: Annotation, recording: Recording, params: CorpusParams) -> Utterance:
     """Return a manifest's record, its emotion narrowed to the study's classes."""
     said = {field.name: getattr(annotation, field.name) for field in fields(Annotation)}
-    if said["emotion"] not in params.emotions:
-        said["emotion"] = None
+    said["emotion"] = studied_emotion(annotation, emotions=params.emotions, speech=params.speech)
     return Utterance(
         **said,
         sha256=recording.sha256,

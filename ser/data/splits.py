@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ser import files
+from ser.data import official, sentences
 from ser.data.protocols import PARTS, Part, SplitParams
 from ser.errors import SplitError
 from ser.utterance import Annotation
@@ -55,16 +56,25 @@ def split(utterances: Sequence[Annotation], params: SplitParams) -> list[Fold]:
         params: The protocol and its knobs.
 
     Returns:
-        Folds numbered from 1: in order of the tested session or speaker.
+        Folds numbered from 1: in order of the tested session, speaker or fold of the corpus.
 
     Raises:
-        SplitError: The corpus has too few sessions or speakers for the protocol, or a
-            train or dev part lacks an emotion.
+        SplitError: The corpus has too few sessions or speakers for the protocol, or parts of its
+            own that the protocol would pass over; a train or dev part lacks an emotion. See also
+            `ser.data.official.deal` and `ser.data.sentences.deal`.
     """
     used = sorted((u for u in utterances if u.emotion is not None), key=lambda u: u.id)
     if not used:
         raise SplitError("no utterance of the manifest has one of the study's emotions")
-    makers = {"session": _session, "speaker": _speaker, "superb": _superb, "random": _random}
+    official.require_dealt(used, params)
+    makers = {
+        "session": _session,
+        "speaker": _speaker,
+        "superb": _superb,
+        "text": _text_folds,
+        "file": _own_folds,
+        "random": _random,
+    }
     folds = makers[params.protocol](used, params)
     _require_every_emotion(folds, used)
     return folds
@@ -153,6 +163,16 @@ def _random(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
         parts = ([used[index] for index in sorted(part)] for part in (train, dev, test))
         folds.append(_fold(number, *parts))
     return folds
+
+
+def _text_folds(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
+    dealt = sentences.deal(used, num_groups=params.num_sentence_groups)
+    return [_fold(number, *parts) for number, parts in enumerate(dealt, start=1)]
+
+
+def _own_folds(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
+    dealt = official.deal(used, params)
+    return [_fold(number, *parts) for number, parts in enumerate(dealt, start=1)]
 
 
 def _groups(used: Iterable[Annotation], key: str) -> dict[str, list[Annotation]]:

@@ -13,8 +13,10 @@ TAG = "ser.task"
 """The tag that says it, on runs and on versions of a model."""
 
 
-def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str:
-    """Return `<corpus>[-<title>][-<number of classes>-<classes>]`.
+def named(
+    corpus: str, emotions: Sequence[str], title: str | None = None, speech: str = "all"
+) -> str:
+    """Return `<corpus>[-<title>][-<speech>][-<number of classes>-<classes>]`.
 
     The classes are left out where they are the study's four. Where these four are among others,
     the others alone are listed; else all are. No two sets of classes get the same name: as many
@@ -24,6 +26,7 @@ def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str
         corpus: The parser's name.
         emotions: The classes, in order.
         title: The recordings' own name, where one parser reads many corpora.
+        speech: `improvised` or `scripted` where that alone is studied. No title is one of these.
 
     Example:
         >>> named("emodb", ("angry", "happy", "neutral", "sad"))
@@ -32,17 +35,21 @@ def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str
         'emodb-5-bored'
         >>> named("csv", ("angry", "sad"), "helpline")
         'csv-helpline-2-angry-sad'
+        >>> named("iemocap", ("angry", "happy", "neutral", "sad"), speech="improvised")
+        'iemocap-improvised'
     """
-    return "-".join([corpus, *([title] if title else []), *_classes(emotions)])
+    kind = [] if speech == "all" else [speech]
+    return "-".join([corpus, *([title] if title else []), *kind, *_classes(emotions)])
 
 
 def of_section(corpus: Mapping[str, Any]) -> str:
     """Return the task of a section `corpus` of params.yaml.
 
     Args:
-        corpus: Its `name`, `emotions` and, where the parser has one, `title`.
+        corpus: Its `name`, `emotions` and, where they are there, `title` and `speech`.
     """
-    return named(corpus["name"], corpus["emotions"], corpus.get("title"))
+    title, speech = corpus.get("title"), corpus.get("speech", "all")
+    return named(corpus["name"], corpus["emotions"], title, speech)
 
 
 def _classes(emotions: Sequence[str]) -> list[str]:

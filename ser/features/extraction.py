@@ -166,8 +166,10 @@ class _Work:
 
     def read(self, id_: str) -> Samples:
         """Return the waveform of an utterance."""
-        path = self.places.recordings / self.utterances[id_].audio
-        return audio.read(path, sampling_rate=self.sounds.sampling_rate)
+        rate = self.sounds.sampling_rate
+        return audio.read_utterance(
+            self.places.recordings, self.utterances[id_], sampling_rate=rate
+        )
 
     def frames_of(self, copy: str, read: Callable[[str], Samples]) -> FramesOf:
         """Return what extracts a copy of the utterance with an id."""

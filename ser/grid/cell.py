@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from accelerate import Accelerator
 
-from ser import files, lineage, predictions
+from ser import files, lineage, predictions, runtime
 from ser.contracts import Experiment, Tracker
 from ser.data.splits import Fold
 from ser.features.store import CLEAN
@@ -109,6 +109,7 @@ class CellRunner:
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
         with self.experiment.run(spec) as tracker:
+            runtime.spare_what_stays()  # the tracker has imported what it needs by now
             records = [
                 self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=cell_key)
                 for fold, seed in progress(self.jobs)

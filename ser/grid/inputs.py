@@ -28,6 +28,10 @@ from ser.utterance import Utterance
 _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
     "ser/data/leakage.py": "refuses folds; what fails has no result",
+    "ser/data/left_out.py": "what is said of folds; they are pinned by digest",
+    "ser/data/official.py": "how folds are dealt; they are pinned by digest",
+    "ser/data/segments.py": "refuses folds; what fails has no result",
+    "ser/data/sentences.py": "how folds are dealt; they are pinned by digest",
     "ser/data/voices.py": "what was heard is in the features",
     "ser/features/collection.py": "how features are collected; they are pinned by digest",
     "ser/files.py": "how files are replaced, not what they hold",

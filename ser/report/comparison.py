@@ -14,7 +14,7 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError, SerError
-from ser.evaluation import evidence, grid_table, mistakes, summary
+from ser.evaluation import evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid import procedure
@@ -125,8 +125,11 @@ def write(
     wrong = mistakes_section.section(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
+    costs = protocol_cost.of_split(project.protocol_gaps, split)
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed)
+    page = Report(
+        card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed, costs
+    )
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 

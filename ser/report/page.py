@@ -11,6 +11,7 @@ from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
 from ser.evaluation.evidence import Findings, best_losses
+from ser.evaluation.protocol_cost import ProtocolCost, statement
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
@@ -69,6 +70,7 @@ class Report:
         tuning: What the tuned cells show.
         mistakes: The surest mistakes of the best cell.
         robustness: How cells do when recordings are changed.
+        costs: What these folds cost, as far as `ser protocol-gap` has measured it.
     """
 
     card: CorpusCard
@@ -86,6 +88,7 @@ class Report:
     tuning: Tuning
     mistakes: MistakesSection
     robustness: RobustnessSection
+    costs: Sequence[ProtocolCost] = ()
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -156,6 +159,7 @@ def render(report: Report) -> str:
         "number": lambda value: _or_dash(value, 1, ".2f"),
         "digits": lambda value: _or_dash(value, 1, ".3g"),
         "flat": _flatten,
+        "statement": statement,
     }
     best = report.grid.drop_duplicates("model").to_dict("records")
     evidence, sliced = report.evidence, report.evidence.slices

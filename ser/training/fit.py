@@ -155,7 +155,9 @@ def fit(
     # network.
     optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
     progress = _resume(model, optimiser, context.checkpoint)
-    wrapped, optimiser = accelerator.prepare(model, optimiser)
+    wrapped = accelerator.prepare(model)
+    # Its wrapper scales gradients, and asks in every step which packages are installed.
+    stepping = optimiser if accelerator.scaler is None else accelerator.prepare(optimiser)
     loss.to(accelerator.device)
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate)
     for row in progress.history:
@@ -168,7 +170,7 @@ def fit(
         loss.start_epoch(epoch)
         row = {
             "epoch": float(epoch),
-            **_train_epoch(wrapped, loss, loader, optimiser, accelerator, recipe, epoch),
+            **_train_epoch(wrapped, loss, loader, stepping, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
             **(_evaluate(wrapped, loss, dev, recipe, accelerator) if len(dev) else {}),
             **_watch_prototypes(model, progress, context.emotions),

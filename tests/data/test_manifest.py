@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -71,6 +72,42 @@ def test_the_bytes_depend_on_neither_the_order_of_utterances_nor_of_votes(tmp_pa
     manifest.write(tmp_path / "1", [utterance("a"), utterance("b")])
     manifest.write(tmp_path / "2", [utterance("b", votes=votes), utterance("a")])
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_what_only_some_utterances_have_is_written_of_these_alone(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    utterances = [
+        utterance("a"),
+        utterance("b", start_s=0.25, end_s=1.75),
+        utterance("c", fold="3"),
+        utterance("d", parts={"2": "train", "1": "test"}, start_s=0.0, end_s=1.496),
+    ]
+    manifest.write(path, utterances)
+    keys = [
+        list(json.loads(text))[len(CONTRACT) :]
+        for text in path.read_text("utf-8").rstrip("\n").split("\n")
+    ]
+    assert keys == [[], ["start_s", "end_s"], ["fold"], ["start_s", "end_s", "parts"]]
+    assert manifest.read(path) == utterances
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"start_s": 1.0}, "start_s and end_s must be duration_s = 1.5 apart, got 1.0 and None"),
+        ({"start_s": 1.0, "end_s": 2.0}, "must be duration_s = 1.5 apart, got 1.0 and 2.0"),
+        ({"start_s": -1.0, "end_s": 0.5}, "start_s must be a number of seconds >= 0"),
+        ({"start_s": 0.0, "end_s": "1.5"}, "end_s must be a number of seconds >= 0"),
+        ({"fold": ""}, "fold must be text that is not empty"),
+        ({"parts": {}}, "parts must be texts that are not empty, by fold"),
+        ({"parts": {"1": ""}}, "parts must be texts that are not empty, by fold"),
+        ({"parts": ["1"]}, "parts must be texts that are not empty, by fold"),
+    ],
+)
+def test_places_and_parts_that_are_none_are_refused(tmp_path, changes, problem):
+    path = write_lines(tmp_path / "manifest.jsonl", line(**changes))
+    with pytest.raises(ManifestError, match=re.escape(problem)):
+        manifest.read(path)
 
 
 def test_a_broken_manifest_is_never_written(tmp_path):

@@ -114,11 +114,11 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "meaning", "cure"),
     [
-        ("start", "which part of its recording", "a file per utterance"),
-        ("End (s)", "which part of its recording", "a file per utterance"),
-        ("start_time_ms", "which part of its recording", "a file per utterance"),
-        ("frame_offset", "which part of its recording", "a file per utterance"),
-        ("num_frames", "which part of its recording", "a file per utterance"),
+        ("onset", "which part of its recording", "corpus.columns.start"),
+        ("End (s)", "which part of its recording", "corpus.columns.end"),
+        ("start_time_ms", "which part of its recording", "corpus.columns.start"),
+        ("frame_offset", "which part of its recording", "corpus.columns.start"),
+        ("num_frames", "which part of its recording", "corpus.columns.start"),
         ("channel", "which channel of its recording", "a file per channel"),
         ("split", "who trains and who is tested", "split.protocol"),
         ("Part", "who trains and who is tested", "split.protocol"),
@@ -143,8 +143,8 @@ def test_a_column_that_changes_what_is_heard_or_tested_is_not_passed_over(
 
 
 def test_all_such_columns_are_named_at_once(tmp_path):
-    root = write(tmp_path, SMALL.replace("gender\n", "gender,start,end,split\n", 1))
-    with pytest.raises(CorpusError, match=r"ignored_columns: \[start, end, split\]"):
+    root = write(tmp_path, SMALL.replace("gender\n", "gender,onset,offset,split\n", 1))
+    with pytest.raises(CorpusError, match=r"ignored_columns: \[onset, offset, split\]"):
         parse_corpus(root)
 
 
@@ -153,6 +153,87 @@ def test_such_a_column_may_be_read_as_another(tmp_path):
     root = write(tmp_path, "\n".join(f"{row},{fold}" for row, fold in rows))
     parsed = parse_corpus(root, columns={"session": "fold"})
     assert [item.session for item in parsed.annotations] == ["1", "2", "1", "2"]
+    assert {item.fold for item in parsed.annotations} == {None}
+
+
+SEGMENTS = """path,label,speaker,gender,start,end
+a.wav,angry,s1,female,0,1.5
+a.wav,sad,s2,male,1.50,3
+b.wav,sad,s3,F,,
+c.wav,happy,s4,m,0.25,1e0
+"""
+
+
+def test_start_and_end_make_an_utterance_of_a_part_of_its_recording(tmp_path):
+    parsed = parse_corpus(write(tmp_path, SEGMENTS, wavs="abc"))
+    assert parsed.rejections == ()
+    said = [(item.id, item.start_s, item.end_s, item.dialogue) for item in parsed.annotations]
+    assert said == [
+        ("a_0_1.5", 0.0, 1.5, "a.wav"),
+        ("a_1.50_3", 1.5, 3.0, "a.wav"),
+        ("b", None, None, "b"),
+        ("c_0.25_1e0", 0.25, 1.0, "c.wav"),
+    ]
+
+
+def test_a_table_may_name_its_columns_of_times_and_its_dialogues(tmp_path):
+    table = SEGMENTS.replace("start,end", "onset (s),offset").replace("gender", "call")
+    parsed = parse_corpus(
+        write(tmp_path, table, wavs="abc"),
+        columns={"start": "onset (s)", "end": "offset", "dialogue": "call"},
+        genders=dict.fromkeys(("s1", "s2", "s3", "s4"), "female"),
+    )
+    assert [item.dialogue for item in parsed.annotations] == ["female", "male", "F", "m"]
+    assert parsed.annotations[1].start_s == 1.5
+
+
+@pytest.mark.parametrize(("start", "end"), [("1", ""), ("", "2"), ("1,5", "2"), ("a", "b")])
+def test_times_that_cannot_be_understood_reject_their_row(tmp_path, start, end):
+    table = SEGMENTS + f'd.wav,sad,s1,female,"{start}","{end}"\n'
+    parsed = parse_corpus(write(tmp_path, table))
+    assert len(parsed.annotations) == 4
+    (rejection,) = parsed.rejections
+    assert (
+        f"start and end must be numbers of seconds, or both empty, got '{start}' and '{end}'"
+        in (rejection.reason)
+    )
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_one_column_of_times_alone_is_refused(tmp_path, name):
+    other = {"start": "end", "end": "start"}[name]
+    root = write(tmp_path, SEGMENTS.replace(f"{other}", "note"), wavs="abc")
+    with pytest.raises(CorpusError, match=f"column {name} alone; .*needs a start and an end"):
+        parse_corpus(root)
+
+
+def test_parts_and_folds_of_the_corpus_own_are_read(tmp_path):
+    rows = zip(SMALL.splitlines(), ["part", "Train", "Test1", "", "Development"], strict=True)
+    root = write(tmp_path, "\n".join(f"{row},{part}" for row, part in rows))
+    parsed = parse_corpus(root)
+    assert [item.parts for item in parsed.annotations] == [
+        {"1": "Train"}, {"1": "Test1"}, None, {"1": "Development"},
+    ]  # fmt: skip
+    assert {item.fold for item in parsed.annotations} == {None}
+    (root / "utterances.csv").write_text((root / "utterances.csv").read_text().replace("part", "f"))
+    parsed = parse_corpus(root, columns={"fold": "f"})
+    assert [item.fold for item in parsed.annotations] == ["Train", "Test1", None, "Development"]
+    assert {item.parts for item in parsed.annotations} == {None}
+
+
+def test_parts_and_folds_at_once_are_refused_until_one_is_ignored(tmp_path):
+    header, *rows = SMALL.splitlines()
+    root = write(tmp_path, "\n".join([f"{header},part,fold", *(f"{r},train,2" for r in rows)]))
+    with pytest.raises(CorpusError, match="both part and fold say who is tested"):
+        parse_corpus(root)
+    parsed = parse_corpus(root, ignored_columns=["part"])
+    assert {(item.fold, item.parts) for item in parsed.annotations} == {("2", None)}
+
+
+def test_a_column_cannot_be_read_and_ignored(tmp_path):
+    content = {"name": "csv", "columns": {"part": "split"}, "ignored_columns": ["split", "x"]}
+    with pytest.raises(ParamsError, match="ignored_columns names split, which columns reads"):
+        parse({"corpus": content}, Stage, where="params.yaml")
 
 
 def test_what_else_is_not_read_is_said(tmp_path, caplog):
@@ -366,6 +447,8 @@ class Stage(StageParams):
         ({"delimiter": ";;"}, "delimiter"),
         ({"num_sessions": 1}, "num_sessions"),
         ({"genders": {"s1": "f"}}, "genders"),
+        ({"title": "scripted"}, "scripted is a kind of speech"),
+        ({"fold_lists": "../lists"}, "inside the corpus' folder"),
     ],
 )
 def test_params_out_of_range_are_refused(params, problem):
