@@ -172,7 +172,7 @@ def _translated(model_uri: str, tracking_uri: str) -> Iterator[None]:
 def _says_gone(error: Exception) -> bool:
     """Return whether a store says that there is no such model or file: not so if it is down."""
     if isinstance(error, MlflowException):
-        return error.error_code == _GONE
+        return bool(error.error_code == _GONE)
     response = getattr(error, "response", None)  # of requests
     if response is not None:
         return bool(response.status_code == HTTPStatus.NOT_FOUND)

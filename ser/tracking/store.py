@@ -32,7 +32,7 @@ _SAYS_NO_ROOM = re.compile("disk I/O error|unable to open database file")
 HEALTH_TIMEOUT_S = 3.0
 
 
-class Client(MlflowClient):  # type: ignore[misc]
+class Client(MlflowClient):
     """Speaks to a store; what lies below MLflow fails as MLflow itself does.
 
     A store's artifacts may be at any vendor, whose errors are related to no others.
