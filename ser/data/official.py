@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ser.data.protocols import PARTS, Dealt, Part, SplitParams
 from ser.errors import SplitError
 from ser.utterance import Annotation
@@ -25,12 +27,14 @@ def deal(used: Sequence[Annotation], params: SplitParams) -> list[Dealt]:
     """Deal utterances as their corpus says.
 
     Of a corpus with folds, each tests one and chooses on the next, cyclically. Of a corpus with
-    parts, its dev part chooses; where lists of several folds name none, what the next fold tests
-    does, and is no part of train.
+    parts, its dev part chooses; where lists of three folds or more name none, what the next fold
+    tests does, and is no part of train. Where there is no next fold either, some of train's
+    speakers choose, drawn until they say `dev_fraction` of it.
 
     Args:
         used: The utterances, sorted by id.
-        params: `part_map` gives the corpus' own words for parts.
+        params: `part_map` gives the corpus' own words for parts; `dev_fraction` and `seed` draw
+            what chooses where nothing else says it.
 
     Returns:
         Train, dev and test of each fold, by the fold's name.
@@ -60,7 +64,7 @@ def deal(used: Sequence[Annotation], params: SplitParams) -> list[Dealt]:
         )
     if with_fold:
         _require_words({}, params.part_map)
-    folds = _by_fold(used) if with_fold else _by_parts(used, params.part_map)
+    folds = _by_fold(used) if with_fold else _by_parts(used, params)
     _require_tested_once(folds)
     return folds
 
@@ -100,9 +104,9 @@ def _by_fold(used: Sequence[Annotation]) -> list[Dealt]:
     return folds
 
 
-def _by_parts(used: Sequence[Annotation], part_map: Mapping[str, Part | None]) -> list[Dealt]:
+def _by_parts(used: Sequence[Annotation], params: SplitParams) -> list[Dealt]:
     words = Counter(word for u in used for word in (u.parts or {}).values())
-    part_of = _require_words(words, part_map)
+    part_of = _require_words(words, params.part_map)
     names = sorted({name for u in used for name in u.parts or {}}, key=_natural)
     dealt: list[dict[Part, list[Annotation]]] = []
     for name in names:
@@ -117,8 +121,11 @@ def _by_parts(used: Sequence[Annotation], part_map: Mapping[str, Part | None]) -
             if part is not None:
                 parts[part].append(utterance)
         dealt.append(parts)
-    if len(dealt) >= _MIN_FOLDS and not any(parts["dev"] for parts in dealt):
-        _choose_on_the_next(dealt)
+    if not any(parts["dev"] for parts in dealt):
+        if len(dealt) >= _MIN_FOLDS:
+            _choose_on_the_next(dealt)
+        else:
+            _choose_on_some_speakers(dealt, params)
     for name, parts in zip(names, dealt, strict=True):
         _require_members(name, parts, words)
     return [(parts["train"], parts["dev"], parts["test"]) for parts in dealt]
@@ -130,6 +137,23 @@ def _choose_on_the_next(dealt: Sequence[dict[Part, list[Annotation]]]) -> None:
         after = {u.id for u in tests[(index + 1) % len(tests)]}
         parts["dev"] = [u for u in parts["train"] if u.id in after]
         parts["train"] = [u for u in parts["train"] if u.id not in after]
+
+
+def _choose_on_some_speakers(
+    dealt: Sequence[dict[Part, list[Annotation]]], params: SplitParams
+) -> None:
+    for number, parts in enumerate(dealt):
+        train = parts["train"]
+        said = Counter(u.speaker for u in train)
+        rng = np.random.default_rng([params.seed, number])
+        drawn: list[str] = []
+        # One speaker at least is left to train on.
+        for speaker in rng.permutation(sorted(said))[:-1]:
+            if sum(said[name] for name in drawn) >= params.dev_fraction * len(train):
+                break
+            drawn.append(str(speaker))
+        parts["dev"] = [u for u in train if u.speaker in drawn]
+        parts["train"] = [u for u in train if u.speaker not in drawn]
 
 
 def _require_words(

@@ -35,8 +35,9 @@ class SplitParams(Section):
             part; for `file` only. Train, development, test and the like need no entry.
         may_share: What parts of the corpus' own making may share; for `file` only. With `speaker`
             the scores are marked speaker-dependent.
-        dev_fraction: Share of the non-test utterances that choose; `superb`, `random`.
-        seed: Of the random choices; `superb`, `random`.
+        dev_fraction: Share of the non-test utterances that choose; `superb`, `random`, and `file`
+            where the corpus has no dev part and no next fold.
+        seed: Of the random choices, for the same.
     """
 
     protocol: Protocol = "session"

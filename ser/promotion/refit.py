@@ -56,6 +56,7 @@ def pack(
         AudioError: A recording is missing.
         TrainingError: It diverges.
     """
+    packing.require_classes(cell)
     packing.require_inductive(cell)
     packing.require_recordings(cell)
     records = cell.record.folds

@@ -77,9 +77,30 @@ def test_utterances_without_an_emotion_of_the_study_need_no_part():
     assert len(split([*with_parts(), other], part_map=TESTED)) == 1
 
 
+def test_without_a_dev_part_some_speakers_of_train_choose():
+    names = dict(zip(NAMES, ("train", "train", "train", "train", "test"), strict=True))
+    (fold,) = split(with_parts(names), dev_fraction=0.2)
+    speakers = {part: {id_[:6] for id_ in fold.part(part)} for part in PARTS}
+    assert len(speakers["dev"]) == 2  # 16 of 64 utterances: the least that is a fifth
+    assert len(speakers["train"]) == 6
+    assert speakers["dev"].isdisjoint(speakers["train"])
+    assert split(with_parts(names), dev_fraction=0.2) == [fold]
+    drawn = {split(with_parts(names), seed=seed)[0].dev for seed in range(5)}
+    assert len(drawn) > 1
+
+
+def test_one_speaker_of_train_cannot_choose_too():
+    names = dict(zip(NAMES, ("train", None, None, None, "test"), strict=True))
+    used = [u for u in with_parts(names) if u.parts and u.speaker != "Ses01M"]
+    with pytest.raises(SplitError, match="no utterance of the study's emotions in dev"):
+        split(used)
+
+
 def test_an_empty_part_is_named():
-    with pytest.raises(SplitError, match=r"fold 1 has no utterance .* in dev; its words .*'Train'"):
-        split(with_parts(), part_map={**TESTED, "Development": None})
+    with pytest.raises(
+        SplitError, match=r"fold 1 has no utterance .* in test; its words .*'Train'"
+    ):
+        split(with_parts(), part_map={**TESTED, "Test1": None})
 
 
 def test_each_fold_of_the_corpus_is_tested_and_the_next_one_chooses():
