@@ -1,14 +1,15 @@
 """Kill every stage and command at random file operations: `python -m benchmarks.kills`.
 
 A tiny synthetic project is run once without interruption. Then, again and again, a command is
-interrupted before one of its file operations, by SIGKILL, SIGINT, SIGTERM or a disk that is full
-from then on, and given again.
+interrupted before one of its file operations or commits to a database, by SIGKILL, SIGINT, SIGTERM
+or a disk that is full from then on, and given again.
 Afterwards every file has to have the same bytes, no run may be recorded twice or be RUNNING, the
 registry has to hold the same versions and aliases, and `ser doctor` must have nothing to say.
 The same seed draws the same interruptions.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import warm_python
 from benchmarks.kills import campaign, children, project
 from benchmarks.kills.campaign import Campaign, Reference, Trial
 from benchmarks.kills.interruption import KINDS, Interruption
@@ -28,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="ser-kills-", dir=options.folder))
     children.import_packages()
     try:
-        trials = _run(options, Campaign(folder))
+        with warm_python.serve(folder / "python", {**os.environ, "OMP_NUM_THREADS": "1"}) as python:
+            trials = _run(options, Campaign(folder / "ground", python.executable))
     finally:
         campaign.remove(folder)
     print(_table(trials))

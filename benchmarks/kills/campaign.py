@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,13 +71,14 @@ class Campaign:
 
     Args:
         folder: An empty folder.
+        python: What a command starts where it starts its own interpreter.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: Path) -> None:
         self.root, self.states = folder / "project", folder / "states"
         self.root.mkdir(parents=True)
-        self.environment = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        environment = {
+            "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "PYTHONPATH": str(project.ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
@@ -86,6 +86,7 @@ class Campaign:
             "DVC_SITE_CACHE_DIR": str(folder / "site-cache"),
             "GIT_CEILING_DIRECTORIES": str(folder),
         }
+        self.place = children.Place(self.root, environment, python)
         project.make(self.root)
         self.fresh = self.states / "fresh"
         project.copy_state(self.root, self.fresh)
@@ -104,7 +105,7 @@ class Campaign:
             before = self.states / command.name.replace(" ", "_")
             if command.name in wanted:
                 project.copy_state(self.root, before)
-            done = children.run(command.main, self.root, self.environment)
+            done = children.run(command.main, self.place)
             if done.status != 0:
                 raise RuntimeError(f"{command.name}: exit status {done.status}\n{done.output}")
             if command.name in wanted:
@@ -116,13 +117,13 @@ class Campaign:
         command = reference.command
         self._restore(reference.before)
         project.remove_outputs(self.root, command)
-        first = children.run(command.main, self.root, self.environment, interruption)
+        first = children.run(command.main, self.place, interruption)
         faults = list(_faults_of_first(command, first, interruption))
         if command.by_dvc:
             # As `make repro` does it.
             self._doctor(fix=True)
         project.remove_outputs(self.root, command)
-        again = children.run(command.main, self.root, self.environment)
+        again = children.run(command.main, self.place)
         statuses = project.records(self.root).statuses
         if running := statuses.get("RUNNING"):
             faults.append(f"{running} runs are RUNNING after the command was given again")
@@ -149,7 +150,7 @@ class Campaign:
             said = [f"{f.level} {f.what}: {f.detail}" for f in findings if f.level != "ok"]
             out.write_text(json.dumps(said), encoding="utf-8")
 
-        done = children.run(main, self.root, self.environment)
+        done = children.run(main, self.place)
         if done.status != 0:
             return (f"ser doctor failed: {done.output[-1500:]}",)
         return tuple(json.loads(out.read_text(encoding="utf-8")))
@@ -196,7 +197,7 @@ def _differences(expected: Outcome, found: Outcome) -> Iterator[str]:
     other = [n for n in names if expected.digests.get(n) != found.digests.get(n)]
     if other:
         yield f"{len(other)} files differ: {', '.join(other[:8])}"
-    for field in ("runs", "statuses", "versions", "aliases"):
+    for field in ("runs", "statuses", "versions", "aliases", "tags"):
         wanted, got = getattr(expected.records, field), getattr(found.records, field)
         if wanted != got:
             yield f"{field} differ: {_shown(wanted, got)}"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,7 +51,8 @@ from tests.benchmarks.test_kills import CASES, write_three
 for number, interruption in enumerate(CASES):
     root = Path(sys.argv[1], str(number))
     root.mkdir()
-    ended = children.run(write_three, root, {}, interruption)
+    place = children.Place(root, {}, Path(sys.executable))
+    ended = children.run(write_three, place, interruption)
     print(json.dumps([ended.status, ended.num_operations, ended.output]))
 """
 
@@ -75,7 +77,7 @@ def test_a_process_is_interrupted_before_the_operation_of_that_number(ended, int
         assert count == 5
 
 
-RECORDS = Records({("ser/demo/session", "k", "lstm-focal"): 1}, {"FINISHED": 1}, (), {})
+RECORDS = Records({("ser/demo/session", "k", "lstm-focal"): 1}, {"FINISHED": 1}, (), {}, {})
 GOOD = Outcome({"data/splits.csv": "aa"}, RECORDS, ("warn git: none",))
 
 
@@ -85,9 +87,11 @@ GOOD = Outcome({"data/splits.csv": "aa"}, RECORDS, ("warn git: none",))
         ({"digests": {"data/splits.csv": "bb"}}, "1 files differ: data/splits.csv"),
         ({"digests": {}}, "1 files differ: data/splits.csv"),
         ({"findings": ("warn git: none", "warn leftovers: 1")}, "ser doctor: warn leftovers: 1"),
-        ({"records": Records({("e", "k", "n"): 2}, {"FINISHED": 2}, (), {})}, "runs differ: "),
-        ({"records": Records(RECORDS.runs, {"RUNNING": 1}, (), {})}, "RUNNING: 1 and not None"),
-        ({"records": Records(RECORDS.runs, {"FINISHED": 1}, (("m", 1, "b"),), {})}, "versions"),
+        ({"records": replace(RECORDS, runs={("e", "k", "n"): 2})}, "runs differ: "),
+        ({"records": replace(RECORDS, statuses={"RUNNING": 1})}, "RUNNING: 1 and not None"),
+        ({"records": replace(RECORDS, versions=(("m", 1),))}, "versions differ: "),
+        ({"records": replace(RECORDS, aliases={"champion": 1})}, "champion: 1 and not None"),
+        ({"records": replace(RECORDS, tags={("m", 1, "k"): "v"})}, "'k'): v and not None"),
     ],
 )
 def test_what_differs_is_a_fault(changes, said):
