@@ -182,14 +182,14 @@ def _grid() -> int:
     """Be `ser grid` and the `dvc repro` after it, as in `make repro`.
 
     What an interrupted `ser grid` made may be in DVC's run cache and not in dvc.lock: the second
-    one leaves that to DVC.
+    one leaves that to DVC. The report alone is left out, which `ser grid` has no part in.
     """
     try:
         ser("grid", "--jobs", "1")()
     except SystemExit as ended:
         if ended.code:
             raise
-    return dvc("repro")() or 0
+    return dvc("repro", "weights", *("score", "gain", "robustness", "baselines"))() or 0
 
 
 def after_stages() -> list[Command]:
