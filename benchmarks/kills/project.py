@@ -15,6 +15,8 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks import tiny
+
 ROOT = Path(__file__).parents[2]
 
 #: Not part of a state: no command changes them.
@@ -26,14 +28,12 @@ _FREE = (
     *("__pycache__/*", "*/__pycache__/*"),
 )
 
-#: The preset `demo` made small: one feature, one model, three cells, one of them tuned.
+#: What `benchmarks.tiny` leaves out: copies of recordings, and weights that the pipeline makes.
 _CHANGES = {
     "synthetic_weights": {
         "wav2vec2": {"architecture": "wav2vec2", "hidden_size": 32, "num_layers": 2, "conv_dim": 8}
     },
     "features": {"mfcc": {"hop_ms": 20.0, "copies": ["clean", "speed_0.9"]}},
-    "extracted": {"mfcc": {"weights": "none"}},
-    "models": {"lstm": {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8}},
     "recipes": {
         "lstm": {
             "num_epochs": 3,
@@ -43,16 +43,6 @@ _CHANGES = {
         }
     },
     "training": {"seeds": [0], "balance": "class_weights", "device": "cpu", "num_threads": 1},
-    "baselines": {"feature": "mfcc"},
-    "cells": {
-        f"lstm-{loss}": {"model": "lstm", "loss": loss, "feature": "mfcc"}
-        for loss in ("cross_entropy", "focal")
-    },
-    "tuning": {
-        "num_trials": 2,
-        "num_workers": 1,
-        "cells": {"lstm-focal": {"model": "lstm", "loss": "focal", "feature": "mfcc"}},
-    },
     "robustness": {
         "without_copies": {
             "lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}
@@ -107,9 +97,7 @@ def make(root: Path) -> None:
         readme = root / "data" / name / "README.md"
         readme.parent.mkdir(parents=True)
         shutil.copy(ROOT / "data" / name / "README.md", readme)
-    content = yaml.safe_load((ROOT / "configs/demo.yaml").read_text(encoding="utf-8"))
-    content["corpus"]["utterances_per_session"] = 24
-    text = yaml.safe_dump(content | _CHANGES, sort_keys=False)
+    text = yaml.safe_dump(tiny.params(ROOT) | _CHANGES, sort_keys=False)
     (root / "params.yaml").write_text(text, encoding="utf-8")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)
 
