@@ -41,6 +41,9 @@ DEFAULTS: Mapping[str, str] = {
 #: Libraries that report their own progress at level INFO.
 _NOISY_LOGGERS = ("alembic", "httpx2", "mlflow", "matplotlib", "numexpr", "torch")
 
+#: Prints the traceback of whatever a database refuses, and MLflow then raises it.
+_TELLS_TWICE = "mlflow.store.db.utils"
+
 #: The numbers of a full disk, and of a person's share of it.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -119,6 +122,10 @@ def disk_full(error: BaseException) -> str | None:
     return None
 
 
+def _has_no_traceback(record: logging.LogRecord) -> bool:
+    return not record.exc_info
+
+
 def run_main(function: Callable[[], int | None]) -> int:
     """Run a program's body and say its failure in one message.
 
@@ -139,6 +146,7 @@ def run_main(function: Callable[[], int | None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger(_TELLS_TWICE).addFilter(_has_no_traceback)
     # What is imported by now stays. To look at it again costs every collection of garbage, of
     # which Accelerate asks for one after each fold, a tenth of a second and more. Once only: what
     # a body leaves behind shall be collected.
