@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="ser-kills-", dir=options.folder))
     children.import_packages()
     try:
-        with warm_python.serve(folder / "python", {**os.environ, "OMP_NUM_THREADS": "1"}) as python:
-            trials = _run(options, Campaign(folder / "ground", python.executable))
+        with _python(options.python, folder / "python") as python:
+            trials = _run(options, Campaign(folder / "ground", python))
     finally:
         campaign.remove(folder)
     print(_table(trials))
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="draws them (0)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these commands")
     parser.add_argument("--folder", type=Path, help="where the project lies meanwhile")
+    parser.add_argument("--python", type=Path, help="what commands start, in place of a warm one")
     parser.add_argument(
         "--replay",
         nargs="+",
@@ -56,6 +58,16 @@ def _parser() -> argparse.ArgumentParser:
         help="interruptions in a row, as a fault names them, e.g. prepare SIGKILL 3 SIGINT 7",
     )
     return parser
+
+
+@contextmanager
+def _python(given: Path | None, folder: Path) -> Iterator[Path]:
+    """Give what commands start where they start Python: what is given, or a warm one."""
+    if given is not None:
+        yield given
+        return
+    with warm_python.serve(folder, {**os.environ, "OMP_NUM_THREADS": "1"}) as python:
+        yield python.executable
 
 
 def _run(options: argparse.Namespace, ground: Campaign) -> list[Trial]:

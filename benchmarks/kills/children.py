@@ -16,8 +16,10 @@ from pathlib import Path
 from benchmarks.kills.interruption import Counter, Interruption
 from benchmarks.warm_python import PACKAGES
 
-#: What of the project takes seconds to import.
+#: What takes seconds to import, beside `PACKAGES`.
 _MODULES = (
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.wav2vec2.modeling_wav2vec2",
     "ser.cli.app",
     "ser.promotion.registration",
     "ser.report.comparison",

@@ -151,7 +151,8 @@ def test_every_kind_and_every_command_is_drawn_and_a_seed_draws_the_same():
 @pytest.mark.stage
 def test_kills_of_the_cheapest_stages_leave_nothing_wrong(python, project, tmp_path):
     words = ["-m", "benchmarks.kills", "--kills", "9", "--folder", str(tmp_path)]
-    command = [python.executable, *words, "--only", "code", "prepare", "split"]
+    words += ["--python", str(python.executable), "--only", "code", "prepare", "split"]
+    command = [python.executable, *words]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert (done.returncode, "in 3 trials, 0 of them with faults" in done.stdout) == (
         0,
