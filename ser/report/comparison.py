@@ -14,7 +14,7 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError, SerError
-from ser.evaluation import evidence, grid_table, mistakes, summary
+from ser.evaluation import evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid import procedure
@@ -23,7 +23,7 @@ from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
-from ser.report import pictures, results
+from ser.report import pictures, rating_report, results
 from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
 from ser.report.functional_rows import FunctionalRows
@@ -88,6 +88,9 @@ def write(
     """
     _require([project.baselines, project.tuning_gain, project.robustness, project.copies_gain])
     card = CorpusCard.read(project.corpus_card)
+    if not card.emotions:
+        rating_report.write(project, named, open_)
+        return
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)
@@ -125,8 +128,11 @@ def write(
     wrong = mistakes_section.section(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
+    costs = protocol_cost.of_split(project.protocol_gaps, split)
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed)
+    page = Report(
+        card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed, costs
+    )
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 
