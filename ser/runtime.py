@@ -44,8 +44,8 @@ _NOISY_LOGGERS = (
     "mlflow.pyfunc",  # MLflow sets the level of its own when it is imported, later
 )
 
-#: These write the traceback of an error that they also raise, and that is said in one sentence.
-_SAYS_TWICE = ("mlflow.store.db.utils",)
+#: Prints the traceback of whatever a database refuses, and MLflow then raises it.
+_TELLS_TWICE = "mlflow.store.db.utils"
 
 #: The numbers of a full disk, and of a person's share of it.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -139,6 +139,10 @@ def _refused_by_system(error: Exception) -> str | None:
     )
 
 
+def _has_no_traceback(record: logging.LogRecord) -> bool:
+    return not record.exc_info
+
+
 def spare_what_stays() -> None:
     """Leave all that there is now, imported modules above all, out of collections of garbage.
 
@@ -169,8 +173,7 @@ def run_main(function: Callable[[], int | None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for twice in _SAYS_TWICE:
-        logging.getLogger(twice).setLevel(logging.CRITICAL)
+    logging.getLogger(_TELLS_TWICE).addFilter(_has_no_traceback)
     # Once only: what a body leaves behind shall be collected.
     if not gc.get_freeze_count():
         spare_what_stays()

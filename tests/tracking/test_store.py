@@ -1,5 +1,7 @@
 """Opening a store safely."""
 
+import io
+import logging
 import shutil
 import signal
 import sqlite3
@@ -13,7 +15,7 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from ser import sqlite
+from ser import runtime, sqlite
 from ser.errors import TrackingError
 from ser.tracking import store
 
@@ -133,3 +135,25 @@ def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():
     said = r"example\.org: 503 Server Error"
     with pytest.raises(TrackingError, match=said), store.translated("http://example.org"):
         raise requests.HTTPError("503 Server Error: Service Unavailable")
+
+
+def test_what_the_database_refuses_is_said_once_and_without_mlflows_traceback(root, capsys):
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    with closing(sqlite3.connect(store.database_path(uri))) as connection, connection:
+        connection.execute("DROP TABLE experiments")
+    told = logging.StreamHandler(io.StringIO())
+    logging.getLogger("mlflow").addHandler(told)
+
+    def search():
+        with store.translated(uri):
+            client.search_experiments()
+
+    try:
+        assert runtime.run_main(search) == 1
+    finally:
+        logging.getLogger("mlflow").removeHandler(told)
+    assert told.stream.getvalue() == ""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: tracking store")
+    assert "no such table" in line
