@@ -1,7 +1,6 @@
 """The environment, the signals and the exit status of a process."""
 
 import errno
-import logging
 import os
 import signal
 import sqlite3
@@ -154,10 +153,3 @@ def test_another_error_of_the_system_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         runtime.run_main(lost)
-
-
-def test_what_mlflow_says_of_a_database_is_not_said_twice():
-    runtime.run_main(lambda: None)
-    from mlflow.store.db import utils
-
-    assert not utils._logger.isEnabledFor(logging.ERROR)
