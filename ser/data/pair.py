@@ -192,24 +192,26 @@ def _renamed(side: Side, classes: Sequence[str]) -> list[Utterance]:
 def _card(
     name: str, cards: Sequence[CorpusCard], utterances: Sequence[Utterance], classes: Sequence[str]
 ) -> CorpusCard:
-    """Return the card of both; `params` are those of the first, and of the second by name."""
+    """Return the card of both: what is not counted anew is of the first, which is trained on."""
     first, second = cards
     used = [u for u in utterances if u.emotion is not None]
     labels = sorted({u.label for u in utterances})
     params = {key: value for key, value in first.params.items() if key != "title"}
-    return CorpusCard(
-        name=name,
-        synthetic=first.synthetic or second.synthetic,
-        licence=f"{first.licence} {second.licence}",
-        citation=f"{first.citation} {second.citation}",
-        emotions=tuple(classes),
-        num_utterances=len(utterances),
-        num_used=len(used),
-        num_rejected=0,
-        num_speakers=len({u.speaker for u in used}),
-        num_sessions=len({u.session for u in used}),
-        duration_s=round(sum(u.duration_s for u in used), 3),
-        counts={c: sum(u.emotion == c for u in used) for c in classes},
-        labels={label: sum(u.label == label for u in utterances) for label in labels},
-        params={**params, "name": name, "emotions": list(classes), "tested_on": second.params},
+    return first.model_copy(
+        update={
+            "name": name,
+            "synthetic": first.synthetic or second.synthetic,
+            "licence": f"{first.licence} {second.licence}",
+            "citation": f"{first.citation} {second.citation}",
+            "emotions": tuple(classes),
+            "num_utterances": len(utterances),
+            "num_used": len(used),
+            "num_rejected": 0,
+            "num_speakers": len({u.speaker for u in used}),
+            "num_sessions": len({u.session for u in used}),
+            "duration_s": round(sum(u.duration_s for u in used), 3),
+            "counts": {c: sum(u.emotion == c for u in used) for c in classes},
+            "labels": {label: sum(u.label == label for u in utterances) for label in labels},
+            "params": {**params, "name": name, "emotions": classes, "tested_on": second.params},
+        }
     )

@@ -78,7 +78,7 @@ def make(
     if normalisation is not None:
         recipe = plan.recipe.model_copy(update={"normalisation": normalisation})
         plan = replace(plan, recipe=recipe)
-    inputs.require_ratings(plan, data)
+    inputs.require_targets(plan, data)
     inputs.require_copies(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     accelerator = device.accelerator(plan.training)
