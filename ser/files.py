@@ -273,22 +273,23 @@ def link_tree(source: Path, target: Path, *, ignore: Sequence[str] = ()) -> None
         source,
         target,
         ignore=shutil.ignore_patterns(*ignore),
-        copy_function=_link_or_copy,
+        copy_function=link,
         dirs_exist_ok=True,
     )
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name, see `link_tree`; a copy where links do not work."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
 
 
 def _sync(path: Path) -> None:
     """Wait until a file is on the disk: its name may get there before its content does."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
 
 
 def _object(content: object) -> dict[str, Any]:

@@ -148,9 +148,10 @@ def project(tmp_path_factory, python):
         shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
     for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
         shutil.copy(ROOT / file, root)
-    for folder in ("weights", "untuned", "without_copies"):
+    for folder in ("weights", "untuned", "without_copies", "crossed"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
+    for folder in ("sounds", "protocol_gaps"):
+        shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     content = yaml.safe_dump(tiny.params(ROOT), sort_keys=False)
     (root / "params.yaml").write_text(content, encoding="utf-8")
     found = Project(root, python)

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pandas as pd
 
 from ser import concordance, files, predictions
+from ser.cross_folders import CorpusFolder
+from ser.data import manifest
 from ser.data.votes import Votes
 from ser.evaluation import rating_summary, robustness, soft, summary
 from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import CellSummary
-from ser.project import CellFolder
+from ser.grid import crossings, variants
+from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RestorableExperiment
 from ser.training.saved_fold import SavedFold
@@ -141,3 +144,23 @@ def publish(
     write(trained, scored, scores, record)
     cells.restore(scored, open_)
     return scores
+
+
+def publish_crossing(
+    cell: str, folder: CorpusFolder, project: Project, open_: Callable[..., RestorableExperiment]
+) -> Summary:
+    """Score a cell that was trained on one corpus and tested on another; tell the tracker.
+
+    Args:
+        cell: `<model>-<loss>`.
+        folder: What training left of it; its name is that of the pair of corpora.
+        project: The checkout.
+        open_: See `publish`.
+
+    Raises:
+        FileError, ManifestError: What training left is incomplete or damaged.
+        TrackingError: The tracking store cannot be used.
+    """
+    speaker_of = {u.id: u.speaker for u in manifest.read(folder.manifest)}
+    scored = project.scored(cell, f"{variants.CROSS_CORPUS}/{folder.folder.name}")
+    return publish(crossings.trained(folder, cell), scored, speaker_of, open_)

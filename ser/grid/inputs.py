@@ -64,6 +64,7 @@ class Inputs:
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
         session_of: Utterance id -> session, of those whose session is known.
+        corpus_of: Utterance id -> corpus; the same for all but where two are joined.
         votes: Of the raters, as far as they are for the classes.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
@@ -78,6 +79,7 @@ class Inputs:
     rating_of: Mapping[str, tuple[float, ...]]
     speaker_of: Mapping[str, str]
     session_of: Mapping[str, str]
+    corpus_of: Mapping[str, str]
     votes: Votes
     digests: Mapping[str, str]
 
@@ -88,9 +90,12 @@ class Inputs:
 
     def group_of(self, normalisation: NormalisedBy) -> Mapping[str, str] | None:
         """Return utterance id -> whose statistics normalise it; None for those of the fold."""
-        if normalisation == "fold":
-            return None
-        return self.speaker_of if normalisation == "speaker" else self.session_of
+        groups: Mapping[NormalisedBy, Mapping[str, str]] = {
+            "speaker": self.speaker_of,
+            "session": self.session_of,
+            "corpus": self.corpus_of,
+        }
+        return groups.get(normalisation)
 
     def share_of(self, plan: CellPlan) -> Mapping[str, tuple[float, ...]] | None:
         """Return utterance id -> the shares of votes that a cell learns; None of hard targets."""
@@ -144,6 +149,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         rating_of={u.id: ratings_of(u) for u in used},
         speaker_of={u.id: u.speaker for u in used},
         session_of={u.id: u.session for u in used if u.session is not None},
+        corpus_of={u.id: u.corpus for u in used},
         votes=votes.of_corpus(utterances, card),
         digests=digests,
     )

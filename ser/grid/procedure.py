@@ -11,7 +11,8 @@ class Procedure:
 
     Args:
         refit: Whether the weights that read test were trained on train and dev.
-        normalisation: Whose statistics normalise the inputs: `fold`, `speaker` or `session`.
+        normalisation: Whose statistics normalise the inputs: `fold`, or `speaker`, `session` or
+            `corpus`.
         targets: What is learnt: `hard`, the labels, or `soft`, the shares of raters' votes.
     """
 

@@ -21,9 +21,9 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
+from ser.report import cross_corpus, pictures, rating_report, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
-from ser.report import pictures, rating_report, results
 from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
 from ser.report.functional_rows import FunctionalRows
@@ -131,7 +131,18 @@ def write(
     costs = protocol_cost.of_split(project.protocol_gaps, split)
     rows = (grid, baselines, functionals, shortcut)
     page = Report(
-        card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed, costs
+        card,
+        split,
+        *rows,
+        found,
+        *drawn,
+        sections,
+        provenance,
+        tuning,
+        wrong,
+        changed,
+        costs,
+        cross_corpus.read(project),
     )
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)

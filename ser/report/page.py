@@ -11,6 +11,7 @@ import pandas as pd
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
+from ser.evaluation.cross_corpus import TRANSDUCTIVE
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.protocol_cost import ProtocolCost, statement
 from ser.evaluation.summary import CellSummary
@@ -18,6 +19,7 @@ from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.report import html
+from ser.report.cross_corpus import Matrix
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
@@ -72,6 +74,7 @@ class Report:
         mistakes: The surest mistakes of the best cell.
         robustness: How cells do when recordings are changed.
         costs: What these folds cost, as far as `ser protocol-gap` has measured it.
+        cross_corpus: How cells do on another corpus; empty where nobody asked.
     """
 
     card: CorpusCard
@@ -90,6 +93,7 @@ class Report:
     mistakes: MistakesSection
     robustness: RobustnessSection
     costs: Sequence[ProtocolCost] = ()
+    cross_corpus: Sequence[Matrix] = ()
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -102,6 +106,7 @@ SECTIONS = {
     "slices": "Slices",
     "votes": "Votes",
     "robustness": "Robustness",
+    "cross_corpus": "Other corpora",
     "mistakes": "Mistakes",
     "embeddings": "Embeddings",
     "tuning": "Tuning",
@@ -188,6 +193,7 @@ def render(report: Report) -> str:
             sections=list(SECTIONS.items()),
             footer=footer(report.card, report.split),
             synthetic_notice=SYNTHETIC_NOTICE,
+            transductive=TRANSDUCTIVE,
             rows=report.grid.to_dict("records"),
             best_rows=best,
             best_losses=best_losses(report.grid, evidence.pairs),

@@ -142,13 +142,15 @@ def require_normalising(plan: CellPlan, model: Model) -> None:
         model: Its model.
 
     Raises:
-        ParamsError: The recipe normalises by speaker or session, and the model wants its
+        ParamsError: The recipe normalises by speaker, session or corpus, and the model wants its
             inputs as they are.
     """
     chosen = plan.recipe.normalisation
     if chosen != "fold" and not model.normalises_inputs:
+        where = "cross_corpus" if chosen == "corpus" else f"recipes.{plan.model}"
+        usual = "recipe" if chosen == "corpus" else "fold"
         raise ParamsError(
-            f"recipes.{plan.model}.normalisation: {chosen} normalises the inputs, but this "
-            f"{plan.model} goes on with published weights, which want their inputs as they are; "
-            f"write `normalisation: fold`, which leaves them so"
+            f"{where}.normalisation: {chosen} normalises the inputs, but this {plan.model} goes "
+            f"on with published weights, which want their inputs as they are; "
+            f"write `normalisation: {usual}`, which leaves them so"
         )

@@ -10,7 +10,7 @@ from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
 Targets = Literal["hard", "soft"]
-NormalisedBy = Literal["fold", "speaker", "session"]
+NormalisedBy = Literal["fold", "speaker", "session", "corpus"]
 #: What every generator of random numbers takes.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -47,9 +47,9 @@ class Recipe(Section):
             the other, with a lambda per batch from Beta(mixup, mixup); the loss is mixed alike.
             0 mixes none; 0.2 mostly adds a little of the other, 1 any share alike.
         normalisation: Whose mean and deviation per bin the inputs are normalised by: those
-            of the fold's train part, or of the utterance's own speaker or session in its
-            part. The last two are transductive (they need the unlabelled test utterances of
-            the test speakers), are marked so wherever scores are shown, and are not served.
+            of the fold's train part, or of the utterance's own speaker, session or corpus in
+            its part. The last three are transductive (they need the unlabelled test utterances),
+            are marked so wherever scores are shown, and are not served.
         pretrained_rate: Learning rate of pretrained weights, as a share of
             `learning_rate`, which is that of fresh ones.
         layer_decay: Each pretrained layer learns this many times as fast as the one above.
