@@ -93,7 +93,8 @@ def make(root: Path) -> None:
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("dvc.yaml", "constraints.txt", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
-    for name in ("untuned/none", "without_copies/none", "weights/none", "sounds"):
+    folders = ("untuned/none", "without_copies/none", "weights/none", "sounds", "protocol_gaps")
+    for name in folders:
         readme = root / "data" / name / "README.md"
         readme.parent.mkdir(parents=True)
         shutil.copy(ROOT / "data" / name / "README.md", readme)
