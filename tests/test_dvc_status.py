@@ -150,7 +150,8 @@ def project(tmp_path_factory, python):
         shutil.copy(ROOT / file, root)
     for folder in ("weights", "untuned", "without_copies"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
+    for folder in ("sounds", "protocol_gaps"):
+        shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     content = yaml.safe_dump(tiny.params(ROOT), sort_keys=False)
     (root / "params.yaml").write_text(content, encoding="utf-8")
     found = Project(root, python)
