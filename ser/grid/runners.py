@@ -72,7 +72,7 @@ def make(
     if variant:
         inputs.require_classes(data, what=f"{name} {variant}")
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
-    inputs.require_ratings(plan, data)
+    inputs.require_targets(plan, data)
     inputs.require_copies(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     accelerator = device.accelerator(plan.training)

@@ -11,7 +11,14 @@ from ser import files, lineage, predictions, tables
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
-from ser.evaluation import calibration, published, rating_comparison, rating_summary, slices
+from ser.evaluation import (
+    calibration,
+    published,
+    rating_comparison,
+    rating_summary,
+    slices,
+    soft_table,
+)
 from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import read_origin
 from ser.figures import intervals, learning_curves, ratings, style
@@ -190,6 +197,7 @@ def _write_tables(
     # Files of classes, which DVC and readers expect: they have no rows here.
     tables.write_csv(project.calibration, pd.DataFrame(columns=list(calibration.COLUMNS)))
     tables.write_csv(project.published, pd.DataFrame(columns=list(published.COLUMNS)))
+    tables.write_csv(project.soft, pd.DataFrame(columns=list(soft_table.COLUMNS)))
     files.write_json(project.origins, {c.name: c.summary.origin for c in read.values()})
     procedures = {cell.name: Procedure.of_params(cell.params) for cell in read.values()}
     results.write_procedures(project, procedures)

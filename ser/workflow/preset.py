@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
+from ser import components
 from ser.baselines.reference_rows import BaselineParams
+from ser.contracts import Loss
 from ser.data.protocols import SplitParams
 from ser.data.voices import SAFE_PROTOCOLS
 from ser.features import copies
@@ -18,6 +20,7 @@ from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
 from ser.registry.gates import GateParams
 from ser.serving.audio_input import InputLimits
+from ser.training.plan import no_shares
 from ser.training.recipe import Recipe, TrainingParams
 from ser.tuning.params import TunedCellParams, TuningParams
 from ser.wording import shown
@@ -141,6 +144,18 @@ class Preset(Section):
         if cell.feature not in self.extracted:
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
+        if self.training.targets == "soft" and not self._learns_shares(cell.loss):
+            yield no_shares(name, cell.loss)
+
+    def _learns_shares(self, loss: str) -> bool:
+        """Return whether a loss does; one that is not there is another fault."""
+        if loss not in self.losses:
+            return True
+        build = components.load(components.LOSSES, loss).build
+        built: Loss = build(
+            self.losses[loss], num_classes=len(self.corpus.emotions), class_weights=None
+        )
+        return built.learns_shares
 
     def _beyond_ratings(self) -> Iterator[str]:
         """Yield what asks for classes where `corpus.emotions` names none."""

@@ -42,6 +42,20 @@ def test_what_does_not_fit_together_is_refused(changes, message):
     assert message in str(caught.value)
 
 
+def test_a_loss_without_a_form_for_votes_is_refused_beside_soft_targets():
+    aam = {"model": "lstm", "loss": "aam", "feature": "mfcc"}
+    both = {
+        "losses": {"cross_entropy": {}, "aam": {}},
+        "cells": {"lstm-aam": aam, **GOOD["cells"]},
+    }
+    assert check(training={"targets": "soft"}).training.targets == "soft"
+    assert "lstm-aam" in check(**both).cells
+    with pytest.raises(ParamsError) as caught:
+        check(training={"targets": "soft"}, **both)
+    assert "training.targets: soft has no meaning for the loss aam" in str(caught.value)
+    assert "loss cross_entropy" not in str(caught.value)
+
+
 def test_all_that_is_missing_for_a_cell_is_said_at_once():
     with pytest.raises(ParamsError) as caught:
         check(models={}, losses={}, recipes={})
