@@ -174,7 +174,8 @@ def pipeline(tmp_path_factory):
         shutil.copy(ROOT / name, root)
     for folder in ("weights", "untuned", "without_copies"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
+    for folder in ("sounds", "protocol_gaps"):
+        shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     (root / "data" / "tuned.json").write_text(
         json.dumps({model: dict.fromkeys(LOSSES, "values") for model in MODELS})

@@ -167,7 +167,8 @@ def project(tmp_path_factory, python):
         shutil.copy(ROOT / file, root)
     for folder in ("weights", "untuned", "without_copies"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
+    for folder in ("sounds", "protocol_gaps"):
+        shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     found = Project(root, python)
     found.run("git", "init", "--quiet")
