@@ -59,6 +59,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.pairs,
         project.published,
         project.slices,
+        project.soft,
         project.figures,
         project.page,
         project.grid_metrics,

@@ -58,11 +58,11 @@ def run(params: Params, project: Project) -> None:
     card = intake.describe(corpus, params.corpus, taken)
     card.write(project.corpus_card)
     logger.info(
-        "%s: %d utterances, %d of the study's emotions %s, %d refused",
+        "%s: %d utterances, %d %s, %d refused",
         params.corpus.name,
         card.num_utterances,
         card.num_used,
-        card.counts,
+        f"of the study's emotions {card.counts}" if card.emotions else f"rated {card.rated}",
         card.num_rejected,
     )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ser import stage_program
 from ser.data import manifest
+from ser.data.card import CorpusCard
+from ser.data.votes import of_corpus
 from ser.evaluation import scored_cell
 from ser.grid import variants
 from ser.grid.params import CellParams, RobustnessParams
@@ -26,9 +28,10 @@ class Params(StageParams):
 
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
-    """Return what training left, and who spoke."""
+    """Return what training left, who spoke, and what raters said."""
     return [
         project.manifest,
+        project.corpus_card,
         project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
@@ -42,7 +45,9 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Score every cell and those that were trained in another way as well; tell the tracker."""
-    speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
+    utterances = manifest.read(project.manifest)
+    speaker_of = {u.id: u.speaker for u in utterances}
+    votes = of_corpus(utterances, CorpusCard.read(project.corpus_card))
     names_of = {
         "": params.cells,
         variants.UNTUNED: params.tuning.cells,
@@ -51,8 +56,10 @@ def run(params: Params, project: Project) -> None:
     for name, variant in [(name, variant) for variant, names in names_of.items() for name in names]:
         trained, scored = project.trained(name, variant), project.scored(name, variant)
         open_ = mlflow_tracker.open_experiment
-        scores = scored_cell.publish(trained, scored, speaker_of, open_).scores
-        logger.info("%s: test UAR %.1f %%", f"{name} {variant}".strip(), 100 * scores["uar"])
+        scores = scored_cell.publish(trained, scored, speaker_of, open_, votes).scores
+        said = {key: scores[key] for key in ("uar", "ccc") if key in scores}
+        for key, value in said.items():
+            logger.info("%s: test %s %.3f", f"{name} {variant}".strip(), key.upper(), value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
 from ser.params import StageParams, read
 from ser.project import Project, Words
+from ser.utterance import used_of
 from ser.wording import first_few
 
 logger = logging.getLogger("split")
@@ -40,7 +41,7 @@ def run(params: Params, project: Project) -> None:
     utterances, split = manifest.read(project.manifest), params.split
     folds = splits.split(utterances, split)
     audited = leakage.audit(folds, utterances, split.protocol, split.may_share)
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    used = used_of(utterances)
     untested = left_out.untested(used, folds)
     table = splits.to_csv(folds)
     report = SplitReport(

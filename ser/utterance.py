@@ -1,8 +1,9 @@
 """The records that travel from a corpus on disk to the manifest."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
 Gender = Literal["female", "male"]
 
@@ -35,13 +36,13 @@ class Annotation:
         corpus: Name of the corpus' parser.
         audio: Path of the recording relative to the corpus root, `/`-separated.
         speaker: Who speaks; unique in the corpus (`Ses01F`, `03`).
-        gender: The speaker's gender as the corpus states it.
-        session: The recording session, the unit of the `session` protocol.
+        gender: The speaker's gender as the corpus states it, or None.
+        session: The recording session, the unit of the `session` protocol, or None.
         dialogue: The conversation; an isolated utterance is its own dialogue.
         scripted: Read from a script (True), improvised (False), or not stated (None).
         text: The words spoken, or None.
         label: The corpus' own label, unchanged.
-        emotion: Canonical emotion, or None where the label is not one of the study's.
+        emotion: Of the study's classes, or None where the label is none of them.
         valence, arousal, dominance: Means over raters in [1, 5], or None.
         votes: Rater label -> number of votes, or None.
         start_s, end_s: Which part of the recording is the utterance, in seconds; both None where
@@ -55,8 +56,8 @@ class Annotation:
     corpus: str
     audio: str
     speaker: str
-    gender: Gender
-    session: str
+    gender: Gender | None
+    session: str | None
     dialogue: str
     scripted: bool | None
     text: str | None
@@ -77,6 +78,11 @@ class Annotation:
         if self.start_s is None or self.end_s is None:
             return None
         return Segment(self.start_s, self.end_s)
+
+    @property
+    def is_rated(self) -> bool:
+        """Whether raters said something of one of the three dimensions."""
+        return any(value is not None for value in (self.valence, self.arousal, self.dominance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +124,34 @@ class Parsed:
 
     Args:
         annotations: One per labelled recording that exists, in any order; `emotion` is
-            the canonical emotion of the whole vocabulary (narrowed to the study's
+            any emotion that the parser knows (narrowed to the study's
             classes by `ser.data.intake`).
         rejections: Labels without a recording, recordings without a label, lines that
             cannot be read, names that do not follow the corpus' rule.
+        vote_emotions: Rater's label -> canonical emotion, as labels are mapped; votes for a
+            label that is not here are for none. Empty where there are no votes.
     """
 
     annotations: tuple[Annotation, ...]
     rejections: tuple[Rejection, ...]
+    vote_emotions: Mapping[str, str] = field(default_factory=dict)
+
+
+_Said = TypeVar("_Said", bound=Annotation)
+
+
+def used_of(utterances: Iterable[_Said]) -> list[_Said]:
+    """Return the utterances of a manifest that something is learnt of, in their order.
+
+    They are those of one of the study's classes. In a manifest of no class, which is that of a
+    corpus whose `corpus.emotions` is empty, they are those that are rated.
+    """
+    everyone = list(utterances)
+    classed = [utterance for utterance in everyone if utterance.emotion is not None]
+    return classed or [utterance for utterance in everyone if utterance.is_rated]
+
+
+def ratings_of(said: Annotation) -> tuple[float, ...]:
+    """Return valence, arousal and dominance in [1, 5], NaN where there is none."""
+    values = (said.valence, said.arousal, said.dominance)
+    return tuple(math.nan if value is None else float(value) for value in values)

@@ -149,7 +149,8 @@ def restore_runs(
 
 def _restore_variant(cell: CellFolder, project: Project, variant: str) -> None:
     """Bring the runs of a cell beside the grid back; it is scored only where it was not before."""
-    from ser.data import manifest
+    from ser.data import manifest, votes
+    from ser.data.card import CorpusCard
     from ser.evaluation import scored_cell
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
@@ -159,8 +160,10 @@ def _restore_variant(cell: CellFolder, project: Project, variant: str) -> None:
     if cells.is_of(scored, cell):
         cells.restore(scored, open_experiment)
     else:
-        speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
-        scored_cell.publish(cell, scored, speaker_of, open_experiment)
+        utterances = manifest.read(project.manifest)
+        speaker_of = {u.id: u.speaker for u in utterances}
+        said = votes.of_corpus(utterances, CorpusCard.read(project.corpus_card))
+        scored_cell.publish(cell, scored, speaker_of, open_experiment, said)
     cells.add_figures(cell, project.cell_figures(name, variant), open_experiment)
 
 

@@ -4,9 +4,9 @@ import math
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
@@ -18,7 +18,7 @@ from ser.data.corpora._base import CorpusParams
 from ser.data.speech_kind import studied_emotion
 from ser.errors import AudioError, CorpusError
 from ser.progress import Progress
-from ser.utterance import Annotation, Parsed, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance, used_of
 
 #: Control characters, bytes that are not UTF-8, separators of lines and paragraphs.
 _ODD_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
@@ -34,10 +34,12 @@ class Intake:
     Args:
         utterances: Those that can be used, sorted by id.
         rejections: All the others and why, sorted by id, audio and reason.
+        vote_emotions: As in `Parsed`.
     """
 
     utterances: tuple[Utterance, ...]
     rejections: tuple[Rejection, ...]
+    vote_emotions: Mapping[str, str] = field(default_factory=dict)
 
 
 def take_in(
@@ -91,6 +93,7 @@ def take_in(
                 key=lambda r: (r.id, r.audio or "", r.reason),
             )
         ),
+        vote_emotions=parsed.vote_emotions,
     )
 
 
@@ -154,9 +157,12 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         params: Its params; `emotions` are the classes, in order.
         intake: From `take_in`.
     """
-    used = [utterance for utterance in intake.utterances if utterance.emotion is not None]
-    counts = Counter(utterance.emotion for utterance in used)
-    labels = Counter(utterance.label for utterance in intake.utterances)
+    used = used_of(intake.utterances)
+    counts = Counter(u.emotion for u in used)
+    labels = Counter(u.label for u in intake.utterances)
+    rated = Counter(
+        name for u in used for name in emotion.DIMENSIONS if getattr(u, name) is not None
+    )
     return CorpusCard(
         name=params.name,
         synthetic=corpus.synthetic,
@@ -166,12 +172,14 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         num_utterances=len(intake.utterances),
         num_used=len(used),
         num_rejected=len(intake.rejections),
-        num_speakers=len({utterance.speaker for utterance in used}),
-        num_sessions=len({utterance.session for utterance in used}),
-        duration_s=round(sum(utterance.duration_s for utterance in used), 3),
-        counts={emotion: counts[emotion] for emotion in params.emotions},
+        num_speakers=len({u.speaker for u in used}),
+        num_sessions=len({u.session for u in used if u.session is not None}),
+        duration_s=round(sum(u.duration_s for u in used), 3),
+        counts={name: counts[name] for name in params.emotions},
         labels=dict(sorted(labels.items())),
         params=params.model_dump(mode="json"),
+        rated={name: rated[name] for name in emotion.DIMENSIONS if rated[name]},
+        vote_emotions=dict(intake.vote_emotions),
     )
 
 
@@ -268,7 +276,7 @@ def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int,
         members = [opened[index][0] for index in indices]
         if len(members) == 1:
             continue
-        claims = Counter((item.label, item.emotion, item.speaker) for item in members)
+        claims = Counter(_claim(item) for item in members)
         if len(claims) == 1:
             reason = f"the same audio as {members[0].id}, which is kept"
             refused |= dict.fromkeys(indices[1:], reason)
@@ -277,6 +285,12 @@ def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int,
             reason = f"the same audio has conflicting labels or speakers: {listed}"
             refused |= dict.fromkeys(indices, reason)
     return refused
+
+
+def _claim(item: Annotation) -> tuple[object, ...]:
+    """Return what copies of a recording must agree on; without a class, that is its ratings."""
+    ratings = () if item.emotion else (item.valence, item.arousal, item.dominance)
+    return item.label, item.emotion, item.speaker, *ratings
 
 
 def _some(parts: Sequence[str], separator: str) -> str:

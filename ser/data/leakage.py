@@ -11,7 +11,7 @@ from ser.data.split_report import FoldReport, Overlap, SharedSentences
 from ser.data.splits import Fold
 from ser.data.voices import SAFE_PROTOCOLS, Voices
 from ser.errors import LeakageError
-from ser.utterance import Annotation, Utterance
+from ser.utterance import Annotation, Utterance, used_of
 from ser.wording import first_few, shown
 
 #: What two parts can share, and where the manifest says it.
@@ -93,7 +93,7 @@ def audit(
         LeakageError: Parts share what the protocol forbids; all findings in one message.
     """
     require_apart(folds, utterances, protocol, may_share, what=_ALL | _SENTENCE)
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    used = used_of(utterances)
     by_id = {utterance.id: utterance for utterance in utterances}
     records: list[FoldReport] = []
     for fold in folds:
@@ -173,7 +173,8 @@ def _common(
     if what == "sentence":
         return tuple(sorted(sentences.of(first) & sentences.of(second)))
     field = SHARABLE[what]
-    return tuple(sorted({getattr(u, field) for u in first} & {getattr(u, field) for u in second}))
+    shared = {getattr(u, field) for u in first} & {getattr(u, field) for u in second}
+    return tuple(sorted(shared - {None}))  # what is not stated is not shared
 
 
 def _sentences(first: Sequence[Utterance], second: Sequence[Utterance]) -> SharedSentences:
@@ -199,11 +200,14 @@ def _describe(
             part: round(sum(u.duration_s for u in members), 3) for part, members in parts.items()
         },
         counts={
-            part: dict(sorted(Counter(str(u.emotion) for u in members).items()))
+            part: dict(sorted(Counter(u.emotion for u in members if u.emotion).items()))
             for part, members in parts.items()
         },
         speakers={part: tuple(sorted({u.speaker for u in mine})) for part, mine in parts.items()},
-        sessions={part: tuple(sorted({u.session for u in mine})) for part, mine in parts.items()},
+        sessions={
+            part: tuple(sorted({u.session for u in mine if u.session is not None}))
+            for part, mine in parts.items()
+        },
         shared=shared,
         left_out=left_out.by_reason(used, parts),
     )

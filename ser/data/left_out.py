@@ -54,7 +54,7 @@ class _Marks:
         return cls(
             frozenset(u.speaker for u in members),
             frozenset(sentences.of(members)),
-            frozenset(u.session for u in members),
+            frozenset(u.session for u in members if u.session is not None),
         )
 
 

@@ -69,6 +69,8 @@ def read(path: Path) -> list[Utterance]:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such file; `dvc repro prepare` writes it") from error
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
     records = [_parse(line, where=f"{path}:{number}") for number, line in enumerate(lines, 1)]
     _check(records, [f"{path}:{number}" for number in range(1, len(records) + 1)])
@@ -79,7 +81,7 @@ def validate(utterances: Sequence[Utterance], *, where: str) -> None:
     """Check utterances against the rules of the manifest.
 
     Ids are unique and ascending; paths are relative; digests, counts, rates and
-    durations are possible and agree; emotions are canonical; ratings are within [1, 5].
+    durations are possible and agree; emotions can name a class; ratings are within [1, 5].
 
     Args:
         utterances: In the manifest's order.
@@ -246,15 +248,15 @@ _RULES: Mapping[str, _Rule] = {
     "sampling_rate": (_is_count, "a whole number of Hz > 0"),
     "duration_s": (_is_duration, "a number of seconds > 0, at most a day"),
     "speaker": _TEXT,
-    "gender": (lambda value: value in ("female", "male"), "female or male"),
-    "session": _TEXT,
+    "gender": (lambda value: value in ("female", "male", None), "female, male or null"),
+    "session": (lambda value: value is None or _is_text(value), "text that is not empty, or null"),
     "dialogue": _TEXT,
     "scripted": (lambda value: value is None or isinstance(value, bool), "true, false or null"),
     "text": (lambda value: value is None or isinstance(value, str), "text or null"),
     "label": _TEXT,
     "emotion": (
-        lambda value: value is None or value in emotion.VOCABULARY,
-        f"null or one of {', '.join(emotion.VOCABULARY)}",
+        lambda value: value is None or emotion.is_name(value),
+        f"null or {emotion.NAME_RULE}",
     ),
     "valence": _RATING,
     "arousal": _RATING,

@@ -53,7 +53,7 @@ def deal(used: Sequence[Annotation], *, num_groups: int) -> list[Dealt]:
             fold has every emotion in train and dev.
     """
     _require_words(used)
-    sessions = sorted({u.session for u in used})
+    sessions = sorted({str(u.session) for u in used})
     spoken = _Spoken.of(used, num_groups=num_groups)
     _require_enough(sessions, spoken.num_groups)
     folds = [

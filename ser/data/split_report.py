@@ -48,7 +48,7 @@ class FoldReport(Section):
         duration_s: Per part, in seconds.
         counts: Per part, emotion -> utterances.
         speakers: Per part, sorted.
-        sessions: Per part, sorted.
+        sessions: Per part, sorted; empty where the corpus has none.
         shared: `train-dev`, `train-test` and `dev-test` -> what the two share.
         left_out: Why utterances of the study are in none of the parts -> how many, see
             `ser.data.left_out`.

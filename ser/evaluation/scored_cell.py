@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from ser import files, predictions
-from ser.evaluation import robustness, summary
+from ser import concordance, files, predictions
+from ser.data.votes import Votes
+from ser.evaluation import rating_summary, robustness, soft, summary
+from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import CellSummary
 from ser.project import CellFolder
 from ser.tracking import cells
@@ -16,13 +18,19 @@ from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
 
+#: The scores of a cell, or of one of a corpus without classes.
+Summary = CellSummary | RatingSummary
 
-def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSummary, CellRecord]:
+
+def score(
+    trained: CellFolder, speaker_of: Mapping[str, str], votes: Votes | None = None
+) -> tuple[Summary, CellRecord]:
     """Return a cell's scores, and the record of its runs with the scores of each.
 
     Args:
         trained: The folder that training left.
         speaker_of: Utterance id -> speaker.
+        votes: The raters', of a corpus that has them.
 
     Returns:
         The scores pooled over folds and averaged over seeds; the record, in which each fold
@@ -34,11 +42,16 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
     record = cells.read(trained)
     frame = predictions.read(trained.predictions)
     first = SavedFold(trained.folds()[0].folder)
-    scores = summary.summarise(frame, speaker_of, origin=first.read_facts().origin)
+    origin = first.read_facts().origin
+    scores: Summary
+    if has_classes(frame):
+        scores = summary.summarise(frame, speaker_of, origin=origin, votes=votes)
+    else:
+        scores = rating_summary.summarise(frame, speaker_of, origin=origin)
     test = frame[frame["part"] == "test"]
     rows_of = dict(list(test.groupby(["fold", "seed"])))
     scored = tuple(
-        replace(run, scores=fold_scores(run.spec.name, rows_of[run.fold, run.seed]))
+        replace(run, scores=fold_scores(run.spec.name, rows_of[run.fold, run.seed], votes))
         for run in record.folds
     )
     by_copy = robustness.read(trained)
@@ -50,18 +63,29 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
     return scores, replace(record, cell=cell, folds=scored)
 
 
-def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
+def has_classes(frame: pd.DataFrame) -> bool:
+    """Return whether predictions are of classes, and not of ratings alone."""
+    return bool(predictions.emotions_of(frame))
+
+
+def fold_scores(name: str, test: pd.DataFrame, votes: Votes | None = None) -> dict[str, float]:
     """Return the tracking keys of one test part under one seed, e.g. `test/uar`.
 
     Args:
         name: Of the run, for the log.
         test: Its predictions.
+        votes: The raters', of a corpus that has them.
 
     Returns:
         Key -> value; where nobody speaks one of the emotions only what needs no class.
     """
     ratings = predictions.rating_scores(test)
     values = {f"test/{key}": value for key, value in ratings.items()}
+    if not has_classes(test):
+        return values | {"test/ccc": concordance.mean_ccc(ratings)}
+    if votes is not None and soft.has_votes(test, votes):
+        (of_votes,) = soft.of_predictions(test, votes).by_seed
+        values |= {f"test/{key}": value for key, value in of_votes.items()}
     absent = sorted(set(predictions.emotions_of(test)) - set(test["truth"]))
     if absent:
         # Averages over a class that nobody spoke are no numbers; the cell's scores
@@ -75,7 +99,7 @@ def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
     return values | predictions.score(test).as_metrics("test")
 
 
-def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: CellRecord) -> None:
+def write(trained: CellFolder, scored: CellFolder, scores: Summary, record: CellRecord) -> None:
     """Write the folder of a scored cell: all that training left, and the scores.
 
     Args:
@@ -90,7 +114,7 @@ def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: 
         # A second name of training's record must not be written through.
         folder.record.unlink()
         cells.write(folder, record)
-        summary.write(folder.metrics, scores)
+        files.write_json(folder.metrics, scores.to_json())
 
 
 def publish(
@@ -98,7 +122,8 @@ def publish(
     scored: CellFolder,
     speaker_of: Mapping[str, str],
     open_: Callable[..., RestorableExperiment],
-) -> CellSummary:
+    votes: Votes | None = None,
+) -> Summary:
     """Score a trained cell, write its folder, and bring the tracker to what that says.
 
     Args:
@@ -106,12 +131,13 @@ def publish(
         scored: The folder of the scored cell, replaced as a whole.
         speaker_of: Utterance id -> speaker.
         open_: Opens an experiment, see `ser.tracking.cells.restore`.
+        votes: The raters', of a corpus that has them.
 
     Raises:
         FileError: The folder lacks a file.
         TrackingError: The tracking store cannot be used.
     """
-    scores, record = score(trained, speaker_of)
+    scores, record = score(trained, speaker_of, votes)
     write(trained, scored, scores, record)
     cells.restore(scored, open_)
     return scores

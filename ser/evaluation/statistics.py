@@ -210,6 +210,30 @@ def difference(hits: Floats, spoken: Floats) -> Difference:
     return Difference(low, high, error, np.asarray(p))
 
 
+def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, float]) -> Interval:
+    """Return the 95 % interval over speakers of a score that is no mean of shares.
+
+    value ± t s, with s from the jackknife and t of Student's distribution for num_speakers - 1
+    degrees of freedom. For means of a distance, or an F1, away from the ends of their range;
+    near these `share_ends` holds up better, for what is a share.
+
+    Args:
+        value: The score of all.
+        left_out: The score without each speaker in turn `(num_speakers,)`.
+        within: The least and the most that it can be, where the interval ends.
+
+    Returns:
+        NaN for a single speaker.
+    """
+    num_speakers = len(left_out)
+    if num_speakers < 2:
+        return Interval(float("nan"), float("nan"))
+    moves = left_out - left_out.mean()
+    error = np.sqrt((num_speakers - 1) / num_speakers * (moves**2).sum())
+    half = _quantile(num_speakers) * float(error)
+    return Interval(max(value - half, within[0]), min(value + half, within[1]))
+
+
 def _quantile(num_speakers: int) -> float:
     """Return t of the two-sided 95 % interval; NaN for a single speaker."""
     return float(stdtrit(num_speakers - 1, (1 + LEVEL) / 2)) if num_speakers > 1 else float("nan")
@@ -235,3 +259,60 @@ def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
             num_utterances=num_shared**2 / (is_shared / totals).sum(axis=-1),
             part=num_shared / num_classes,
         )
+
+
+def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -> Interval:
+    """Return the interval of any score over speakers, from the score without each of them.
+
+    It is value ± t s, with s from the jackknife and t of Student's distribution for
+    num_speakers - 1 degrees of freedom. A correlation is first stretched by Fisher's
+    transformation, whose values are spread more evenly; so the interval stays in [-1, 1].
+
+    Args:
+        value: The score over all speakers.
+        left_out: The score without each speaker `(num_speakers,)`; NaN where it is not defined.
+        is_correlation: Whether it is one, in [-1, 1]; else it is an error, at least 0.
+
+    Returns:
+        The 95 % interval; NaN for a single speaker, and where a score is not defined.
+
+    Source:
+        Lin (1989), section 3, for Fisher's transformation of the concordance; Efron & Stein
+        (1981) for the jackknife.
+    """
+    if is_correlation:
+        edge = 1 - _NOTHING
+        stretched = np.arctanh(np.clip(np.append(left_out, value), -edge, edge))
+        half = _quantile(len(left_out)) * _left_out_error(stretched[:-1])
+        low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
+        # What was clipped must not leave the value outside.
+        return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
+    half = _quantile(len(left_out)) * _left_out_error(left_out)
+    return Interval(float(np.maximum(value - half, 0.0)), value + half)
+
+
+def left_out_difference(value: float, left_out: Floats) -> Difference:
+    """Return what speakers say about the difference of two scores of the same utterances.
+
+    Args:
+        value: The difference over all speakers.
+        left_out: The difference without each speaker `(num_speakers,)`.
+
+    Returns:
+        Scalars, see `Difference`; NaN for a single speaker, with p 1. Two cells that say the same
+        have a difference and an error of 0, and p 1.
+    """
+    num_speakers, error = len(left_out), _left_out_error(left_out)
+    if num_speakers < 2:
+        nan = np.array(np.nan)
+        return Difference(nan, nan, nan, np.array(1.0))
+    half = _quantile(num_speakers) * error
+    distance = abs(value) / error if error > 0 else 0.0
+    p = 2 * stdtr(num_speakers - 1, -distance)
+    return Difference(*(np.array(number) for number in (value - half, value + half, error, p)))
+
+
+def _left_out_error(left_out: Floats) -> float:
+    """Return the jackknife's standard error over speakers of a score without each of them."""
+    spread = np.mean((left_out - left_out.mean()) ** 2)
+    return float(np.sqrt((len(left_out) - 1) * spread))

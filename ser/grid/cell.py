@@ -73,8 +73,12 @@ class CellRunner:
         self.staging = CellFolder(project.work / "cells" / (variant or "trained") / plan.name)
         self.sources = cell_inputs.sources(plan, project.root)
         self.source_sha256 = lineage.source_sha256(project.root, self.sources)
-        self.has_copies = inputs.store.copies != (CLEAN,)
+        self.has_copies = inputs.store.copies != (CLEAN,) and bool(inputs.emotions)
         self.tags = specs.tags(plan, inputs, root=project.root, source_sha256=self.source_sha256)
+
+    @property
+    def _best(self) -> str:
+        return f"dev/best_{specs.headline_of(self.inputs)}"
 
     @property
     def jobs(self) -> list[tuple[Fold, int]]:
@@ -92,13 +96,16 @@ class CellRunner:
             progress: Wraps the iteration over (fold, seed).
 
         Raises:
-            ParamsError: The loss wants ratings and the corpus has none, or the recipe
-                normalises inputs that the model wants as they are.
+            ParamsError: The loss wants ratings, classes or votes and the corpus has none, the
+                loss has no form for votes, or the recipe normalises inputs that the model
+                wants as they are.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
-        cell_inputs.require_ratings(self.plan, self.inputs)
+        cell_inputs.require_targets(self.plan, self.inputs)
         cell_inputs.require_normalising(self.plan, self.inputs)
+        if self.plan.learns_votes:
+            logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)
         keys = self.keys()
         cell_key = specs.cell_key(keys)
         spec = specs.cell_spec(
@@ -172,22 +179,23 @@ class CellRunner:
             tracker.set_tags(record.spec.tags)
             cells.complete(tracker, record, self.staging.folder)
         logger.info(
-            "%s: best dev UAR %.3f at epoch %d",
+            "%s: best dev %s %.3f at epoch %d",
             spec.name,
-            record.metrics["dev/best_uar"],
+            specs.headline_of(self.inputs).upper(),
+            record.metrics[self._best],
             record.metrics["best_epoch"],
         )
         return record
 
     def _train(self, fold: Fold, seed: int, key: str, tracker: Tracker) -> SavedFold:
         plan, inputs = self.plans[fold.number], self.inputs
-        group_of = inputs.group_of(plan.recipe.normalisation)
+        group_of, share_of = inputs.group_of(plan.recipe.normalisation), inputs.share_of(plan)
         first, second = (
             Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
         )
         result = folds.train_fold(
             plan,
-            FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of),
+            FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of, share_of),
             FitContext(self.accelerator, seed, tracker, plan.emotions, first, second),
         )
         # Accelerate would keep every model it prepared, one per fold and seed.
@@ -201,7 +209,7 @@ class CellRunner:
         """Return a fold's record with what training knows and the list of its artifacts."""
         facts = saved.read_facts()
         metrics = {
-            "dev/best_uar": facts.dev_uar,
+            self._best: facts.dev_score,
             "best_epoch": float(facts.best_epoch),
             "num_parameters": float(facts.num_parameters),
         }
@@ -229,10 +237,10 @@ class CellRunner:
             tables.append(staging.copies)
         if self.plan.training.keep_weights == "best":
             self._drop_weights(saved, keys)
-        best = [record.metrics["dev/best_uar"] for record in records]
+        best = [record.metrics[self._best] for record in records]
         complete = replace(
             cell,
-            metrics={"dev/uar": sum(best) / len(best)},
+            metrics={f"dev/{specs.headline_of(self.inputs)}": sum(best) / len(best)},
             artifacts=tuple((path.name, "") for path in tables),
         )
         complete = _with_predictions_digest(complete, staging.predictions)
@@ -240,8 +248,8 @@ class CellRunner:
         return complete
 
     def _drop_weights(self, saved: list[SavedFold], keys: dict[tuple[int, int], str]) -> None:
-        """Keep the weights of the highest dev UAR only; a further seed can but be better."""
-        best = max(saved, key=lambda fold: fold.read_facts().dev_uar)
+        """Keep the weights of the highest dev score only; a further seed can but be better."""
+        best = max(saved, key=lambda fold: fold.read_facts().dev_score)
         for (number, seed), key in keys.items():
             staged = self.staging.fold(number, seed)
             if staged.folder != best.folder:

@@ -1,6 +1,5 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from ser import components, lineage
-from ser.data import leakage, manifest, splits
+from ser.data import leakage, manifest, splits, votes
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
+from ser.data.votes import Votes
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
+from ser.grid.params import targets_fault
 from ser.project import Project
 from ser.training import plan as plans
 from ser.training.plan import CellPlan
 from ser.training.recipe import NormalisedBy
-from ser.utterance import Utterance
+from ser.utterance import ratings_of, used_of
 
 #: Imported by what trains a fold, and yet not what decides its numbers, beside
 #: `ser.lineage.DECIDES_NOTHING`: pattern -> why not. They do decide what is written of it, so
@@ -32,6 +33,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/data/official.py": "how folds are dealt; they are pinned by digest",
     "ser/data/segments.py": "refuses folds; what fails has no result",
     "ser/data/sentences.py": "how folds are dealt; they are pinned by digest",
+    "ser/data/votes.py": "the shares that it makes are in the key",
     "ser/data/voices.py": "what was heard is in the features",
     "ser/features/collection.py": "how features are collected; they are pinned by digest",
     "ser/files.py": "how files are replaced, not what they hold",
@@ -57,11 +59,12 @@ class Inputs:
         split: The split report.
         folds: All folds.
         store: The model's features.
-        label_of: Utterance id -> class index.
+        label_of: Utterance id -> class index; 0 where there are no classes.
         rating_of: Utterance id -> its ratings in the order of `ser.emotion.DIMENSIONS`, in
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
-        session_of: Utterance id -> session.
+        session_of: Utterance id -> session, of those whose session is known.
+        votes: Of the raters, as far as they are for the classes.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
@@ -75,6 +78,7 @@ class Inputs:
     rating_of: Mapping[str, tuple[float, ...]]
     speaker_of: Mapping[str, str]
     session_of: Mapping[str, str]
+    votes: Votes
     digests: Mapping[str, str]
 
     @property
@@ -87,6 +91,10 @@ class Inputs:
         if normalisation == "fold":
             return None
         return self.speaker_of if normalisation == "speaker" else self.session_of
+
+    def share_of(self, plan: CellPlan) -> Mapping[str, tuple[float, ...]] | None:
+        """Return utterance id -> the shares of votes that a cell learns; None of hard targets."""
+        return self.votes.targets(self.label_of) if plan.learns_votes else None
 
 
 def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -> Inputs:
@@ -124,7 +132,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
                 f"run `dvc repro split`"
             )
     index = {emotion: label for label, emotion in enumerate(card.emotions)}
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    used = used_of(utterances)
     return Inputs(
         project=project,
         feature=feature,
@@ -132,31 +140,56 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         split=split,
         folds=splits.read(project.splits),
         store=store,
-        label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
-        rating_of={utterance.id: _ratings(utterance) for utterance in used},
-        speaker_of={utterance.id: utterance.speaker for utterance in used},
-        session_of={utterance.id: utterance.session for utterance in used},
+        label_of={u.id: index[u.emotion] if u.emotion else 0 for u in used},
+        rating_of={u.id: ratings_of(u) for u in used},
+        speaker_of={u.id: u.speaker for u in used},
+        session_of={u.id: u.session for u in used if u.session is not None},
+        votes=votes.of_corpus(utterances, card),
         digests=digests,
     )
 
 
-def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a loss that wants ratings where there are none to learn from.
+def require_targets(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a cell that is to learn what its data or its loss does not have.
 
     Args:
-        plan: The cell; one whose loss wants no ratings passes.
+        plan: The cell.
         inputs: Its data.
 
     Raises:
-        ParamsError: Nobody rated a fold's train part on one of the dimensions, as in a
-            corpus without ratings.
+        ParamsError: See `require_ratings` and `require_votes`.
     """
-    if not plan.num_ratings:
+    require_ratings(plan, inputs)
+    require_votes(plan, inputs)
+
+
+def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a loss that wants ratings or classes where there are none to learn from.
+
+    Args:
+        plan: The cell; one whose loss wants no ratings passes where there are classes.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: The corpus has no classes and the loss wants some, or the other way round;
+            or nobody rated a fold's train part on one of the dimensions, as in a corpus without
+            ratings.
+    """
+    loss = plans.build_loss(plan)
+    if fault := targets_fault(plan.loss, loss.learns_classes, inputs.emotions):
+        raise ParamsError(fault)
+    if not loss.num_ratings:
         return
     for fold in inputs.folds:
         ratings = np.array([inputs.rating_of[id_] for id_ in fold.train])
         is_unrated = np.isnan(ratings).all(axis=0)
-        unrated = [name for name, is_so in zip(DIMENSIONS, is_unrated, strict=True) if is_so]
+        # Without classes, what nobody in the corpus rates is not asked for.
+        wanted = DIMENSIONS if inputs.emotions else tuple(inputs.card.rated)
+        unrated = [
+            name
+            for name, is_so in zip(DIMENSIONS, is_unrated, strict=True)
+            if is_so and name in wanted
+        ]
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
@@ -166,16 +199,63 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
             )
 
 
+def require_votes(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse soft targets where there are no votes, or where the loss has no form for shares.
+
+    Args:
+        plan: The cell; one of hard targets passes.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: Names the loss or the corpus, and the cure.
+    """
+    if not plan.learns_votes:
+        return
+    if not plans.build_loss(plan).learns_shares:
+        raise ParamsError(plans.no_shares(plan.name, plan.loss))
+    if not inputs.votes.are_there:
+        raise ParamsError(
+            f"training.targets: soft learns from the votes of raters, but corpus "
+            f"{inputs.card.name} has no votes for {', '.join(inputs.emotions)}; write "
+            f"`targets: hard`, or use a corpus with votes, as iemocap, cremad or demo"
+        )
+
+
+def require_classes(inputs: Inputs, *, what: str) -> None:
+    """Refuse what compares cells by classes where there are none.
+
+    Args:
+        inputs: The data.
+        what: Asks for it, for the message.
+
+    Raises:
+        ParamsError: `corpus.emotions` is empty.
+    """
+    if not inputs.emotions:
+        raise ParamsError(
+            f"{what}: it is compared by UAR, which a corpus without classes has not; take it out, "
+            f"or name the classes in corpus.emotions"
+        )
+
+
 def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a normalisation that the cell's model has no use for, before anything is trained.
+    """Refuse a normalisation that model or corpus does not allow, before anything is trained.
 
     Args:
         plan: The cell.
         inputs: Its data.
 
     Raises:
-        ParamsError: See `ser.training.plan.require_normalising`.
+        ParamsError: Sessions normalise, and an utterance has none; or see
+            `ser.training.plan.require_normalising`.
     """
+    without = len(inputs.label_of) - len(inputs.session_of)
+    if plan.recipe.normalisation == "session" and without:
+        raise ParamsError(
+            f"recipes.{plan.model}.normalisation: session needs the session of every utterance, "
+            f"and corpus {inputs.card.name} does not say that of {without}; write "
+            f"`normalisation: speaker`, or `fold`"
+        )
     # Only the model knows, and it may take seconds to build.
     if plan.recipe.normalisation != "fold":
         model = plans.build_model(plan, feature=inputs.store.spec, head=plans.build_loss(plan).head)
@@ -214,8 +294,3 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
     starts = ["ser/grid/cell.py", *(components.source(*one).as_posix() for one in chosen)]
     skip = (*lineage.DECIDES_NOTHING, *_PINNED_OTHERWISE)
     return lineage.imported_sources(root, starts, skip=skip)
-
-
-def _ratings(utterance: Utterance) -> tuple[float, ...]:
-    values = (getattr(utterance, dimension) for dimension in DIMENSIONS)
-    return tuple(math.nan if value is None else float(value) for value in values)

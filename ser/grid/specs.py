@@ -38,14 +38,24 @@ def experiment_note(inputs: Inputs) -> str:
     card, split = inputs.card, inputs.split
     kind = "**Synthetic speech**: proves the machinery, nothing else." if card.synthetic else ""
     dependent = "" if split.speaker_independent else "**Speaker-dependent protocol.** "
+    learnt = f"emotions {', '.join(card.emotions)}" if card.emotions else _ratings_of(inputs)
+    headline = f"test/{headline_of(inputs)}"
     return (
-        f"{card.num_used} utterances of {card.num_speakers} speakers, emotions "
-        f"{', '.join(card.emotions)}; protocol `{split.protocol}`, "
-        f"{len(inputs.folds)} folds. {dependent}{kind}\n\n"
+        f"{card.num_used} utterances of {card.num_speakers} speakers, {learnt}; "
+        f"protocol `{split.protocol}`, {len(inputs.folds)} folds. {dependent}{kind}\n\n"
         "One run per cell (model and loss) with the scores pooled over folds and averaged over "
-        "seeds; one nested run per fold and seed. Compare cells by `test/uar`; "
-        'try the search `tags."ser.fold" = \'all\' and metrics."test/uar" > 0.5`.'
+        f"seeds; one nested run per fold and seed. Compare cells by `{headline}`; "
+        f'try the search `tags."ser.fold" = \'all\' and metrics."{headline}" > 0.5`.'
     )
+
+
+def headline_of(inputs: Inputs) -> str:
+    """Return the score that cells are compared by: `uar`, or `ccc` where there are no classes."""
+    return "uar" if inputs.emotions else "ccc"
+
+
+def _ratings_of(inputs: Inputs) -> str:
+    return f"ratings of {', '.join(inputs.card.rated)}, without classes"
 
 
 def run_key(
@@ -79,13 +89,26 @@ def run_key(
         "emotions": plan.emotions,
         "fold": fold,
         "seed": seed,
-        "data": dict(inputs.digests),
+        "data": data_of(plan, inputs),
         "source": source_sha256,
         "machine": dict(machine),
         "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
         **({"variant": variant} if variant else {}),
     }
     return lineage.sha256_text(lineage.canonical_json(decisive))[:32]
+
+
+def data_of(plan: CellPlan, inputs: Inputs) -> dict[str, str]:
+    """Return what data decides a cell's result, name -> SHA-256; of soft targets the shares too."""
+    share_of = inputs.share_of(plan)
+    if share_of is None:
+        return dict(inputs.digests)
+    return {**inputs.digests, "shares": lineage.sha256_text(lineage.canonical_json(share_of))}
+
+
+def without_default_targets(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return params of training as part of a key: hard targets, as ever, are not said."""
+    return {k: v for k, v in training.items() if (k, v) != ("targets", "hard")}
 
 
 def cell_key(fold_keys: Mapping[tuple[int, int], str]) -> str:
@@ -183,8 +206,8 @@ def fold_spec(
 
 
 def _deciding(params: Mapping[str, Any]) -> dict[str, Any]:
-    training = {k: v for k, v in params["training"].items() if k not in _INDIFFERENT}
-    return {**params, "training": training}
+    training = without_default_targets(params["training"])
+    return {**params, "training": {k: training[k] for k in training if k not in _INDIFFERENT}}
 
 
 def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
@@ -212,23 +235,24 @@ def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
 def _note(plan: CellPlan, inputs: Inputs) -> str:
     kind = " **Synthetic speech.**" if inputs.card.synthetic else ""
     rates = (
-        f" It also rates {', '.join(DIMENSIONS)}: `test/ccc_<dimension>` and, in points from 1 "
+        f" It rates {', '.join(DIMENSIONS)}: `test/ccc_<dimension>` and, in points from 1 "
         "to 5, `test/mae_<dimension>`, pooled and averaged in the same way."
         if plan.num_ratings
         else ""
     )
+    headline = f"test/{headline_of(inputs)}"
     return (
         f"**{plan.model}** trained with **{plan.loss}** on {inputs.card.name}, "
         f"protocol `{inputs.split.protocol}`, {len(inputs.folds)} folds, seeds "
-        f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
-        "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
+        f"{', '.join(map(str, plan.training.seeds))}.{kind} `{headline}` pools the test parts "
+        f"of all folds and averages over seeds; `{headline}_low` and `{headline}_high` are a 95 % "
         "interval over speakers. The epoch is chosen on dev; the test part is read once."
         f"{_remarks(plan)}{rates}"
     )
 
 
 def _procedure(plan: CellPlan) -> Procedure:
-    return Procedure(plan.training.refit, plan.recipe.normalisation)
+    return Procedure(plan.training.refit, plan.recipe.normalisation, plan.training.targets)
 
 
 def _remarks(plan: CellPlan) -> str:

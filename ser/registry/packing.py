@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser import lineage, predictions
-from ser.data import manifest
+from ser.data import manifest, recordings
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import BundleError
@@ -114,6 +114,20 @@ def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = Non
     return max(chosen, key=lambda record: record.metrics["dev/best_uar"])
 
 
+def require_classes(cell: TrainedCell) -> None:
+    """Refuse a cell that rates and tells no classes apart: requests are answered by classes.
+
+    Raises:
+        BundleError: It is of a corpus without classes.
+    """
+    if not cell.card.emotions:
+        raise BundleError(
+            f"{cell.folder}: it learnt ratings and no classes (corpus.emotions is empty), and "
+            f"registering, promoting and serving such a model is not supported; its answers on "
+            f"the test parts are in {cell.files.predictions}"
+        )
+
+
 def require_inductive(cell: TrainedCell) -> None:
     """Refuse a cell that needs several recordings to recognise one.
 
@@ -132,6 +146,17 @@ def require_inductive(cell: TrainedCell) -> None:
             f"many recordings of a {group} to recognise one, and a served model hears one at a "
             f"time; write `normalisation: fold` and run `dvc repro`"
         )
+
+
+def require_recordings(cell: TrainedCell) -> None:
+    """Refuse a cell whose recordings are not there, before anything is trained or packed.
+
+    Raises:
+        AudioError: Names one and the cure.
+    """
+    used = [utterance for utterance in cell.utterances if utterance.emotion is not None]
+    why = "a bundle knows how speech sounds that is new to it, so registering listens to it"
+    recordings.require(cell.project.raw(cell.card.name), used, why=why)
 
 
 def source_of_fold(

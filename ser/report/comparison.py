@@ -23,7 +23,7 @@ from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
-from ser.report import pictures, results
+from ser.report import pictures, rating_report, results
 from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
 from ser.report.functional_rows import FunctionalRows
@@ -88,6 +88,9 @@ def write(
     """
     _require([project.baselines, project.tuning_gain, project.robustness, project.copies_gain])
     card = CorpusCard.read(project.corpus_card)
+    if not card.emotions:
+        rating_report.write(project, named, open_)
+        return
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pandas as pd
 
 from ser.data.card import CorpusCard
@@ -99,6 +100,7 @@ SECTIONS = {
     "shortcut": "Shortcut",
     "calibration": "Calibration",
     "slices": "Slices",
+    "votes": "Votes",
     "robustness": "Robustness",
     "mistakes": "Mistakes",
     "embeddings": "Embeddings",
@@ -109,6 +111,9 @@ SECTIONS = {
     "provenance": "Provenance",
 }
 
+
+#: Slices that a corpus may leave out: what of its speakers it need not say.
+_OPTIONAL_SLICES = ("gender", "session")
 
 #: File name in a cell's `figures/` -> caption in the report, in the order shown.
 _CAPTIONS = {
@@ -150,10 +155,10 @@ def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[
     }
 
 
-def render(report: Report) -> str:
-    """Return the page as HTML; styles and images are inside."""
-    environment = html.environment()
-    environment.filters |= {
+def environment() -> jinja2.Environment:
+    """Return the templates, with the filters that write numbers."""
+    found = html.environment()
+    found.filters |= {
         "percent": lambda value: _or_dash(value, 100, ".1f"),
         "points": lambda value: _or_dash(value, 100, ".1f"),
         "number": lambda value: _or_dash(value, 1, ".2f"),
@@ -161,30 +166,46 @@ def render(report: Report) -> str:
         "flat": _flatten,
         "statement": statement,
     }
+    return found
+
+
+def unstated(sliced: pd.DataFrame) -> list[str]:
+    """Return which slices are absent because the corpus does not say them of its speakers."""
+    return [name for name in _OPTIONAL_SLICES if name not in set(sliced["slice"])]
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML; styles and images are inside."""
     best = report.grid.drop_duplicates("model").to_dict("records")
     evidence, sliced = report.evidence, report.evidence.slices
     first = report.grid.iloc[0]
     is_first = (sliced["model"] == first["model"]) & (sliced["loss"] == first["loss"])
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        sections=list(SECTIONS.items()),
-        footer=footer(report.card, report.split),
-        synthetic_notice=SYNTHETIC_NOTICE,
-        rows=report.grid.to_dict("records"),
-        best_rows=best,
-        best_losses=best_losses(report.grid, evidence.pairs),
-        calibration_rows=evidence.calibration.to_dict("records"),
-        gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
-        slice_rows=sliced[is_first].to_dict("records"),
-        published_rows=evidence.published.to_dict("records"),
-        published_statement=published.statement(report.card, evidence.published),
-        any_comparable=bool(evidence.published["comparable"].any()),
-        human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
-        baseline_rows=report.baselines.to_dict("records"),
-        not_clear=_not_clear(report),
-        origins={cell.name: _origin(cell) for cell in report.cells},
-        notices=procedure.notices({cell.name: cell.procedure for cell in report.cells}),
-        chance=1 / len(report.card.emotions),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            sections=list(SECTIONS.items()),
+            footer=footer(report.card, report.split),
+            synthetic_notice=SYNTHETIC_NOTICE,
+            rows=report.grid.to_dict("records"),
+            best_rows=best,
+            best_losses=best_losses(report.grid, evidence.pairs),
+            calibration_rows=evidence.calibration.to_dict("records"),
+            gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
+            slice_rows=sliced[is_first].to_dict("records"),
+            unstated=unstated(sliced),
+            vote_rows=evidence.soft.to_dict("records"),
+            published_rows=evidence.published.to_dict("records"),
+            published_statement=published.statement(report.card, evidence.published),
+            any_comparable=bool(evidence.published["comparable"].any()),
+            human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
+            baseline_rows=report.baselines.to_dict("records"),
+            not_clear=_not_clear(report),
+            origins={cell.name: _origin(cell) for cell in report.cells},
+            notices=procedure.notices({cell.name: cell.procedure for cell in report.cells}),
+            chance=1 / len(report.card.emotions),
+        )
     )
 
 

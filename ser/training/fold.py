@@ -39,7 +39,8 @@ class FoldResult:
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
             it; else None.
         copies: What the final weights say of the test part under every copy but `clean`, see
-            `ser.predictions.of_copies`; None of a feature without further copies.
+            `ser.predictions.of_copies`; None of a feature without further copies, or without
+            classes.
     """
 
     fit: FitResult
@@ -61,6 +62,8 @@ class FoldData:
         label_of: Utterance id -> class index.
         rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
         group_of: Utterance id -> speaker, or session, for a recipe that normalises by it.
+        share_of: Utterance id -> each class' share of the votes, see `DevelopmentData`; those
+            of the test part are not read.
     """
 
     fold: Fold
@@ -68,6 +71,7 @@ class FoldData:
     label_of: Mapping[str, int]
     rating_of: Mapping[str, Sequence[float]] | None = None
     group_of: Mapping[str, str] | None = None
+    share_of: Mapping[str, Sequence[float]] | None = None
 
     def part(self, part: Part, normalisation: Normalisation) -> FeatureDataset:
         """Return the dataset of a part."""
@@ -77,8 +81,8 @@ class FoldData:
     @property
     def development(self) -> DevelopmentData:
         """The parts that decide."""
-        train, dev = self.fold.train, self.fold.dev
-        return DevelopmentData(train, dev, self.store, self.label_of, self.rating_of, self.group_of)
+        known = (self.store, self.label_of, self.rating_of, self.group_of, self.share_of)
+        return DevelopmentData(self.fold.train, self.fold.dev, *known)
 
 
 def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResult:
@@ -125,7 +129,12 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
 def _predict_copies(
     plan: CellPlan, chosen: Selected, data: FoldData, context: FitContext
 ) -> pd.DataFrame | None:
-    """Return what a trained model says of the test part under each copy, without `clean`."""
+    """Return what a trained model says of the test part under each copy, without `clean`.
+
+    It is scored by classes: where there are none, nothing is asked.
+    """
+    if not plan.emotions:
+        return None
     found = {}
     for copy in data.store.copies:
         if copy != CLEAN:
@@ -180,7 +189,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
     weights = {name: tensor.contiguous() for name, tensor in result.fit.weights.items()}
     facts = FoldFacts(
         best_epoch=result.fit.best_epoch,
-        dev_uar=result.fit.dev_uar,
+        dev_score=result.fit.dev_score,
         num_parameters=sum(tensor.numel() for tensor in weights.values()),
         origin=result.origin,
         layer_weights=result.layer_weights,

@@ -73,6 +73,11 @@ class CellPlan:
         """How many dimensions the loss wants rated, see `ser.contracts.Loss`."""
         return build_loss(self).num_ratings
 
+    @property
+    def learns_votes(self) -> bool:
+        """Whether the shares of the raters' votes are learnt, and not the labels."""
+        return self.training.targets == "soft"
+
     def params(self) -> dict[str, Any]:
         """Return all params as parsed, defaults included, JSON-ready."""
         return {
@@ -101,6 +106,15 @@ def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Loss:
         plan.loss_params, num_classes=len(plan.emotions), class_weights=class_weights
     )
     return loss
+
+
+def no_shares(cell: str, loss: str) -> str:
+    """Return why a cell cannot learn the shares of votes."""
+    return (
+        f"training.targets: soft has no meaning for the loss {loss}, which learns one class per "
+        f"utterance and no shares of votes; take the cell {cell} out of `cells` (and of "
+        f"`tuning.cells`), or write `targets: hard`"
+    )
 
 
 def build_model(

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
+Targets = Literal["hard", "soft"]
 NormalisedBy = Literal["fold", "speaker", "session"]
 #: What every generator of random numbers takes.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -103,8 +104,12 @@ class TrainingParams(Section):
 
     Args:
         seeds: Each fold is trained once per seed.
+        targets: `hard` learns each utterance's label, `soft` the shares of its raters' votes;
+            the corpus must have votes, and the loss a form for shares (`aam` has none). The
+            epoch is chosen by the UAR of the labels in any case.
         balance: The one policy against class imbalance: `none`, `class_weights` in the
-            loss, or a `weighted_sampler`; counts come from the fold's train part.
+            loss, or a `weighted_sampler`; counts come from the fold's train part, of shares
+            what they come to.
         precision: Of the forward pass.
         device: `auto` takes a GPU where one is; `cpu` never does.
         num_threads: CPU threads of one training process. Part of the result: another
@@ -117,6 +122,7 @@ class TrainingParams(Section):
     """
 
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=1000)
+    targets: Targets = "hard"
     balance: Balance = "class_weights"
     precision: Precision = "float32"
     device: Literal["auto", "cpu"] = "auto"

@@ -5,9 +5,8 @@ from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
-from ser import files, predictions
+from ser import arrays, files, predictions
 from ser.project import TrainedFold
 
 
@@ -17,7 +16,7 @@ class FoldFacts:
 
     Args:
         best_epoch: The epoch whose weights were chosen, from 1.
-        dev_uar: Of that epoch, in [0, 1].
+        dev_score: Of that epoch, see `ser.training.fit.FitResult`.
         num_parameters: Numbers in the chosen weights.
         origin: Where the weights came from before training.
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
@@ -25,7 +24,7 @@ class FoldFacts:
     """
 
     best_epoch: int
-    dev_uar: float
+    dev_score: float
     num_parameters: int
     origin: str
     layer_weights: list[float] | None = None
@@ -66,8 +65,11 @@ class SavedFold(TrainedFold):
         Returns:
             `(num_utterances, embedding_dim)`, class indices `(num_utterances,)`, and
             `(num_classes, embedding_dim)`.
+
+        Raises:
+            FileError: The file is missing or damaged.
         """
-        return dict(load_file(self.embeddings))
+        return arrays.read(self.embeddings, "embeddings", "labels")
 
     def read_facts(self) -> FoldFacts:
         """Return what else is known of the fold.

@@ -5,19 +5,22 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
+from ser import components
 from ser.baselines.reference_rows import BaselineParams
+from ser.contracts import Loss
 from ser.data.protocols import SplitParams
 from ser.data.voices import SAFE_PROTOCOLS
 from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
 from ser.grid import variants
-from ser.grid.params import CellParams, RobustnessParams
+from ser.grid.params import CellParams, RobustnessParams, targets_fault
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
 from ser.registry.gates import GateParams
 from ser.serving.audio_input import InputLimits
+from ser.training.plan import no_shares
 from ser.training.recipe import Recipe, TrainingParams
 from ser.tuning.params import TunedCellParams, TuningParams
 from ser.wording import shown
@@ -109,6 +112,7 @@ class Preset(Section):
             )
         for name, cell in self.cells.items():
             faults += [f"cells.{name}: {fault}" for fault in self._faults(name, cell)]
+        faults += self._beyond_ratings()
         # Once, however many cells share a recipe and a feature.
         cells = self.cells.values()
         faults += dict.fromkeys(fault for cell in cells for fault in self._missing_copies(cell))
@@ -133,9 +137,37 @@ class Preset(Section):
         ):
             if entry not in getattr(self, section):
                 yield f"there is no {section}.{entry}"
+        if cell.loss in self.losses:
+            learns_classes = getattr(self.losses[cell.loss], "targets", None) != "ratings"
+            if fault := targets_fault(cell.loss, learns_classes, self.corpus.emotions):
+                yield fault
         if cell.feature not in self.extracted:
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
+        if self.training.targets == "soft" and not self._learns_shares(cell.loss):
+            yield no_shares(name, cell.loss)
+
+    def _learns_shares(self, loss: str) -> bool:
+        """Return whether a loss does; one that is not there is another fault."""
+        if loss not in self.losses:
+            return True
+        build = components.load(components.LOSSES, loss).build
+        built: Loss = build(
+            self.losses[loss], num_classes=len(self.corpus.emotions), class_weights=None
+        )
+        return built.learns_shares
+
+    def _beyond_ratings(self) -> Iterator[str]:
+        """Yield what asks for classes where `corpus.emotions` names none."""
+        if self.corpus.emotions:
+            return
+        sections = {
+            "tuning.cells": self.tuning.cells,
+            "robustness.without_copies": self.robustness.without_copies,
+        }
+        for section, cells in sections.items():
+            if cells:
+                yield f"{section}: not supported without classes (corpus.emotions); write `{{}}`"
 
     def _not_in_cells(
         self, section: str, name: str, cell: CellParams | TunedCellParams

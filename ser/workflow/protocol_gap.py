@@ -54,6 +54,10 @@ def measure(
         ProtocolGapError: A stage failed, and has said why; or no utterance of some emotion was
             tested under both protocols.
     """
+    if not CorpusCard.read(Project(root).corpus_card).emotions:
+        raise ProtocolGapError(
+            "corpus.emotions is empty: the gap is in UAR, which a corpus without classes has not"
+        )
     first, second = (_train(cell, protocol, root) for protocol in protocols)
     utterances = manifest.read(Project(root).manifest)
     try:

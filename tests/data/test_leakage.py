@@ -97,6 +97,15 @@ def test_a_fold_of_another_manifest_is_refused():
         leakage.audit([fold], utterances, "random")
 
 
+def test_a_session_that_is_not_stated_is_not_shared():
+    utterances = [dataclasses.replace(u, session=None) for u in synthetic.corpus(per_speaker=5)]
+    folds = splits.split(utterances, SplitParams(protocol="random"))
+    for fold in leakage.audit(folds, utterances, "random"):
+        assert fold.shared["train-test"].session == ()
+        assert fold.shared["train-test"].speaker
+        assert fold.sessions == {"train": (), "dev": (), "test": ()}
+
+
 def in_folds(utterances):
     """The same with the folds of their corpus: each session is one."""
     return [dataclasses.replace(u, fold=u.session) for u in utterances]

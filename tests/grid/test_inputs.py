@@ -12,9 +12,10 @@ from ser.data import splits
 from ser.data.protocols import SplitParams
 from ser.errors import FileError, LeakageError, ParamsError, StaleFeaturesError
 from ser.grid import inputs
+from ser.losses import ccc
 from ser.models import lstm
 from tests import synthetic
-from tests.grid.support import make_vad_plan, write_inputs
+from tests.grid.support import make_soft_plan, make_vad_plan, write_inputs
 from tests.training.support import make_plan
 
 
@@ -102,6 +103,38 @@ def test_a_dimension_without_a_rating_in_one_train_part_is_refused(root):
         inputs.require_ratings(make_vad_plan(), data)
 
 
+def test_votes_are_read_and_learnt_where_targets_are_soft(root):
+    utterances = synthetic.corpus(num_sessions=3, voted=True)
+    data = load(write_inputs(root / "voted", utterances))
+    assert data.share_of(make_plan()) is None
+    assert data.share_of(make_soft_plan()) == synthetic.share_of(utterances)
+    inputs.require_votes(make_plan(), data)
+    inputs.require_votes(make_soft_plan(), data)
+
+
+def test_a_corpus_without_votes_is_refused_where_targets_are_soft(paths):
+    data = load(paths)
+    inputs.require_votes(make_plan(), data)
+    with pytest.raises(ParamsError) as refused:
+        inputs.require_votes(make_soft_plan(), data)
+    assert str(refused.value) == (
+        "training.targets: soft learns from the votes of raters, but corpus demo has no votes for "
+        "angry, happy, neutral, sad; write `targets: hard`, or use a corpus with votes, as "
+        "iemocap, cremad or demo"
+    )
+
+
+def test_a_loss_that_learns_no_shares_is_refused_where_targets_are_soft(root):
+    data = load(write_inputs(root / "voted", synthetic.corpus(num_sessions=3, voted=True)))
+    with pytest.raises(ParamsError) as refused:
+        inputs.require_votes(make_soft_plan(loss="aam"), data)
+    assert str(refused.value) == (
+        "training.targets: soft has no meaning for the loss aam, which learns one class per "
+        "utterance and no shares of votes; take the cell lstm-aam out of `cells` (and of "
+        "`tuning.cells`), or write `targets: hard`"
+    )
+
+
 def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherwise():
     project = Path(__file__).parents[2]
     plan = SimpleNamespace(model="lstm", loss="focal")
@@ -135,6 +168,17 @@ def test_a_normalisation_that_the_model_has_no_use_for_is_refused(paths, monkeyp
     inputs.require_normalising(make_plan(), data)
 
 
+def test_sessions_that_are_not_known_normalise_nothing(paths):
+    data = load(paths)
+    first, *others = data.session_of.items()
+    gap = dataclasses.replace(data, session_of=dict(others))
+    inputs.require_normalising(make_plan(normalisation="session"), data)
+    inputs.require_normalising(make_plan(normalisation="speaker"), gap)
+    with pytest.raises(ParamsError, match=r"normalisation: session .* not say that of 1; write"):
+        inputs.require_normalising(make_plan(normalisation="session"), gap)
+    assert first
+
+
 def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(paths):
     data = load(paths)
     for copies in (None, {"clean": 1.0}):
@@ -162,3 +206,31 @@ def test_a_babble_that_would_cross_parts_is_refused(root, protocol):
     else:
         with pytest.raises(LeakageError, match=r"set split\.protocol to session or speaker"):
             inputs.require_copies(plan, data)
+
+
+def ratings_alone(root):
+    """Inputs of a corpus of ratings, nobody's dominance."""
+    utterances = [
+        dataclasses.replace(u, emotion=None, dominance=None)
+        for u in synthetic.corpus(num_sessions=3, rated=True)
+    ]
+    paths = write_inputs(root, utterances)
+    card = synthetic.card(emotions=(), counts={}, rated={"valence": 24, "arousal": 24})
+    card.write(paths.corpus_card)
+    return load(paths)
+
+
+def test_a_loss_and_a_corpus_must_agree_on_whether_there_are_classes(tmp_path, paths):
+    alone = ratings_alone(tmp_path / "alone")
+    plan = dataclasses.replace(
+        make_plan(), loss="ccc", loss_params=ccc.Params(targets="ratings"), emotions=()
+    )
+    inputs.require_ratings(plan, alone)
+    with pytest.raises(
+        ParamsError, match=r"cross_entropy learns classes, and corpus\.emotions is em"
+    ):
+        inputs.require_ratings(make_plan(), alone)
+    with pytest.raises(ParamsError, match=r"targets: ratings learns no classes, and .* has 4"):
+        inputs.require_ratings(
+            dataclasses.replace(plan, emotions=make_plan().emotions), load(paths)
+        )

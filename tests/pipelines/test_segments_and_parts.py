@@ -1,4 +1,4 @@
-"""From a table of segments with official parts to the report, stage by stage."""
+"""From a table of segments with official parts, classes of its own and no gender to the report."""
 
 import csv
 import json
@@ -29,6 +29,8 @@ from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
 
+#: What sounds like an emotion -> the class that the corpus calls it.
+CLASSES = dict(zip(EMOTIONS, ("contempt", "happy", "neutral", "relaxed"), strict=True))
 PARTS = {"Train": (1, 2, 3, 4), "Development": (5, 6), "Test1": (7, 8), "Test2": (9,)}
 #: One of them hears the segments of others.
 COPIES = ("clean", "noise_20db", "babble_10db")
@@ -39,6 +41,7 @@ corpus:
   synthetic: true
   redistributable: true
   columns: {part: Split_Set}
+  emotions: [contempt, relaxed, neutral, happy]
 split:
   protocol: file
   part_map: {Test1: test, Test2: null}
@@ -71,7 +74,7 @@ def write_calls(root, *, cut):
                     sound = np.int16(2**15 * tone(emotion, speaker, call))
                     end = start + len(sound) / SAMPLING_RATE
                     id_ = f"{part}_{call}_{speaker}_{emotion}"
-                    said = (f"s{speaker}", ("female", "male")[speaker % 2], emotion, part)
+                    said = (f"s{speaker}", CLASSES[emotion], part)
                     if cut:
                         soundfile.write(root / f"{id_}.wav", sound, SAMPLING_RATE)
                         rows.append((id_, f"{id_}.wav", "", "", *said))
@@ -83,7 +86,7 @@ def write_calls(root, *, cut):
                 soundfile.write(root / f"{part}_{call}.flac", np.concatenate(pieces), SAMPLING_RATE)
     with (root / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "path", "start", "end", "speaker", "gender", "label", "Split_Set"])
+        writer.writerow(["id", "path", "start", "end", "speaker", "label", "Split_Set"])
         writer.writerows(rows)
 
 
@@ -130,9 +133,13 @@ def test_a_table_of_segments_with_official_parts_goes_all_the_way_to_the_report(
     page = project.page.read_text()
     assert "no part 8" in page
     assert "56 of 72 utterances are tested by no fold" in page
+    assert "The corpus does not say the gender, so there is no such slice." in page
     predictions = pd.read_parquet(project.run("lstm-cross_entropy").predictions)
     tested = predictions.loc[predictions["part"] == "test", "utterance_id"]
     assert set(tested.str.split("_").str[0]) == {"Test1"}
+    classes = [name for name in predictions if name.startswith("probability_")]
+    # Those of the four come first, in their order; then the others as they are declared.
+    assert classes == [f"probability_{c}" for c in ("happy", "neutral", "contempt", "relaxed")]
 
 
 def test_features_of_segments_are_those_of_the_same_sounds_in_files_of_their_own(calls):

@@ -65,9 +65,11 @@ def split_of(*, speaker_independent):
     return synthetic.split_report(speaker_independent=speaker_independent, folds=[FOLD])
 
 
-def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_seeds=2):
+def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_seeds=2, voted=False):
     """A report of two cells, to be changed at will."""
-    summaries, grid, found = copy.deepcopy(_numbers(num_seeds, is_synthetic, speaker_independent))
+    summaries, grid, found = copy.deepcopy(
+        _numbers(num_seeds, is_synthetic, speaker_independent, voted)
+    )
     card = card_of(is_synthetic=is_synthetic)
     split = split_of(speaker_independent=speaker_independent)
     picture = tmp_path / "figure.png"
@@ -91,7 +93,7 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
 
 
 @functools.cache  # resampling takes a second, and nearly every test wants the same numbers
-def _numbers(num_seeds, is_synthetic, speaker_independent):
+def _numbers(num_seeds, is_synthetic, speaker_independent, voted):
     """Summaries, table and evidence of two cells; must not be changed."""
     frames, summaries = {}, {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
@@ -102,7 +104,7 @@ def _numbers(num_seeds, is_synthetic, speaker_independent):
     grid = grid_table.table(summaries)
     card = card_of(is_synthetic=is_synthetic)
     split = split_of(speaker_independent=speaker_independent)
-    utterances = records_of(frames["lstm", "focal"])
+    utterances = records_of(frames["lstm", "focal"], voted=voted)
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     # The evidence of three losses would fill the page; two have no ranking, so one is given.
     ranking = Ranking({"focal": 1.2, "cross_entropy": 1.8}, 10, 0.043, 0.62)

@@ -62,7 +62,7 @@ def test_a_class_that_nobody_speaks_is_a_failure(found):
 
 def test_one_speaker_is_a_failure_with_a_way_on(found):
     detail = refused(found(rows(["ann"])))
-    assert "cannot be dealt into 4 groups; add the column 'session'" in detail
+    assert "cannot be dealt into 4 groups; set corpus.num_sessions: null" in detail
     assert "split.protocol: random" in detail
 
 

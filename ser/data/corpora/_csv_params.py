@@ -1,21 +1,19 @@
 """What params.yaml may say of a corpus that a table describes."""
 
 from collections.abc import Collection
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ser.data.corpora import _table
 from ser.data.corpora._base import CorpusParams, inside
 from ser.data.speech_kind import SpeechKind
-from ser.emotion import VOCABULARY
+from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.params import Section
 from ser.utterance import Gender
 
 #: One session tests, another trains.
 MIN_SESSIONS = 2
-#: Columns that every table has.
-REQUIRED = ("path", "label", "speaker")
 
 
 class Columns(Section):
@@ -23,15 +21,16 @@ class Columns(Section):
 
     Args:
         path: Of the recording, relative to the corpus' folder.
-        label: The corpus' own label.
+        label: The corpus' own label; needed where there are classes.
         speaker: Who speaks.
         id: Unique id; the path without its ending where there is no such column.
-        gender: `female`, `f`, `male` or `m`, in any case.
+        gender: `female`, `f`, `male` or `m`, in any case; `other`, `diverse` or `unknown`
+            where a speaker is neither, or nobody knows.
         session: Unit of the `session` protocol; dealt from speakers where absent.
         dialogue: The conversation; each utterance is its own where absent.
         scripted: `true`, `false` or nothing.
         text: The words spoken.
-        valence, arousal, dominance: Means of ratings in [1, 5].
+        valence, arousal, dominance: Means of ratings, on `rating_scale`.
         start, end: Which part of its recording an utterance is, in seconds; nothing in both for
             the whole.
         part: The corpus' own word for train, dev or test, for `split.protocol: file`.
@@ -83,11 +82,16 @@ class Params(CorpusParams):
         columns: The table's own column names.
         ignored_columns: Names of columns that shall not be read, although their names say that
             they bound a recording or deal it to a part.
-        label_map: Own label -> canonical emotion, or null to keep the utterance without
-            an emotion. Labels that already are canonical need no entry.
-        genders: Speaker -> gender, for tables without a column for it.
-        num_sessions: Groups that speakers are dealt into, balanced by gender, where the
-            table has no column of sessions.
+        label_map: Own label -> one of `emotions` or a canonical emotion, or null to keep the
+            utterance without an emotion. Labels that already are one need no entry.
+        rating_scale: Ends of the scale that the table rates on, e.g. `[1, 7]`, `[0, 1]` or
+            `[-1, 1]`. Ratings are moved and stretched to the scale from 1 to 5, in which they
+            are learnt and reported.
+        genders: Speaker -> gender, or null, for tables without a column for it. Who has none
+            here either is of unknown gender.
+        num_sessions: Groups that speakers are dealt into, balanced by gender as far as it is
+            known, where the table has no sessions; null leaves the corpus without sessions,
+            which needs `split.protocol: random`.
         refuse_unlisted: Reject recordings in the folder that the table does not name.
         synthetic: No person spoke.
         licence: Under which terms the recordings may be used, one sentence.
@@ -95,6 +99,8 @@ class Params(CorpusParams):
             hears them. Say it only if the licence and the speakers allow it.
         citation: What to cite, one sentence.
     """
+
+    has_own_classes: ClassVar[bool] = True
 
     name: Literal["csv"] = "csv"
     title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
@@ -104,8 +110,9 @@ class Params(CorpusParams):
     columns: Columns = Columns()
     ignored_columns: tuple[str, ...] = ()
     label_map: dict[str, str | None] = Field(default_factory=dict)
-    genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=MIN_SESSIONS, le=10_000)
+    rating_scale: tuple[float, float] = DIMENSION_RANGE
+    genders: dict[str, Gender | None] = Field(default_factory=dict)
+    num_sessions: int | None = Field(5, ge=MIN_SESSIONS, le=10_000)
     refuse_unlisted: bool = True
     synthetic: bool = False
     licence: str = Field("As the owner of the recordings states.", min_length=1)
@@ -121,9 +128,14 @@ class Params(CorpusParams):
             )
         return title
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns that the table must have: a label where there are classes."""
+        return ("path", "label", "speaker") if self.emotions else ("path", "speaker")
+
     @model_validator(mode="after")
     def _read_or_ignored(self) -> "Params":
-        needed = {column: getattr(self.columns, column) for column in REQUIRED}
+        needed = {column: getattr(self.columns, column) for column in self.required}
         needed |= {
             column: getattr(self.columns, column) for column in self.columns.model_fields_set
         }
@@ -153,6 +165,13 @@ class Params(CorpusParams):
     def _below_the_folder(cls, table: str) -> str:
         return inside(table)
 
+    @field_validator("rating_scale")
+    @classmethod
+    def _ascending(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not scale[0] < scale[1]:
+            raise ValueError("expected the low end before the high end")
+        return scale
+
     @field_validator("label_map", "genders")
     @classmethod
     def _composed(cls, by_name: dict[str, Any]) -> dict[str, Any]:
@@ -160,11 +179,14 @@ class Params(CorpusParams):
 
     @field_validator("label_map")
     @classmethod
-    def _canonical_label_map(cls, label_map: dict[str, str | None]) -> dict[str, str | None]:
-        unknown = sorted({e for e in label_map.values() if e is not None and e not in VOCABULARY})
-        if unknown:
+    def _known_label_map(
+        cls, label_map: dict[str, str | None], info: ValidationInfo
+    ) -> dict[str, str | None]:
+        known = {*info.data.get("emotions", ()), *VOCABULARY, None}
+        if unknown := sorted(map(str, set(label_map.values()) - known)):
             raise ValueError(
-                f"maps to unknown emotions {unknown}; the canonical ones are "
-                f"{', '.join(VOCABULARY)}, or null"
+                f"maps to unknown emotions {unknown}, which are neither in corpus.emotions nor "
+                f"canonical ({', '.join(VOCABULARY)}) nor null; name a class of your own in "
+                f"corpus.emotions, too"
             )
         return label_map

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ser.data.corpora._iemocap_text import (
     EMOTION_OF,
+    LABEL_OF_VOTE,
     Turn,
     parse_name,
     read_evaluation,
@@ -90,7 +91,7 @@ class IemocapCorpus:
         citation: What to cite.
         expected: The counts that `check` insists on; None accepts any.
         cure: What to do where the counts differ, one sentence.
-        merge_excited: Map `exc` to happy, as is usual; else it has no canonical emotion.
+        merge_excited: Map `exc` to happy, as is usual; else to excited.
         allow_partial: Accept a root that lacks some of the five sessions.
     """
 
@@ -131,7 +132,9 @@ class IemocapCorpus:
                 TRANSCRIPTS,
                 silent[0],
             )
-        return Parsed(tuple(annotations), tuple(rejections))
+        emotions = {vote: self._emotion(label) for vote, label in LABEL_OF_VOTE.items()}
+        said = {vote: emotion for vote, emotion in emotions.items() if emotion is not None}
+        return Parsed(tuple(annotations), tuple(rejections), said)
 
     def check(self, utterances: Sequence[Utterance]) -> None:
         """Compare the counts per session and label with the known ones.
@@ -145,7 +148,9 @@ class IemocapCorpus:
         """
         if self.expected is None:
             return
-        differences = self.expected.differences([(item.session, item.label) for item in utterances])
+        differences = self.expected.differences(
+            [(str(item.session), item.label) for item in utterances]
+        )
         if differences:
             listed = "\n  ".join(differences)
             raise CorpusError(
@@ -211,7 +216,6 @@ class IemocapCorpus:
 
     def _annotation(self, turn: Turn, audio: str, text: str | None) -> Annotation:
         name = parse_name(turn.id)
-        is_merged = self.merge_excited or turn.label != "exc"
         return Annotation(
             id=turn.id,
             corpus=self.name,
@@ -223,12 +227,17 @@ class IemocapCorpus:
             scripted=name.is_scripted,
             text=text or None,
             label=turn.label,
-            emotion=EMOTION_OF[turn.label] if is_merged else None,
+            emotion=self._emotion(turn.label),
             valence=turn.valence,
             arousal=turn.arousal,
             dominance=turn.dominance,
             votes=dict(sorted(turn.votes.items())) or None,
         )
+
+    def _emotion(self, label: str) -> str | None:
+        """Return what a label is mapped to."""
+        is_apart = label == "exc" and not self.merge_excited
+        return "excited" if is_apart else EMOTION_OF[label]
 
 
 def _rows(

@@ -1,10 +1,11 @@
 """Any corpus that a table describes: one row per utterance, in a CSV file.
 
-The table has a header. The columns `path`, `label` and `speaker` are required; `id`,
-`gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal`, `dominance`, `start`,
-`end`, `part` and `fold` are read where present. Another column that would change what is heard
-or who is tested, as `onset` or `split`, is refused unless the params name it or pass it over;
-what else is not read is said. Licence and citation are the owner's: state them in the params.
+The table has a header. The columns `path`, `speaker` and, where there are classes, `label` are
+required; `id`, `gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal`,
+`dominance`, `start`, `end`, `part` and `fold` are read where present. Another column that would
+change what is heard or who is tested, as `onset` or `split`, is refused unless the params name it
+or pass it over; what else is not read is said. Licence and citation are the owner's: state them in
+the params.
 """
 
 import unicodedata
@@ -17,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from ser.contracts import Corpus
 from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table, _unread
-from ser.data.corpora._csv_params import MIN_SESSIONS, REQUIRED, Params
+from ser.data.corpora._csv_params import MIN_SESSIONS, Params
 from ser.data.official import ONLY_FOLD
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
@@ -25,8 +26,16 @@ from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 from ser.wording import cut
 
 _MAX_LISTED = 1000
+#: The label of an utterance that has none, in a corpus of ratings.
+_NO_LABEL = "not labelled"
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-_GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
+_GENDERS: Mapping[str, Gender | None] = {
+    "female": "female",
+    "f": "female",
+    "male": "male",
+    "m": "male",
+    **dict.fromkeys(("", "unknown", "other", "diverse", "nonbinary", "non-binary")),
+}
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
 
 
@@ -56,9 +65,9 @@ class TableCorpus:
 
         Raises:
             CorpusError: The table is missing, lacks a required column, has one that must not
-                be passed over, or cannot be decoded; a label is neither canonical nor in
-                `label_map`; a speaker's gender is not known or contradictory; too few
-                speakers for the sessions.
+                be passed over, or cannot be decoded; a label is neither a class, nor canonical,
+                nor in `label_map`; a speaker's gender is contradictory or no word for one; too
+                few speakers for the sessions.
         """
         path = root / self.params.table
         if not path.is_file():
@@ -99,12 +108,14 @@ class TableCorpus:
         for row in _table.read(
             path,
             names=columns.read(self.params.ignored_columns),
-            required={*REQUIRED, *columns.model_fields_set},
+            required={*self.params.required, *columns.model_fields_set},
             encoding=self.params.encoding,
             delimiter=self.params.delimiter,
             check=self._check_unread,
         ):
-            fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
+            fault = (
+                row.reason if isinstance(row, _table.BadRow) else _fault(row, self.params.required)
+            )
             if isinstance(row, _table.TableRow) and fault is None:
                 same = first_line.setdefault(tuple(row.fields.items()), row.line)
                 fault = None if same == row.line else f"it repeats line {same}, which is kept"
@@ -127,41 +138,47 @@ class TableCorpus:
         _refuse_half(path, {column: name for column, name in read.items() if name in header})
 
     def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
-        """Refuse labels that nothing maps, all at once."""
+        """Refuse labels that nothing maps, all at once; without classes any label will do."""
+        if not self.params.emotions:
+            return
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
-        if unknown := sorted(labels - set(VOCABULARY)):
+        if unknown := sorted(labels - {*self.params.emotions, *VOCABULARY}):
             raise CorpusError(
-                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are not canonical emotions "
-                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it "
-                "without an emotion"
+                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are neither in corpus.emotions "
+                f"({', '.join(self.params.emotions)}) nor canonical ({', '.join(VOCABULARY)}); "
+                "name in corpus.emotions what is a class of its own, and map the others in "
+                "corpus.label_map, to null to keep them without an emotion"
             )
 
-    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
-        """Return speaker -> gender, said once in the table or in the params."""
-        genders: defaultdict[str, set[str]] = defaultdict(set)
+    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender | None]:
+        """Return speaker -> gender, said once in the table or in the params, or not at all."""
+        said: defaultdict[str, set[str]] = defaultdict(set)
         for row in rows:
             speaker, word = row.fields["speaker"], row.fields.get("gender", "").lower()
-            said = {_GENDERS.get(word, word), self.params.genders.get(speaker, "")}
-            genders[speaker] |= said - {""}
+            found = (_GENDERS.get(word, word), self.params.genders.get(speaker))
+            said[speaker] |= {name for name in found if name is not None}
         wrong = {
             speaker: sorted(words)
-            for speaker, words in sorted(genders.items())
-            if len(words) != 1 or not words <= {"female", "male"}
+            for speaker, words in sorted(said.items())
+            if len(words) > 1 or not words <= {"female", "male"}
         }
         if wrong:
-            each = [f"{speaker}: {words or 'none'}" for speaker, words in wrong.items()]
+            each = [f"{speaker}: {words}" for speaker, words in wrong.items()]
             listed = cut("; ".join(each), _MAX_LISTED)
             raise CorpusError(
-                f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
-                f"the column {self.params.columns.gender!r} or in corpus.genders"
+                f"{path}: a speaker has one gender at most, {', '.join(filter(None, _GENDERS))} "
+                f"or nothing, got {listed}; mend the column {self.params.columns.gender!r} or "
+                f"corpus.genders"
             )
-        return {speaker: _GENDERS[words.pop()] for speaker, words in genders.items()}
+        return {who: _GENDERS[words.pop()] if words else None for who, words in said.items()}
 
     def _sessions(
-        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender]
-    ) -> Mapping[str, str]:
-        """Return speaker -> session, or nothing where the table has sessions of its own."""
-        if "session" in rows[0].fields:
+        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender | None]
+    ) -> Mapping[str, str] | None:
+        """Return speaker -> session, empty where none is dealt; None: the table has its own."""
+        if any(row.fields.get("session") for row in rows):
+            return None
+        if self.params.num_sessions is None:
             return {}
         num_sessions = self.params.num_sessions
         if self.params.fold_lists or {"part", "fold"} & set(rows[0].fields):
@@ -173,20 +190,21 @@ class TableCorpus:
             column = f"add the column {self.params.columns.session!r}"
             cure = f"lower corpus.num_sessions, or {column}"
             if len(genders) < MIN_SESSIONS:
-                cure = f"{column} (one word for all will do) and set split.protocol: random"
+                cure = f"set corpus.num_sessions: null and split.protocol: random, or {column}"
             raise CorpusError(f"{path}: {error}; {cure}") from error
 
     def _annotation(
         self,
         root: Path,
         row: _table.TableRow,
-        genders: Mapping[str, Gender],
-        sessions: Mapping[str, str],
+        genders: Mapping[str, Gender | None],
+        sessions: Mapping[str, str] | None,
     ) -> Annotation:
         """Return what a row says; ValueError with the reason where a field is wrong."""
         fields, own_id, audio = row.fields, _id(row), _audio(row)
+        scale = self.params.rating_scale
         speaker = fields["speaker"]
-        session = sessions.get(speaker) or fields.get("session", "")
+        session = fields["session"] if sessions is None else sessions.get(speaker)
         scripted = fields.get("scripted", "").lower()
         if not recordings.is_file(root / audio):
             raise ValueError(f"a label without a recording: there is no file {audio}")
@@ -206,16 +224,21 @@ class TableCorpus:
             dialogue=fields.get("dialogue") or (own_id if start_s is None else audio),
             scripted=_TRUTHS[scripted],
             text=fields.get("text") or None,
-            label=fields["label"],
-            emotion=self.params.label_map.get(fields["label"], fields["label"]),
-            valence=_rating(fields, "valence"),
-            arousal=_rating(fields, "arousal"),
-            dominance=_rating(fields, "dominance"),
+            label=fields.get("label") or _NO_LABEL,
+            emotion=self._emotion(fields),
+            valence=_rating(fields, "valence", scale),
+            arousal=_rating(fields, "arousal", scale),
+            dominance=_rating(fields, "dominance", scale),
             start_s=start_s,
             end_s=end_s,
             fold=fields.get("fold") or None,
             parts={ONLY_FOLD: fields["part"]} if fields.get("part") else None,
         )
+
+    def _emotion(self, fields: Mapping[str, str]) -> str | None:
+        if not self.params.emotions:
+            return None
+        return self.params.label_map.get(fields["label"], fields["label"])
 
 
 def build(params: Params) -> Corpus:
@@ -227,9 +250,9 @@ def build(params: Params) -> Corpus:
     return TableCorpus(params)
 
 
-def _fault(row: _table.TableRow) -> str | None:
+def _fault(row: _table.TableRow, required: Sequence[str]) -> str | None:
     """Return why a row names no recording, or None."""
-    if empty := [column for column in REQUIRED if not row.fields[column]]:
+    if empty := [column for column in required if not row.fields[column]]:
         return f"{', '.join(empty)} is empty"
     if not row.fields["path"].strip("/."):
         return f"path {row.fields['path']!r} is not a file's"
@@ -239,7 +262,8 @@ def _fault(row: _table.TableRow) -> str | None:
 def _as_on_disk(root: Path, row: _table.TableRow) -> _table.TableRow:
     """Return a row with its path as the disk spells it: letters and their marks may be apart."""
     path = row.fields["path"]
-    spellings = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    # Most paths are spelt in one way: the disk is asked once, not three times.
+    spellings = dict.fromkeys((path, *(unicodedata.normalize(f, path) for f in ("NFC", "NFD"))))
     found = next((spelled for spelled in spellings if recordings.is_file(root / spelled)), path)
     return replace(row, fields={**row.fields, "path": found})
 
@@ -290,15 +314,24 @@ def _times(fields: Mapping[str, str]) -> tuple[float | None, float | None]:
         ) from error
 
 
-def _rating(fields: Mapping[str, str], name: str) -> float | None:
+def _rating(fields: Mapping[str, str], name: str, scale: tuple[float, float]) -> float | None:
+    """Return a rating on the scale of the manifest."""
     text = fields.get(name, "")
     if text == "":
         return None
-    low, high = DIMENSION_RANGE
+    low, high = scale
+    rule = f"{name} must be a number in [{low:g}, {high:g}] (corpus.rating_scale), got {text!r}"
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
-        raise ValueError(f"{name} must be a number in [{low:g}, {high:g}], got {text!r}") from error
+        raise ValueError(rule) from error
+    if not low <= value <= high:  # a NaN fails both comparisons
+        raise ValueError(rule)
+    first, last = DIMENSION_RANGE
+    # On the very scale of the manifest nothing is rounded.
+    return (
+        value if scale == DIMENSION_RANGE else first + (last - first) * (value - low) / (high - low)
+    )
 
 
 def _unlisted(root: Path, listed: set[str], *, table: str) -> list[Rejection]:
