@@ -7,7 +7,10 @@ from typing import Any
 import yaml
 
 #: Folders of data/ that stages read; in a fresh checkout they hold a README and nothing else.
-_EMPTY = ("protocol_gaps", "sounds", "untuned/none", "weights/none", "without_copies/none")
+_EMPTY = (
+    *("protocol_gaps", "sounds"),
+    *("crossed/none", "untuned/none", "weights/none", "without_copies/none"),
+)
 
 
 def copy_code(source: Path, root: Path) -> None:
