@@ -8,9 +8,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from torch.utils.data import Dataset
 
+from ser import arrays
 from ser.batch import Batch
 from ser.errors import FileError
 from ser.features.drawn_copies import DrawnCopies
@@ -60,10 +61,10 @@ class Statistics:
         """Read what `save` wrote.
 
         Raises:
-            FileError: The fold has no statistics of its own: it was normalised per speaker
-                or session, see `ser.features.normalisation`.
+            FileError: The file is missing or damaged, or the fold has no statistics of its own:
+                it was normalised per speaker or session, see `ser.features.normalisation`.
         """
-        tensors = load_file(path)
+        tensors = arrays.read(path, "mean", "std")
         if tensors["mean"].ndim != 1:
             raise FileError(
                 f"{path}: holds statistics of {len(tensors['mean'])} speakers or sessions and "

@@ -53,10 +53,12 @@ def pack(
     Raises:
         BundleError: The folds were tuned apart, so their params differ, or the cell is
             transductive.
+        AudioError: A recording is missing.
         TrainingError: It diverges.
     """
     packing.require_classes(cell)
     packing.require_inductive(cell)
+    packing.require_recordings(cell)
     records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(
