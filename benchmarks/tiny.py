@@ -1,9 +1,33 @@
-"""The preset `demo` made so small that the whole pipeline runs in seconds."""
+"""A copy of the project, and the preset `demo` made so small that all of it runs in seconds."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+#: Folders of data/ that stages read; in a fresh checkout they hold a README and nothing else.
+_EMPTY = (
+    *("protocol_gaps", "sounds"),
+    *("crossed/none", "untuned/none", "weights/none", "without_copies/none"),
+)
+
+
+def copy_code(source: Path, root: Path) -> None:
+    """Copy what DVC needs of a project into an empty folder: code, dvc.yaml and empty folders.
+
+    Args:
+        source: The project's root.
+        root: The folder.
+    """
+    for name in ("ser", "pipelines"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source / name, root / name, ignore=ignore)
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(source / name, root / name)
+    for name in _EMPTY:
+        (root / "data" / name).mkdir(parents=True)
+        shutil.copy(source / "data" / name / "README.md", root / "data" / name)
 
 
 def params(root: Path) -> dict[str, Any]:

@@ -70,7 +70,14 @@ class WarmProcess:
         return self.returncode
 
     def wait(self, timeout: float = 300.0) -> int:
-        """Return the exit status as soon as there is one; `timeout` in seconds."""
+        """Return the exit status as soon as there is one.
+
+        Args:
+            timeout: How long it is waited for, in seconds.
+
+        Raises:
+            TimeoutError: The process still runs then.
+        """
         if self.returncode is None and not select.select([self._connection], [], [], timeout)[0]:
             raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
         status = self.poll()

@@ -10,13 +10,14 @@ import shlex
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from benchmarks import tiny
 from ser.tracking import store
@@ -89,7 +90,11 @@ class Project:
         return sorted((recorded(client, run) for run in runs), key=lambda run: run.name)
 
     def changed_stages(self):
-        return set(json.loads(self.dvc("status", "--json")))
+        """What `dvc status` names; in this process, since it is asked for often."""
+        with chdir(self.root), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DVC_SITE_CACHE_DIR", self.environment["DVC_SITE_CACHE_DIR"])
+            with Repo(str(self.root)) as repo:
+                return set(repo.status())
 
     def reproduced(self, *targets):
         """Names of the stages that `dvc repro` runs, for all or for some of them."""
@@ -143,15 +148,9 @@ def recorded(client, run):
 def project(tmp_path_factory, python):
     root = tmp_path_factory.mktemp("pipeline") / "project"
     root.mkdir()
-    without_compiled = shutil.ignore_patterns("__pycache__")
-    for folder in ("ser", "pipelines"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
-    for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
+    tiny.copy_code(ROOT, root)
+    for file in (".gitignore", "README.md"):
         shutil.copy(ROOT / file, root)
-    for folder in ("weights", "untuned", "without_copies", "crossed"):
-        shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    for folder in ("sounds", "protocol_gaps"):
-        shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     content = yaml.safe_dump(tiny.params(ROOT), sort_keys=False)
     (root / "params.yaml").write_text(content, encoding="utf-8")
     found = Project(root, python)

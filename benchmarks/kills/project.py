@@ -88,16 +88,8 @@ class Command:
 
 def make(root: Path) -> None:
     """Write the project's code and params into an empty folder."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("ser", "pipelines"):
-        shutil.copytree(ROOT / name, root / name, ignore=ignore)
-    for name in ("dvc.yaml", "constraints.txt", ".dvcignore"):
-        shutil.copy(ROOT / name, root / name)
-    placeholders = ("untuned/none", "without_copies/none", "crossed/none", "weights/none")
-    for name in (*placeholders, "sounds", "protocol_gaps"):
-        readme = root / "data" / name / "README.md"
-        readme.parent.mkdir(parents=True)
-        shutil.copy(ROOT / "data" / name / "README.md", readme)
+    tiny.copy_code(ROOT, root)
+    shutil.copy(ROOT / "constraints.txt", root)
     text = yaml.safe_dump(tiny.params(ROOT) | _CHANGES, sort_keys=False)
     (root / "params.yaml").write_text(text, encoding="utf-8")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=root, check=True)

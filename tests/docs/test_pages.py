@@ -185,7 +185,7 @@ TAGS = {
     "ser.trial_state", "ser.restored", "ser.decision",
     "ser.failed_gates", "ser.decision_run_id", "ser.previous_champion", "ser.earlier_champions",
     "ser.predictions_sha256", "ser.corpus", "ser.task", "ser.new_line",
-    "ser.overtaken_by", "ser.promoted_at",
+    "ser.overtaken_by", "ser.promoted_at", "ser.rolled_back_at",
 }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_the_epoch_is_chosen_by_the_labels_and_truth_is_the_label(voted_data):
     truth = [emotions[voted_data.label_of[id_]] for id_ in dev["utterance_id"]]
     assert dev["truth"].tolist() == truth
     recalls = [(rows["prediction"] == rows["truth"]).mean() for _, rows in dev.groupby("truth")]
-    assert result.fit.dev_uar == pytest.approx(np.mean(recalls))
+    assert result.fit.dev_score == pytest.approx(np.mean(recalls))
 
 
 def test_the_dev_loss_is_the_loss_on_the_shares_of_dev(voted_data):
