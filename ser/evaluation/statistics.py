@@ -48,11 +48,24 @@ class Difference(NamedTuple):
     p: Floats
 
 
+class Seeds(NamedTuple):
+    """What training under other seeds would change, beyond what speakers show, see `seeds_of`.
+
+    Args:
+        variance: Of a mean over seeds; 0 under a single seed, which does not show it.
+        degrees: Of freedom with which the variance is known.
+    """
+
+    variance: Floats
+    degrees: Floats
+
+
 class _Jackknife(NamedTuple):
     """The mean of the shares of those classes that two speakers or more speak.
 
     Args:
         value: That mean; NaN where there is no such class.
+        moves: What leaving out each speaker does to it, centred, last axis speakers.
         variance: Of the value, over speakers.
         num_utterances: As many utterances, each with the same chance to be right, would make
             the value vary as much if speakers were all alike.
@@ -60,6 +73,7 @@ class _Jackknife(NamedTuple):
     """
 
     value: Floats
+    moves: Floats
     variance: Floats
     num_utterances: Floats
     part: Floats
@@ -83,18 +97,43 @@ def confusion_by_speaker(
     Returns:
         Counts `(num_speakers, num_classes, num_classes)`, rows truth.
     """
+    one = np.zeros(len(truth), dtype=np.int64)
+    return confusion_by_seed(truth, prediction, speakers, one, num_classes=num_classes)[0]
+
+
+def confusion_by_seed(
+    truth: NDArray[np.int64],
+    prediction: NDArray[np.int64],
+    speakers: NDArray[np.str_],
+    seeds: NDArray[np.int64],
+    *,
+    num_classes: int,
+) -> NDArray[np.int64]:
+    """Return one confusion matrix per seed and speaker, both in sorted order.
+
+    Args:
+        truth: As for `confusion_by_speaker`.
+        prediction: The same.
+        speakers: The same.
+        seeds: Under which seed was predicted, same shape.
+        num_classes: Number of classes.
+
+    Returns:
+        Counts `(num_seeds, num_speakers, num_classes, num_classes)`, rows truth.
+    """
     names, positions = np.unique(speakers, return_inverse=True)
-    counts = np.zeros((len(names), num_classes, num_classes), dtype=np.int64)
-    np.add.at(counts, (positions, truth, prediction), 1)
+    numbers, seed_positions = np.unique(seeds, return_inverse=True)
+    counts = np.zeros((len(numbers), len(names), num_classes, num_classes), dtype=np.int64)
+    np.add.at(counts, (seed_positions, positions, truth, prediction), 1)
     return counts
 
 
 def score_intervals(matrices: NDArray[np.float64] | NDArray[np.int64]) -> dict[str, Interval]:
-    """Return the intervals of UAR and WA over speakers.
+    """Return the intervals of UAR and WA over speakers, and over seeds where there are several.
 
     Args:
-        matrices: Confusion counts per speaker, mean over seeds
-            `(num_speakers, num_classes, num_classes)`, rows truth.
+        matrices: Confusion counts per seed and speaker
+            `([num_seeds,] num_speakers, num_classes, num_classes)`, rows truth.
 
     Returns:
         `uar` and `wa`: 95 % intervals, see `share_ends`.
@@ -102,11 +141,27 @@ def score_intervals(matrices: NDArray[np.float64] | NDArray[np.int64]) -> dict[s
     Raises:
         ValueError: A class is spoken by nobody.
     """
-    hits, spoken = metrics.tallies(matrices)
+    hits, spoken = tallies_by_seed(matrices)
+    all_hits, all_spoken = hits.sum(axis=-1, keepdims=True), spoken.sum(axis=-1, keepdims=True)
     return {
-        "uar": _interval(hits, spoken),
-        "wa": share_interval(hits.sum(axis=-1), spoken.sum(axis=-1)),
+        "uar": _interval(hits.mean(axis=0), spoken, seeds_of(hits, spoken)),
+        "wa": _interval(all_hits.mean(axis=0), all_spoken, seeds_of(all_hits, all_spoken)),
     }
+
+
+def tallies_by_seed(
+    matrices: NDArray[np.float64] | NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Return hits per seed, speaker and class, and the utterances, which every seed tests.
+
+    Args:
+        matrices: As for `score_intervals`; without the first axis it is one seed.
+
+    Returns:
+        `(num_seeds, num_speakers, num_classes)` and `(num_speakers, num_classes)`.
+    """
+    hits, spoken = metrics.tallies(matrices if matrices.ndim == 4 else matrices[None])
+    return hits, spoken.mean(axis=0)
 
 
 def share_interval(hits: Floats, asked: Floats) -> Interval:
@@ -122,12 +177,54 @@ def share_interval(hits: Floats, asked: Floats) -> Interval:
     return _interval(hits[:, None], asked[:, None])
 
 
-def _interval(hits: Floats, spoken: Floats) -> Interval:
-    low, high = share_ends(hits, spoken)
+def _interval(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Interval:
+    low, high = share_ends(hits, spoken, seeds)
     return Interval(float(low), float(high))
 
 
-def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
+def seeds_of(hits: Floats, spoken: Floats) -> Seeds:
+    """Return what training under other seeds would change of a mean of shares over seeds.
+
+    The means u_r of R seeds vary as Var(u_r) / R in their mean. A part of it is that each seed
+    decides otherwise about the speakers at hand; the jackknife over speakers holds that part
+    already, J of the mean over seeds and J_r of each seed, as (mean J_r - J) / (R - 1). What is
+    left is the seeds' own, and 0 where nothing is left:
+
+        V = Var(u_r) / R - (mean J_r - J) / (R - 1).
+
+    Args:
+        hits: `(..., num_seeds, num_speakers, num_classes)`.
+        spoken: `(..., num_speakers, num_classes)`.
+
+    Returns:
+        V `(...)`, with R - 1 degrees of freedom.
+
+    Source:
+        Searle, Casella & McCulloch (1992), "Variance Components", section 4.3: two random
+        factors, crossed, by analysis of variance; estimates below 0 are set to 0.
+    """
+    num_seeds, shape = hits.shape[-3], hits.shape[:-3]
+    if num_seeds < 2 or hits.shape[-2] < 2:
+        return Seeds(np.zeros(shape), np.ones(shape))
+    each = _jackknife(hits, spoken[..., None, :, :])
+    between = each.value.var(axis=-1, ddof=1) / num_seeds
+    of_mean = _jackknife(hits.mean(axis=-3), spoken).variance
+    in_speakers = (each.variance.mean(axis=-1) - of_mean) / (num_seeds - 1)
+    variance = np.where(np.isnan(between), 0.0, np.maximum(between - in_speakers, 0.0))
+    return Seeds(variance, np.full(shape, num_seeds - 1.0))
+
+
+def both_seeds(one: Seeds, other: Seeds) -> Seeds:
+    """Return what seeds change of the difference of two means that were trained apart.
+
+    Source:
+        Satterthwaite (1946), doi:10.2307/3002019, for the degrees of freedom.
+    """
+    variance = one.variance + other.variance
+    return Seeds(variance, _degrees((one.variance, one.degrees), (other.variance, other.degrees)))
+
+
+def share_ends(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> tuple[Floats, Floats]:
     """Return the ends of the 95 % interval of a mean of shares, such as UAR, over speakers.
 
     The jackknife over speakers gives the variance V of the mean m, and V the number of
@@ -140,11 +237,13 @@ def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
 
     So it stays within [0, 1], and where all is right it reaches from n / (n + t^2) to 1. How
     other speakers speak a class that only one of them has is not known: such a share may
-    be anything from 0 to 1.
+    be anything from 0 to 1. What seeds add, they add to V, and t is that of the degrees of
+    freedom of the sum.
 
     Args:
-        hits: Per speaker and class `(..., num_speakers, num_classes)`.
+        hits: Per speaker and class `(..., num_speakers, num_classes)`, mean over seeds.
         spoken: The same; mean over seeds, so that an utterance counts once.
+        seeds: What they add; None: nothing, the trained models are held fixed.
 
     Returns:
         Low and high end `(...)` in [0, 1]; NaN for a single speaker.
@@ -158,10 +257,12 @@ def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
         study of confidence intervals for proportions in complex sample surveys", section 2,
         for Wilson's interval with it, which they recommend. The quantile t is our choice.
     """
-    found, t = _jackknife(hits, spoken), _quantile(hits.shape[-2])
+    found = _jackknife(hits, spoken)
     value, at_most = found.value, found.num_utterances
+    variance, degrees = _with_seeds(found.variance, hits.shape[-2], seeds)
+    t = _quantile(degrees)
     with np.errstate(divide="ignore", invalid="ignore"):
-        n = np.fmin(value * (1 - value) / found.variance, at_most)
+        n = np.fmin(value * (1 - value) / variance, at_most)
     scale = n + t**2
     centre = (n * value + t**2 / 2) / scale
     half = t * np.sqrt(n * value * (1 - value) + t**2 / 4) / scale
@@ -172,7 +273,7 @@ def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
     return low * found.part, high * found.part + (1 - found.part)
 
 
-def difference(hits: Floats, spoken: Floats) -> Difference:
+def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Difference:
     """Return what speakers say about the difference of two means of shares, such as two UARs.
 
     The interval is d ± t s, with s from the jackknife over speakers and t of Student's
@@ -185,6 +286,8 @@ def difference(hits: Floats, spoken: Floats) -> Difference:
         hits: Hits of one cell minus those of the other, per speaker and class
             `(..., num_speakers, num_classes)`.
         spoken: Utterances of both, the same; mean over seeds.
+        seeds: What they add, see `both_seeds`; None: nothing, the trained models are held
+            fixed.
 
     Returns:
         Arrays `(...)`; NaN for a single speaker, with p 1.
@@ -199,20 +302,56 @@ def difference(hits: Floats, spoken: Floats) -> Difference:
     observed = metrics.uar_of(hits.sum(axis=-2), spoken.sum(axis=-2))
     found, num_speakers = _jackknife(hits, spoken), hits.shape[-2]
     one_more = 1 / np.where(found.part > 0, found.num_utterances, 1.0) ** 2
-    known = np.where(found.part > 0, found.variance + one_more, 0.0)
+    variance, degrees = _with_seeds(found.variance, num_speakers, seeds)
+    known = np.where(found.part > 0, variance + one_more, 0.0)
     error = np.sqrt(found.part**2 * known + 4 * (1 - found.part) ** 2)
     if num_speakers < 2:
         nan = np.full_like(observed, np.nan)
         return Difference(nan, nan, nan, np.ones_like(observed))
-    half = _quantile(num_speakers) * error
-    p = 2 * stdtr(num_speakers - 1, -np.abs(observed) / error)
+    half = _quantile(degrees) * error
+    p = 2 * stdtr(degrees, -np.abs(observed) / error)
     low, high = np.clip([observed - half, observed + half], -1.0, 1.0)
     return Difference(low, high, error, np.asarray(p))
 
 
-def _quantile(num_speakers: int) -> float:
-    """Return t of the two-sided 95 % interval; NaN for a single speaker."""
-    return float(stdtrit(num_speakers - 1, (1 + LEVEL) / 2)) if num_speakers > 1 else float("nan")
+def pulls(hits: Floats, spoken: Floats) -> Floats:
+    """Return what each speaker does to a mean of shares; the sum of squares is its variance.
+
+    Args:
+        hits: As for `share_ends`.
+        spoken: The same.
+
+    Returns:
+        `(..., num_speakers)`, in sum 0; 0 where no class is spoken by two.
+    """
+    found, num_speakers = _jackknife(hits, spoken), hits.shape[-2]
+    factor = np.sqrt((num_speakers - 1) / num_speakers) * found.part[..., None]
+    return np.where(factor > 0, factor * found.moves, 0.0)
+
+
+def _with_seeds(
+    variance: Floats, num_speakers: int, seeds: Seeds | None
+) -> tuple[Floats, Floats | float]:
+    """Return the variance over speakers and seeds, and its degrees of freedom."""
+    if seeds is None or num_speakers < 2:
+        return variance, num_speakers - 1.0
+    of_speakers = variance, np.full_like(variance, num_speakers - 1)
+    return variance + seeds.variance, _degrees(of_speakers, (seeds.variance, seeds.degrees))
+
+
+def _degrees(*parts: tuple[Floats, Floats]) -> Floats:
+    """Return the degrees of freedom of a sum of variances, each with its own."""
+    total = sum((variance for variance, _ in parts), np.zeros(()))
+    below = sum((variance**2 / degrees for variance, degrees in parts), np.zeros(()))
+    with np.errstate(invalid="ignore"):
+        found = total**2 / below
+    return np.where(below > 0, found, parts[0][1])
+
+
+def _quantile(degrees: Floats | float) -> Floats:
+    """Return t of the two-sided 95 % interval; NaN without a degree of freedom."""
+    known = np.where(np.asarray(degrees) > 0, degrees, np.nan)
+    return np.asarray(stdtrit(known, (1 + LEVEL) / 2))
 
 
 def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
@@ -231,6 +370,7 @@ def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
         moves = moves - moves.mean(axis=-1, keepdims=True)
         return _Jackknife(
             value=(shares * is_shared).sum(axis=-1) / num_shared,
+            moves=moves,
             variance=(num_speakers - 1) / num_speakers * (moves**2).sum(axis=-1),
             num_utterances=num_shared**2 / (is_shared / totals).sum(axis=-1),
             part=num_shared / num_classes,

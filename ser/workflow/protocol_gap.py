@@ -71,7 +71,7 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
     scores = [_train(cell, protocol, root) for protocol in protocols]
     card = CorpusCard.read(Project(root).corpus_card)
     rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
-    first, second = (found.by_speaker for found in scores)
+    first, second = (found.by_seed for found in scores)
     return Gap(
         cell,
         pd.DataFrame(rows)[list(COLUMNS)],
