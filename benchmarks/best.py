@@ -20,9 +20,9 @@ from benchmarks import best_methods, pages
 from benchmarks.coverage import covers
 from benchmarks.simulated_speakers import Likeness, Shape, Trials, draw, shapes
 from ser import runtime
-from ser.evaluation import best, statistics
+from ser.evaluation import best, jackknife, statistics
 from ser.evaluation.comparison import ALPHA
-from ser.evaluation.statistics import Seeds
+from ser.evaluation.jackknife import Seeds
 
 NUM_CELLS = 25
 #: Corpus and the UAR of its best cell.
@@ -117,8 +117,8 @@ def of_seeds(shape: Shape, num_seeds: int, luck: float, num_trials: int) -> dict
     trials = draw(rng, shape, num_trials, uar=0.75, gaps=cells, likeness=LIKENESS, luck=luck)
     hits, spoken = np.moveaxis(trials.hits, 0, 1), trials.spoken
     one, other = hits[:, :num_seeds], hits[:, num_seeds:]
-    seeds = statistics.seeds_of(one, spoken)
-    pair = statistics.both_seeds(seeds, statistics.seeds_of(other, spoken))
+    seeds = jackknife.seeds_of(one, spoken)
+    pair = jackknife.both_seeds(seeds, jackknife.seeds_of(other, spoken))
     gaps = one.mean(axis=1) - other.mean(axis=1)
     found: dict[str, Any] = {"shape": shape.title, "num_seeds": num_seeds, "luck": luck}
     widths = []

@@ -281,6 +281,10 @@ class Project:
         """Scores of every cell by speaker, gender and the like, CSV."""
         return self.reports / "slices.csv"
 
+    def breakdown(self, name: str) -> Path:
+        """Return a file for papers: `folds`, `speakers`, `confusions`, CSV, or `methods`, text."""
+        return self.reports / f"{name}.{'txt' if name == 'methods' else 'csv'}"
+
     @property
     def robustness(self) -> Path:
         """Scores of every cell under every copy of its feature, CSV."""

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.evaluation import statistics
-from ser.evaluation.statistics import LEVEL, Floats, Seeds
+from ser.evaluation import jackknife, statistics
+from ser.evaluation.jackknife import Floats, Seeds
+from ser.evaluation.statistics import LEVEL
 from ser.grid.params import Cell
 
 NUM_DRAWS = 4999
@@ -31,7 +32,7 @@ class Contest(NamedTuple):
     Args:
         uars: Of each cell `(num_cells,)`, mean over seeds.
         pulls: Of each speaker on each cell `(num_speakers, num_cells)`, see
-            `ser.evaluation.statistics.pulls`.
+            `ser.evaluation.jackknife.pulls`.
         seeds: What seeds add, each `(num_cells,)`.
         errors: Standard error of the difference of two cells `(num_cells, num_cells)`; NaN
             for a single speaker.
@@ -92,7 +93,7 @@ def judge(
     if any(one.shape != spoken.shape or not np.allclose(one, spoken) for _, one in tallies):
         raise ValueError("cells were tested on different utterances, so none is the best of them")
     hits = [one for one, _ in tallies]
-    each = [statistics.seeds_of(one, spoken) for one in hits]
+    each = [jackknife.seeds_of(one, spoken) for one in hits]
     seeds = Seeds(*(np.stack(parts) for parts in zip(*each, strict=True)))
     contest = contest_of(np.stack([one.mean(axis=0) for one in hits]), spoken, seeds)
     rng = np.random.default_rng(seed)
@@ -125,19 +126,19 @@ def contest_of(hits: Floats, spoken: Floats, seeds: Seeds) -> Contest:
     Args:
         hits: `(num_cells, num_speakers, num_classes)`, mean over seeds.
         spoken: `(num_speakers, num_classes)`, of all cells.
-        seeds: Each `(num_cells,)`, see `ser.evaluation.statistics.seeds_of`.
+        seeds: Each `(num_cells,)`, see `ser.evaluation.jackknife.seeds_of`.
 
     Raises:
         ValueError: A class is spoken by nobody.
     """
-    pairs = statistics.both_seeds(
+    pairs = jackknife.both_seeds(
         Seeds(seeds.variance[:, None], seeds.degrees[:, None]),
         Seeds(seeds.variance[None], seeds.degrees[None]),
     )
     found = statistics.difference(hits[:, None] - hits[None], spoken, pairs)
     return Contest(
         uars=(hits.sum(axis=1) / spoken.sum(axis=0)).mean(axis=-1),
-        pulls=statistics.pulls(hits, spoken).T,
+        pulls=jackknife.pulls(hits, spoken).T,
         seeds=seeds,
         errors=found.standard_error,
         p=found.p,

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from statsmodels.stats.multitest import multipletests
 
 from ser import metrics
-from ser.evaluation import statistics
+from ser.evaluation import jackknife, statistics
 from ser.evaluation.statistics import LEVEL
 from ser.grid.params import Cell
 
@@ -94,7 +94,7 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64]) -> Paired:
     hits_a, hits_b = seeds_a.mean(axis=0), seeds_b.mean(axis=0)
     # What each speaker adds to the difference: UAR = sum_s (1/K) sum_k h_sk / N_k.
     parts = metrics.uar_of(hits_a - hits_b, totals)
-    seeds = statistics.both_seeds(*(statistics.seeds_of(one, spoken) for one in (seeds_a, seeds_b)))
+    seeds = jackknife.both_seeds(*(jackknife.seeds_of(one, spoken) for one in (seeds_a, seeds_b)))
     found = statistics.difference(hits_a - hits_b, spoken, seeds)
     spread = parts.std(ddof=1) if len(parts) > 1 else 0.0
     return Paired(

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from ser import metrics
+from ser.evaluation.jackknife import Floats, Seeds, jackknife, seeds_of, with_seeds
 
 LEVEL = 0.95
-#: Counts are means over seeds: what is left of a class is not exactly zero where it is zero.
-_NOTHING = 1e-6
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +43,6 @@ class Difference(NamedTuple):
     high: Floats
     standard_error: Floats
     p: Floats
-
-
-class Seeds(NamedTuple):
-    """What training under other seeds would change, beyond what speakers show, see `seeds_of`.
-
-    Args:
-        variance: Of a mean over seeds; 0 under a single seed, which does not show it.
-        degrees: Of freedom with which the variance is known.
-    """
-
-    variance: Floats
-    degrees: Floats
-
-
-class _Jackknife(NamedTuple):
-    """The mean of the shares of those classes that two speakers or more speak.
-
-    Args:
-        value: That mean; NaN where there is no such class.
-        moves: What leaving out each speaker does to it, centred, last axis speakers.
-        variance: Of the value, over speakers.
-        num_utterances: As many utterances, each with the same chance to be right, would make
-            the value vary as much if speakers were all alike.
-        part: How many of all classes these are, in [0, 1].
-    """
-
-    value: Floats
-    moves: Floats
-    variance: Floats
-    num_utterances: Floats
-    part: Floats
 
 
 def confusion_by_speaker(
@@ -182,48 +148,6 @@ def _interval(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Inter
     return Interval(float(low), float(high))
 
 
-def seeds_of(hits: Floats, spoken: Floats) -> Seeds:
-    """Return what training under other seeds would change of a mean of shares over seeds.
-
-    The means u_r of R seeds vary as Var(u_r) / R in their mean. A part of it is that each seed
-    decides otherwise about the speakers at hand; the jackknife over speakers holds that part
-    already, J of the mean over seeds and J_r of each seed, as (mean J_r - J) / (R - 1). What is
-    left is the seeds' own, and 0 where nothing is left:
-
-        V = Var(u_r) / R - (mean J_r - J) / (R - 1).
-
-    Args:
-        hits: `(..., num_seeds, num_speakers, num_classes)`.
-        spoken: `(..., num_speakers, num_classes)`.
-
-    Returns:
-        V `(...)`, with R - 1 degrees of freedom.
-
-    Source:
-        Searle, Casella & McCulloch (1992), "Variance Components", section 4.3: two random
-        factors, crossed, by analysis of variance; estimates below 0 are set to 0.
-    """
-    num_seeds, shape = hits.shape[-3], hits.shape[:-3]
-    if num_seeds < 2 or hits.shape[-2] < 2:
-        return Seeds(np.zeros(shape), np.ones(shape))
-    each = _jackknife(hits, spoken[..., None, :, :])
-    between = each.value.var(axis=-1, ddof=1) / num_seeds
-    of_mean = _jackknife(hits.mean(axis=-3), spoken).variance
-    in_speakers = (each.variance.mean(axis=-1) - of_mean) / (num_seeds - 1)
-    variance = np.where(np.isnan(between), 0.0, np.maximum(between - in_speakers, 0.0))
-    return Seeds(variance, np.full(shape, num_seeds - 1.0))
-
-
-def both_seeds(one: Seeds, other: Seeds) -> Seeds:
-    """Return what seeds change of the difference of two means that were trained apart.
-
-    Source:
-        Satterthwaite (1946), doi:10.2307/3002019, for the degrees of freedom.
-    """
-    variance = one.variance + other.variance
-    return Seeds(variance, _degrees((one.variance, one.degrees), (other.variance, other.degrees)))
-
-
 def share_ends(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> tuple[Floats, Floats]:
     """Return the ends of the 95 % interval of a mean of shares, such as UAR, over speakers.
 
@@ -257,10 +181,10 @@ def share_ends(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> tupl
         study of confidence intervals for proportions in complex sample surveys", section 2,
         for Wilson's interval with it, which they recommend. The quantile t is our choice.
     """
-    found = _jackknife(hits, spoken)
+    found = jackknife(hits, spoken)
     value, at_most = found.value, found.num_utterances
-    variance, degrees = _with_seeds(found.variance, hits.shape[-2], seeds)
-    t = _quantile(degrees)
+    variance, degrees = with_seeds(found.variance, hits.shape[-2], seeds)
+    t = _t_at(degrees)
     with np.errstate(divide="ignore", invalid="ignore"):
         n = np.fmin(value * (1 - value) / variance, at_most)
     scale = n + t**2
@@ -300,78 +224,21 @@ def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Diff
         Agresti & Min (2005), doi:10.1002/sim.1781, for differences of paired proportions.
     """
     observed = metrics.uar_of(hits.sum(axis=-2), spoken.sum(axis=-2))
-    found, num_speakers = _jackknife(hits, spoken), hits.shape[-2]
+    found, num_speakers = jackknife(hits, spoken), hits.shape[-2]
     one_more = 1 / np.where(found.part > 0, found.num_utterances, 1.0) ** 2
-    variance, degrees = _with_seeds(found.variance, num_speakers, seeds)
+    variance, degrees = with_seeds(found.variance, num_speakers, seeds)
     known = np.where(found.part > 0, variance + one_more, 0.0)
     error = np.sqrt(found.part**2 * known + 4 * (1 - found.part) ** 2)
     if num_speakers < 2:
         nan = np.full_like(observed, np.nan)
         return Difference(nan, nan, nan, np.ones_like(observed))
-    half = _quantile(degrees) * error
+    half = _t_at(degrees) * error
     p = 2 * stdtr(degrees, -np.abs(observed) / error)
     low, high = np.clip([observed - half, observed + half], -1.0, 1.0)
     return Difference(low, high, error, np.asarray(p))
 
 
-def pulls(hits: Floats, spoken: Floats) -> Floats:
-    """Return what each speaker does to a mean of shares; the sum of squares is its variance.
-
-    Args:
-        hits: As for `share_ends`.
-        spoken: The same.
-
-    Returns:
-        `(..., num_speakers)`, in sum 0; 0 where no class is spoken by two.
-    """
-    found, num_speakers = _jackknife(hits, spoken), hits.shape[-2]
-    factor = np.sqrt((num_speakers - 1) / num_speakers) * found.part[..., None]
-    return np.where(factor > 0, factor * found.moves, 0.0)
-
-
-def _with_seeds(
-    variance: Floats, num_speakers: int, seeds: Seeds | None
-) -> tuple[Floats, Floats | float]:
-    """Return the variance over speakers and seeds, and its degrees of freedom."""
-    if seeds is None or num_speakers < 2:
-        return variance, num_speakers - 1.0
-    of_speakers = variance, np.full_like(variance, num_speakers - 1)
-    return variance + seeds.variance, _degrees(of_speakers, (seeds.variance, seeds.degrees))
-
-
-def _degrees(*parts: tuple[Floats, Floats]) -> Floats:
-    """Return the degrees of freedom of a sum of variances, each with its own."""
-    total = sum((variance for variance, _ in parts), np.zeros(()))
-    below = sum((variance**2 / degrees for variance, degrees in parts), np.zeros(()))
-    with np.errstate(invalid="ignore"):
-        found = total**2 / below
-    return np.where(below > 0, found, parts[0][1])
-
-
-def _quantile(degrees: Floats | float) -> Floats:
+def _t_at(degrees: Floats | float) -> Floats:
     """Return t of the two-sided 95 % interval; NaN without a degree of freedom."""
     known = np.where(np.asarray(degrees) > 0, degrees, np.nan)
     return np.asarray(stdtrit(known, (1 + LEVEL) / 2))
-
-
-def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
-    """Return what leaving out each speaker in turn says; arguments as in `share_ends`."""
-    num_speakers, num_classes = hits.shape[-2:]
-    totals = spoken.sum(axis=-2)
-    metrics.uar_of(totals, totals)  # refuses absent classes
-    shares = hits.sum(axis=-2) / totals
-    rest = totals[..., None, :] - spoken
-    is_shared = (rest > _NOTHING).all(axis=-2)
-    num_shared = is_shared.sum(axis=-1)
-    # A class' share minus that without the speaker.
-    moved = (hits - shares[..., None, :] * spoken) / np.where(rest > _NOTHING, rest, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moves = (moved * is_shared[..., None, :]).sum(axis=-1) / num_shared[..., None]
-        moves = moves - moves.mean(axis=-1, keepdims=True)
-        return _Jackknife(
-            value=(shares * is_shared).sum(axis=-1) / num_shared,
-            moves=moves,
-            variance=(num_speakers - 1) / num_speakers * (moves**2).sum(axis=-1),
-            num_utterances=num_shared**2 / (is_shared / totals).sum(axis=-1),
-            part=num_shared / num_classes,
-        )

@@ -7,7 +7,7 @@ import scipy.stats
 from benchmarks import best as simulation
 from benchmarks.simulated_speakers import Likeness, draw, shapes
 from ser.evaluation import best, comparison, statistics
-from ser.evaluation.statistics import Seeds
+from ser.evaluation.jackknife import Seeds
 
 LIKENESS = Likeness(shared=0.5, spread=0.3)
 

@@ -7,7 +7,7 @@ import scipy.stats
 from benchmarks import coverage, intervals
 from benchmarks.simulated_speakers import draw, shapes
 from ser import metrics
-from ser.evaluation import statistics
+from ser.evaluation import jackknife, statistics
 
 
 def speakers_and_predictions(num_speakers=10, per_speaker=40, seed=0):
@@ -115,42 +115,42 @@ def test_what_seeds_add_is_what_is_left_of_their_spread_beside_speakers():
     hits, spoken, _ = by_seed(0.25)
     value = lambda h, s: (h.sum(axis=-2) / s.sum(axis=-2)).mean(axis=-1)  # noqa: E731
     one, said = hits[0], spoken[0]
-    errors = [statistics.pulls(each, said) for each in (*one, one.mean(axis=0))]
+    errors = [jackknife.pulls(each, said) for each in (*one, one.mean(axis=0))]
     *each, together = [(error**2).sum() for error in errors]
     left = np.var([value(h, said) for h in one], ddof=1) / 3 - (np.mean(each) - together) / 2
-    found = statistics.seeds_of(hits, spoken)
+    found = jackknife.seeds_of(hits, spoken)
     assert found.variance[0] == pytest.approx(max(left, 0.0))
     assert 0.6 < (found.variance > 0).mean() < 0.9
     assert set(found.degrees) == {2.0}
     # Without luck of their own, seeds hardly add to what speakers show already.
-    none = statistics.seeds_of(*by_seed(0.0)[:2]).variance
+    none = jackknife.seeds_of(*by_seed(0.0)[:2]).variance
     assert none.mean() < 0.3 * found.variance.mean()
 
 
 def test_one_seed_adds_nothing():
     hits, spoken, _ = by_seed(0.25)
-    found = statistics.seeds_of(hits[:, :1], spoken)
+    found = jackknife.seeds_of(hits[:, :1], spoken)
     assert not found.variance.any()
     mean = hits[:, 0]
     for ours, fixed in zip(
         statistics.share_ends(mean, spoken, found), statistics.share_ends(mean, spoken), strict=True
     ):
         np.testing.assert_allclose(ours, fixed)
-    alone = statistics.difference(mean - hits[:, 1], spoken, statistics.both_seeds(found, found))
+    alone = statistics.difference(mean - hits[:, 1], spoken, jackknife.both_seeds(found, found))
     np.testing.assert_allclose(alone.p, statistics.difference(mean - hits[:, 1], spoken).p)
 
 
 def test_with_several_seeds_the_interval_and_the_test_are_about_other_seeds_too():
     hits, spoken, truth = by_seed(0.4, seed=3)
-    seeds = statistics.seeds_of(hits, spoken)
+    seeds = jackknife.seeds_of(hits, spoken)
     mean = hits.mean(axis=1)
     held = [statistics.share_ends(mean, spoken, some) for some in (seeds, None)]
     with_, without = (coverage.covers(ends, truth).mean() for ends in held)
     assert 0.93 <= with_ <= 0.98
     assert without < 0.9
     other, spoken, _ = by_seed(0.4, num_seeds=6, seed=4)
-    pair = statistics.both_seeds(
-        statistics.seeds_of(other[:, :3], spoken), statistics.seeds_of(other[:, 3:], spoken)
+    pair = jackknife.both_seeds(
+        jackknife.seeds_of(other[:, :3], spoken), jackknife.seeds_of(other[:, 3:], spoken)
     )
     gap = (other[:, :3] - other[:, 3:]).mean(axis=1)
     assert (statistics.difference(gap, spoken).p < 0.05).mean() > 0.2
@@ -159,7 +159,7 @@ def test_with_several_seeds_the_interval_and_the_test_are_about_other_seeds_too(
 
 def test_pulls_square_to_the_variance_of_the_jackknife():
     matrices = counts()
-    pulls = statistics.pulls(*metrics.tallies(matrices))
+    pulls = jackknife.pulls(*metrics.tallies(matrices))
     assert np.sqrt((pulls**2).sum()) == pytest.approx(standard_error(uar, matrices))
     assert pulls.sum() == pytest.approx(0.0, abs=1e-12)
 
