@@ -58,6 +58,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.pairs,
         project.published,
         project.slices,
+        *map(project.breakdown, ("folds", "speakers", "confusions", "methods")),
         project.figures,
         project.page,
         project.grid_metrics,

@@ -14,16 +14,16 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError, SerError
-from ser.evaluation import evidence, grid_table, mistakes, summary
+from ser.evaluation import breakdown, evidence, grid_table, mistakes, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
+from ser.report import methods, pictures, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
-from ser.report import pictures, results
 from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
 from ser.report.functional_rows import FunctionalRows
@@ -52,6 +52,11 @@ class ScoredCell:
     def procedure(self) -> Procedure:
         """How it was trained, as far as it belongs beside its scores."""
         return Procedure.of_params(self.record.cell.spec.params)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The `ser.*` tags of its run."""
+        return self.record.cell.spec.tags
 
 
 def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
@@ -120,15 +125,39 @@ def write(
     )
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
-    environment = lineage.Record.read(best.folder.lineage).environment
-    provenance = pages.provenance(best.record.cell.spec.tags, environment)
+    tags, environment = best.tags, lineage.Record.read(best.folder.lineage).environment
     wrong = mistakes_section.section(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
+    parts = _breakdown(project, frames, speaker_of)
+    said = methods.paragraph(
+        card,
+        split,
+        grid,
+        sections,
+        tuning,
+        tags=tags,
+        environment=environment,
+    )
+    shown = (sections, pages.provenance(tags, environment), tuning, wrong, changed, parts, said)
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, sections, provenance, tuning, wrong, changed)
+    page = Report(card, split, *rows, found, *drawn, *shown)
+    files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
+
+
+def _breakdown(
+    project: Project, frames: Mapping[Cell, pd.DataFrame], speaker_of: Mapping[str, str]
+) -> dict[str, pd.DataFrame]:
+    """Return the scores by fold, speaker and pair of emotions, and write them."""
+    found = {
+        "folds": breakdown.by_fold(frames),
+        "speakers": breakdown.by_speaker(frames, speaker_of),
+        "confusions": mistakes.pairs_table(frames),
+    }
+    breakdown.write(project, found)
+    return found
 
 
 def _draw_cells(

@@ -15,7 +15,7 @@ from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
-from ser.report import html
+from ser.report import answer, html
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
@@ -69,6 +69,9 @@ class Report:
         tuning: What the tuned cells show.
         mistakes: The surest mistakes of the best cell.
         robustness: How cells do when recordings are changed.
+        breakdown: `folds`, `speakers` and `confusions` -> one row per cell and fold, speaker or
+            pair of emotions, see `ser.evaluation.breakdown` and `ser.evaluation.mistakes`.
+        methods: How the scores came about, a paragraph for a paper.
     """
 
     card: CorpusCard
@@ -86,6 +89,8 @@ class Report:
     tuning: Tuning
     mistakes: MistakesSection
     robustness: RobustnessSection
+    breakdown: Mapping[str, pd.DataFrame]
+    methods: str
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -95,6 +100,7 @@ SECTIONS = {
     "baselines": "Baselines",
     "shortcut": "Shortcut",
     "calibration": "Calibration",
+    "breakdown": "Folds, speakers",
     "slices": "Slices",
     "robustness": "Robustness",
     "mistakes": "Mistakes",
@@ -103,13 +109,14 @@ SECTIONS = {
     "published": "Published",
     "cells": "Cells",
     "data": "Data",
+    "methods": "Methods",
     "provenance": "Provenance",
 }
 
 
-#: File name in a cell's `figures/` -> caption in the report, in the order shown.
+#: File name in a cell's `figures/` -> caption in the report, in the order shown. The confusion
+#: matrix is a table on the page.
 _CAPTIONS = {
-    "confusion": "Confusion matrix, test parts of all folds",
     "learning_curves": "Learning curves of every fold",
 }
 
@@ -154,24 +161,29 @@ def render(report: Report) -> str:
         "percent": lambda value: _or_dash(value, 100, ".1f"),
         "points": lambda value: _or_dash(value, 100, ".1f"),
         "number": lambda value: _or_dash(value, 1, ".2f"),
+        "p": lambda value: "< 0.001" if value < 0.001 else _or_dash(value, 1, ".3f"),
         "digits": lambda value: _or_dash(value, 1, ".3g"),
         "flat": _flatten,
     }
     best = report.grid.drop_duplicates("model").to_dict("records")
     evidence, sliced = report.evidence, report.evidence.slices
-    first = report.grid.iloc[0]
-    is_first = (sliced["model"] == first["model"]) & (sliced["loss"] == first["loss"])
     return environment.get_template("report.html.j2").render(
         report=report,
         sections=list(SECTIONS.items()),
         footer=footer(report.card, report.split),
         synthetic_notice=SYNTHETIC_NOTICE,
         rows=report.grid.to_dict("records"),
+        answer=answer.of(report.grid),
         best_rows=best,
         best_losses=best_losses(report.grid, evidence.pairs),
         calibration_rows=evidence.calibration.to_dict("records"),
         gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
-        slice_rows=sliced[is_first].to_dict("records"),
+        slice_rows=_of_first(sliced, report.grid).to_dict("records"),
+        by_fold=answer.beside(report.breakdown["folds"], "fold", report.grid),
+        by_speaker=answer.beside(report.breakdown["speakers"], "speaker", report.grid),
+        confused=_of_first(report.breakdown["confusions"], report.grid).to_dict("records"),
+        shared_params=_shared([cell.params for cell in report.cells]),
+        matrices={cell.name: _matrix(cell) for cell in report.cells},
         published_rows=evidence.published.to_dict("records"),
         published_statement=published.statement(report.card, evidence.published),
         any_comparable=bool(evidence.published["comparable"].any()),
@@ -182,6 +194,33 @@ def render(report: Report) -> str:
         notices=procedure.notices({cell.name: cell.procedure for cell in report.cells}),
         chance=1 / len(report.card.emotions),
     )
+
+
+def _of_first(table: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the best cell."""
+    first = grid.iloc[0]
+    return table[(table["model"] == first["model"]) & (table["loss"] == first["loss"])]
+
+
+def _shared(params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the params that all cells have alike, flat."""
+    first, *others = (_flatten(one) for one in params)
+    missing = object()
+    return {
+        key: value
+        for key, value in first.items()
+        if others and all(other.get(key, missing) == value for other in others)
+    }
+
+
+def _matrix(cell: CellSection) -> list[tuple[str, list[tuple[float, int]]]]:
+    """Return emotion -> share of its utterances and count per prediction, row by row."""
+    counts = cell.summary.confusion
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return [
+        (emotion, list(zip(of_row.tolist(), row.tolist(), strict=True)))
+        for emotion, of_row, row in zip(cell.summary.emotions, shares, counts, strict=True)
+    ]
 
 
 def _origin(cell: CellSection) -> str:
