@@ -49,6 +49,7 @@ def paragraph(
         _task(card, grid),
         _folds(split),
         _selection(cells, tuning),
+        _training(cells),
         *notices({cell.name: cell.procedure for cell in cells}),
         _origins(cells),
         _statistics(card, grid),
@@ -100,6 +101,30 @@ def _selection(cells: Sequence[CellSection], tuning: Tuning) -> str:
         text + f" Hyperparameters of {names} were searched with Optuna, for each fold on its own "
         f"train and dev parts; all others are constants."
     )
+
+
+def _training(cells: Sequence[CellSection]) -> str:
+    """Return what training does to losses and recordings, where cells have it."""
+    found = {
+        "Classes were weighted in the loss by their inverse frequency in the fold's train part": [
+            cell.name
+            for cell in cells
+            if cell.params.get("training", {}).get("balance") == "class_weights"
+        ],
+        "In training each utterance was heard in every epoch as one of several copies, changed in "
+        "level, noise or band, drawn at random; test recordings are as they are": [
+            cell.name for cell in cells if cell.params.get("recipe", {}).get("copies")
+        ],
+    }
+    return " ".join(
+        f"{said}{'' if len(names) == len(cells) else f' ({_listed(names)})'}."
+        for said, names in found.items()
+        if names
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _seeds(cell: CellSection) -> Sequence[int]:
