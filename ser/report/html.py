@@ -7,14 +7,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 import jinja2
-from PIL import Image
+from markupsafe import Markup
+from PIL import Image, UnidentifiedImageError
+
+from ser.errors import FileError
 
 #: Colours that an image of pixels keeps; drawings have few, and shades of their edges.
 _NUM_COLOURS = 128
 #: Beyond it a drawing is a cloud of points, and pixels are smaller.
 _MAX_SVG_BYTES = 100_000
-#: What need not be encoded in the address of a drawing.
-_PLAIN = " =:/;,'()!*@&?+$"
+#: What need not be encoded in the address of a drawing; nothing that HTML would escape, but for
+#: single quotes, which an attribute in double quotes may hold.
+_PLAIN = " =:/;,'()!*@?+$"
 
 
 def environment() -> jinja2.Environment:
@@ -29,7 +33,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["image"] = image
+    # An address holds nothing to escape; five letters for each of its quotes would be a waste.
+    found.filters["image"] = lambda path: Markup(image(path))
     return found
 
 
@@ -39,10 +44,17 @@ def image(path: Path) -> str:
     Args:
         path: A PNG. Where the same figure lies beside it as SVG, the page has the smaller of the
             two: the drawing, which is sharp on paper too, or the pixels.
+
+    Raises:
+        FileError: It is no picture.
     """
     drawing = path.with_suffix(".svg")
-    with Image.open(path) as found:
-        pixels = _pixels(found)
+    try:
+        with Image.open(path) as found:
+            pixels = _pixels(found)
+    except (FileNotFoundError, UnidentifiedImageError) as error:
+        cure = "`dvc repro compare` makes the report's, `dvc repro tune` those of a search"
+        raise FileError(f"{path}: is no picture; {cure}") from error
     if not drawing.is_file() or drawing.stat().st_size > _MAX_SVG_BYTES:
         return pixels
     return min(_drawing(drawing.read_text("utf-8")), pixels, key=len)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ser.figures.style import footer
+from ser.grid.procedure import notices
 from ser.report.page import SYNTHETIC_NOTICE
 from ser.report.results import Result
 
@@ -117,12 +118,14 @@ def _caption(result: Result) -> str:
     card = result.card
     several = bool((result.grid["num_seeds"] > 1).any())
     synthetic = f" {SYNTHETIC_NOTICE}" if card.synthetic else ""
+    unusual = "".join(f" {said}" for said in notices(result.procedures))
     return (
         f"Test scores, {footer(card, result.split)}: {card.num_used} utterances of "
         f"{len(card.emotions)} emotions, {card.num_speakers} speakers, {len(result.split.folds)} "
         f"folds{', mean over seeds' if several else ''}. UAR: unweighted average recall; WA: "
         f"accuracy; intervals over speakers{' and seeds' if several else ''}. {_MARK}: not told "
-        f"apart from the best (Hsu's comparison, 5 %). Below the cells, baselines.{synthetic}"
+        f"apart from the best (Hsu's comparison, 5 %). Below the cells, baselines."
+        f"{unusual}{synthetic}"
     )
 
 
