@@ -64,7 +64,8 @@ def confusion_by_speaker(
         Counts `(num_speakers, num_classes, num_classes)`, rows truth.
     """
     one = np.zeros(len(truth), dtype=np.int64)
-    return confusion_by_seed(truth, prediction, speakers, one, num_classes=num_classes)[0]
+    by_seed = confusion_by_seed(truth, prediction, speakers, one, num_classes=num_classes)
+    return np.asarray(by_seed[0])
 
 
 def confusion_by_seed(

@@ -139,9 +139,21 @@ def write(
         tags=tags,
         environment=environment,
     )
-    shown = (sections, pages.provenance(tags, environment), tuning, wrong, changed, parts, said)
     rows = (grid, baselines, functionals, shortcut)
-    page = Report(card, split, *rows, found, *drawn, *shown)
+    page = Report(
+        card,
+        split,
+        *rows,
+        found,
+        *drawn,
+        sections,
+        pages.provenance(tags, environment),
+        tuning,
+        wrong,
+        changed,
+        parts,
+        said,
+    )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)

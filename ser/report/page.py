@@ -199,7 +199,9 @@ def render(report: Report) -> str:
 def _of_first(table: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the best cell."""
     first = grid.iloc[0]
-    return table[(table["model"] == first["model"]) & (table["loss"] == first["loss"])]
+    is_first = (table["model"] == first["model"]) & (table["loss"] == first["loss"])
+    found: pd.DataFrame = table[is_first]
+    return found
 
 
 def _shared(params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
