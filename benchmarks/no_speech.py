@@ -76,8 +76,8 @@ def _questions(
     test = set(next(fold.test for fold in folds if fold.number == record.fold))
     for item in cell.utterances:
         if item.id in test:
-            path = cell.project.raw(item.corpus) / item.audio
-            speech = audio.read(path, sampling_rate=rate)
+            root = cell.project.raw(item.corpus)
+            speech = audio.read_utterance(root, item, sampling_rate=rate)
             yield "speech: the test part", item.emotion, speech, rate
             noise = sounds.white(len(speech), rng, rms_dbfs=measures.level_dbfs(speech) - _SNR_DB)
             kind = f"speech in white noise, {_SNR_DB:g} dB"

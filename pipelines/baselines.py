@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import stage_program
-from ser.baselines import functionals, reference_rows, shortcut
+from ser.baselines import functionals, rating_rows, reference_rows, shortcut
 from ser.baselines.cross_validation import Task
 from ser.baselines.reference_rows import Baseline, BaselineParams
 from ser.baselines.shortcut import Material
@@ -21,7 +21,7 @@ from ser.features.extraction import AudioParams
 from ser.features.store import FeatureStore
 from ser.params import StageParams
 from ser.project import Project, Words
-from ser.utterance import Utterance
+from ser.utterance import Utterance, used_of
 
 logger = logging.getLogger("baselines")
 
@@ -46,13 +46,17 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Compute the rows of the baselines, then look for the shortcut."""
-    used = [u for u in manifest.read(project.manifest) if u.emotion is not None]
+    used = used_of(manifest.read(project.manifest))
     folds = splits.read(project.splits)
     _check_folds(folds, used, project)
     emotions = CorpusCard.read(project.corpus_card).emotions
     feature = params.baselines.feature
     store = FeatureStore(project.features(feature), {"extractor": feature})
     inputs = reference_rows.frame_statistics(store, [u.id for u in used])
+    project.reports.mkdir(parents=True, exist_ok=True)
+    if not emotions:
+        rating_rows.write(project, used, folds, inputs, feature=feature)
+        return
     task = Task(
         inputs, {u.id: str(u.emotion) for u in used}, {u.id: u.speaker for u in used}, emotions
     )
@@ -63,7 +67,6 @@ def run(params: Params, project: Project) -> None:
     found = shortcut.examine(
         Material(used, inputs, emotions, folds), c_grid=params.baselines.c_grid
     )
-    project.reports.mkdir(parents=True, exist_ok=True)
     reference_rows.write(project.baselines, rows)
     facts.write(project.functional_rows)
     shortcut.write(project.shortcut, found)
@@ -91,7 +94,7 @@ def _check_folds(folds: Sequence[Fold], used: Sequence[Utterance], project: Proj
     unknown = {id_ for fold in folds for part in PARTS for id_ in fold.part(part)} - known
     if unknown:
         raise SplitError(
-            f"{project.splits}: utterance {min(unknown)!r} has no emotion in "
+            f"{project.splits}: utterance {min(unknown)!r} is not used in "
             f"{project.manifest}, or is not there; `dvc repro split` makes the folds of this "
             f"manifest"
         )

@@ -35,6 +35,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.manifest,
         project.corpus_card,
         project.split_report,
+        project.protocol_gaps,
         project.tuned,
         project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,

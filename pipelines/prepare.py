@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ser import components, stage_program
 from ser.contracts import Corpus
-from ser.data import classes, intake, manifest
+from ser.data import classes, fold_lists, intake, manifest, speech_kind
 from ser.params import StageParams, component
 from ser.project import Project, Words
 
@@ -41,8 +41,9 @@ def run(params: Params, project: Project) -> None:
     name = params.corpus.name
     root = project.raw(name)
     corpus: Corpus = components.load(components.CORPORA, name).build(params.corpus)
+    parsed = fold_lists.parse(corpus, root, params.corpus.fold_lists)
     taken = intake.take_in(
-        corpus.parse(root),
+        parsed,
         root=root,
         params=params.corpus,
         progress=partial(tqdm, desc="inspect recordings", unit="wav", disable=None),
@@ -51,16 +52,17 @@ def run(params: Params, project: Project) -> None:
     manifest.write_rejections(project.rejected, taken.rejections)
     intake.enforce(taken, max_rejected=params.corpus.max_rejected)
     corpus.check(taken.utterances)
+    speech_kind.require_known(taken.utterances, params.corpus.speech, corpus=name)
     classes.require_each(params.corpus.emotions, taken.utterances, corpus=name)
     manifest.write(project.manifest, taken.utterances)
     card = intake.describe(corpus, params.corpus, taken)
     card.write(project.corpus_card)
     logger.info(
-        "%s: %d utterances, %d of the study's emotions %s, %d refused",
+        "%s: %d utterances, %d %s, %d refused",
         params.corpus.name,
         card.num_utterances,
         card.num_used,
-        card.counts,
+        f"of the study's emotions {card.counts}" if card.emotions else f"rated {card.rated}",
         card.num_rejected,
     )
 

@@ -52,7 +52,9 @@ def run(params: Params, project: Project) -> None:
         trained, scored = project.trained(name, variant), project.scored(name, variant)
         open_ = mlflow_tracker.open_experiment
         scores = scored_cell.publish(trained, scored, speaker_of, open_).scores
-        logger.info("%s: test UAR %.1f %%", f"{name} {variant}".strip(), 100 * scores["uar"])
+        said = {key: scores[key] for key in ("uar", "ccc") if key in scores}
+        for key, value in said.items():
+            logger.info("%s: test %s %.3f", f"{name} {variant}".strip(), key.upper(), value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

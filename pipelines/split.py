@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser import files, lineage, runtime
-from ser.data import leakage, manifest, splits
+from ser.data import leakage, left_out, manifest, splits
 from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
 from ser.params import StageParams, read
 from ser.project import Project, Words
+from ser.utterance import used_of
+from ser.wording import first_few
 
 logger = logging.getLogger("split")
+
+#: Of what no fold tests, so many are named in the report.
+NUM_NAMED = 20
 
 
 class Params(StageParams):
@@ -33,21 +38,28 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Make the folds, audit them, and write both."""
-    utterances = manifest.read(project.manifest)
-    folds = splits.split(utterances, params.split)
-    audited = leakage.audit(folds, utterances, params.split.protocol)
+    utterances, split = manifest.read(project.manifest), params.split
+    folds = splits.split(utterances, split)
+    audited = leakage.audit(folds, utterances, split.protocol, split.may_share)
+    used = used_of(utterances)
+    untested = left_out.untested(used, folds)
     table = splits.to_csv(folds)
     report = SplitReport(
-        protocol=params.split.protocol,
-        speaker_independent=leakage.is_speaker_independent(params.split.protocol),
-        params=params.split,
+        protocol=split.protocol,
+        speaker_independent=leakage.is_speaker_independent(split.protocol, split.may_share),
+        params=split,
         manifest_sha256=lineage.sha256_file(project.manifest),
         split_sha256=lineage.sha256_text(table),
         folds=audited,
+        num_untested=len(untested),
+        untested=untested[:NUM_NAMED],
     )
     files.write_text(project.splits, table)
     report.write(project.split_report)
-    logger.info("protocol %s: %d folds, audit passed", params.split.protocol, len(folds))
+    logger.info("protocol %s: %d folds, audit passed", split.protocol, len(folds))
+    if untested:
+        said = (len(untested), len(used), first_few(untested))
+        logger.warning("%d of %d utterances are tested by no fold: %s", *said)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """How well ratings are predicted: concordance and error, NumPy in, float out."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -71,3 +73,19 @@ def rating_scores(*, truth: ArrayLike, prediction: ArrayLike) -> dict[str, float
             pair = {"truth": values[is_rated], "prediction": said[is_rated]}
             scores |= {f"ccc_{dimension}": ccc(**pair), f"mae_{dimension}": mae(**pair)}
     return scores
+
+
+def mean_ccc(scores: Mapping[str, float]) -> float:
+    """Return the mean CCC over the dimensions of some rating scores.
+
+    Args:
+        scores: As from `rating_scores`.
+
+    Returns:
+        In [-1, 1]; NaN where no dimension is rated.
+
+    Example:
+        >>> mean_ccc({"ccc_valence": 0.2, "mae_valence": 0.9, "ccc_arousal": 0.6})
+        0.4
+    """
+    return float(np.mean([v for name, v in scores.items() if name.startswith("ccc_")] or np.nan))

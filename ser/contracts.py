@@ -144,9 +144,13 @@ class Loss(Module, Protocol):
     def num_ratings(self) -> int:
         """How many dimensions the loss wants rated, in the order of `ser.emotion.DIMENSIONS`.
 
-        0, or 3 where its params say `targets: vad`. Then the model gets a second head, and
-        `ModelOutput.ratings` and the ratings are there.
+        0, or 3 where its params say `targets: vad` or `ratings`. Then the model gets a second
+        head, and `ModelOutput.ratings` and the ratings are there.
         """
+
+    @property
+    def learns_classes(self) -> bool:
+        """Whether it lowers something that depends on the classes; False for ratings alone."""
 
     def __call__(
         self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /

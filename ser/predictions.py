@@ -24,12 +24,13 @@ def columns(emotions: Sequence[str], *, rated: bool = False) -> list[str]:
     """Return the column names of a predictions table, in order.
 
     Args:
-        emotions: Class names in order.
+        emotions: Class names in order; none of a model that rates alone.
         rated: Whether the model rates too: then the ratings and what the model says of
             them, in points of their scale, come last.
     """
     ratings = (*RATINGS, *PREDICTED_RATINGS) if rated else ()
-    return [*KEYS, *(f"probability_{emotion}" for emotion in emotions), *ratings]
+    keys = KEYS if emotions else KEYS[:4]  # without classes there is neither truth nor prediction
+    return [*keys, *(f"probability_{emotion}" for emotion in emotions), *ratings]
 
 
 def table(
@@ -62,15 +63,11 @@ def table(
     Raises:
         ValueError: There are predicted ratings, and nothing to compare them with.
     """
-    names = np.asarray(emotions, dtype=object)
-    frame = pd.DataFrame(
-        {
-            "utterance_id": list(ids),
-            **constants,
-            "truth": names[truth],
-            "prediction": names[probabilities.argmax(axis=1)],
-        }
-    )
+    frame = pd.DataFrame({"utterance_id": list(ids), **constants})
+    if emotions:
+        names = np.asarray(emotions, dtype=object)
+        frame["truth"] = names[truth]
+        frame["prediction"] = names[probabilities.argmax(axis=1)]
     for index, emotion in enumerate(emotions):
         frame[f"probability_{emotion}"] = probabilities[:, index]
     if predicted_ratings is not None:

@@ -198,6 +198,11 @@ class Project:
         return self.data / "sounds"
 
     @property
+    def protocol_gaps(self) -> Path:
+        """Folder of what `ser protocol-gap` measured, for the page."""
+        return self.data / "protocol_gaps"
+
+    @property
     def tuned(self) -> Path:
         """What tuning chose per cell and fold, JSON."""
         return self.data / "tuned.json"
@@ -382,12 +387,7 @@ class Project:
         return TrainedFold(self.kept_folds / key)
 
     def checkpoint_file(self, key: str, phase: str = "") -> Path:
-        """Return where the fit of a run key goes on after an interruption.
-
-        Args:
-            key: The run key.
-            phase: `refit` for the second training of a fold that is refitted.
-        """
+        """Return where the fit of a run key goes on; a second training is the phase `refit`."""
         name = f"{key}-{phase}" if phase else key
         return self.work / "checkpoints" / f"{name}.safetensors"
 

@@ -119,6 +119,16 @@ def disk_full(error: BaseException) -> str | None:
     return None
 
 
+def spare_what_stays() -> None:
+    """Leave all that there is now, imported modules above all, out of collections of garbage.
+
+    To look at them again costs each a tenth of a second and more, and Accelerate asks for one
+    after every fold. What is dropped is freed as before, unless it refers to itself.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def run_main(function: Callable[[], int | None]) -> int:
     """Run a program's body and say its failure in one message.
 
@@ -139,11 +149,9 @@ def run_main(function: Callable[[], int | None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # What is imported by now stays. To look at it again costs every collection of garbage, of
-    # which Accelerate asks for one after each fold, a tenth of a second and more. Once only: what
-    # a body leaves behind shall be collected.
+    # Once only: what a body leaves behind shall be collected.
     if not gc.get_freeze_count():
-        gc.freeze()
+        spare_what_stays()
     try:
         with sigterm_as_interrupt():
             return function() or 0

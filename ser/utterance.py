@@ -1,10 +1,30 @@
 """The records that travel from a corpus on disk to the manifest."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 Gender = Literal["female", "male"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """A part of a recording.
+
+    Args:
+        start_s, end_s: In seconds from the recording's beginning; 0 <= start_s < end_s.
+    """
+
+    start_s: float
+    end_s: float
+
+    def __str__(self) -> str:
+        return f"{self.start_s:g} to {self.end_s:g} s"
+
+    def overlaps(self, other: "Segment") -> bool:
+        """Return whether both hold some of the same sound; what only touches does not."""
+        return self.start_s < other.end_s and other.start_s < self.end_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,23 +36,28 @@ class Annotation:
         corpus: Name of the corpus' parser.
         audio: Path of the recording relative to the corpus root, `/`-separated.
         speaker: Who speaks; unique in the corpus (`Ses01F`, `03`).
-        gender: The speaker's gender as the corpus states it.
-        session: The recording session, the unit of the `session` protocol.
+        gender: The speaker's gender as the corpus states it, or None.
+        session: The recording session, the unit of the `session` protocol, or None.
         dialogue: The conversation; an isolated utterance is its own dialogue.
         scripted: Read from a script (True), improvised (False), or not stated (None).
         text: The words spoken, or None.
         label: The corpus' own label, unchanged.
-        emotion: Canonical emotion, or None where the label is not one of the study's.
+        emotion: Of the study's classes, or None where the label is none of them.
         valence, arousal, dominance: Means over raters in [1, 5], or None.
         votes: Rater label -> number of votes, or None.
+        start_s, end_s: Which part of the recording is the utterance, in seconds; both None where
+            it is the whole.
+        fold: The corpus' own fold, which tests the utterance; None where it has none.
+        parts: The corpus' own word for the utterance's part in each of its folds, by fold; None
+            where it has none.
     """
 
     id: str
     corpus: str
     audio: str
     speaker: str
-    gender: Gender
-    session: str
+    gender: Gender | None
+    session: str | None
     dialogue: str
     scripted: bool | None
     text: str | None
@@ -42,6 +67,22 @@ class Annotation:
     arousal: float | None = None
     dominance: float | None = None
     votes: Mapping[str, int] | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    fold: str | None = None
+    parts: Mapping[str, str] | None = None
+
+    @property
+    def segment(self) -> Segment | None:
+        """The part of the recording that is the utterance, or None for the whole."""
+        if self.start_s is None or self.end_s is None:
+            return None
+        return Segment(self.start_s, self.end_s)
+
+    @property
+    def is_rated(self) -> bool:
+        """Whether raters said something of one of the three dimensions."""
+        return any(value is not None for value in (self.valence, self.arousal, self.dominance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +90,9 @@ class Utterance(Annotation):
     """One line of the manifest: an annotation and the recording it is pinned to.
 
     Args:
-        sha256: Of the audio file's bytes, hexadecimal.
-        num_samples: Per channel, at the file's own rate.
+        sha256: Of the audio file's bytes, hexadecimal; of a segment, of its samples, see
+            `ser.data.audio.Recording`.
+        num_samples: Of the utterance, per channel, at the file's own rate.
         sampling_rate: Of the file, in Hz.
         duration_s: num_samples / sampling_rate, in seconds.
     """
@@ -82,7 +124,7 @@ class Parsed:
 
     Args:
         annotations: One per labelled recording that exists, in any order; `emotion` is
-            the canonical emotion of the whole vocabulary (narrowed to the study's
+            any emotion that the parser knows (narrowed to the study's
             classes by `ser.data.intake`).
         rejections: Labels without a recording, recordings without a label, lines that
             cannot be read, names that do not follow the corpus' rule.
@@ -90,3 +132,23 @@ class Parsed:
 
     annotations: tuple[Annotation, ...]
     rejections: tuple[Rejection, ...]
+
+
+_Said = TypeVar("_Said", bound=Annotation)
+
+
+def used_of(utterances: Iterable[_Said]) -> list[_Said]:
+    """Return the utterances of a manifest that something is learnt of, in their order.
+
+    They are those of one of the study's classes. In a manifest of no class, which is that of a
+    corpus whose `corpus.emotions` is empty, they are those that are rated.
+    """
+    everyone = list(utterances)
+    classed = [utterance for utterance in everyone if utterance.emotion is not None]
+    return classed or [utterance for utterance in everyone if utterance.is_rated]
+
+
+def ratings_of(said: Annotation) -> tuple[float, ...]:
+    """Return valence, arousal and dominance in [1, 5], NaN where there is none."""
+    values = (said.valence, said.arousal, said.dominance)
+    return tuple(math.nan if value is None else float(value) for value in values)

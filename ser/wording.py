@@ -2,7 +2,7 @@
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: Longest text of a value in a message, in characters.
 MAX_SHOWN = 80
@@ -28,6 +28,17 @@ def cut(text: str, limit: int) -> str:
         'one tw...'
     """
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """Return the first of many names, and how many more there are.
+
+    Example:
+        >>> first_few(["a", "b", "c"], 2)
+        "'a', 'b' and 1 more"
+    """
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(shown(name) for name in names[:limit]) + more
 
 
 def meant(name: object, known: Iterable[str]) -> str:

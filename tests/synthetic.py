@@ -102,7 +102,10 @@ def feature_store(
 ) -> FeatureStore:
     """A store whose frames tell the emotion; the n-th copy has 2 n more, and each 0.1 n higher."""
     rng = np.random.default_rng(0)
-    content = {u.id: frames(EMOTIONS.index(str(u.emotion)), rng, num_bins) for u in utterances}
+    content = {
+        u.id: frames(EMOTIONS.index(u.emotion) if u.emotion else 0, rng, num_bins)
+        for u in utterances
+    }
     meta = {
         "extractor": folder.name,
         "params": {},

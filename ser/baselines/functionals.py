@@ -97,11 +97,16 @@ def extract(
     if kept is not None:
         return kept
     compute = extractor(name, sampling_rate=sampling_rate)
-    paths = {utterance.id: corpus / utterance.audio for utterance in utterances}
+    by_id = {utterance.id: utterance for utterance in utterances}
+
+    def computed(id_: str) -> NDArray[np.float32]:
+        waveform = audio.read_utterance(corpus, by_id[id_], sampling_rate=sampling_rate)
+        return compute(waveform)[np.newaxis]
+
     made = store.build(
         folder,
         ids,
-        lambda id_: compute(audio.read(paths[id_], sampling_rate=sampling_rate))[np.newaxis],
+        computed,
         meta=meta,
         scratch=folder.with_name(f"{folder.name}.partial"),
         progress=progress,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ser.corpus_folders import DownloadFolder
-from ser.errors import CorpusError
+from ser.errors import CorpusError, NotTheCorpusError
 from ser.project import Project
 
 
@@ -68,7 +68,17 @@ def _link(name: str, path: Path) -> None:
     from ser.workflow import corpus_diagnosis
 
     section = _corpus_section(Project().params, name)
-    count = len(corpus_diagnosis.parse_corpus(name, path, section).annotations)
+    try:
+        count = len(corpus_diagnosis.parse_corpus(name, path, section).annotations)
+    except NotTheCorpusError:
+        raise
+    except CorpusError as error:
+        if section is not None:
+            raise
+        raise CorpusError(
+            f"{error}. {Project().params} is of another corpus, so {name} was read with its "
+            f"defaults: if a preset of yours says how to read it, `make use PRESET=<name>` first"
+        ) from error
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
     link = _place_of_link(name)
@@ -88,7 +98,9 @@ def _link(name: str, path: Path) -> None:
             f"`git update-index --skip-worktree {link}` lets git pass over it, "
             f"`git update-index --no-skip-worktree {link}` undoes that"
         )
-    if (Project().presets / f"{name}.yaml").is_file():
+    if section is not None:
+        typer.echo("next: `make repro`")
+    elif (Project().presets / f"{name}.yaml").is_file():
         typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
     else:
         typer.echo(

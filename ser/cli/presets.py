@@ -39,12 +39,13 @@ def new_preset(  # noqa: PLR0913 (an option each)
     wanted = Wanted(chosen, corpus, models, losses, tuned=tune or (), seeds=seeds or ())
     preset = presets.write(wanted, path, force=force, project=Project())
     typer.echo(f"{path}: {len(preset.cells)} cells")
-    if not Project().raw(corpus).exists() and corpus not in preset.synthetic_corpora:
-        typer.echo(f"first: `ser link-corpus {corpus} /where/it/is`")
+    # A table is read as params.yaml says, so they come before the link.
+    is_there = Project().raw(corpus).exists() or corpus in preset.synthetic_corpora
+    link = "" if is_there else f"`ser link-corpus {corpus} /where/it/is`, "
     if path.parent.resolve() == Project().presets.resolve():
-        typer.echo(f"next: `make use PRESET={chosen}`, then `make repro`")
+        typer.echo(f"next: `make use PRESET={chosen}`, {link}then `make repro`")
     else:
-        typer.echo(f"next: copy it to {Project().params}, then `make repro`")
+        typer.echo(f"next: copy it to {Project().params}, {link}then `make repro`")
 
 
 def _name(name: str, out: Path | None) -> str:

@@ -5,11 +5,14 @@ import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ser.project import CellFolder, Project
+
+if TYPE_CHECKING:
+    from ser.contracts import Engine
 
 
 class Format(StrEnum):
@@ -58,21 +61,29 @@ def grid(
 
     Example: ser grid --jobs 2 && dvc repro
     """
-    from tqdm import tqdm
-
     from ser.engine.local import LocalEngine
-    from ser.errors import SerError
     from ser.params import read
     from ser.workflow import missing_stages
     from ser.workflow.preset import Preset
 
     root = Path()
     launcher = read(Project(root).params, Preset).launcher
-    engine = LocalEngine(jobs)
-    missing_stages.make_upstream(engine, root)
-    if launcher != "python -m":
-        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
-        return
+    # Processes stay from one group of stages to the next, with what they have imported.
+    with LocalEngine(jobs) as engine:
+        missing_stages.make_upstream(engine, root)
+        if launcher == "python -m":
+            _train_missing(engine, root)
+            missing_stages.make_scores(engine, root)
+        else:
+            typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+
+
+def _train_missing(engine: "Engine", root: Path) -> None:
+    from tqdm import tqdm
+
+    from ser.errors import SerError
+    from ser.workflow import missing_stages
+
     stages = missing_stages.find(root, missing_stages.CELLS)
     bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
     outcomes = missing_stages.run(stages, engine, root, progress=bar)
@@ -82,29 +93,36 @@ def grid(
     typer.echo(f"{len(outcomes) - len(failed)} cells trained")
     if failed:
         raise SerError(f"{len(failed)} of {len(stages)} cells failed; the messages above say why")
-    missing_stages.make_scores(engine, root)
 
 
 def protocol_gap(
     cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    protocol: Annotated[
+        str, typer.Option(help="What is compared: random, text, superb, speaker.")
+    ] = "random",
+    reference: Annotated[str, typer.Option(help="With what.")] = "session",
 ) -> None:
-    """Train one cell under `session` and under `random`: what a split is worth.
+    """Train one cell under two protocols: what a split is worth.
 
     `random` deals utterances to folds, so that test speakers are heard in training, as in
-    the study. Same utterances, features, model and loss. Runs are tracked in an experiment
-    per protocol; the table is written to reports/protocol_gap.csv.
+    the study. `text` tests on sentences that nobody trained on. Same features, model and loss;
+    the difference is of the utterances that both tested. Runs are tracked in an experiment
+    per protocol; the table is written to reports/protocol_gap.csv, and the next `dvc repro`
+    shows it in the report.
 
-    Example: ser protocol-gap lstm-cross_entropy
+    Example: ser protocol-gap lstm-cross_entropy --protocol text
     """
     from ser import tables
+    from ser.evaluation import protocol_cost
     from ser.params import read
     from ser.workflow import current, protocol_gap
 
     project = Project()
     current.require_data(project, read(project.params, current.DataParams))
-    gap = protocol_gap.measure(cell, root=Path())
-    tables.write_csv(project.protocol_gap, gap.table)
-    typer.echo(protocol_gap.as_text(gap))
+    cost = protocol_gap.measure(cell, root=Path(), protocols=(reference, protocol))
+    tables.write_csv(project.protocol_gap, cost.table())
+    cost.write(project.protocol_gaps / f"{cell}-{reference}-{protocol}.json")
+    typer.echo(protocol_cost.as_text(cost))
 
 
 def restore_runs(
@@ -191,7 +209,7 @@ def results(
     current.require_reports(project)
     found = tables.read(project)
     if format_ is not None:
-        typer.echo(paper.FORMATS[format_](found))
+        typer.echo(paper.table(found, format_))
     if methods:
         typer.echo(
             files.read_text(project.breakdown("methods"), cure="`dvc repro` makes it").rstrip()

@@ -9,21 +9,24 @@ from ser.files import JsonArtefact
 class CorpusCard(JsonArtefact):
     """The content of data/corpus.json.
 
-    "Used" are the utterances of the study's emotions; the others stay in the manifest.
+    "Used" are the utterances of the study's emotions, or without classes those that are rated;
+    the others stay in the manifest.
 
     Args:
         name: Of the corpus, as in params.yaml.
         synthetic: True where no person spoke.
         licence: Under which terms the recordings may be used, one sentence.
         citation: What to cite, one sentence.
-        emotions: The classes, in order.
+        emotions: The classes, in order; none where ratings are learnt.
         num_utterances: In the manifest.
         num_used: Of these, with one of the emotions.
         num_rejected: Recordings that were refused.
         num_speakers: Who speak the used utterances.
-        num_sessions: In which the used utterances were spoken.
+        num_sessions: In which the used utterances were spoken; 0 where the corpus has none.
         duration_s: Of the used utterances together, in seconds.
         counts: Emotion -> used utterances.
+        rated: Dimension -> used utterances that are rated on it; those that nobody rates are
+            left out.
         labels: The corpus' own label -> utterances in the manifest.
         params: The section `corpus` of params.yaml, defaults filled in.
     """
@@ -44,3 +47,4 @@ class CorpusCard(JsonArtefact):
     counts: Mapping[str, int]
     labels: Mapping[str, int]
     params: Mapping[str, Any]
+    rated: Mapping[str, int] = {}

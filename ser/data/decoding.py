@@ -15,10 +15,20 @@ import soundfile
 from numpy.typing import NDArray
 
 from ser.data import containers, hearing, limits, quiet
+from ser.data.containers import Content
+from ser.data.file_content import FileContent, forgiving
 from ser.data.limits import RecordingLimits
 from ser.errors import AudioError
+from ser.utterance import Segment
 
 BLOCK_SAMPLES = 1 << 16
+#: A time that is written with two decimals is off by at most half a hundredth, in seconds.
+ROUNDING_S = 0.005
+#: Where libsndfile goes to any sample, and then reads what it reads from the beginning.
+_SEEKABLE = frozenset(containers.KNOWN) - {"OGG", "MP3"}
+_SEEKABLE_CODECS = frozenset(
+    {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+)
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -29,23 +39,56 @@ def content_of(path: Path, allowed: RecordingLimits) -> bytes:
         AudioError: There is no such file, or it cannot be read; the message names no path, so
             that it is the same on every machine.
     """
-    try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):  # to open a pipe would wait for its writer
-            raise AudioError("not a file: a folder, a device or a pipe")
-        limits.check_size(state.st_size, allowed)
+    with _opening():
+        num_bytes = _size_of(path)
+        limits.check_size(num_bytes, allowed)
         with path.open("rb") as file:
             # One byte more than there should be: to read to the end could be to read for ever.
-            content = file.read(state.st_size + 1)
+            content = file.read(num_bytes + 1)
+    if len(content) > num_bytes:
+        raise AudioError("unreadable: the file grows while it is read; try again when it is whole")
+    return content
+
+
+@contextmanager
+def segment_of(path: Path, segment: Segment, allowed: RecordingLimits) -> Iterator["Decoder"]:
+    """Give a decoder of a part of a recording of any length, which is read as far as needed.
+
+    Args:
+        path: A file of `containers.KNOWN`.
+        segment: Which part.
+        allowed: What the part may be. How large the file may be is not asked: it is never in
+            memory.
+
+    Raises:
+        AudioError: See `content_of` and `Decoder`.
+    """
+    with _opening():
+        _size_of(path)
+        content = FileContent(path)
+    with content:
+        yield Decoder(content, allowed, segment=segment)
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a regular file, in bytes."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # to open a pipe would wait for its writer
+        raise AudioError("not a file: a folder, a device or a pipe")
+    return state.st_size
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """Say in one sentence why a file cannot be opened."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise AudioError("missing: there is no such file") from error
     except OSError as error:
         raise AudioError(f"unreadable: the file cannot be opened ({error.strerror})") from error
     except ValueError as error:  # a NUL, which no file's name can hold
         raise AudioError(f"unreadable: the file cannot be opened ({error})") from error
-    if len(content) > state.st_size:
-        raise AudioError("unreadable: the file grows while it is read; try again when it is whole")
-    return content
 
 
 class Decoder:
@@ -53,7 +96,8 @@ class Decoder:
 
     Args:
         content: The bytes of a file of `containers.KNOWN`.
-        allowed: What it may be.
+        allowed: What it, or the part of it, may be.
+        segment: The part of it that is wanted; None for the whole.
 
     Attributes:
         sampling_rate: In Hz.
@@ -63,12 +107,15 @@ class Decoder:
 
     Raises:
         AudioError: Empty, too large, not audio, of another container, or its header declares
-            what is not allowed.
+            what is not allowed; the part reaches beyond its end.
     """
 
-    def __init__(self, content: bytes, allowed: RecordingLimits) -> None:
-        limits.check_size(len(content), allowed)
-        if not content:
+    def __init__(
+        self, content: Content, allowed: RecordingLimits, *, segment: Segment | None = None
+    ) -> None:
+        if segment is None:
+            limits.check_size(len(content), allowed)
+        if not len(content):
             raise AudioError("empty: the file has 0 bytes")
         if content.startswith(_LFS_POINTER):
             raise AudioError("not audio: a Git LFS pointer; `git lfs pull` fetches the recording")
@@ -76,14 +123,18 @@ class Decoder:
         self._content, self._allowed = content, allowed
         self.num_samples, self.peak = 0, 0.0
         with self._library():
-            self._stream = _Stream(_Content(content))
+            file = content.stream if isinstance(content, FileContent) else _Content(content[:])
+            self._stream = _Stream(file)
         self.sampling_rate = int(self._stream.samplerate)
         self.num_channels = int(self._stream.channels)
         containers.check_read(self._stream.format)
         limits.check_rate(self.sampling_rate, allowed)
         limits.check_channels(self.num_channels, allowed)
-        if (num_declared := int(self._stream.frames)) < containers.UNKNOWN_SAMPLES:
-            limits.check_longest(num_declared, self.sampling_rate, allowed)
+        self._num_declared = int(self._stream.frames)
+        self._place = None if segment is None else self._place_of(segment)
+        first, end = self._place or (0, self._num_declared)
+        if end < containers.UNKNOWN_SAMPLES:
+            limits.check_longest(end - first, self.sampling_rate, allowed)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the mean over channels, block by block, `(num_samples,)`; once.
@@ -93,7 +144,7 @@ class Decoder:
                 that are NaN, infinite, or beyond 2^31; said after the last good block.
         """
         num_bad = 0
-        while len(block := self._read()):
+        for block in self._wanted():
             # Averaged at once: eight channels would take eight times the memory.
             mono = hearing.mono(block)
             self.num_samples += len(mono)
@@ -101,9 +152,7 @@ class Decoder:
             self.peak = max(self.peak, float(mono.max()), -float(mono.min()))
             num_bad += _num_not_finite(mono)
             yield mono
-        containers.check_whole(
-            self._content, num_declared=int(self._stream.frames), num_read=self.num_samples
-        )
+        self._check_end()
         if self.num_samples == 0:
             raise AudioError("empty: the file holds no samples")
         if num_bad:
@@ -112,10 +161,51 @@ class Decoder:
             )
         check_scale(self.peak, limits.MAX_MAGNITUDE)
 
-    def _read(self) -> NDArray[np.float32]:
+    def _place_of(self, segment: Segment) -> tuple[int, int]:
+        """Return the first sample of a part and the one after its last."""
+        rate, num_samples = self.sampling_rate, self._num_declared
+        first, end = round(segment.start_s * rate), round(segment.end_s * rate)
+        if end > num_samples + ROUNDING_S * rate:
+            raise AudioError(
+                f"beyond the end: {segment} of a recording of {num_samples / rate:.3f} s"
+            )
+        return first, min(end, num_samples)
+
+    def _wanted(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples of the whole, or of the part, of all channels."""
+        if self._place is None:
+            while len(block := self._read()):
+                yield block
+            return
+        first, end = self._place
+        position = self._go_to(first)
+        while position < end and len(block := self._read(min(BLOCK_SAMPLES, end - position))):
+            position += len(block)
+            yield block
+
+    def _go_to(self, first: int) -> int:
+        """Pass over what is before a sample, and return where the stream is."""
+        stream, position = self._stream, 0
+        if stream.format in _SEEKABLE and stream.subtype in _SEEKABLE_CODECS:
+            with self._library():
+                return int(stream.seek(first))
+        while position < first and len(block := self._read(min(BLOCK_SAMPLES, first - position))):
+            position += len(block)
+        return position
+
+    def _check_end(self) -> None:
+        """Refuse a recording of which a part is missing."""
+        num_declared, num_read = self._num_declared, self.num_samples
+        if self._place is not None:
+            first, end = self._place
+            is_short = first + num_read < end < containers.UNKNOWN_SAMPLES
+            num_declared, num_read = (end, first + num_read) if is_short else (0, 0)
+        containers.check_whole(self._content, num_declared=num_declared, num_read=num_read)
+
+    def _read(self, num_samples: int = BLOCK_SAMPLES) -> NDArray[np.float32]:
         with self._library():
             block: NDArray[np.float32] = self._stream.read(
-                BLOCK_SAMPLES, dtype="float32", always_2d=True
+                num_samples, dtype="float32", always_2d=True
             )
         return block
 
@@ -144,7 +234,16 @@ def decode(content: bytes, allowed: RecordingLimits) -> tuple[NDArray[np.float32
         AudioError: See `Decoder` and `Decoder.blocks`.
     """
     decoder = Decoder(content, allowed)
-    return np.concatenate(list(decoder.blocks())), decoder
+    return waveform_of(decoder), decoder
+
+
+def waveform_of(decoder: Decoder) -> NDArray[np.float32]:
+    """Return all that a decoder has yet to yield as one waveform `(num_samples,)`.
+
+    Raises:
+        AudioError: See `Decoder.blocks`.
+    """
+    return np.concatenate(list(decoder.blocks()))
 
 
 def check_scale(peak: float, max_magnitude: float) -> None:
@@ -163,11 +262,8 @@ class _Content(io.BytesIO):
     """Bytes whose decoder may look before the beginning, as damaged headers make it do."""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to the beginning instead: an error here would be printed, with its traceback."""
-        try:
-            return super().seek(offset, whence)
-        except (ValueError, OverflowError):
-            return super().seek(0)
+        """Go there, or to the beginning."""
+        return forgiving(super().seek, offset, whence)
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Open every recording a corpus names, and sort its labels into usable and refused."""
 
+import math
 import os
 import unicodedata
 from collections import Counter, defaultdict
@@ -10,13 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from ser import emotion
 from ser.contracts import Corpus
-from ser.data import audio
+from ser.data import audio, segments
 from ser.data.audio import Recording
 from ser.data.card import CorpusCard
 from ser.data.corpora._base import CorpusParams
+from ser.data.speech_kind import studied_emotion
 from ser.errors import AudioError, CorpusError
 from ser.progress import Progress
-from ser.utterance import Annotation, Parsed, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance, used_of
 
 #: Control characters, bytes that are not UTF-8, separators of lines and paragraphs.
 _ODD_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
@@ -50,32 +52,23 @@ def take_in(
 
     Each annotation ends as exactly one utterance or one rejection. Refused are:
     unusable audio; every occurrence of an id that occurs twice; paths that leave the
-    root; ratings outside [1, 5]; and copies of one recording. Of copies with the same
-    label and speaker the first by id is kept; copies that disagree are all refused,
+    root; ratings outside [1, 5]; parts of a recording whose times are impossible, beyond
+    its end, or overlap those of the same speaker; and copies of one recording. Of copies with
+    the same label and speaker the first by id is kept; copies that disagree are all refused,
     since nothing says which is right.
 
     Args:
         parsed: What the corpus' label files and listing say.
         root: The corpus' folder; audio paths are relative to it.
-        params: `emotions` are kept, other emotions become None; its limits decide which
-            audio is usable.
+        params: `emotions` are kept, other emotions, and speech of another kind than `speech`,
+            become None; its limits decide which audio is usable.
         num_threads: Files opened at once; None chooses one a processor, up to 16.
         progress: Wraps the iteration over recordings, e.g. `tqdm`.
 
     Returns:
         The utterances and the rejections, the parser's own included.
     """
-    annotations = sorted(parsed.annotations, key=lambda item: (item.id, item.audio))
-    rejections = list(parsed.rejections)
-    occurrences = _audio_by_id(annotations)
-    named: list[Annotation] = []
-    for annotation in annotations:
-        fault = _fault(annotation, occurrences[annotation.id])
-        if fault is None:
-            named.append(annotation)
-        else:
-            rejections.append(_reject(annotation, fault))
-
+    named, rejections = sort_out(parsed)
     opened: list[tuple[Annotation, Recording]] = []
     for annotation, result in zip(
         named, _inspect_all(named, root, params, num_threads, progress), strict=True
@@ -99,6 +92,30 @@ def take_in(
             )
         ),
     )
+
+
+def sort_out(parsed: Parsed) -> tuple[list[Annotation], list[Rejection]]:
+    """Refuse, by name, what cannot be used whatever the recordings hold.
+
+    Args:
+        parsed: What the corpus' label files and listing say.
+
+    Returns:
+        The other annotations, sorted by id; the rejections, the parser's own included.
+    """
+    annotations = sorted(parsed.annotations, key=lambda item: (item.id, item.audio))
+    rejections = list(parsed.rejections)
+    occurrences = _audio_by_id(annotations)
+    possible: list[Annotation] = []
+    for annotation in annotations:
+        fault = _fault(annotation, occurrences[annotation.id])
+        if fault is None:
+            possible.append(annotation)
+        else:
+            rejections.append(_reject(annotation, fault))
+    overlapping = segments.refused(possible)
+    rejections += [_reject(possible[index], reason) for index, reason in overlapping.items()]
+    return [a for index, a in enumerate(possible) if index not in overlapping], rejections
 
 
 def enforce(intake: Intake, *, max_rejected: int) -> None:
@@ -137,9 +154,12 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         params: Its params; `emotions` are the classes, in order.
         intake: From `take_in`.
     """
-    used = [utterance for utterance in intake.utterances if utterance.emotion is not None]
-    counts = Counter(utterance.emotion for utterance in used)
-    labels = Counter(utterance.label for utterance in intake.utterances)
+    used = used_of(intake.utterances)
+    counts = Counter(u.emotion for u in used)
+    labels = Counter(u.label for u in intake.utterances)
+    rated = Counter(
+        name for u in used for name in emotion.DIMENSIONS if getattr(u, name) is not None
+    )
     return CorpusCard(
         name=params.name,
         synthetic=corpus.synthetic,
@@ -149,12 +169,13 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         num_utterances=len(intake.utterances),
         num_used=len(used),
         num_rejected=len(intake.rejections),
-        num_speakers=len({utterance.speaker for utterance in used}),
-        num_sessions=len({utterance.session for utterance in used}),
-        duration_s=round(sum(utterance.duration_s for utterance in used), 3),
-        counts={emotion: counts[emotion] for emotion in params.emotions},
+        num_speakers=len({u.speaker for u in used}),
+        num_sessions=len({u.session for u in used if u.session is not None}),
+        duration_s=round(sum(u.duration_s for u in used), 3),
+        counts={name: counts[name] for name in params.emotions},
         labels=dict(sorted(labels.items())),
         params=params.model_dump(mode="json"),
+        rated={name: rated[name] for name in emotion.DIMENSIONS if rated[name]},
     )
 
 
@@ -182,12 +203,21 @@ def _fault(annotation: Annotation, occurrences: Sequence[str]) -> str | None:
     path = PurePosixPath(annotation.audio)
     if not path.parts or path.is_absolute() or ".." in path.parts:
         return f"the audio path {annotation.audio!r} leaves the corpus' folder"
+    start_s, end_s = annotation.start_s, annotation.end_s
+    if (start_s, end_s) != (None, None) and not _is_place(start_s, end_s):
+        return f"it is {start_s} to {end_s} s of its recording; expected 0 <= start < end"
     low, high = emotion.DIMENSION_RANGE
     for name in ("valence", "arousal", "dominance"):
         value = getattr(annotation, name)
         if value is not None and not low <= value <= high:  # a NaN fails both comparisons
             return f"{name} is {value!r}; it must be within [{low:g}, {high:g}]"
     return None
+
+
+def _is_place(start_s: float | None, end_s: float | None) -> bool:
+    if start_s is None or end_s is None:
+        return False
+    return 0.0 <= start_s < end_s < math.inf  # a NaN fails every comparison
 
 
 def _one_line(reason: str) -> str:
@@ -216,7 +246,7 @@ def _inspect_all(
 
     def inspect(annotation: Annotation) -> Recording | str:
         try:
-            return audio.inspect(root / annotation.audio, params)
+            return audio.inspect(root / annotation.audio, params, annotation.segment)
         except AudioError as error:
             return str(error)
 
@@ -242,7 +272,7 @@ def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int,
         members = [opened[index][0] for index in indices]
         if len(members) == 1:
             continue
-        claims = Counter((item.label, item.emotion, item.speaker) for item in members)
+        claims = Counter(_claim(item) for item in members)
         if len(claims) == 1:
             reason = f"the same audio as {members[0].id}, which is kept"
             refused |= dict.fromkeys(indices[1:], reason)
@@ -251,6 +281,12 @@ def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int,
             reason = f"the same audio has conflicting labels or speakers: {listed}"
             refused |= dict.fromkeys(indices, reason)
     return refused
+
+
+def _claim(item: Annotation) -> tuple[object, ...]:
+    """Return what copies of a recording must agree on; without a class, that is its ratings."""
+    ratings = () if item.emotion else (item.valence, item.arousal, item.dominance)
+    return item.label, item.emotion, item.speaker, *ratings
 
 
 def _some(parts: Sequence[str], separator: str) -> str:
@@ -266,8 +302,7 @@ def _reject(annotation: Annotation, reason: str) -> Rejection:
 def _utterance(annotation: Annotation, recording: Recording, params: CorpusParams) -> Utterance:
     """Return a manifest's record, its emotion narrowed to the study's classes."""
     said = {field.name: getattr(annotation, field.name) for field in fields(Annotation)}
-    if said["emotion"] not in params.emotions:
-        said["emotion"] = None
+    said["emotion"] = studied_emotion(annotation, emotions=params.emotions, speech=params.speech)
     return Utterance(
         **said,
         sha256=recording.sha256,

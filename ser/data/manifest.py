@@ -12,12 +12,16 @@ from ser.errors import ManifestError
 from ser.utterance import Rejection, Utterance
 from ser.wording import cut, shown
 
-#: The keys of one line, in their order.
+#: The keys of every line, in their order.
 KEYS: tuple[str, ...] = (
     "id", "corpus", "audio", "sha256", "num_samples", "sampling_rate", "duration_s",
     "speaker", "gender", "session", "dialogue", "scripted", "text", "label", "emotion",
     "valence", "arousal", "dominance", "votes",
 )  # fmt: skip
+#: Keys that follow where they say something: of a segment, of an utterance with its own parts.
+OPTIONAL_KEYS: tuple[str, ...] = ("start_s", "end_s", "fold", "parts")
+_MAX_TIME_S = 366 * 86400.0
+_MAX_ROUNDING_S = 0.01
 
 
 def write(path: Path, utterances: Iterable[Utterance]) -> None:
@@ -75,7 +79,7 @@ def validate(utterances: Sequence[Utterance], *, where: str) -> None:
     """Check utterances against the rules of the manifest.
 
     Ids are unique and ascending; paths are relative; digests, counts, rates and
-    durations are possible and agree; emotions are canonical; ratings are within [1, 5].
+    durations are possible and agree; emotions can name a class; ratings are within [1, 5].
 
     Args:
         utterances: In the manifest's order.
@@ -90,17 +94,19 @@ def validate(utterances: Sequence[Utterance], *, where: str) -> None:
 
 def _record(utterance: Utterance) -> dict[str, Any]:
     """Return one line's content, keys and votes in a fixed order."""
-    record = {key: getattr(utterance, key) for key in KEYS}
-    if utterance.votes is not None:
-        record["votes"] = dict(sorted(utterance.votes.items()))
-    return record
+    record = {key: getattr(utterance, key) for key in (*KEYS, *OPTIONAL_KEYS)}
+    for key in ("votes", "parts"):
+        if record[key] is not None:
+            record[key] = dict(sorted(record[key].items()))
+    return {key: value for key, value in record.items() if key in KEYS or value is not None}
 
 
 def _utterance(record: Mapping[str, Any]) -> Utterance:
     """Return the record of one checked line; JSON may have written 3.0 as 3."""
     numbers = {
         key: None if record[key] is None else float(record[key])
-        for key in ("duration_s", "valence", "arousal", "dominance")
+        for key in ("duration_s", "valence", "arousal", "dominance", "start_s", "end_s")
+        if key in record
     }
     return Utterance(**{**record, **numbers})
 
@@ -123,13 +129,15 @@ def _parse(line: bytes, *, where: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ManifestError(f"{where}: expected an object, got {shown(record)}")
     missing = [key for key in KEYS if key not in record]
-    unknown = sorted(set(record) - set(KEYS))
+    unknown = sorted(set(record) - {*KEYS, *OPTIONAL_KEYS})
     if missing or unknown:
         raise ManifestError(
             f"{where}: utterance {shown(record.get('id'))}: missing keys {missing}, "
-            f"unknown keys {shown(unknown)}; expected exactly {', '.join(KEYS)}"
+            f"unknown keys {shown(unknown)}; expected exactly {', '.join(KEYS)}, and "
+            f"{', '.join(OPTIONAL_KEYS)} where they say something"
         )
-    return {key: record[key] for key in KEYS}
+    said = (key for key in OPTIONAL_KEYS if record.get(key) is not None)
+    return {key: record[key] for key in (*KEYS, *said)}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -146,7 +154,7 @@ def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
     for record, place in zip(records, places, strict=True):
         where = f"{place}: utterance {shown(record['id'])}"
         for key, (holds, rule) in _RULES.items():
-            if not holds(record[key]):
+            if key in record and not holds(record[key]):
                 raise ManifestError(f"{where}: {key} must be {rule}, got {shown(record[key])}")
         duration_s = record["num_samples"] / record["sampling_rate"]
         if not math.isclose(record["duration_s"], duration_s, abs_tol=1e-3):
@@ -154,6 +162,7 @@ def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
                 f"{where}: duration_s must be num_samples / sampling_rate = {duration_s:g}, "
                 f"got {record['duration_s']!r}"
             )
+        _check_segment(record, where)
         if record["id"] == previous:
             raise ManifestError(f"{where}: the id stands twice; ids must be unique")
         if record["id"] < previous:
@@ -161,6 +170,19 @@ def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
                 f"{where}: lines must be sorted by id, but {shown(previous)} is before"
             )
         previous = record["id"]
+
+
+def _check_segment(record: Mapping[str, Any], where: str) -> None:
+    """Raise ManifestError where a segment's times are not of its samples."""
+    if "start_s" not in record and "end_s" not in record:
+        return
+    start_s, end_s = record.get("start_s", math.nan), record.get("end_s", math.nan)
+    # A time may be rounded, and ends with the recording; see `ser.data.decoding`.
+    if not math.isclose(end_s - start_s, record["duration_s"], abs_tol=_MAX_ROUNDING_S):
+        raise ManifestError(
+            f"{where}: start_s and end_s must be duration_s = {record['duration_s']!r} apart, "
+            f"got {shown(record.get('start_s'))} and {shown(record.get('end_s'))}"
+        )
 
 
 def _is_text(value: object) -> bool:
@@ -190,6 +212,16 @@ def _is_duration(value: object) -> bool:
     return _is_number(value, math.ulp(0.0), 86400.0)
 
 
+def _is_time(value: object) -> bool:
+    return _is_number(value, 0.0, _MAX_TIME_S)
+
+
+def _is_parts(value: object) -> bool:
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(_is_text(text) for pair in value.items() for text in pair)
+
+
 def _is_rating(value: object) -> bool:
     return value is None or _is_number(value, *emotion.DIMENSION_RANGE)
 
@@ -214,18 +246,22 @@ _RULES: Mapping[str, _Rule] = {
     "sampling_rate": (_is_count, "a whole number of Hz > 0"),
     "duration_s": (_is_duration, "a number of seconds > 0, at most a day"),
     "speaker": _TEXT,
-    "gender": (lambda value: value in ("female", "male"), "female or male"),
-    "session": _TEXT,
+    "gender": (lambda value: value in ("female", "male", None), "female, male or null"),
+    "session": (lambda value: value is None or _is_text(value), "text that is not empty, or null"),
     "dialogue": _TEXT,
     "scripted": (lambda value: value is None or isinstance(value, bool), "true, false or null"),
     "text": (lambda value: value is None or isinstance(value, str), "text or null"),
     "label": _TEXT,
     "emotion": (
-        lambda value: value is None or value in emotion.VOCABULARY,
-        f"null or one of {', '.join(emotion.VOCABULARY)}",
+        lambda value: value is None or emotion.is_name(value),
+        f"null or {emotion.NAME_RULE}",
     ),
     "valence": _RATING,
     "arousal": _RATING,
     "dominance": _RATING,
     "votes": (_is_votes, "null, or whole numbers > 0 by rater label"),
+    "start_s": (_is_time, "a number of seconds >= 0, within a year"),
+    "end_s": (_is_time, "a number of seconds >= 0, within a year"),
+    "fold": _TEXT,
+    "parts": (_is_parts, "texts that are not empty, by fold"),
 }

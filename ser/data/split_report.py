@@ -11,7 +11,7 @@ from ser.params import Section
 
 
 class SharedSentences(Section):
-    """Sentences that two parts share; measured, never forbidden.
+    """Sentences that two parts share; measured, and forbidden by the protocol `text` only.
 
     Args:
         num_shared: Different sentences that both parts hold.
@@ -48,8 +48,10 @@ class FoldReport(Section):
         duration_s: Per part, in seconds.
         counts: Per part, emotion -> utterances.
         speakers: Per part, sorted.
-        sessions: Per part, sorted.
+        sessions: Per part, sorted; empty where the corpus has none.
         shared: `train-dev`, `train-test` and `dev-test` -> what the two share.
+        left_out: Why utterances of the study are in none of the parts -> how many, see
+            `ser.data.left_out`.
     """
 
     fold: int
@@ -59,6 +61,12 @@ class FoldReport(Section):
     speakers: Mapping[Part, tuple[str, ...]]
     sessions: Mapping[Part, tuple[str, ...]]
     shared: Mapping[str, Overlap]
+    left_out: Mapping[str, int] = Field(default_factory=dict)
+
+    @property
+    def num_left_out(self) -> int:
+        """Utterances of the study that are in none of the parts."""
+        return sum(self.left_out.values())
 
 
 class SplitReport(JsonArtefact):
@@ -71,6 +79,8 @@ class SplitReport(JsonArtefact):
         manifest_sha256: Of the manifest that was split.
         split_sha256: Of splits.csv.
         folds: What the audit found, fold by fold.
+        num_untested: Utterances of the study that no fold tests.
+        untested: Ids of the first of them.
     """
 
     what: ClassVar[str] = "a split report"
@@ -81,6 +91,8 @@ class SplitReport(JsonArtefact):
     manifest_sha256: str
     split_sha256: str
     folds: tuple[FoldReport, ...] = Field(min_length=1)
+    num_untested: int = Field(0, ge=0)
+    untested: tuple[str, ...] = ()
 
     def fold(self, number: int) -> FoldReport:
         """Return the fold of a number.

@@ -10,10 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from ser import files
-from ser.data.protocols import PARTS, Part, SplitParams
+from ser.data import official, sentences
+from ser.data.protocols import PARTS, Part, Protocol, SplitParams
+from ser.emotion import DIMENSIONS
 from ser.errors import SplitError
-from ser.utterance import Annotation
+from ser.utterance import Annotation, used_of
 from ser.wording import shown
+
+#: Protocols that deal neither sessions nor what is dealt to them.
+_WITHOUT_SESSIONS = ("file", "random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +56,46 @@ def split(utterances: Sequence[Annotation], params: SplitParams) -> list[Fold]:
 
     Args:
         utterances: The manifest, or what a corpus says before its audio is opened; those
-            whose emotion is null take no part.
+            that are not used take no part, see `ser.utterance.used_of`.
         params: The protocol and its knobs.
 
     Returns:
-        Folds numbered from 1: in order of the tested session or speaker.
+        Folds numbered from 1: in order of the tested session, speaker or fold of the corpus.
 
     Raises:
-        SplitError: The corpus has too few sessions or speakers for the protocol, or a
-            train or dev part lacks an emotion.
+        SplitError: The corpus has no sessions, or too few sessions or speakers, for the
+            protocol, or parts of its own that the protocol would pass over; a train or dev part
+            lacks an emotion or a rated dimension. See also `ser.data.official.deal` and
+            `ser.data.sentences.deal`.
     """
-    used = sorted((u for u in utterances if u.emotion is not None), key=lambda u: u.id)
+    used = sorted(used_of(utterances), key=lambda u: u.id)
     if not used:
-        raise SplitError("no utterance of the manifest has one of the study's emotions")
-    makers = {"session": _session, "speaker": _speaker, "superb": _superb, "random": _random}
+        raise SplitError("no utterance of the manifest has one of the study's emotions or a rating")
+    official.require_dealt(used, params)
+    if params.protocol not in _WITHOUT_SESSIONS:
+        _require_sessions(used, params.protocol)
+    makers = {
+        "session": _session,
+        "speaker": _speaker,
+        "superb": _superb,
+        "text": _text_folds,
+        "file": _own_folds,
+        "random": _random,
+    }
     folds = makers[params.protocol](used, params)
     _require_every_emotion(folds, used)
     return folds
+
+
+def _require_sessions(used: Sequence[Annotation], protocol: Protocol) -> None:
+    without = [u.id for u in used if u.session is None]
+    if without:
+        raise SplitError(
+            f"protocol {protocol} needs the session of every utterance, {len(without)} of "
+            f"{len(used)} have none, the first is {shown(without[0])}; use split.protocol: random "
+            f"(speaker-dependent), or give the corpus sessions: of a table, a column of them, or "
+            f"corpus.num_sessions to deal its speakers into groups"
+        )
 
 
 def _session(used: Sequence[Annotation], _params: SplitParams) -> list[Fold]:
@@ -126,7 +154,7 @@ def _random(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
     # scikit-learn costs a second to import and only this protocol needs it.
     from sklearn.model_selection import StratifiedKFold, train_test_split
 
-    labels = np.array([u.emotion for u in used])
+    labels = np.array([str(u.emotion) for u in used])
     smallest = min(np.unique(labels, return_counts=True)[1])
     if smallest < params.num_folds:
         raise SplitError(
@@ -155,8 +183,18 @@ def _random(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
     return folds
 
 
+def _text_folds(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
+    dealt = sentences.deal(used, num_groups=params.num_sentence_groups)
+    return [_fold(number, *parts) for number, parts in enumerate(dealt, start=1)]
+
+
+def _own_folds(used: Sequence[Annotation], params: SplitParams) -> list[Fold]:
+    dealt = official.deal(used, params)
+    return [_fold(number, *parts) for number, parts in enumerate(dealt, start=1)]
+
+
 def _groups(used: Iterable[Annotation], key: str) -> dict[str, list[Annotation]]:
-    """Return the utterances by session or speaker, groups in sorted order."""
+    """Return the utterances by session or speaker, which all have, groups in sorted order."""
     groups: defaultdict[str, list[Annotation]] = defaultdict(list)
     for utterance in used:
         groups[getattr(utterance, key)].append(utterance)
@@ -173,13 +211,20 @@ def _fold(
 def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Annotation]) -> None:
     """Refuse folds that cannot be trained or chosen on.
 
-    A test part that lacks an emotion is no reason to stop: scores are pooled over folds.
+    A test part that lacks an emotion is no reason to stop: scores are pooled over folds. That
+    no fold tests it is one: nothing could be scored.
     """
-    emotion_of = {u.id: str(u.emotion) for u in used}
-    needed = set(emotion_of.values())
+    learnt_of = {u.id: _learnt(u) for u in used}
+    needed = set().union(*learnt_of.values())
+    tested = set().union(*(learnt_of[id_] for fold in folds for id_ in fold.test))
+    if missing := sorted(needed - tested):
+        raise SplitError(
+            f"no fold tests an utterance of {', '.join(missing)}; choose other corpus.emotions or "
+            f"another split.protocol"
+        )
     for fold in folds:
         for part in ("train", "dev"):
-            missing = sorted(needed - {emotion_of[id_] for id_ in fold.part(part)})
+            missing = sorted(needed - set().union(*(learnt_of[id_] for id_ in fold.part(part))))
             if missing:
                 raise SplitError(
                     f"fold {fold.number}: no utterance of {', '.join(missing)} in the {part} "
@@ -188,13 +233,20 @@ def _require_every_emotion(folds: Sequence[Fold], used: Sequence[Annotation]) ->
                 )
 
 
+def _learnt(item: Annotation) -> set[str]:
+    """Return what an utterance teaches: its emotion, or the dimensions that it is rated on."""
+    if item.emotion is not None:
+        return {item.emotion}
+    return {f"rated {name}" for name in DIMENSIONS if getattr(item, name) is not None}
+
+
 def _only_in(missing: Sequence[str], used: Sequence[Annotation]) -> str:
     """Return in which sessions emotions are spoken, where these are one or two each."""
     found = {emotion: {u.session for u in used if u.emotion == emotion} for emotion in missing}
     rare = [
-        f"{emotion} is spoken in {' and '.join(map(shown, sorted(sessions)))} alone"
+        f"{emotion} is spoken in {' and '.join(map(shown, sorted(map(str, sessions))))} alone"
         for emotion, sessions in found.items()
-        if len(sessions) <= 2
+        if 1 <= len(sessions) <= 2 and None not in sessions
     ]
     return f" ({'; '.join(rare)})" if rare else ""
 

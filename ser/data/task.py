@@ -13,17 +13,22 @@ TAG = "ser.task"
 """The tag that says it, on runs and on versions of a model."""
 
 
-def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str:
-    """Return `<corpus>[-<title>][-<number of classes>-<classes>]`.
+def named(
+    corpus: str, emotions: Sequence[str], title: str | None = None, speech: str = "all"
+) -> str:
+    """Return `<corpus>[-<title>][-<speech>][-<number of classes>-<classes>]`.
 
     The classes are left out where they are the study's four. Where these four are among others,
     the others alone are listed; else all are. No two sets of classes get the same name: as many
-    words as the number says are the whole set, fewer are what comes to the four.
+    words as the number says are the whole set, fewer are what comes to the four. Of no classes,
+    ratings are the task. A `-` within a
+    class is doubled, to be none between two.
 
     Args:
         corpus: The parser's name.
-        emotions: The classes, in order.
+        emotions: The classes, in order; none where ratings are learnt.
         title: The recordings' own name, where one parser reads many corpora.
+        speech: `improvised` or `scripted` where that alone is studied. No title is one of these.
 
     Example:
         >>> named("emodb", ("angry", "happy", "neutral", "sad"))
@@ -32,22 +37,38 @@ def named(corpus: str, emotions: Sequence[str], title: str | None = None) -> str
         'emodb-5-bored'
         >>> named("csv", ("angry", "sad"), "helpline")
         'csv-helpline-2-angry-sad'
+        >>> named("iemocap", ())
+        'iemocap-0-ratings'
+        >>> named("iemocap", ("angry", "happy", "neutral", "sad"), speech="improvised")
+        'iemocap-improvised'
     """
-    return "-".join([corpus, *([title] if title else []), *_classes(emotions)])
+    kind = [] if speech == "all" else [speech]
+    return "-".join([corpus, *([title] if title else []), *kind, *_classes(emotions)])
 
 
 def of_section(corpus: Mapping[str, Any]) -> str:
     """Return the task of a section `corpus` of params.yaml.
 
     Args:
-        corpus: Its `name`, `emotions` and, where the parser has one, `title`.
+        corpus: Its `name`, `emotions` and, where the parser has them, `title`,
+            `speech` and `merge_excited`.
+
+    Example:
+        >>> of_section({"name": "iemocap", "emotions": EMOTIONS, "merge_excited": False})
+        'iemocap-without_excited'
     """
-    return named(corpus["name"], corpus["emotions"], corpus.get("title"))
+    title = corpus.get("title")
+    if corpus.get("merge_excited") is False and "excited" not in corpus["emotions"]:
+        # Happy is another class than usual, under the same word.
+        title = "without_excited"
+    return named(corpus["name"], corpus["emotions"], title, corpus.get("speech", "all"))
 
 
 def _classes(emotions: Sequence[str]) -> list[str]:
     if tuple(emotions) == EMOTIONS:
         return []
+    if not emotions:
+        return ["0", "ratings"]
     is_wider = set(EMOTIONS) <= set(emotions)
     listed = [emotion for emotion in emotions if not (is_wider and emotion in EMOTIONS)]
-    return [str(len(emotions)), *listed]
+    return [str(len(emotions)), *(emotion.replace("-", "--") for emotion in listed)]

@@ -26,8 +26,8 @@ class Voices:
     """
 
     def __init__(self, utterances: Sequence[Utterance]) -> None:
-        self._of_session: defaultdict[str, list[Utterance]] = defaultdict(list)
-        sessions_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._of_session: defaultdict[str | None, list[Utterance]] = defaultdict(list)
+        sessions_of: defaultdict[str, set[str | None]] = defaultdict(set)
         for utterance in sorted(utterances, key=lambda u: u.id):
             self._of_session[utterance.session].append(utterance)
             sessions_of[utterance.speaker].add(utterance.session)
@@ -40,8 +40,13 @@ class Voices:
         speaker says in its other recordings.
 
         Raises:
-            CorpusError: The session has no other recording.
+            CorpusError: The session has no other recording, or is not known.
         """
+        if utterance.session is None:
+            raise CorpusError(
+                f"utterance {utterance.id!r}: nothing can be heard behind it, since the corpus "
+                f"does not say its session; take noise or pink instead of babble"
+            )
         present = self._of_session[utterance.session]
         others = [
             other

@@ -11,7 +11,8 @@ from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Generic
+from types import TracebackType
+from typing import Any, Generic, Self
 
 from ser import runtime
 from ser.contracts import Unit, UnitOutcome
@@ -21,12 +22,31 @@ from ser.errors import SerError
 class LocalEngine:
     """Runs units here; see `ser.contracts.Engine`.
 
+    In a `with` block its processes wait for the next call of `run`, with all that they have
+    imported; else they end with the call.
+
     Args:
         num_processes: At least 1. One is the process that calls.
     """
 
     def __init__(self, num_processes: int) -> None:
         self.num_processes = num_processes
+        self._keeps = False
+        self._waiting: list[_Worker[Any]] = []
+
+    def __enter__(self) -> Self:
+        self._keeps = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._keeps = False
+        while self._waiting:
+            self._waiting.pop().end()
 
     def run(
         self, work: Callable[[Unit], None], units: Sequence[Unit]
@@ -46,17 +66,27 @@ class LocalEngine:
         try:
             while waiting or workers:
                 while waiting and len(workers) < self.num_processes:
-                    workers.append(_Worker(work, waiting.popleft()))
+                    workers.append(self._worker())
+                    workers[-1].begin(work, waiting.popleft())
                 for worker in _ready(workers):
                     yield worker.outcome()
                     if worker.is_alive and waiting:
-                        worker.begin(waiting.popleft())
+                        worker.begin(work, waiting.popleft())
                     else:
-                        worker.end()
                         workers.remove(worker)
+                        self._dismiss(worker)
         finally:
             for worker in workers:
                 worker.stop()
+
+    def _worker(self) -> "_Worker[Any]":
+        return self._waiting.pop() if self._waiting else _Worker()
+
+    def _dismiss(self, worker: "_Worker[Any]") -> None:
+        if self._keeps and worker.is_alive:
+            self._waiting.append(worker)
+        else:
+            worker.end()
 
 
 def sized(num_units: int, *, at_least: int) -> LocalEngine:
@@ -72,19 +102,20 @@ def sized(num_units: int, *, at_least: int) -> LocalEngine:
 class _Worker(Generic[Unit]):
     """A process and the unit that it is at."""
 
-    def __init__(self, work: Callable[[Unit], None], unit: Unit) -> None:
+    unit: Unit
+
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_serve, args=(work, theirs))
+        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,))
         self.process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         self.is_alive = True
-        self.begin(unit)
 
-    def begin(self, unit: Unit) -> None:
+    def begin(self, work: Callable[[Unit], None], unit: Unit) -> None:
         self.unit = unit
         with suppress(BrokenPipeError):  # it has died; `outcome` says so
-            self.pipe.send(unit)
+            self.pipe.send((work, unit))
 
     def outcome(self) -> UnitOutcome[Unit]:
         """Return what became of the unit; wait for it if it is not known yet."""
@@ -112,14 +143,14 @@ def _ready(workers: Sequence[_Worker[Unit]]) -> list[_Worker[Unit]]:
     return [worker for worker in workers if worker.pipe in known]
 
 
-def _serve(work: Callable[[Unit], None], pipe: Connection) -> None:
+def _serve(pipe: Connection) -> None:
     """Be a worker: do what arrives, until nothing more can."""
     runtime.configure()
 
     def serve() -> None:
         while True:
             try:
-                unit = pipe.recv()
+                work, unit = pipe.recv()
             except EOFError:
                 return
             pipe.send(_try(work, unit))

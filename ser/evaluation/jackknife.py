@@ -12,7 +12,7 @@ from ser import metrics
 
 Floats = NDArray[np.float64]
 #: Counts are means over seeds: what is left of a class is not exactly zero where it is zero.
-_NOTHING = 1e-6
+NOTHING = 1e-6
 
 
 class Jackknife(NamedTuple):
@@ -53,10 +53,10 @@ def jackknife(hits: Floats, spoken: Floats) -> Jackknife:
     metrics.uar_of(totals, totals)  # refuses absent classes
     shares = hits.sum(axis=-2) / totals
     rest = totals[..., None, :] - spoken
-    is_shared = (rest > _NOTHING).all(axis=-2)
+    is_shared = (rest > NOTHING).all(axis=-2)
     num_shared = is_shared.sum(axis=-1)
     # A class' share minus that without the speaker.
-    moved = (hits - shares[..., None, :] * spoken) / np.where(rest > _NOTHING, rest, 1.0)
+    moved = (hits - shares[..., None, :] * spoken) / np.where(rest > NOTHING, rest, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         moves = (moved * is_shared[..., None, :]).sum(axis=-1) / num_shared[..., None]
         moves = moves - moves.mean(axis=-1, keepdims=True)

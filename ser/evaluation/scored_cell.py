@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from ser import files, predictions
-from ser.evaluation import robustness, summary
+from ser import concordance, files, predictions
+from ser.evaluation import rating_summary, robustness, summary
+from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import CellSummary
 from ser.project import CellFolder
 from ser.tracking import cells
@@ -16,8 +17,11 @@ from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
 
+#: The scores of a cell, or of one of a corpus without classes.
+Summary = CellSummary | RatingSummary
 
-def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSummary, CellRecord]:
+
+def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[Summary, CellRecord]:
     """Return a cell's scores, and the record of its runs with the scores of each.
 
     Args:
@@ -34,7 +38,8 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
     record = cells.read(trained)
     frame = predictions.read(trained.predictions)
     first = SavedFold(trained.folds()[0].folder)
-    scores = summary.summarise(frame, speaker_of, origin=first.read_facts().origin)
+    summarise = summary.summarise if has_classes(frame) else rating_summary.summarise
+    scores: Summary = summarise(frame, speaker_of, origin=first.read_facts().origin)
     test = frame[frame["part"] == "test"]
     rows_of = dict(list(test.groupby(["fold", "seed"])))
     scored = tuple(
@@ -50,6 +55,11 @@ def score(trained: CellFolder, speaker_of: Mapping[str, str]) -> tuple[CellSumma
     return scores, replace(record, cell=cell, folds=scored)
 
 
+def has_classes(frame: pd.DataFrame) -> bool:
+    """Return whether predictions are of classes, and not of ratings alone."""
+    return bool(predictions.emotions_of(frame))
+
+
 def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
     """Return the tracking keys of one test part under one seed, e.g. `test/uar`.
 
@@ -62,6 +72,8 @@ def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
     """
     ratings = predictions.rating_scores(test)
     values = {f"test/{key}": value for key, value in ratings.items()}
+    if not has_classes(test):
+        return values | {"test/ccc": concordance.mean_ccc(ratings)}
     absent = sorted(set(predictions.emotions_of(test)) - set(test["truth"]))
     if absent:
         # Averages over a class that nobody spoke are no numbers; the cell's scores
@@ -75,7 +87,7 @@ def fold_scores(name: str, test: pd.DataFrame) -> dict[str, float]:
     return values | predictions.score(test).as_metrics("test")
 
 
-def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: CellRecord) -> None:
+def write(trained: CellFolder, scored: CellFolder, scores: Summary, record: CellRecord) -> None:
     """Write the folder of a scored cell: all that training left, and the scores.
 
     Args:
@@ -90,7 +102,7 @@ def write(trained: CellFolder, scored: CellFolder, scores: CellSummary, record: 
         # A second name of training's record must not be written through.
         folder.record.unlink()
         cells.write(folder, record)
-        summary.write(folder.metrics, scores)
+        files.write_json(folder.metrics, scores.to_json())
 
 
 def publish(
@@ -98,7 +110,7 @@ def publish(
     scored: CellFolder,
     speaker_of: Mapping[str, str],
     open_: Callable[..., RestorableExperiment],
-) -> CellSummary:
+) -> Summary:
     """Score a trained cell, write its folder, and bring the tracker to what that says.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ser import metrics, predictions
-from ser.utterance import Utterance
+from ser.utterance import Utterance, used_of
 
 COLUMNS = (
     "slice",
@@ -31,7 +31,7 @@ def values_of(utterances: Iterable[Utterance]) -> dict[str, dict[str, str]]:
         improvised), `duration` (quartiles of the corpus) and `agreement` (of raters). A
         slice that the corpus does not state is left out.
     """
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    used = used_of(utterances)
     readers: dict[str, Callable[[Utterance], str | None]] = {
         "gender": lambda u: u.gender,
         "speaker": lambda u: u.speaker,

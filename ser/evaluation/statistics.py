@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from ser import metrics
-from ser.evaluation.jackknife import Floats, Seeds, jackknife, seeds_of, with_seeds
+from ser.evaluation.jackknife import (
+    NOTHING,
+    Floats,
+    Seeds,
+    jackknife,
+    seeds_of,
+    with_seeds,
+)
 
 LEVEL = 0.95
 
@@ -243,3 +250,60 @@ def _t_at(degrees: Floats | float) -> Floats:
     """Return t of the two-sided 95 % interval; NaN without a degree of freedom."""
     known = np.where(np.asarray(degrees) > 0, degrees, np.nan)
     return np.asarray(stdtrit(known, (1 + LEVEL) / 2))
+
+
+def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -> Interval:
+    """Return the interval of any score over speakers, from the score without each of them.
+
+    It is value ± t s, with s from the jackknife and t of Student's distribution for
+    num_speakers - 1 degrees of freedom. A correlation is first stretched by Fisher's
+    transformation, whose values are spread more evenly; so the interval stays in [-1, 1].
+
+    Args:
+        value: The score over all speakers.
+        left_out: The score without each speaker `(num_speakers,)`; NaN where it is not defined.
+        is_correlation: Whether it is one, in [-1, 1]; else it is an error, at least 0.
+
+    Returns:
+        The 95 % interval; NaN for a single speaker, and where a score is not defined.
+
+    Source:
+        Lin (1989), section 3, for Fisher's transformation of the concordance; Efron & Stein
+        (1981) for the jackknife.
+    """
+    if is_correlation:
+        edge = 1 - NOTHING
+        stretched = np.arctanh(np.clip(np.append(left_out, value), -edge, edge))
+        half = _t_at(len(left_out) - 1) * _left_out_error(stretched[:-1])
+        low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
+        # What was clipped must not leave the value outside.
+        return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
+    half = _t_at(len(left_out) - 1) * _left_out_error(left_out)
+    return Interval(float(np.maximum(value - half, 0.0)), value + half)
+
+
+def left_out_difference(value: float, left_out: Floats) -> Difference:
+    """Return what speakers say about the difference of two scores of the same utterances.
+
+    Args:
+        value: The difference over all speakers.
+        left_out: The difference without each speaker `(num_speakers,)`.
+
+    Returns:
+        Scalars, see `Difference`; NaN for a single speaker, with p 1. Two cells that say the same
+        have a difference and an error of 0, and p 1.
+    """
+    num_speakers, error = len(left_out), _left_out_error(left_out)
+    if num_speakers < 2:
+        nan = np.array(np.nan)
+        return Difference(nan, nan, nan, np.array(1.0))
+    half = _t_at(num_speakers - 1) * error
+    distance = abs(value) / error if error > 0 else 0.0
+    p = 2 * stdtr(num_speakers - 1, -distance)
+    return Difference(*(np.array(number) for number in (value - half, value + half, error, p)))
+
+
+def _left_out_error(left_out: Floats) -> float:
+    """Return the jackknife's standard error over speakers of a score without each of them."""
+    spread = np.mean((left_out - left_out.mean()) ** 2)
+    return float(np.sqrt((len(left_out) - 1) * spread))

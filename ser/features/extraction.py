@@ -22,7 +22,7 @@ from ser.features.sounds import CorpusSounds
 from ser.features.store import FeatureStore
 from ser.params import ComponentParams, Section
 from ser.progress import Progress
-from ser.utterance import Utterance
+from ser.utterance import Utterance, used_of
 
 _ROOT = Path(__file__).parents[2]
 """What the paths of source files are relative to: of the code that runs."""
@@ -135,7 +135,7 @@ def extract(
         noise_folder=audio_params.noise_folder,
         sampling_rate=rate,
     )
-    chosen = {u.id: u for u in utterances if u.emotion is not None}
+    chosen = {u.id: u for u in used_of(utterances)}
     work = _Work(chosen, extractor, _meta(name, params, extractor, rate), sounds, places)
     # A shard goes through all copies before the next, so each recording is decoded once.
     read = lru_cache(store.UTTERANCES_PER_SHARD if len(asked) > 1 else 0)(work.read)
@@ -166,8 +166,10 @@ class _Work:
 
     def read(self, id_: str) -> Samples:
         """Return the waveform of an utterance."""
-        path = self.places.recordings / self.utterances[id_].audio
-        return audio.read(path, sampling_rate=self.sounds.sampling_rate)
+        rate = self.sounds.sampling_rate
+        return audio.read_utterance(
+            self.places.recordings, self.utterances[id_], sampling_rate=rate
+        )
 
     def frames_of(self, copy: str, read: Callable[[str], Samples]) -> FramesOf:
         """Return what extracts a copy of the utterance with an id."""

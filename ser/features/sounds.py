@@ -14,7 +14,7 @@ from ser.data.voices import Voices
 from ser.errors import AudioError, FileError, ParamsError
 from ser.features import copies
 from ser.features.changes._base import Samples, Sound
-from ser.utterance import Utterance
+from ser.utterance import Segment, Utterance
 
 _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 _KEPT_VOICES, _KEPT_FILES = 1024, 8
@@ -64,7 +64,7 @@ class CorpusSounds:
         """
         behind = self._voices.behind(utterance)
         # Few of many are drawn: their paths are made when they are read.
-        return [partial(self._voice, other.audio) for other in behind]
+        return [partial(self._voice, other.audio, other.segment) for other in behind]
 
     def noises(self) -> list[Sound]:
         """Return the noises in `noise_folder`.
@@ -127,11 +127,11 @@ class CorpusSounds:
             )
         return tuple(found)
 
-    def _read_voice(self, name: str) -> Samples:
-        return self._read(self.root / name)
+    def _read_voice(self, name: str, segment: Segment | None) -> Samples:
+        return self._read(self.root / name, segment)
 
-    def _read(self, path: Path) -> Samples:
-        sound = audio.read(path, sampling_rate=self.sampling_rate)
+    def _read(self, path: Path, segment: Segment | None = None) -> Samples:
+        sound = audio.read(path, sampling_rate=self.sampling_rate, segment=segment)
         if not sound.any():
             raise AudioError(f"{path}: digital silence, which nothing can be mixed with; remove it")
         sound.setflags(write=False)

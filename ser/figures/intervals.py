@@ -1,5 +1,7 @@
 """The UAR of every cell and of the baselines, each with its interval."""
 
+from typing import Literal
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -9,7 +11,13 @@ from ser.figures import style
 
 
 def grid_intervals(
-    grid: pd.DataFrame, baselines: pd.DataFrame, *, chance: float, title: str, footer: str
+    grid: pd.DataFrame,
+    baselines: pd.DataFrame,
+    *,
+    chance: float,
+    title: str,
+    footer: str,
+    score: Literal["uar", "ccc"] = "uar",
 ) -> Figure:
     """Return the cells' UAR with their intervals, best on top, the baselines below them in grey.
 
@@ -17,15 +25,16 @@ def grid_intervals(
         grid: As in `reports/grid.csv`.
         baselines: As in `reports/baselines.csv`; may be empty.
         chance: UAR of guessing, drawn as a line.
+        score: What is drawn; `ccc` is that of a corpus without classes.
         title: Above the figure.
         footer: Below it: corpus, protocol, synthetic or real.
 
     Returns:
         The figure.
     """
-    scores = ["uar", "uar_low", "uar_high"]
-    cells = grid.sort_values("uar", kind="stable")
-    below = baselines.sort_values("uar", kind="stable")
+    scores = [score, f"{score}_low", f"{score}_high"]
+    cells = grid.sort_values(score, kind="stable")
+    below = baselines.sort_values(score, kind="stable")
     names = [
         *("baseline: " + below["name"]),
         *(cells["model"] + " × " + cells["loss"]),  # noqa: RUF001
@@ -43,8 +52,9 @@ def grid_intervals(
         if len(below):
             axes.axhline(len(below) - 0.5, color="lightgrey", lw=0.8)
         axes.set_yticks(positions, names)
-        axes.set(xlim=(0.0, 1.0), ylim=(-0.6, len(names) - 0.1))
-        axes.set_xlabel("UAR on unseen speakers' test utterances, 95 % interval over speakers")
+        axes.set(xlim=(min(0.0, np.nanmin(uars)), 1.0), ylim=(-0.6, len(names) - 0.1))
+        said = f"{score.upper()} on unseen speakers' test utterances"
+        axes.set_xlabel(f"{said}, 95 % interval over speakers")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         style.label(figure, title, footer)

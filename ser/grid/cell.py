@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from accelerate import Accelerator
 
-from ser import files, lineage, predictions
+from ser import files, lineage, predictions, runtime
 from ser.contracts import Experiment, Tracker
 from ser.data.splits import Fold
 from ser.features.store import CLEAN
@@ -73,8 +73,12 @@ class CellRunner:
         self.staging = CellFolder(project.work / "cells" / (variant or "trained") / plan.name)
         self.sources = cell_inputs.sources(plan, project.root)
         self.source_sha256 = lineage.source_sha256(project.root, self.sources)
-        self.has_copies = inputs.store.copies != (CLEAN,)
+        self.has_copies = inputs.store.copies != (CLEAN,) and bool(inputs.emotions)
         self.tags = specs.tags(plan, inputs, root=project.root, source_sha256=self.source_sha256)
+
+    @property
+    def _best(self) -> str:
+        return f"dev/best_{specs.headline_of(self.inputs)}"
 
     @property
     def jobs(self) -> list[tuple[Fold, int]]:
@@ -92,8 +96,8 @@ class CellRunner:
             progress: Wraps the iteration over (fold, seed).
 
         Raises:
-            ParamsError: The loss wants ratings and the corpus has none, or the recipe
-                normalises inputs that the model wants as they are.
+            ParamsError: The loss wants ratings or classes and the corpus has none, or the
+                recipe normalises inputs that the model wants as they are.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
@@ -109,6 +113,7 @@ class CellRunner:
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
         with self.experiment.run(spec) as tracker:
+            runtime.spare_what_stays()  # the tracker has imported what it needs by now
             records = [
                 self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=cell_key)
                 for fold, seed in progress(self.jobs)
@@ -171,9 +176,10 @@ class CellRunner:
             tracker.set_tags(record.spec.tags)
             cells.complete(tracker, record, self.staging.folder)
         logger.info(
-            "%s: best dev UAR %.3f at epoch %d",
+            "%s: best dev %s %.3f at epoch %d",
             spec.name,
-            record.metrics["dev/best_uar"],
+            specs.headline_of(self.inputs).upper(),
+            record.metrics[self._best],
             record.metrics["best_epoch"],
         )
         return record
@@ -200,7 +206,7 @@ class CellRunner:
         """Return a fold's record with what training knows and the list of its artifacts."""
         facts = saved.read_facts()
         metrics = {
-            "dev/best_uar": facts.dev_uar,
+            self._best: facts.dev_score,
             "best_epoch": float(facts.best_epoch),
             "num_parameters": float(facts.num_parameters),
         }
@@ -228,10 +234,10 @@ class CellRunner:
             tables.append(staging.copies)
         if self.plan.training.keep_weights == "best":
             self._drop_weights(saved, keys)
-        best = [record.metrics["dev/best_uar"] for record in records]
+        best = [record.metrics[self._best] for record in records]
         complete = replace(
             cell,
-            metrics={"dev/uar": sum(best) / len(best)},
+            metrics={f"dev/{specs.headline_of(self.inputs)}": sum(best) / len(best)},
             artifacts=tuple((path.name, "") for path in tables),
         )
         complete = _with_predictions_digest(complete, staging.predictions)
@@ -239,8 +245,8 @@ class CellRunner:
         return complete
 
     def _drop_weights(self, saved: list[SavedFold], keys: dict[tuple[int, int], str]) -> None:
-        """Keep the weights of the highest dev UAR only; a further seed can but be better."""
-        best = max(saved, key=lambda fold: fold.read_facts().dev_uar)
+        """Keep the weights of the highest dev score only; a further seed can but be better."""
+        best = max(saved, key=lambda fold: fold.read_facts().dev_score)
         for (number, seed), key in keys.items():
             staged = self.staging.fold(number, seed)
             if staged.folder != best.folder:

@@ -1,6 +1,5 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
+from ser.grid.params import targets_fault
 from ser.project import Project
 from ser.training import plan as plans
 from ser.training.plan import CellPlan
 from ser.training.recipe import NormalisedBy
-from ser.utterance import Utterance
+from ser.utterance import ratings_of, used_of
 
 #: Imported by what trains a fold, and yet not what decides its numbers, beside
 #: `ser.lineage.DECIDES_NOTHING`: pattern -> why not. They do decide what is written of it, so
@@ -28,6 +28,10 @@ from ser.utterance import Utterance
 _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/emotion.py": "the manifest is pinned by digest, the emotions are in the key",
     "ser/data/leakage.py": "refuses folds; what fails has no result",
+    "ser/data/left_out.py": "what is said of folds; they are pinned by digest",
+    "ser/data/official.py": "how folds are dealt; they are pinned by digest",
+    "ser/data/segments.py": "refuses folds; what fails has no result",
+    "ser/data/sentences.py": "how folds are dealt; they are pinned by digest",
     "ser/data/voices.py": "what was heard is in the features",
     "ser/features/collection.py": "how features are collected; they are pinned by digest",
     "ser/files.py": "how files are replaced, not what they hold",
@@ -53,11 +57,11 @@ class Inputs:
         split: The split report.
         folds: All folds.
         store: The model's features.
-        label_of: Utterance id -> class index.
+        label_of: Utterance id -> class index; 0 where there are no classes.
         rating_of: Utterance id -> its ratings in the order of `ser.emotion.DIMENSIONS`, in
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
-        session_of: Utterance id -> session.
+        session_of: Utterance id -> session, of those whose session is known.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
@@ -120,7 +124,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
                 f"run `dvc repro split`"
             )
     index = {emotion: label for label, emotion in enumerate(card.emotions)}
-    used = [utterance for utterance in utterances if utterance.emotion is not None]
+    used = used_of(utterances)
     return Inputs(
         project=project,
         feature=feature,
@@ -128,31 +132,41 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         split=split,
         folds=splits.read(project.splits),
         store=store,
-        label_of={utterance.id: index[str(utterance.emotion)] for utterance in used},
-        rating_of={utterance.id: _ratings(utterance) for utterance in used},
-        speaker_of={utterance.id: utterance.speaker for utterance in used},
-        session_of={utterance.id: utterance.session for utterance in used},
+        label_of={u.id: index[u.emotion] if u.emotion else 0 for u in used},
+        rating_of={u.id: ratings_of(u) for u in used},
+        speaker_of={u.id: u.speaker for u in used},
+        session_of={u.id: u.session for u in used if u.session is not None},
         digests=digests,
     )
 
 
 def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a loss that wants ratings where there are none to learn from.
+    """Refuse a loss that wants ratings or classes where there are none to learn from.
 
     Args:
-        plan: The cell; one whose loss wants no ratings passes.
+        plan: The cell; one whose loss wants no ratings passes where there are classes.
         inputs: Its data.
 
     Raises:
-        ParamsError: Nobody rated a fold's train part on one of the dimensions, as in a
-            corpus without ratings.
+        ParamsError: The corpus has no classes and the loss wants some, or the other way round;
+            or nobody rated a fold's train part on one of the dimensions, as in a corpus without
+            ratings.
     """
-    if not plan.num_ratings:
+    loss = plans.build_loss(plan)
+    if fault := targets_fault(plan.loss, loss.learns_classes, inputs.emotions):
+        raise ParamsError(fault)
+    if not loss.num_ratings:
         return
     for fold in inputs.folds:
         ratings = np.array([inputs.rating_of[id_] for id_ in fold.train])
         is_unrated = np.isnan(ratings).all(axis=0)
-        unrated = [name for name, is_so in zip(DIMENSIONS, is_unrated, strict=True) if is_so]
+        # Without classes, what nobody in the corpus rates is not asked for.
+        wanted = DIMENSIONS if inputs.emotions else tuple(inputs.card.rated)
+        unrated = [
+            name
+            for name, is_so in zip(DIMENSIONS, is_unrated, strict=True)
+            if is_so and name in wanted
+        ]
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
@@ -162,16 +176,41 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
             )
 
 
+def require_classes(inputs: Inputs, *, what: str) -> None:
+    """Refuse what compares cells by classes where there are none.
+
+    Args:
+        inputs: The data.
+        what: Asks for it, for the message.
+
+    Raises:
+        ParamsError: `corpus.emotions` is empty.
+    """
+    if not inputs.emotions:
+        raise ParamsError(
+            f"{what}: it is compared by UAR, which a corpus without classes has not; take it out, "
+            f"or name the classes in corpus.emotions"
+        )
+
+
 def require_normalising(plan: CellPlan, inputs: Inputs) -> None:
-    """Refuse a normalisation that the cell's model has no use for, before anything is trained.
+    """Refuse a normalisation that model or corpus does not allow, before anything is trained.
 
     Args:
         plan: The cell.
         inputs: Its data.
 
     Raises:
-        ParamsError: See `ser.training.plan.require_normalising`.
+        ParamsError: Sessions normalise, and an utterance has none; or see
+            `ser.training.plan.require_normalising`.
     """
+    without = len(inputs.label_of) - len(inputs.session_of)
+    if plan.recipe.normalisation == "session" and without:
+        raise ParamsError(
+            f"recipes.{plan.model}.normalisation: session needs the session of every utterance, "
+            f"and corpus {inputs.card.name} does not say that of {without}; write "
+            f"`normalisation: speaker`, or `fold`"
+        )
     # Only the model knows, and it may take seconds to build.
     if plan.recipe.normalisation != "fold":
         model = plans.build_model(plan, feature=inputs.store.spec, head=plans.build_loss(plan).head)
@@ -210,8 +249,3 @@ def sources(plan: CellPlan, root: Path) -> list[str]:
     starts = ["ser/grid/cell.py", *(components.source(*one).as_posix() for one in chosen)]
     skip = (*lineage.DECIDES_NOTHING, *_PINNED_OTHERWISE)
     return lineage.imported_sources(root, starts, skip=skip)
-
-
-def _ratings(utterance: Utterance) -> tuple[float, ...]:
-    values = (getattr(utterance, dimension) for dimension in DIMENSIONS)
-    return tuple(math.nan if value is None else float(value) for value in values)

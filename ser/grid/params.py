@@ -1,6 +1,6 @@
 """The section `cells` of params.yaml: which models are trained with which losses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -34,3 +34,24 @@ class RobustnessParams(Section):
     """
 
     without_copies: Mapping[str, CellParams] = Field(default_factory=dict)
+
+
+def targets_fault(loss: str, learns_classes: bool, emotions: Sequence[str]) -> str | None:
+    """Return why a loss cannot be trained on a corpus with these classes, or None.
+
+    Args:
+        loss: Its name.
+        learns_classes: See `ser.contracts.Loss`.
+        emotions: The classes; none where ratings are learnt.
+    """
+    if learns_classes and not emotions:
+        return (
+            f"losses.{loss} learns classes, and corpus.emotions is empty; without classes train "
+            f"the loss ccc with `targets: ratings`, or name the classes in corpus.emotions"
+        )
+    if emotions and not learns_classes:
+        return (
+            f"losses.{loss}.targets: ratings learns no classes, and corpus.emotions has "
+            f"{len(emotions)}; write `targets: vad` to learn both, or `emotions: []`"
+        )
+    return None

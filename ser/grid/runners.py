@@ -58,7 +58,7 @@ def make(
 
     Raises:
         ParamsError: There is no such cell, params.yaml is wrong, or the variant is to leave out
-            copies that the recipe does not draw from.
+            copies that the recipe does not draw from, or of a corpus without classes.
         SerError: One of its inputs is missing or stale.
     """
     params, where = read(params_file, Params), str(params_file)
@@ -69,6 +69,8 @@ def make(
     expected = params.feature(cell.feature, where=where).model_dump(mode="json")
     data = inputs.load(project, cell.feature, feature_params=expected)
     plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
+    if variant:
+        inputs.require_classes(data, what=f"{name} {variant}")
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
     inputs.require_ratings(plan, data)
     inputs.require_copies(plan, data)

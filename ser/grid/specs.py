@@ -30,7 +30,7 @@ def experiment_name(inputs: Inputs, variant: str = "") -> str:
 def task_of(inputs: Inputs) -> str:
     """Return the name of what is recognised, see `ser.data.task`."""
     card = inputs.card
-    return task.named(card.name, card.emotions, card.params.get("title"))
+    return task.of_section({**card.params, "name": card.name, "emotions": card.emotions})
 
 
 def experiment_note(inputs: Inputs) -> str:
@@ -38,14 +38,24 @@ def experiment_note(inputs: Inputs) -> str:
     card, split = inputs.card, inputs.split
     kind = "**Synthetic speech**: proves the machinery, nothing else." if card.synthetic else ""
     dependent = "" if split.speaker_independent else "**Speaker-dependent protocol.** "
+    learnt = f"emotions {', '.join(card.emotions)}" if card.emotions else _ratings_of(inputs)
+    headline = f"test/{headline_of(inputs)}"
     return (
-        f"{card.num_used} utterances of {card.num_speakers} speakers, emotions "
-        f"{', '.join(card.emotions)}; protocol `{split.protocol}`, "
-        f"{len(inputs.folds)} folds. {dependent}{kind}\n\n"
+        f"{card.num_used} utterances of {card.num_speakers} speakers, {learnt}; "
+        f"protocol `{split.protocol}`, {len(inputs.folds)} folds. {dependent}{kind}\n\n"
         "One run per cell (model and loss) with the scores pooled over folds and averaged over "
-        "seeds; one nested run per fold and seed. Compare cells by `test/uar`; "
-        'try the search `tags."ser.fold" = \'all\' and metrics."test/uar" > 0.5`.'
+        f"seeds; one nested run per fold and seed. Compare cells by `{headline}`; "
+        f'try the search `tags."ser.fold" = \'all\' and metrics."{headline}" > 0.5`.'
     )
+
+
+def headline_of(inputs: Inputs) -> str:
+    """Return the score that cells are compared by: `uar`, or `ccc` where there are no classes."""
+    return "uar" if inputs.emotions else "ccc"
+
+
+def _ratings_of(inputs: Inputs) -> str:
+    return f"ratings of {', '.join(inputs.card.rated)}, without classes"
 
 
 def run_key(
@@ -212,16 +222,17 @@ def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
 def _note(plan: CellPlan, inputs: Inputs) -> str:
     kind = " **Synthetic speech.**" if inputs.card.synthetic else ""
     rates = (
-        f" It also rates {', '.join(DIMENSIONS)}: `test/ccc_<dimension>` and, in points from 1 "
+        f" It rates {', '.join(DIMENSIONS)}: `test/ccc_<dimension>` and, in points from 1 "
         "to 5, `test/mae_<dimension>`, pooled and averaged in the same way."
         if plan.num_ratings
         else ""
     )
+    headline = f"test/{headline_of(inputs)}"
     return (
         f"**{plan.model}** trained with **{plan.loss}** on {inputs.card.name}, "
         f"protocol `{inputs.split.protocol}`, {len(inputs.folds)} folds, seeds "
-        f"{', '.join(map(str, plan.training.seeds))}.{kind} `test/uar` pools the test parts "
-        "of all folds and averages over seeds; `test/uar_low` and `test/uar_high` are a 95 % "
+        f"{', '.join(map(str, plan.training.seeds))}.{kind} `{headline}` pools the test parts "
+        f"of all folds and averages over seeds; `{headline}_low` and `{headline}_high` are a 95 % "
         "interval over speakers. The epoch is chosen on dev; the test part is read once."
         f"{_remarks(plan)}{rates}"
     )

@@ -22,6 +22,7 @@ class WeightedLoss(nn.Module, ABC):
     head: HeadName = "linear"
     logit_scale: float = 1.0
     num_ratings: int = 0
+    learns_classes: bool = True
     class_weights: Tensor | None
 
     def __init__(self, class_weights: Tensor | None = None) -> None:

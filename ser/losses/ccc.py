@@ -3,7 +3,7 @@
 With `targets: categories` each class is such a pair, its probability p_k and its target t_k
 (1 where the utterance is of class k, else 0). With `targets: vad`, CCC's original use, each
 of valence, arousal and dominance is one: what raters said, and what the model's second head
-says.
+says. `targets: ratings` is the same for a corpus without classes.
 """
 
 from typing import Annotated, Literal
@@ -26,13 +26,15 @@ class Params(ComponentParams):
     """The mix of the two terms, and what the second one compares.
 
     Args:
-        weight: Share w of the concordance term, in [0, 1]; 0 is cross-entropy.
+        weight: Share w of the concordance term, in [0, 1]; 0 is cross-entropy. Without
+            classes there is nothing to mix, and it does nothing.
         targets: `categories` compares probabilities with the emotions. `vad` trains a
-            second head on valence, arousal and dominance, in a corpus that has them.
+            second head on valence, arousal and dominance, in a corpus that has them. `ratings`
+            trains that head alone, in a corpus without classes (`corpus.emotions: []`).
     """
 
     weight: Annotated[float, Tunable(0.0, 1.0)] = Field(0.5, ge=0.0, le=1.0)
-    targets: Literal["categories", "vad"] = "categories"
+    targets: Literal["categories", "vad", "ratings"] = "categories"
 
 
 class CccLoss(WeightedLoss):
@@ -119,6 +121,34 @@ class VadCccLoss(WeightedLoss):
         return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
 
 
+class RatingsCccLoss(WeightedLoss):
+    """1 - mean over valence, arousal, dominance of CCC_d, see `VadCccLoss`: no classes are learnt.
+
+    Where the corpus rates fewer than three dimensions, the others count as 0 in the mean: the
+    loss then ends above 0, and the gradients are smaller by that share.
+
+    Args:
+        class_weights: None, there are no classes.
+    """
+
+    num_ratings = len(DIMENSIONS)
+    learns_classes = False
+
+    def forward(
+        self, output: ModelOutput, _labels: Tensor, ratings: Tensor | None = None, /
+    ) -> Tensor:
+        """Return the loss `()` of two times ratings `(batch, 3)`.
+
+        Raises:
+            ValueError: The model does not rate, or there are no ratings to learn.
+        """
+        if output.ratings is None or ratings is None:
+            raise ValueError("targets: ratings needs a model that rates, and ratings")
+        said = full_precision(output.ratings)
+        mean = rated_concordance(ratings.to(said.dtype), said).mean()
+        return 1.0 - mean
+
+
 def rated_concordance(ratings: Tensor, said: Tensor) -> Tensor:
     """Return the concordance per dimension, over the rows that are rated on it.
 
@@ -175,5 +205,7 @@ def build(
     class_weights: Tensor | None,
 ) -> Loss:
     """Return the loss on the targets of the params."""
+    if params.targets == "ratings":
+        return RatingsCccLoss(class_weights)
     kind = VadCccLoss if params.targets == "vad" else CccLoss
     return kind(params.weight, class_weights)

@@ -28,7 +28,15 @@ class CosineHead(nn.Module):
         return cosines(embedding, self.prototypes)
 
 
-Head = nn.Linear | CosineHead
+class EmptyHead(nn.Module):
+    """No class scores at all, for a model that rates only; it has no parameters."""
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Return `(batch, 0)` of `(batch, embedding_dim)`."""
+        return embedding[:, :0]
+
+
+Head = nn.Linear | CosineHead | EmptyHead
 
 
 def cosines(rows: Tensor, columns: Tensor) -> Tensor:
@@ -53,7 +61,9 @@ def cosines(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def build_head(head: HeadName, *, embedding_dim: int, num_classes: int) -> Head:
-    """Return a head: `(batch, embedding_dim)` -> `(batch, num_classes)`."""
+    """Return a head: `(batch, embedding_dim)` -> `(batch, num_classes)`, empty of no classes."""
     if head == "cosine":
         return CosineHead(embedding_dim, num_classes)
+    if not num_classes:
+        return EmptyHead()
     return nn.Linear(embedding_dim, num_classes)

@@ -19,6 +19,7 @@ from ser.data import audio
 from ser.errors import RegistryError
 from ser.evaluation import calibration
 from ser.features import copies
+from ser.features.changes._base import Samples
 from ser.features.store import CLEAN
 from ser.promotion import answering_process
 from ser.registry.evidence import Served
@@ -60,23 +61,30 @@ class Recordings:
     sampling_rate: int
 
     def question(self, utterance: Utterance, change: str) -> Question:
-        """Return one question; a changed recording is written first.
+        """Return one question; a changed recording, or a part of one, is written first.
 
         Raises:
             AudioError: The recording cannot be read; names it.
         """
         path = self.root / utterance.audio
         if change != CLEAN:
-            path = self._changed(utterance, path, change)
+            path = self._changed(utterance, change)
+        elif utterance.segment is not None:
+            rate = utterance.sampling_rate
+            samples = audio.read_utterance(self.root, utterance, sampling_rate=rate)
+            path = self._written(samples, rate)
         return Question(utterance.id, change, path, utterance.duration_s)
 
-    def _changed(self, utterance: Utterance, path: Path, change: str) -> Path:
-        waveform = audio.read(path, sampling_rate=self.sampling_rate)
+    def _changed(self, utterance: Utterance, change: str) -> Path:
+        rate = self.sampling_rate
+        waveform = audio.read_utterance(self.root, utterance, sampling_rate=rate)
         rng = copies.rng_of(utterance, change)
-        samples = copies.change_of(change)(waveform, self.sampling_rate, rng)
-        changed = self.scratch / f"{len(list(self.scratch.iterdir()))}.wav"
-        audio.write(changed, samples, self.sampling_rate, subtype="FLOAT", format="WAV")
-        return changed
+        return self._written(copies.change_of(change)(waveform, rate, rng), rate)
+
+    def _written(self, samples: Samples, sampling_rate: int) -> Path:
+        path = self.scratch / f"{len(list(self.scratch.iterdir()))}.wav"
+        audio.write(path, samples, sampling_rate, subtype="FLOAT", format="WAV")
+        return path
 
 
 def questions(

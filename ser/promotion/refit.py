@@ -55,6 +55,7 @@ def pack(
             transductive.
         TrainingError: It diverges.
     """
+    packing.require_classes(cell)
     packing.require_inductive(cell)
     records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):

@@ -67,8 +67,9 @@ def pack_fold(
     """Take the weights of one fold, that of the highest dev UAR unless it is named.
 
     Raises:
-        BundleError: The cell is transductive, or there is no such fold or seed.
+        BundleError: The cell has no classes or is transductive, or there is no such fold or seed.
     """
+    packing.require_classes(cell)
     packing.require_inductive(cell)
     record = packing.choose(cell, fold=fold, seed=seed)
     source = packing.source_of_fold(

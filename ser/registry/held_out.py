@@ -102,7 +102,7 @@ def answers(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _sound(utterance: Utterance, root: Path, sampling_rate: int) -> dict[str, float]:
     try:
-        samples = audio.read(root / utterance.audio, sampling_rate=sampling_rate)
+        samples = audio.read_utterance(root, utterance, sampling_rate=sampling_rate)
     except AudioError as error:
         raise BundleError(
             f"{error}; a bundle says what its test speech sounds like, so registering needs the "

@@ -114,6 +114,20 @@ def choose(cell: TrainedCell, *, fold: int | None = None, seed: int | None = Non
     return max(chosen, key=lambda record: record.metrics["dev/best_uar"])
 
 
+def require_classes(cell: TrainedCell) -> None:
+    """Refuse a cell that rates and tells no classes apart: requests are answered by classes.
+
+    Raises:
+        BundleError: It is of a corpus without classes.
+    """
+    if not cell.card.emotions:
+        raise BundleError(
+            f"{cell.folder}: it learnt ratings and no classes (corpus.emotions is empty), and "
+            f"registering, promoting and serving such a model is not supported; its answers on "
+            f"the test parts are in {cell.files.predictions}"
+        )
+
+
 def require_inductive(cell: TrainedCell) -> None:
     """Refuse a cell that needs several recordings to recognise one.
 

@@ -188,7 +188,7 @@ def _limited(
 def speech_share(utterance: Utterance, project: Project) -> float:
     """Return the share of an utterance's recording in which somebody speaks, in [0, 1]."""
     rate = speech_activity.SAMPLING_RATE
-    samples = audio.read(project.raw(utterance.corpus) / utterance.audio, sampling_rate=rate)
+    samples = audio.read_utterance(project.raw(utterance.corpus), utterance, sampling_rate=rate)
     return float(speech_activity.speech_frames(samples, rate).mean())
 
 

@@ -14,14 +14,14 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError, SerError
-from ser.evaluation import breakdown, evidence, grid_table, mistakes, summary
+from ser.evaluation import breakdown, evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import methods, pictures, results
+from ser.report import methods, pictures, rating_report, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -93,6 +93,23 @@ def write(
     """
     _require([project.baselines, project.tuning_gain, project.robustness, project.copies_gain])
     card = CorpusCard.read(project.corpus_card)
+    if card.emotions:
+        _write(project, named, beside, open_, card, recordings=recordings, engine=engine)
+    else:
+        rating_report.write(project, named, open_)
+
+
+def _write(
+    project: Project,
+    named: Mapping[str, CellParams],
+    beside: Mapping[str, Iterable[str]],
+    open_: Callable[..., Any],
+    card: CorpusCard,
+    *,
+    recordings: Path | None,
+    engine: Engine,
+) -> None:
+    """Do what `write` says, for a corpus with classes."""
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)
@@ -153,6 +170,7 @@ def write(
         changed,
         parts,
         said,
+        protocol_cost.of_split(project.protocol_gaps, split),
     )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))

@@ -10,6 +10,7 @@ import soundfile
 
 from ser import lineage
 from ser.data import audio
+from ser.data.limits import WIDEST
 from ser.errors import AudioError
 from ser.evaluation.mistakes import Mistake, SurestMistakes
 from ser.utterance import Utterance
@@ -82,21 +83,28 @@ def _hear(mistake: Mistake, recordings: Path) -> Heard:
         return Heard(mistake, None, f"longer than {MAX_DURATION_S:g} s")
     if not path.is_file():
         return Heard(mistake, None, "not on this disk")
-    if lineage.sha256_file(path) != utterance.sha256:
-        return Heard(mistake, None, "not the recording of the manifest")
     try:
-        return Heard(mistake, _as_address(utterance, path))
+        if _digest(utterance, path) != utterance.sha256:
+            return Heard(mistake, None, "not the recording of the manifest")
+        return Heard(mistake, _as_address(utterance, recordings))
     except AudioError:
         return Heard(mistake, None, "cannot be read")
 
 
-def _as_address(utterance: Utterance, path: Path) -> str:
+def _digest(utterance: Utterance, path: Path) -> str:
+    """Return the digest of a recording, or of its part, as the manifest has it."""
+    if utterance.segment is None:
+        return lineage.sha256_file(path)
+    return audio.inspect(path, WIDEST, utterance.segment).sha256
+
+
+def _as_address(utterance: Utterance, recordings: Path) -> str:
     """Return a recording as FLAC of one channel and 16 bit at its own rate, for a player.
 
     Samples of 16 bit are kept number by number. FLAC is what current browsers play
     without loss. Nothing but samples is copied: no tags, no pictures.
     """
-    waveform = audio.read(path, sampling_rate=utterance.sampling_rate)
+    waveform = audio.read_utterance(recordings, utterance, sampling_rate=utterance.sampling_rate)
     samples = np.rint(waveform * _MAX_INT16).clip(-_MAX_INT16, _MAX_INT16 - 1).astype(np.int16)
     file = io.BytesIO()
     soundfile.write(file, samples, utterance.sampling_rate, format="FLAC", subtype="PCM_16")

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pandas as pd
 
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
 from ser.evaluation.evidence import Findings, best_losses
+from ser.evaluation.protocol_cost import ProtocolCost, statement
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
@@ -72,6 +74,7 @@ class Report:
         breakdown: `folds`, `speakers` and `confusions` -> one row per cell and fold, speaker or
             pair of emotions, see `ser.evaluation.breakdown` and `ser.evaluation.mistakes`.
         methods: How the scores came about, a paragraph for a paper.
+        costs: What these folds cost, as far as `ser protocol-gap` has measured it.
     """
 
     card: CorpusCard
@@ -91,6 +94,7 @@ class Report:
     robustness: RobustnessSection
     breakdown: Mapping[str, pd.DataFrame]
     methods: str
+    costs: Sequence[ProtocolCost] = ()
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -113,6 +117,9 @@ SECTIONS = {
     "provenance": "Provenance",
 }
 
+
+#: Slices that a corpus may leave out: what of its speakers it need not say.
+_OPTIONAL_SLICES = ("gender", "session")
 
 #: File name in a cell's `figures/` -> caption in the report, in the order shown. The confusion
 #: matrix is a table on the page.
@@ -154,45 +161,61 @@ def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[
     }
 
 
-def render(report: Report) -> str:
-    """Return the page as HTML; styles and images are inside."""
-    environment = html.environment()
-    environment.filters |= {
+def environment() -> jinja2.Environment:
+    """Return the templates, with the filters that write numbers."""
+    found = html.environment()
+    found.filters |= {
         "percent": lambda value: _or_dash(value, 100, ".1f"),
         "points": lambda value: _or_dash(value, 100, ".1f"),
         "number": lambda value: _or_dash(value, 1, ".2f"),
         "p": lambda value: "< 0.001" if value < 0.001 else _or_dash(value, 1, ".3f"),
         "digits": lambda value: _or_dash(value, 1, ".3g"),
         "flat": _flatten,
+        "statement": statement,
     }
+    return found
+
+
+def unstated(sliced: pd.DataFrame) -> list[str]:
+    """Return which slices are absent because the corpus does not say them of its speakers."""
+    return [name for name in _OPTIONAL_SLICES if name not in set(sliced["slice"])]
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML; styles and images are inside."""
     best = report.grid.drop_duplicates("model").to_dict("records")
     evidence, sliced = report.evidence, report.evidence.slices
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        sections=list(SECTIONS.items()),
-        footer=footer(report.card, report.split),
-        synthetic_notice=SYNTHETIC_NOTICE,
-        rows=report.grid.to_dict("records"),
-        answer=answer.of(report.grid),
-        best_rows=best,
-        best_losses=best_losses(report.grid, evidence.pairs),
-        calibration_rows=evidence.calibration.to_dict("records"),
-        gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
-        slice_rows=_of_first(sliced, report.grid).to_dict("records"),
-        by_fold=answer.beside(report.breakdown["folds"], "fold", report.grid),
-        by_speaker=answer.beside(report.breakdown["speakers"], "speaker", report.grid),
-        confused=_of_first(report.breakdown["confusions"], report.grid).to_dict("records"),
-        shared_params=_shared([cell.params for cell in report.cells]),
-        matrices={cell.name: _matrix(cell) for cell in report.cells},
-        published_rows=evidence.published.to_dict("records"),
-        published_statement=published.statement(report.card, evidence.published),
-        any_comparable=bool(evidence.published["comparable"].any()),
-        human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
-        baseline_rows=report.baselines.to_dict("records"),
-        not_clear=_not_clear(report),
-        origins={cell.name: _origin(cell) for cell in report.cells},
-        notices=procedure.notices({cell.name: cell.procedure for cell in report.cells}),
-        chance=1 / len(report.card.emotions),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            sections=list(SECTIONS.items()),
+            footer=footer(report.card, report.split),
+            synthetic_notice=SYNTHETIC_NOTICE,
+            rows=report.grid.to_dict("records"),
+            answer=answer.of(report.grid),
+            best_rows=best,
+            best_losses=best_losses(report.grid, evidence.pairs),
+            calibration_rows=evidence.calibration.to_dict("records"),
+            gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
+            slice_rows=_of_first(sliced, report.grid).to_dict("records"),
+            by_fold=answer.beside(report.breakdown["folds"], "fold", report.grid),
+            by_speaker=answer.beside(report.breakdown["speakers"], "speaker", report.grid),
+            confused=_of_first(report.breakdown["confusions"], report.grid).to_dict("records"),
+            shared_params=_shared([cell.params for cell in report.cells]),
+            matrices={cell.name: _matrix(cell) for cell in report.cells},
+            unstated=unstated(sliced),
+            published_rows=evidence.published.to_dict("records"),
+            published_statement=published.statement(report.card, evidence.published),
+            any_comparable=bool(evidence.published["comparable"].any()),
+            human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
+            baseline_rows=report.baselines.to_dict("records"),
+            not_clear=_not_clear(report),
+            origins={cell.name: _origin(cell) for cell in report.cells},
+            notices=procedure.notices({cell.name: cell.procedure for cell in report.cells}),
+            chance=1 / len(report.card.emotions),
+        )
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ser.errors import SerError
 from ser.figures.style import footer
 from ser.grid.procedure import notices
 from ser.report.page import SYNTHETIC_NOTICE
@@ -111,6 +112,24 @@ FORMATS: Mapping[str, Callable[[Result], str]] = {
     "markdown": as_markdown,
     "csv": as_csv,
 }
+
+
+def table(result: Result, name: str) -> str:
+    """Return the table in a format.
+
+    Args:
+        result: The comparison.
+        name: One of `FORMATS`.
+
+    Raises:
+        SerError: The corpus has no classes, so its cells have other scores.
+    """
+    if not result.card.emotions:
+        raise SerError(
+            f"the corpus {result.card.name} has no classes; tables for papers are of UAR and WA. "
+            f"reports/grid.csv has the scores of its ratings"
+        )
+    return FORMATS[name](result)
 
 
 def _caption(result: Result) -> str:

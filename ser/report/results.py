@@ -13,7 +13,7 @@ from ser.contracts import Experiment, RunSpec
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError
-from ser.evaluation import grid_table
+from ser.evaluation import grid_table, rating_comparison
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
@@ -139,7 +139,9 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
         tags=best.experiment_tags,
     )
     with experiment.run(spec) as tracker:
-        tracker.log_metrics({"test/uar": best.cell.scores["test/uar"]})
+        headlines = ("test/uar", "test/ccc")  # a cell has one of them
+        scores = best.cell.scores
+        tracker.log_metrics({name: scores[name] for name in headlines if name in scores})
         for path in (page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
 
@@ -149,11 +151,12 @@ def as_text(result: Result) -> str:
     below = result.baselines.assign(
         model="baseline", loss=result.baselines["name"], tied_with_best=False
     )
-    _, *baselines = grid_table.as_text(below).splitlines()
+    as_table = grid_table.as_text if result.card.emotions else rating_comparison.as_text
+    _, *baselines = as_table(below).splitlines()
     lines = [
         footer(result.card, result.split),
         *_notices(result),
-        grid_table.as_text(result.grid),
+        as_table(result.grid),
         *baselines,
         f"weights before training: {result.weights}",
     ]
@@ -173,12 +176,10 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     card, split = result.card, result.split
     lines = [
         f"{footer(card, split)}: {card.num_used} utterances, {card.num_speakers} speakers, "
-        f"{len(card.emotions)} emotions ({', '.join(card.emotions)}), "
-        f"{len(split.folds)} folds",
+        f"{_learnt(card)}, {len(split.folds)} folds",
         "",
         *(line for said in _notices(result) for line in (f"**{said}**", "")),
-        "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
-        "|---|---|---|---|---|---|",
+        *(_CLASS_HEADER if card.emotions else _RATING_HEADER),
     ]
     lines += [
         f"| {_named(result, row)} | {_scores(row)} | {row['num_seeds']} |"
@@ -197,6 +198,22 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     return "\n".join(lines)
 
 
+_CLASS_HEADER = (
+    "| model | loss | UAR % (95 % interval) | WA % (95 % interval) | macro-F1 % | seeds |",
+    "|---|---|---|---|---|---|",
+)
+_RATING_HEADER = (
+    "| model | loss | mean CCC (95 % interval) | mean MAE (95 % interval) | seeds |",
+    "|---|---|---|---|---|",
+)
+
+
+def _learnt(card: CorpusCard) -> str:
+    if card.emotions:
+        return f"{len(card.emotions)} emotions ({', '.join(card.emotions)})"
+    return f"ratings of {', '.join(card.rated)}"
+
+
 def _notices(result: Result) -> list[str]:
     """Return what is not as usual in how cells were trained, in the order of the table."""
     names = [f"{row['model']}-{row['loss']}" for row in result.grid.to_dict("records")]
@@ -210,7 +227,12 @@ def _named(result: Result, row: Mapping[Any, Any]) -> str:
 
 
 def _scores(row: Mapping[Any, Any]) -> str:
-    """Return UAR, WA and macro-F1 as three columns of a row, in percent."""
+    """Return UAR, WA and macro-F1 as three columns of a row, in percent; or CCC and MAE as two."""
+    if "ccc" in row:
+        return " | ".join(
+            f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
+            for name in ("ccc", "mae")
+        )
     uar, wa = (
         f"{100 * row[name]:.1f} ({100 * row[f'{name}_low']:.1f} to {100 * row[f'{name}_high']:.1f})"
         for name in ("uar", "wa")

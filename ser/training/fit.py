@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
-from ser import metrics, seeding
+from ser import concordance, metrics, seeding
 from ser.batch import Batch
 from ser.contracts import Loss, Model, Tracker
 from ser.errors import TrainingError
@@ -34,7 +34,7 @@ from ser.training.checkpoint import (
     restore_optimiser,
 )
 from ser.training.mixup import Mixture
-from ser.training.predict import predict
+from ser.training.predict import Outputs, predict
 from ser.training.recipe import Recipe, depth_factor, learning_rate_factor
 
 logger = logging.getLogger(__name__)
@@ -67,14 +67,23 @@ class FitContext:
     last_epoch: int | None = None
 
 
+#: The scores that choose an epoch; a corpus has one of them, by whether it has classes.
+CHOOSING = ("dev/uar", "dev/ccc")
+
+
+def dev_score(row: Mapping[str, float]) -> float:
+    """Return what an epoch is chosen by; NaN of an epoch without a dev part."""
+    return next((row[name] for name in CHOOSING if name in row), math.nan)
+
+
 @dataclass(slots=True)
 class FitState:
     """What a fit has seen so far: the history and the best weights.
 
     Args:
         history: One row per epoch: `epoch` and the epoch's metrics.
-        best_epoch: Highest dev UAR, ties to the earlier epoch; without a dev part the
-            last epoch; 0 before the first.
+        best_epoch: Highest dev score (see `CHOOSING`), ties to the earlier epoch; without a dev
+            part the last epoch; 0 before the first.
         best: The weights of that epoch.
     """
 
@@ -83,15 +92,16 @@ class FitState:
     best: dict[str, Tensor] = field(default_factory=dict)
 
     @property
-    def best_uar(self) -> float:
-        """Dev UAR of the best epoch, -1 before the first, NaN without a dev part."""
+    def best_score(self) -> float:
+        """Dev score of the best epoch, below all before the first, NaN without a dev part."""
         if not self.best_epoch:
-            return -1.0
-        return self.history[self.best_epoch - 1].get("dev/uar", math.nan)
+            return -math.inf
+        return dev_score(self.history[self.best_epoch - 1])
 
     def add(self, row: Mapping[str, float], weights: Mapping[str, Tensor]) -> None:
         """Take an epoch's metrics and keep its weights if they are the best."""
-        is_better = "dev/uar" not in row or row["dev/uar"] > self.best_uar
+        is_chosen = any(name in row for name in CHOOSING)
+        is_better = not is_chosen or not self.best_epoch or dev_score(row) > self.best_score
         self.history.append(dict(row))
         if is_better:
             self.best_epoch = len(self.history)
@@ -111,13 +121,14 @@ class FitResult:
     Args:
         weights: The model's state at the best epoch, on the CPU.
         best_epoch: From 1.
-        dev_uar: Of that epoch, in [0, 1]; NaN without a dev part.
+        dev_score: Dev UAR of that epoch, in [0, 1], or without classes its mean CCC, in
+            [-1, 1]; NaN without a dev part.
         history: One row per epoch.
     """
 
     weights: dict[str, Tensor]
     best_epoch: int
-    dev_uar: float
+    dev_score: float
     history: tuple[dict[str, float], ...]
 
 
@@ -143,8 +154,8 @@ def fit(
         context: Device, seed, tracker, checkpoint.
 
     Returns:
-        The weights of the epoch with the highest dev UAR, ties to the earlier one; without
-        a dev part those of the last epoch.
+        The weights of the epoch with the highest dev UAR (mean CCC without classes), ties to
+        the earlier one; without a dev part those of the last epoch.
 
     Raises:
         TrainingError: A loss or gradient is not finite.
@@ -155,7 +166,9 @@ def fit(
     # network.
     optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
     progress = _resume(model, optimiser, context.checkpoint)
-    wrapped, optimiser = accelerator.prepare(model, optimiser)
+    wrapped = accelerator.prepare(model)
+    # Its wrapper scales gradients, and asks in every step which packages are installed.
+    stepping = optimiser if accelerator.scaler is None else accelerator.prepare(optimiser)
     loss.to(accelerator.device)
     loader = DataLoader(train, batch_sampler=sampler, collate_fn=collate)
     for row in progress.history:
@@ -168,7 +181,7 @@ def fit(
         loss.start_epoch(epoch)
         row = {
             "epoch": float(epoch),
-            **_train_epoch(wrapped, loss, loader, optimiser, accelerator, recipe, epoch),
+            **_train_epoch(wrapped, loss, loader, stepping, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
             **(_evaluate(wrapped, loss, dev, recipe, accelerator) if len(dev) else {}),
             **_watch_prototypes(model, progress, context.emotions),
@@ -177,7 +190,9 @@ def fit(
         context.tracker.log_metrics(_without_epoch(row), step=epoch)
         if context.checkpoint is not None and accelerator.is_main_process:
             context.checkpoint.save(_snapshot(model, optimiser, progress))
-    return FitResult(progress.best, progress.best_epoch, progress.best_uar, tuple(progress.history))
+    return FitResult(
+        progress.best, progress.best_epoch, progress.best_score, tuple(progress.history)
+    )
 
 
 def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
@@ -310,18 +325,27 @@ def _evaluate(
         max_frames=recipe.max_frames,
         device=accelerator.device,
     )
-    num_classes = outputs.output.logits.shape[1]
-    truth, prediction = outputs.labels.numpy(), outputs.predictions()
     # Over the whole part at once: some losses are statistics of their batch.
     whole = outputs.output.to(accelerator.device)
     labels = outputs.labels.to(accelerator.device)
     ratings = None if outputs.ratings is None else outputs.ratings.to(accelerator.device)
     return {
         "dev/loss": float(loss(whole, labels, ratings)),
-        "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
-        "dev/wa": metrics.wa(truth=truth, prediction=prediction),
+        **_choosing(outputs),
         **{f"dev/{name}": value for name, value in loss.diagnose(whole, labels).items()},
         **{f"dev/{name}": value for name, value in outputs.rating_scores().items()},
+    }
+
+
+def _choosing(outputs: Outputs) -> dict[str, float]:
+    """Return what chooses the epoch, and the accuracy of classes."""
+    num_classes = outputs.output.logits.shape[1]
+    if not num_classes:
+        return {"dev/ccc": concordance.mean_ccc(outputs.rating_scores())}
+    truth, prediction = outputs.labels.numpy(), outputs.predictions()
+    return {
+        "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
+        "dev/wa": metrics.wa(truth=truth, prediction=prediction),
     }
 
 

@@ -39,7 +39,8 @@ class FoldResult:
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
             it; else None.
         copies: What the final weights say of the test part under every copy but `clean`, see
-            `ser.predictions.of_copies`; None of a feature without further copies.
+            `ser.predictions.of_copies`; None of a feature without further copies, or without
+            classes.
     """
 
     fit: FitResult
@@ -125,7 +126,12 @@ def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResul
 def _predict_copies(
     plan: CellPlan, chosen: Selected, data: FoldData, context: FitContext
 ) -> pd.DataFrame | None:
-    """Return what a trained model says of the test part under each copy, without `clean`."""
+    """Return what a trained model says of the test part under each copy, without `clean`.
+
+    It is scored by classes: where there are none, nothing is asked.
+    """
+    if not plan.emotions:
+        return None
     found = {}
     for copy in data.store.copies:
         if copy != CLEAN:
@@ -180,7 +186,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
     weights = {name: tensor.contiguous() for name, tensor in result.fit.weights.items()}
     facts = FoldFacts(
         best_epoch=result.fit.best_epoch,
-        dev_uar=result.fit.dev_uar,
+        dev_score=result.fit.dev_score,
         num_parameters=sum(tensor.numel() for tensor in weights.values()),
         origin=result.origin,
         layer_weights=result.layer_weights,

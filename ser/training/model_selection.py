@@ -124,8 +124,13 @@ def _normalisation(
     return GroupNormalisation(data.group_of)
 
 
-def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:
-    """Return N / (K n_c) per class `(num_classes,)`, from the labels of a train part."""
+def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor | None:
+    """Return N / (K n_c) per class `(num_classes,)`, from the labels of a train part.
+
+    None where there are no classes.
+    """
+    if not num_classes:
+        return None
     counts = np.bincount(labels, minlength=num_classes)
     if (counts == 0).any():
         raise TrainingError(
@@ -135,8 +140,8 @@ def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:
 
 
 def _row_weights(
-    labels: NDArray[np.int64], class_weights: Tensor, balance: Balance
+    labels: NDArray[np.int64], class_weights: Tensor | None, balance: Balance
 ) -> NDArray[np.float64] | None:
-    if balance != "weighted_sampler":
+    if balance != "weighted_sampler" or class_weights is None:
         return None
     return class_weights.numpy().astype(np.float64)[labels]

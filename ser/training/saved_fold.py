@@ -17,7 +17,7 @@ class FoldFacts:
 
     Args:
         best_epoch: The epoch whose weights were chosen, from 1.
-        dev_uar: Of that epoch, in [0, 1].
+        dev_score: Of that epoch, see `ser.training.fit.FitResult`.
         num_parameters: Numbers in the chosen weights.
         origin: Where the weights came from before training.
         layer_weights: What each frozen layer contributes, in sum 1, of a model that learns
@@ -25,7 +25,7 @@ class FoldFacts:
     """
 
     best_epoch: int
-    dev_uar: float
+    dev_score: float
     num_parameters: int
     origin: str
     layer_weights: list[float] | None = None

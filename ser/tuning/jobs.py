@@ -97,8 +97,9 @@ def make(
         device: Kind of device, part of the key.
 
     Raises:
-        ParamsError: The space is wrong.
+        ParamsError: The space is wrong, or the corpus has no classes.
     """
+    cell_inputs.require_classes(data, what=f"tuning.cells.{plan.name}")
     # No trial refits, whatever the cell does afterwards: keys, tags and params say so too.
     plan = replace(plan, training=plan.training.model_copy(update={"refit": False}))
     dimensions = space.of_cell(plan, params.cells[plan.name])
@@ -136,7 +137,7 @@ def objective(plan: CellPlan, data: DevelopmentData, accelerator: Accelerator) -
         seed = plan.training.seeds[0]
         context = FitContext(accelerator, seed, tracker, plan.emotions)
         try:
-            return model_selection.select(plan.with_values(values), data, context).fit.dev_uar
+            return model_selection.select(plan.with_values(values), data, context).fit.dev_score
         finally:
             # Accelerate would keep every model it prepared, one per trial.
             accelerator.free_memory()

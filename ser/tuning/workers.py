@@ -73,6 +73,7 @@ def _fill(
     plan = job.study
     study = studies.load(plan, storage)
     score = job_making.objective(plan.cell, job.data(), accelerator)
+    runtime.spare_what_stays()
     while True:
         with storages.translated(url):
             trial = studies.claim(plan, study, storage, url)

@@ -4,7 +4,6 @@ Labels and file names are read, recordings are not opened. What is asked of them
 stages' own functions.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +11,15 @@ from typing import Any, cast
 
 from ser import components
 from ser.contracts import Corpus
-from ser.data import classes, leakage, splits
+from ser.data import classes, fold_lists, intake, leakage, speech_kind, splits
 from ser.data.corpora._base import CorpusParams
 from ser.data.downloads import sources
 from ser.data.protocols import SplitParams
+from ser.data.speech_kind import studied_emotion
 from ser.errors import NotTheCorpusError, SerError
 from ser.params import params_class_of, parse
 from ser.project import Project
-from ser.utterance import Annotation, Parsed, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance
 from ser.workflow.finding import Finding
 
 _LINK, _FOLDS = "corpus link", "folds"
@@ -71,13 +71,15 @@ def _examine_labels(
         yield Finding("fail", _LINK, f"{shown}: {error}", _SEE)
         return
     corpus, params = _corpus(name, content["corpus"])
-    if too_many := _refused(parsed, params):
+    usable, rejections = intake.sort_out(parsed)
+    if too_many := _refused(rejections, params):
         yield Finding("fail", _LINK, f"{shown}: {too_many}", _SEE)
         return
-    unique = _unique(parsed, params)
+    unique = _studied(usable, params)
     try:
         # Labels are all that it counts.
         corpus.check(cast(list[Utterance], unique))
+        speech_kind.require_known(unique, params.speech, corpus=name)
         classes.require_each(params.emotions, unique, corpus=name)
     except SerError as error:
         yield Finding("fail", _LINK, f"{shown}: {error}", _SEE)
@@ -90,7 +92,7 @@ def _folds(annotations: list[Annotation], section: Mapping[str, Any]) -> Finding
     try:
         params = parse(section, SplitParams, where="split")
         folds = splits.split(annotations, params)
-        leakage.require_apart(folds, annotations, params.protocol)
+        leakage.require_apart(folds, annotations, params.protocol, params.may_share)
     except SerError as error:
         return Finding("fail", _FOLDS, str(error), _SEE)
     return Finding("ok", _FOLDS, f"protocol {params.protocol}: {len(folds)}")
@@ -109,7 +111,8 @@ def parse_corpus(name: str, root: Path, section: object = None) -> Parsed:
         CorpusError: The folder is not that corpus.
         ParamsError: The section is wrong.
     """
-    return _corpus(name, section)[0].parse(root)
+    corpus, params = _corpus(name, section)
+    return fold_lists.parse(corpus, root, params.fold_lists)
 
 
 def _corpus(name: str, section: object) -> tuple[Corpus, CorpusParams]:
@@ -121,22 +124,20 @@ def _corpus(name: str, section: object) -> tuple[Corpus, CorpusParams]:
     return corpus, params
 
 
-def _refused(parsed: Parsed, params: CorpusParams) -> str | None:
+def _refused(rejections: list[Rejection], params: CorpusParams) -> str | None:
     """Return that more labels and files cannot be used than may be, or None."""
-    count = len(parsed.rejections)
+    count = len(rejections)
     if count <= params.max_rejected:
         return None
     return (
         f"{count} recordings or labels will be refused, corpus.max_rejected allows "
-        f"{params.max_rejected}; the first: {parsed.rejections[0].reason}"
+        f"{params.max_rejected}; the first: {rejections[0].reason}"
     )
 
 
-def _unique(parsed: Parsed, params: CorpusParams) -> list[Annotation]:
-    """Return what prepare would write of the labels: each id once, the study's emotions alone."""
-    count = Counter(item.id for item in parsed.annotations)
+def _studied(usable: list[Annotation], params: CorpusParams) -> list[Annotation]:
+    """Return what prepare would write of the labels: those of the study's emotions alone."""
     return [
-        item if item.emotion in params.emotions else replace(item, emotion=None)
-        for item in parsed.annotations
-        if count[item.id] == 1
+        replace(item, emotion=studied_emotion(item, emotions=params.emotions, speech=params.speech))
+        for item in usable
     ]

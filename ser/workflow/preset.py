@@ -12,7 +12,7 @@ from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
 from ser.grid import variants
-from ser.grid.params import CellParams, RobustnessParams
+from ser.grid.params import CellParams, RobustnessParams, targets_fault
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
@@ -109,6 +109,7 @@ class Preset(Section):
             )
         for name, cell in self.cells.items():
             faults += [f"cells.{name}: {fault}" for fault in self._faults(name, cell)]
+        faults += self._beyond_ratings()
         # Once, however many cells share a recipe and a feature.
         cells = self.cells.values()
         faults += dict.fromkeys(fault for cell in cells for fault in self._missing_copies(cell))
@@ -133,9 +134,25 @@ class Preset(Section):
         ):
             if entry not in getattr(self, section):
                 yield f"there is no {section}.{entry}"
+        if cell.loss in self.losses:
+            learns_classes = getattr(self.losses[cell.loss], "targets", None) != "ratings"
+            if fault := targets_fault(cell.loss, learns_classes, self.corpus.emotions):
+                yield fault
         if cell.feature not in self.extracted:
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
+
+    def _beyond_ratings(self) -> Iterator[str]:
+        """Yield what asks for classes where `corpus.emotions` names none."""
+        if self.corpus.emotions:
+            return
+        sections = {
+            "tuning.cells": self.tuning.cells,
+            "robustness.without_copies": self.robustness.without_copies,
+        }
+        for section, cells in sections.items():
+            if cells:
+                yield f"{section}: not supported without classes (corpus.emotions); write `{{}}`"
 
     def _not_in_cells(
         self, section: str, name: str, cell: CellParams | TunedCellParams

@@ -6,7 +6,6 @@ what DVC manages is touched.
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ import yaml
 from ser import files, predictions
 from ser.data import manifest
 from ser.data.card import CorpusCard
+from ser.data.split_report import SplitReport
 from ser.errors import SerError
-from ser.evaluation import comparison, summary
-from ser.evaluation.comparison import Paired
-from ser.evaluation.summary import CellSummary
+from ser.evaluation import protocol_cost
+from ser.evaluation.protocol_cost import ProtocolCost
 from ser.params import load_mapping, read
 from ser.project import Project
 from ser.workflow import commands as stage_commands
@@ -27,31 +26,17 @@ from ser.workflow.preset import Preset
 
 #: Below the scratch folder: finished protocols are kept there, to be resumed.
 FOLDER = Project().work / "protocol-gap"
-COLUMNS = ("protocol", "num_folds", "num_seeds", "uar", "uar_low", "uar_high", "wa")
+#: Keys of the section `split` that are refused under any other protocol.
+_OF_FILE = ("part_map", "may_share")
 
 
 class ProtocolGapError(SerError):
     """A stage of one of the protocols failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A cell under two protocols.
-
-    Args:
-        cell: `<model>-<loss>`.
-        table: One row per protocol with `COLUMNS`, in the order asked for.
-        difference: Of the second protocol minus the first, on the same utterances.
-        synthetic: Whether the speech is.
-    """
-
-    cell: str
-    table: pd.DataFrame
-    difference: Paired
-    synthetic: bool
-
-
-def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "random")) -> Gap:
+def measure(
+    cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "random")
+) -> ProtocolCost:
     """Train a cell under two protocols and compare.
 
     Args:
@@ -66,35 +51,27 @@ def measure(cell: str, *, root: Path, protocols: tuple[str, str] = ("session", "
     Raises:
         FileError: There is no corpus card.
         ParamsError: There is no such cell.
-        ProtocolGapError: A stage failed; it has said why.
+        ProtocolGapError: A stage failed, and has said why; or no utterance of some emotion was
+            tested under both protocols.
     """
-    scores = [_train(cell, protocol, root) for protocol in protocols]
-    card = CorpusCard.read(Project(root).corpus_card)
-    rows = [_row(protocol, found) for protocol, found in zip(protocols, scores, strict=True)]
-    first, second = (found.by_seed for found in scores)
-    return Gap(
-        cell,
-        pd.DataFrame(rows)[list(COLUMNS)],
-        comparison.compare(second, first),
-        card.synthetic,
-    )
-
-
-def as_text(gap: Gap) -> str:
-    """Return the gap for a terminal."""
-    lines = [f"{gap.cell}{' (SYNTHETIC speech)' if gap.synthetic else ''}"]
-    lines.append(f"{'protocol':<10} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}")
-    for row in gap.table.to_dict("records"):
-        interval = f"{100 * row['uar_low']:.1f} to {100 * row['uar_high']:.1f}"
-        lines.append(
-            f"{row['protocol']:<10} {100 * row['uar']:>6.1f} {interval:>16} {100 * row['wa']:>6.1f}"
+    if not CorpusCard.read(Project(root).corpus_card).emotions:
+        raise ProtocolGapError(
+            "corpus.emotions is empty: the gap is in UAR, which a corpus without classes has not"
         )
-    found, (first, second) = gap.difference, gap.table["protocol"]
-    lines.append(
-        f"{second} minus {first}: {100 * found.difference:+.1f} points of UAR "
-        f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), paired p {found.p:.3f}"
-    )
-    return "\n".join(lines)
+    first, second = (_train(cell, protocol, root) for protocol in protocols)
+    utterances = manifest.read(Project(root).manifest)
+    try:
+        return protocol_cost.measure(
+            cell,
+            frames=(first[0], second[0]),
+            splits=(first[1], second[1]),
+            speaker_of={u.id: u.speaker for u in utterances},
+            synthetic=CorpusCard.read(Project(root).corpus_card).synthetic,
+        )
+    except ValueError as error:
+        raise ProtocolGapError(
+            f"{cell} under {protocols[0]} and {protocols[1]} cannot be compared: {error}"
+        ) from error
 
 
 def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]]:
@@ -120,33 +97,24 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
     )
 
 
-def _train(cell: str, protocol: str, root: Path) -> CellSummary:
+def _train(cell: str, protocol: str, root: Path) -> tuple[pd.DataFrame, SplitReport]:
     folder = root / FOLDER / protocol
     planned = commands(cell, protocol, root)  # refuses params that are wrong
     params: dict[str, Any] = load_mapping(Project(root).params)
-    params["split"] = {**params["split"], "protocol": protocol}
+    split = {**params["split"], "protocol": protocol}
+    if protocol != "file":
+        split = {key: value for key, value in split.items() if key not in _OF_FILE}
+    params["split"] = split
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
     files.write_text(Project(folder).params, text)
     for command in planned:
         _run(command, root)
-    frame = predictions.read(Project(root, folds=folder).trained(cell).predictions)
-    utterances = manifest.read(Project(root).manifest)
-    return summary.summarise(frame, {u.id: u.speaker for u in utterances})
+    project = Project(root, folds=folder)
+    frame = predictions.read(project.trained(cell).predictions)
+    return frame, SplitReport.read(project.split_report)
 
 
 def _run(command: Sequence[str], root: Path) -> None:
     status = subprocess.run(command, cwd=root, check=False).returncode
     if status:
         raise ProtocolGapError(f"`{' '.join(command)}` ended with status {status}; see above")
-
-
-def _row(protocol: str, scores: CellSummary) -> dict[str, object]:
-    return {
-        "protocol": protocol,
-        "num_folds": scores.num_folds,
-        "num_seeds": scores.num_seeds,
-        "uar": scores.scores["uar"],
-        "uar_low": scores.intervals["uar"].low,
-        "uar_high": scores.intervals["uar"].high,
-        "wa": scores.scores["wa"],
-    }

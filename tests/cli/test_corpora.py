@@ -152,6 +152,24 @@ def test_link_corpus_refuses_a_folder_that_is_not_the_corpus(ser, project, tmp_p
     assert not (project / "data").exists()
 
 
+def test_link_corpus_reads_a_table_as_the_params_say(ser, project, tmp_path):
+    table = tmp_path / "calls"
+    table.mkdir()
+    rows = [f"{name}.wav,{label},s{name}" for name, label in (("a", "proud"), ("b", "calm"))]
+    (table / "utterances.csv").write_text("\n".join(["path,label,speaker", *rows]))
+    for name in "ab":
+        (table / f"{name}.wav").touch()
+    status, _, err = ser("link-corpus", "csv", table)
+    assert status == 1
+    assert "['proud'] are neither in corpus.emotions" in err
+    assert "was read with its defaults: if a preset of yours" in err
+    params = "corpus: {name: csv, num_sessions: 2, emotions: [proud, calm]}\n"
+    (project / "params.yaml").write_text(params)
+    status, out, _ = ser("link-corpus", "csv", table)
+    assert status == 0
+    assert "next: `make repro`" in out
+
+
 def test_link_corpus_lists_the_corpora_it_knows(ser, project, emodb):
     status, _, err = ser("link-corpus", "emodbb", emodb)
     assert status == 1

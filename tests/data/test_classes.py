@@ -25,3 +25,9 @@ def test_classes_that_nobody_speaks_are_named_with_what_is_there():
 def test_a_corpus_of_nothing_is_refused_in_one_sentence():
     with pytest.raises(CorpusError, match="there are: none of these emotions"):
         classes.require_each(EMOTIONS, [], corpus="demo")
+
+
+def test_without_classes_ratings_are_asked_for():
+    classes.require_each((), synthetic.corpus(rated=True), corpus="demo")
+    with pytest.raises(CorpusError, match=r"corpus demo: corpus\.emotions is empty, so ratings of"):
+        classes.require_each((), synthetic.corpus(), corpus="demo")

@@ -296,3 +296,56 @@ def test_a_long_list_of_rejections_is_cut_and_says_where_the_rest_is(tmp_path):
     assert message.count(" (a.wav): odd") == 20
     assert "and 3 more" in message
     assert "data/rejected.jsonl" in message
+
+
+def test_a_part_of_a_recording_is_pinned_by_its_own_samples(tmp_path):
+    write(tmp_path, "long", num_samples=4 * RATE)
+    said = [
+        annotation("a", audio="wav/long.wav", start_s=0.0, end_s=1.5),
+        annotation("b", audio="wav/long.wav", start_s=1.5, end_s=4.0, speaker="s2"),
+    ]
+    taken = take_in(tmp_path, said)
+    assert taken.rejections == ()
+    first, second = taken.utterances
+    assert (first.num_samples, first.duration_s, second.duration_s) == (24000, 1.5, 2.5)
+    assert len({first.sha256, second.sha256}) == 2
+    manifest.validate(taken.utterances, where="here")
+
+
+def test_impossible_and_overlapping_parts_are_refused_by_name(tmp_path):
+    write(tmp_path, "long", num_samples=4 * RATE)
+    places = {
+        "good": (1.0, 2.0), "reversed": (2.5, 2.0), "empty": (3.0, 3.0), "before": (-1.0, 0.5),
+        "nan": (float("nan"), 2.0), "half": (3.0, None), "beyond": (3.5, 4.5), "over": (1.9, 3.0),
+    }  # fmt: skip
+    taken = take_in(
+        tmp_path,
+        [
+            annotation(id_, audio="wav/long.wav", start_s=start_s, end_s=end_s)
+            for id_, (start_s, end_s) in places.items()
+        ],
+    )
+    assert [utterance.id for utterance in taken.utterances] == ["good"]
+    found = reasons(taken)
+    assert found.keys() == places.keys() - {"good"}
+    for id_ in ("reversed", "empty", "before", "nan", "half"):
+        assert "s of its recording; expected 0 <= start < end" in found[id_]
+    assert found["beyond"] == "beyond the end: 3.5 to 4.5 s of a recording of 4.000 s"
+    assert "it overlaps good of the same speaker and recording, 1 to 2 s" in found["over"]
+
+
+def test_the_same_part_with_two_labels_is_refused_as_a_copy(tmp_path):
+    write(tmp_path, "long", num_samples=4 * RATE)
+    said = [
+        annotation(id_, audio="wav/long.wav", start_s=0.0, end_s=1.5, label=id_) for id_ in "ab"
+    ]
+    assert "conflicting labels" in reasons(take_in(tmp_path, said))["a"]
+
+
+def test_speech_of_the_other_kind_stays_without_an_emotion(tmp_path):
+    for name in "ab":
+        write(tmp_path, name)
+    said = [annotation("a", scripted=True), annotation("b", scripted=False)]
+    params = CorpusParams(name="made-up", speech="improvised")
+    taken = take_in(tmp_path, said, params=params)
+    assert [utterance.emotion for utterance in taken.utterances] == [None, "angry"]

@@ -95,3 +95,75 @@ def test_a_fold_of_another_manifest_is_refused():
     fold = Fold(1, (utterances[0].id,), (utterances[1].id,), ("stranger",))
     with pytest.raises(LeakageError, match="'stranger' is not in the manifest"):
         leakage.audit([fold], utterances, "random")
+
+
+def test_a_session_that_is_not_stated_is_not_shared():
+    utterances = [dataclasses.replace(u, session=None) for u in synthetic.corpus(per_speaker=5)]
+    folds = splits.split(utterances, SplitParams(protocol="random"))
+    for fold in leakage.audit(folds, utterances, "random"):
+        assert fold.shared["train-test"].session == ()
+        assert fold.shared["train-test"].speaker
+        assert fold.sessions == {"train": (), "dev": (), "test": ()}
+
+
+def in_folds(utterances):
+    """The same with the folds of their corpus: each session is one."""
+    return [dataclasses.replace(u, fold=u.session) for u in utterances]
+
+
+def test_parts_of_a_corpus_own_may_follow_other_sessions_and_no_speaker():
+    utterances = [dataclasses.replace(u, session="S") for u in in_folds(synthetic.corpus())]
+    folds = splits.split(utterances, SplitParams(protocol="file"))
+    records = leakage.audit(folds, utterances, "file")
+    assert records[0].shared["train-test"].session == ("S",)
+    leaky = change(utterances, "Ses01F_sad_0", speaker="Ses03F", dialogue="Ses03_dialogue")
+    with pytest.raises(LeakageError, match="share speaker 'Ses03F'") as caught:
+        leakage.audit(folds, leaky, "file")
+    assert "share dialogue 'Ses03_dialogue'" in str(caught.value)
+
+
+def test_what_own_parts_share_on_purpose_is_said_and_marked():
+    utterances = in_folds(synthetic.corpus())
+    folds = splits.split(utterances, SplitParams(protocol="file"))
+    leaky = change(utterances, "Ses01F_sad_0", speaker="Ses03F")
+    records = leakage.audit(folds, leaky, "file", ("speaker",))
+    assert records[0].shared["train-test"].speaker == ("Ses03F",)
+    assert leakage.is_speaker_independent("file")
+    assert leakage.is_speaker_independent("file", ("dialogue",))
+    assert not leakage.is_speaker_independent("file", ("speaker",))
+
+
+def test_a_sentence_that_text_trains_on_and_tests_is_named():
+    utterances = [
+        dataclasses.replace(u, text=f"Sentence {u.id[-1]}.")
+        for u in synthetic.corpus(per_speaker=5)
+    ]
+    folds = splits.split(utterances, SplitParams(protocol="text"))
+    trained, tested = folds[0].train[0], folds[0].test[0]
+    said = next(u.text for u in utterances if u.id == tested)
+    leaky = change(utterances, trained, text=str(said).upper())
+    with pytest.raises(LeakageError, match="fold 1: train and test share sentence 'sentence 0'"):
+        leakage.require_apart(folds, leaky, "text")
+
+
+def test_parts_of_one_recording_that_overlap_are_in_one_part():
+    utterances = synthetic.corpus()
+    folds = splits.split(utterances, SplitParams())
+    one, other = "Ses01F_sad_0", "Ses03F_sad_0"
+    leaky = change(utterances, one, audio="long.wav", start_s=0.0, end_s=2.0)
+    apart = change(leaky, other, audio="long.wav", start_s=2.0, end_s=3.0)
+    leakage.audit(folds, apart, "session")
+    leaky = change(leaky, other, audio="long.wav", start_s=1.9, end_s=3.0)
+    with pytest.raises(LeakageError) as caught:
+        leakage.audit(folds, leaky, "session")
+    assert "fold 1: train and test share some of the recording 'long.wav': " in str(caught.value)
+    assert f"'{one}' and '{other}' overlap" in str(caught.value)
+
+
+def test_sound_is_shared_by_no_two_parts_even_of_the_random_protocol():
+    utterances = synthetic.corpus(per_speaker=3)
+    folds = splits.split(utterances, SplitParams(protocol="random"))
+    leaky = change(utterances, folds[0].train[0], audio="long.wav", start_s=0.0, end_s=2.0)
+    leaky = change(leaky, folds[0].test[0], audio="long.wav")
+    with pytest.raises(LeakageError, match="train and test share some of the recording"):
+        leakage.audit(folds, leaky, "random")

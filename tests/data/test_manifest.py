@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -51,11 +52,12 @@ def test_what_is_written_is_read_again_sorted_by_id(tmp_path):
     path = tmp_path / "data" / "manifest.jsonl"
     utterances = [
         utterance("b", votes=None, text=None, scripted=None, emotion=None),
+        utterance("c", gender=None, session=None, emotion="contempt"),
         utterance("a"),
         utterance("B", duration_s=1 / 3, num_samples=16000, sampling_rate=48000),
     ]
     manifest.write(path, utterances)
-    assert manifest.read(path) == [utterances[2], utterances[1], utterances[0]]
+    assert manifest.read(path) == [utterances[3], utterances[2], utterances[0], utterances[1]]
 
 
 def test_each_line_has_the_contracts_keys_in_its_order(tmp_path):
@@ -71,6 +73,42 @@ def test_the_bytes_depend_on_neither_the_order_of_utterances_nor_of_votes(tmp_pa
     manifest.write(tmp_path / "1", [utterance("a"), utterance("b")])
     manifest.write(tmp_path / "2", [utterance("b", votes=votes), utterance("a")])
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_what_only_some_utterances_have_is_written_of_these_alone(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    utterances = [
+        utterance("a"),
+        utterance("b", start_s=0.25, end_s=1.75),
+        utterance("c", fold="3"),
+        utterance("d", parts={"2": "train", "1": "test"}, start_s=0.0, end_s=1.496),
+    ]
+    manifest.write(path, utterances)
+    keys = [
+        list(json.loads(text))[len(CONTRACT) :]
+        for text in path.read_text("utf-8").rstrip("\n").split("\n")
+    ]
+    assert keys == [[], ["start_s", "end_s"], ["fold"], ["start_s", "end_s", "parts"]]
+    assert manifest.read(path) == utterances
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"start_s": 1.0}, "start_s and end_s must be duration_s = 1.5 apart, got 1.0 and None"),
+        ({"start_s": 1.0, "end_s": 2.0}, "must be duration_s = 1.5 apart, got 1.0 and 2.0"),
+        ({"start_s": -1.0, "end_s": 0.5}, "start_s must be a number of seconds >= 0"),
+        ({"start_s": 0.0, "end_s": "1.5"}, "end_s must be a number of seconds >= 0"),
+        ({"fold": ""}, "fold must be text that is not empty"),
+        ({"parts": {}}, "parts must be texts that are not empty, by fold"),
+        ({"parts": {"1": ""}}, "parts must be texts that are not empty, by fold"),
+        ({"parts": ["1"]}, "parts must be texts that are not empty, by fold"),
+    ],
+)
+def test_places_and_parts_that_are_none_are_refused(tmp_path, changes, problem):
+    path = write_lines(tmp_path / "manifest.jsonl", line(**changes))
+    with pytest.raises(ManifestError, match=re.escape(problem)):
+        manifest.read(path)
 
 
 def test_a_broken_manifest_is_never_written(tmp_path):
@@ -112,13 +150,13 @@ BROKEN = {
     "sampling_rate": [0, -16000, 16000.0, None],
     "duration_s": [0, -1.5, "1.5", None, 1.6, 1e9],
     "speaker": ["", None, 3],
-    "gender": ["", None, "f", "Male", []],
+    "gender": ["", "f", "Male", []],
     "session": ["", 1],
     "dialogue": [None],
     "scripted": [0, "true"],
     "text": [3, []],
     "label": ["", None],
-    "emotion": ["", "Angry", "furious", [], 0],
+    "emotion": ["", "Angry", "very sad", "null", [], 0],
     "valence": [0.9, 5.1, "3", True],
     "arousal": [-1, []],
     "dominance": [6],
@@ -187,8 +225,8 @@ def test_ids_ascend_and_are_unique(tmp_path, ids, problem):
 
 def test_utterances_in_memory_obey_the_same_rules():
     manifest.validate([utterance("a"), utterance("b")], where="here")
-    with pytest.raises(ManifestError, match=r"here:2: utterance 'b': emotion must be .*'joy'"):
-        manifest.validate([utterance("a"), utterance("b", emotion="joy")], where="here")
+    with pytest.raises(ManifestError, match=r"here:2: utterance 'b': emotion must be .*'Joy'"):
+        manifest.validate([utterance("a"), utterance("b", emotion="Joy")], where="here")
 
 
 def test_whole_numbers_are_read_as_ratings(tmp_path):

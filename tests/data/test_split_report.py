@@ -23,10 +23,12 @@ def test_the_file_has_the_fields_as_keys_in_order(report, tmp_path):
     assert path.read_text(encoding="utf-8") == json.dumps(content, indent=2) + "\n"
     assert list(content) == [
         "protocol", "speaker_independent", "params", "manifest_sha256", "split_sha256", "folds",
+        "num_untested", "untested",
     ]  # fmt: skip
     fold = content["folds"][0]
     assert list(fold) == [
         "fold", "num_utterances", "duration_s", "counts", "speakers", "sessions", "shared",
+        "left_out",
     ]  # fmt: skip
     assert list(fold["shared"]) == ["train-dev", "train-test", "dev-test"]
     shared = ["speaker", "dialogue", "session", "audio", "sentences"]

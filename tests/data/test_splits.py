@@ -71,9 +71,12 @@ def test_random_protocol_is_stratified_and_tests_every_utterance_once():
         assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize("protocol", ["session", "speaker", "superb", "random"])
+@pytest.mark.parametrize("protocol", ["session", "speaker", "superb", "text", "random"])
 def test_folds_depend_on_ids_and_not_on_the_order_they_come_in(protocol):
-    utterances = synthetic.corpus(per_speaker=3)
+    utterances = [
+        dataclasses.replace(u, text=f"Sentence {u.id[-1]}.")
+        for u in synthetic.corpus(per_speaker=3)
+    ]
     shuffled = random.Random(1).sample(utterances, len(utterances))
     params = SplitParams(protocol=protocol)
     assert splits.split(utterances, params) == splits.split(shuffled, params)
@@ -121,6 +124,17 @@ def test_a_dev_part_without_an_emotion_is_refused_by_name():
         splits.split(utterances, SplitParams())
 
 
+def test_an_emotion_that_no_fold_tests_is_refused_by_name():
+    parts = {"Ses01": "train", "Ses02": "dev", "Ses03": "test"}
+    utterances = [
+        dataclasses.replace(u, parts={"1": parts[u.session]})
+        for u in synthetic.corpus(num_sessions=3)
+        if not (u.session == "Ses03" and u.emotion == "sad")
+    ]
+    with pytest.raises(SplitError, match="no fold tests an utterance of sad"):
+        splits.split(utterances, SplitParams(protocol="file"))
+
+
 def test_a_fold_refuses_an_utterance_in_two_parts_and_an_empty_part():
     with pytest.raises(SplitError, match="more than one part"):
         Fold(1, ("a",), ("b",), ("a",))
@@ -149,3 +163,62 @@ def test_an_empty_file_is_refused(tmp_path):
     path.write_text("fold,part,utterance_id\n", encoding="utf-8")
     with pytest.raises(SplitError, match="no folds"):
         splits.read(path)
+
+
+def without_sessions(num_without=None):
+    utterances = synthetic.corpus(per_speaker=5)
+    return [
+        dataclasses.replace(u, session=None) if num_without is None or index < num_without else u
+        for index, u in enumerate(utterances)
+    ]
+
+
+@pytest.mark.parametrize("protocol", ["session", "speaker", "superb"])
+@pytest.mark.parametrize("num_without", [None, 1])
+def test_a_protocol_of_sessions_is_refused_by_name_where_one_is_not_known(protocol, num_without):
+    with pytest.raises(
+        SplitError, match=rf"protocol {protocol} needs the session.*first is 'Ses01F_ang"
+    ) as raised:
+        splits.split(without_sessions(num_without), SplitParams(protocol=protocol))
+    assert "split.protocol: random" in str(raised.value)
+    assert "corpus.num_sessions" in str(raised.value)
+
+
+def test_random_folds_need_no_sessions():
+    params = SplitParams(protocol="random")
+    assert splits.split(without_sessions(), params) == splits.split(
+        synthetic.corpus(per_speaker=5), params
+    )
+
+
+def rated_alone(**changes):
+    found = synthetic.corpus(per_speaker=3, rated=True)
+    return [dataclasses.replace(u, emotion=None, **changes) for u in found]
+
+
+@pytest.mark.parametrize("protocol", ["session", "random"])
+def test_without_classes_the_rated_utterances_are_dealt(protocol):
+    unrated = synthetic.utterance("x", emotion=None)
+    folds = splits.split([*rated_alone(), unrated], SplitParams(protocol=protocol))
+    tested = [id_ for fold in folds for id_ in fold.test]
+    assert sorted(tested) == sorted(u.id for u in rated_alone())
+
+
+def test_with_classes_what_is_only_rated_takes_no_part():
+    unlabelled = synthetic.utterance("x", emotion=None, valence=3.0, session="Ses02")
+    params = SplitParams(protocol="session")
+    folds = splits.split([*synthetic.corpus(), unlabelled], params)
+    assert folds == splits.split(synthetic.corpus(), params)
+
+
+def test_a_train_or_dev_part_without_a_rating_of_a_dimension_is_refused():
+    utterances = [
+        dataclasses.replace(u, arousal=None) if u.session == "Ses02" else u for u in rated_alone()
+    ]
+    with pytest.raises(SplitError, match=r"fold 1: no utterance of rated arousal in the dev part;"):
+        splits.split(utterances, SplitParams(protocol="session"))
+
+
+def test_a_manifest_of_nothing_to_learn_is_refused():
+    with pytest.raises(SplitError, match="one of the study's emotions or a rating"):
+        splits.split([synthetic.utterance("x", emotion=None)], SplitParams())

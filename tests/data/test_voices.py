@@ -77,3 +77,9 @@ def test_the_own_voice_from_another_part_is_refused_too():
     folds = splits.split(corpus, SplitParams(protocol="random"))
     with pytest.raises(LeakageError, match=r"leave babble out of recipes\.<model>\.copies"):
         leakage.require_separate_voices(folds, corpus)
+
+
+def test_behind_an_utterance_of_no_known_session_nothing_is_heard():
+    corpus = [dataclasses.replace(u, session=None) for u in synthetic.corpus()]
+    with pytest.raises(CorpusError, match=r"does not say its session; take noise or pink"):
+        Voices(corpus).behind(corpus[0])

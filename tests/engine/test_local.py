@@ -51,6 +51,24 @@ def test_every_unit_is_done_once_and_what_became_of_it_is_told(tmp_path, num_pro
     assert (os.getpid() in pids.values()) == (num_processes == 1)
 
 
+def test_in_a_with_block_processes_go_on_to_the_next_units_and_a_dead_one_is_replaced(tmp_path):
+    with LocalEngine(2) as engine:
+        first = processes(engine, tmp_path / "1", ["a", "b"])
+        survivor = processes(engine, tmp_path / "2", ["killed", "b"])
+        third = processes(engine, tmp_path / "3", ["a", "b"])
+    assert survivor < first
+    assert survivor < third != first
+    assert not any(psutil.pid_exists(pid) for pid in first | third)
+    assert (first | third).isdisjoint(processes(engine, tmp_path / "4", ["a", "b"]))
+
+
+def processes(engine, folder, units):
+    """Return which processes did the units that could be done."""
+    folder.mkdir()
+    assert len(list(engine.run(partial(note_or_fail, folder), units))) == len(units)
+    return set(done(folder).values())
+
+
 def test_no_unit_needs_no_process():
     assert list(LocalEngine(2).run(partial(note, "nowhere"), [])) == []
 

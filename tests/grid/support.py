@@ -13,6 +13,7 @@ from ser.grid import inputs
 from ser.grid.cell import CellRunner
 from ser.losses import ccc
 from ser.project import Project
+from ser.utterance import used_of
 from tests import synthetic
 from tests.training.support import make_plan
 
@@ -26,8 +27,7 @@ def write_inputs(root, utterances, **split):
     card = synthetic.card(num_used=len(utterances), num_speakers=len(speakers))
     card.write(project.corpus_card)
     split_stage.run(split_stage.Params(split=SplitParams(**split)), project)
-    used = [u for u in utterances if u.emotion is not None]
-    synthetic.feature_store(project.features("mfcc"), used)
+    synthetic.feature_store(project.features("mfcc"), used_of(utterances))
     return project
 
 

@@ -197,7 +197,7 @@ def test_of_all_weights_the_best_of_the_cell_may_be_all_that_is_kept(root, paths
     out = Project(root).trained("lstm-cross_entropy").folder
     (kept,) = out.glob("fold-*/seed-*/model.safetensors")
     facts = {
-        path.parent: json.loads(path.read_text())["dev_uar"]
+        path.parent: json.loads(path.read_text())["dev_score"]
         for path in sorted(out.glob("fold-*/seed-*/facts.json"))
     }
     assert facts[kept.parent] == max(facts.values())

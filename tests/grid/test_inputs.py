@@ -12,6 +12,7 @@ from ser.data import splits
 from ser.data.protocols import SplitParams
 from ser.errors import FileError, LeakageError, ParamsError, StaleFeaturesError
 from ser.grid import inputs
+from ser.losses import ccc
 from ser.models import lstm
 from tests import synthetic
 from tests.grid.support import make_vad_plan, write_inputs
@@ -135,6 +136,17 @@ def test_a_normalisation_that_the_model_has_no_use_for_is_refused(paths, monkeyp
     inputs.require_normalising(make_plan(), data)
 
 
+def test_sessions_that_are_not_known_normalise_nothing(paths):
+    data = load(paths)
+    first, *others = data.session_of.items()
+    gap = dataclasses.replace(data, session_of=dict(others))
+    inputs.require_normalising(make_plan(normalisation="session"), data)
+    inputs.require_normalising(make_plan(normalisation="speaker"), gap)
+    with pytest.raises(ParamsError, match=r"normalisation: session .* not say that of 1; write"):
+        inputs.require_normalising(make_plan(normalisation="session"), gap)
+    assert first
+
+
 def test_a_recipe_that_draws_from_copies_that_were_not_extracted_is_refused(paths):
     data = load(paths)
     for copies in (None, {"clean": 1.0}):
@@ -162,3 +174,31 @@ def test_a_babble_that_would_cross_parts_is_refused(root, protocol):
     else:
         with pytest.raises(LeakageError, match=r"set split\.protocol to session or speaker"):
             inputs.require_copies(plan, data)
+
+
+def ratings_alone(root):
+    """Inputs of a corpus of ratings, nobody's dominance."""
+    utterances = [
+        dataclasses.replace(u, emotion=None, dominance=None)
+        for u in synthetic.corpus(num_sessions=3, rated=True)
+    ]
+    paths = write_inputs(root, utterances)
+    card = synthetic.card(emotions=(), counts={}, rated={"valence": 24, "arousal": 24})
+    card.write(paths.corpus_card)
+    return load(paths)
+
+
+def test_a_loss_and_a_corpus_must_agree_on_whether_there_are_classes(tmp_path, paths):
+    alone = ratings_alone(tmp_path / "alone")
+    plan = dataclasses.replace(
+        make_plan(), loss="ccc", loss_params=ccc.Params(targets="ratings"), emotions=()
+    )
+    inputs.require_ratings(plan, alone)
+    with pytest.raises(
+        ParamsError, match=r"cross_entropy learns classes, and corpus\.emotions is em"
+    ):
+        inputs.require_ratings(make_plan(), alone)
+    with pytest.raises(ParamsError, match=r"targets: ratings learns no classes, and .* has 4"):
+        inputs.require_ratings(
+            dataclasses.replace(plan, emotions=make_plan().emotions), load(paths)
+        )

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from ser import concordance, emotion
 from ser.batch import ModelOutput
 from ser.losses import ccc
-from ser.losses.ccc import CccLoss, VadCccLoss
+from ser.losses.ccc import CccLoss, RatingsCccLoss, VadCccLoss
 from tests.losses.support import (
     WEIGHTS,
     given,
@@ -128,6 +128,7 @@ def test_the_targets_of_the_params_choose_the_loss():
 
     assert type(built()) is CccLoss
     assert type(built(targets="categories")) is CccLoss
+    assert type(built(targets="ratings")) is RatingsCccLoss
     assert type(built(targets="vad", weight=0.3)) is VadCccLoss
     assert built(targets="vad", weight=0.3).weight == 0.3
     with pytest.raises(ValidationError, match="targets"):
@@ -269,3 +270,19 @@ def test_vad_without_ratings_is_refused():
     for output, said_by_raters in ((rated, None), (plain, torch.tensor(ratings))):
         with pytest.raises(ValueError, match="a model that rates, and ratings"):
             VadCccLoss(0.5)(output, torch.as_tensor(labels), said_by_raters)
+
+
+def test_without_classes_the_loss_is_that_of_the_ratings_alone():
+    generator = torch.Generator().manual_seed(0)
+    said = (3 + torch.randn(7, 3, generator=generator)).requires_grad_()
+    ratings = (3 + torch.randn(7, 3, generator=generator)).clone()
+    ratings[2, 1] = torch.nan
+    embedding, labels = torch.zeros(7, 2), torch.zeros(7, dtype=torch.int64)
+    alone = RatingsCccLoss()(ModelOutput(embedding, torch.zeros(7, 0), said), labels, ratings)
+    beside = VadCccLoss(1.0)(ModelOutput(embedding, torch.zeros(7, 4), said), labels, ratings)
+    assert alone.item() == pytest.approx(beside.item())
+    alone.backward()
+    assert said.grad is not None
+    assert said.grad.isfinite().all()
+    with pytest.raises(ValueError, match="a model that rates"):
+        RatingsCccLoss()(ModelOutput(embedding, torch.zeros(7, 0)), labels, ratings)

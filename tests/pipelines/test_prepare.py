@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from pipelines import prepare
+from pipelines import prepare, split
 from ser.data import manifest
+from ser.emotion import EMOTIONS
 
 
 def prepared(run):
@@ -50,6 +51,32 @@ def test_refused_recordings_that_are_allowed_are_counted(workspace, stage, param
     assert len(manifest.read(workspace / "data" / "manifest.jsonl")) == 23
     card = json.loads((workspace / "data" / "corpus.json").read_text())
     assert (card["num_rejected"], card["counts"]["sad"]) == (1, 5)
+
+
+def test_lists_in_the_folder_say_each_utterance_s_part(workspace, stage, params):
+    folder = workspace / "data/raw/csv/lists/fold_1"
+    folder.mkdir(parents=True)
+    for part, session in (("train", 1), ("valid", 2), ("test", 3)):
+        ids = [f"s{session}{who}_{emotion}_0" for who in "fm" for emotion in EMOTIONS]
+        lines = [json.dumps({"key": f"made-{id_}", "dataset": "made"}) + "\n" for id_ in ids]
+        (folder / f"made_{part}_fold_1.jsonl").write_text("".join(lines))
+    params("max_rejected: 0", "max_rejected: 0, fold_lists: lists")
+    params("protocol: session", "protocol: file")
+    assert prepared(stage)[0] == 0
+    found = manifest.read(workspace / "data" / "manifest.jsonl")
+    assert {(u.session, u.parts["1"]) for u in found} == {
+        ("session1", "train"), ("session2", "valid"), ("session3", "test"),
+    }  # fmt: skip
+    assert stage(split.main)[0] == 0
+    report = json.loads((workspace / "data" / "split_report.json").read_text())
+    assert (report["protocol"], report["num_untested"]) == ("file", 16)
+
+
+def test_a_kind_of_speech_that_the_corpus_does_not_know_stops_the_stage(workspace, fails, params):
+    params("max_rejected: 0", "max_rejected: 0, speech: improvised")
+    message = prepared(fails)
+    assert "does not say it of 24 of 24 utterances" in message
+    assert not (workspace / "data" / "manifest.jsonl").exists()
 
 
 def test_counts_that_the_corpus_does_not_accept_stop_the_stage(workspace, fails, monkeypatch):

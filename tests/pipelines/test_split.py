@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -42,6 +43,37 @@ def test_a_speaker_dependent_protocol_says_so(workspace, manifest_file, stage, p
     report = json.loads((workspace / "data" / "split_report.json").read_text())
     assert report["speaker_independent"] is False
     assert report["params"]["num_folds"] == 2
+
+
+def test_what_no_fold_tests_is_said(workspace, stage, params, caplog):
+    names = {"Ses01": "train", "Ses02": "dev", "Ses03": "test"}
+    utterances = [
+        dataclasses.replace(u, parts={"1": names[u.session]})
+        for u in synthetic.corpus(num_sessions=3)
+    ]
+    manifest.write(workspace / "data" / "manifest.jsonl", utterances)
+    params("protocol: session", "protocol: file")
+    assert dealt(stage)[0] == 0
+    report = json.loads((workspace / "data" / "split_report.json").read_text())
+    assert (report["num_untested"], len(report["untested"])) == (32, 20)
+    assert report["untested"][0] == "Ses01F_angry_0"
+    assert "32 of 48 utterances are tested by no fold: 'Ses01F_angry_0'" in caplog.text
+
+
+def test_parts_that_share_speakers_on_purpose_are_marked(workspace, stage, fails, params):
+    names = {"Ses01": "train", "Ses02": "dev", "Ses03": "test"}
+    utterances = [
+        dataclasses.replace(u, parts={"1": names[u.session]}, speaker="Ses01F", dialogue=u.id)
+        for u in synthetic.corpus(num_sessions=3)
+    ]
+    manifest.write(workspace / "data" / "manifest.jsonl", utterances)
+    params("protocol: session", "protocol: file")
+    assert "split.may_share: [speaker, dialogue]" in dealt(fails)
+    params("protocol: file", "protocol: file, may_share: [speaker]")
+    assert dealt(stage)[0] == 0
+    report = json.loads((workspace / "data" / "split_report.json").read_text())
+    assert report["speaker_independent"] is False
+    assert report["folds"][0]["shared"]["train-test"]["speaker"] == ["Ses01F"]
 
 
 def test_parts_that_share_a_recording_stop_the_stage_and_nothing_is_written(workspace, fails):

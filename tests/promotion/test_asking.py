@@ -57,6 +57,15 @@ def test_all_are_asked_as_they_are_and_some_changed(utterances, recordings):
     assert all(q.duration_s == pytest.approx(0.75) for q in asked)
 
 
+def test_of_a_part_of_a_recording_that_part_is_asked(utterances, recordings, tmp_path):
+    whole = utterances[0]
+    part = dataclasses.replace(whole, start_s=0.25, end_s=0.5)
+    clean, changed = asking.questions([part], {part.id}, ["gain_-6db"], recordings)
+    heard = audio.read(recordings.root / whole.audio, sampling_rate=16000)[4000:8000]
+    np.testing.assert_array_equal(soundfile.read(clean.path, dtype="float32")[0], heard)
+    assert soundfile.info(changed.path).frames == 4000
+
+
 def test_what_is_asked_is_the_recording_and_its_copy(utterances, recordings):
     utterance, rate = utterances[0], recordings.sampling_rate
     clean, noisy = asking.questions([utterance], {utterance.id}, ["noise_20db"], recordings)

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser.data import audio
+from ser.data.limits import WIDEST
 from ser.evaluation.mistakes import Mistake, SurestMistakes
 from ser.report import mistakes
 from ser.report import page as pages
+from ser.utterance import Segment
 from tests import synthetic
 from tests.report.support import make_report, section
 
@@ -215,3 +218,18 @@ def test_recordings_of_emodb_are_on_the_page_each_under_its_own_row(tmp_path, em
     assert "They are from: Nobody & Co. Licence: Free <of> charge." in section(
         page, "mistakes"
     ).replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
+
+
+def test_of_a_part_of_a_recording_the_player_has_that_part_alone(tmp_path):
+    _, samples = write(tmp_path, "a", seconds=0.5)
+    segment = Segment(0.1, 0.3)
+    pinned = audio.inspect(tmp_path / "wav/a.wav", WIDEST, segment)
+    utterance = synthetic.utterance(
+        "a", sha256=pinned.sha256, num_samples=3200, duration_s=0.2, start_s=0.1, end_s=0.3
+    )
+    part = Mistake(utterance, "sad", "angry", 0.9, 0.05)
+    (heard,) = mistakes.section("lstm", found(part), tmp_path).heard
+    np.testing.assert_array_equal(decoded(heard.sound)[0], samples[1600:4800])
+    moved = Mistake(replace(utterance, start_s=0.2, end_s=0.4), "sad", "angry", 0.9, 0.05)
+    (heard,) = mistakes.section("lstm", found(moved), tmp_path).heard
+    assert (heard.sound, heard.silence) == (None, "not the recording of the manifest")

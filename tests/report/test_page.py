@@ -373,3 +373,30 @@ def test_the_confusion_matrix_of_a_cell_is_a_table_with_shares_and_counts(tmp_pa
     share = 100 * counts[1, 2] / counts[1].sum()
     assert f"{share:.0f} % {counts[1, 2]}" in shown
     assert page.count('class="matrix"') == 2
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ((), None),
+        (("gender",), "does not say the gender, so there is no such slice"),
+        (("gender", "session"), "does not say the gender or the session, so"),
+    ],
+)
+def test_what_the_corpus_does_not_say_of_its_speakers_is_named(tmp_path, absent, said):
+    made = make_report(tmp_path)
+    slices = made.evidence.slices
+    left = replace(made.evidence, slices=slices[~slices["slice"].isin(absent)])
+    shown = section(pages.render(replace(made, evidence=left)), "slices")
+    assert ("does not say" in shown) == (said is not None)
+    assert said is None or said in shown
+
+
+def test_a_corpus_without_sessions_has_none_on_the_page(tmp_path):
+    made = make_report(tmp_path)
+    page = text_of(pages.render(made))
+    assert "10 speakers in 5 sessions" in page
+    card = made.card.model_copy(update={"num_sessions": 0})
+    page = text_of(pages.render(replace(made, card=card)))
+    assert "10 speakers" in page
+    assert "sessions" not in page[: page.index("UAR of guessing")]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ser.cli.runs import Format
+from ser.errors import SerError
 from ser.grid.procedure import Procedure
 from ser.report import paper
 from ser.report.page import SYNTHETIC_NOTICE
@@ -108,3 +109,9 @@ def test_what_is_not_as_usual_and_synthetic_speech_are_said(name):
 
 def test_the_command_offers_the_formats_that_there_are():
     assert {one.value for one in Format} == set(paper.FORMATS)
+
+
+def test_a_corpus_without_classes_is_refused_by_name():
+    with pytest.raises(SerError, match="the corpus emodb has no classes"):
+        paper.table(result(emotions=()), "latex")
+    assert paper.table(result(), "csv") == paper.as_csv(result())

@@ -82,7 +82,7 @@ def test_the_best_epoch_has_the_highest_dev_uar_and_ties_go_to_the_earlier_one()
     for epoch, uar in enumerate([0.3, 0.6, 0.6, 0.5], start=1):
         progress.add({"epoch": epoch, "dev/uar": uar}, {"w": torch.tensor([float(epoch)])})
     assert progress.best_epoch == 2
-    assert progress.best_uar == 0.6
+    assert progress.best_score == 0.6
     assert progress.best["w"].item() == 2.0
 
 
@@ -100,8 +100,8 @@ def test_the_restored_weights_are_those_of_the_best_epoch(fold_data):
     result = train(make_plan(num_epochs=6), fold_data)
     dev = result.predictions[result.predictions["part"] == "dev"]
     recalls = [(rows["prediction"] == emotion).mean() for emotion, rows in dev.groupby("truth")]
-    assert np.mean(recalls) == pytest.approx(result.fit.dev_uar)
-    assert result.fit.dev_uar == max(row["dev/uar"] for row in result.fit.history)
+    assert np.mean(recalls) == pytest.approx(result.fit.dev_score)
+    assert result.fit.dev_score == max(row["dev/uar"] for row in result.fit.history)
 
 
 def test_the_gradient_of_two_half_batches_is_that_of_the_whole(fold_data):
@@ -234,7 +234,7 @@ def test_without_a_dev_part_training_ends_at_the_epoch_that_was_said(fold_data, 
     result = model_selection.select(plan, dataclasses.replace(data, dev=()), context).fit
     assert result.best_epoch == len(result.history) == last_epoch
     assert "dev/uar" not in result.history[0]
-    assert np.isnan(result.dev_uar)
+    assert np.isnan(result.dev_score)
     # The schedule is that of a whole training, so the way up to here is the same.
     for row, other in zip(result.history, with_dev.history, strict=False):
         assert row["train/loss"] == other["train/loss"]

@@ -82,7 +82,7 @@ def test_the_epoch_is_chosen_by_the_dev_uar_alone(rated_data):
     fit = train(rated_data, num_epochs=6, learning_rate=0.003).fit
     uars = [row["dev/uar"] for row in fit.history]
     assert fit.best_epoch == 1 + int(np.argmax(uars))
-    assert fit.dev_uar == max(uars)
+    assert fit.dev_score == max(uars)
 
 
 def test_corrupting_every_test_rating_changes_no_weight_and_no_choice(rated_data):

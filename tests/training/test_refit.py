@@ -94,7 +94,7 @@ def test_class_weights_are_counted_on_both_parts(fold_data, monkeypatch):
 def test_what_dev_chose_stays_and_so_do_the_predictions_of_dev(fold_data, chosen):
     result = train(refitting(), fold_data)
     assert result.fit.best_epoch == chosen.fit.best_epoch
-    assert result.fit.dev_uar == chosen.fit.dev_uar
+    assert result.fit.dev_score == chosen.fit.dev_score
     assert of_part(result, "dev").equals(of_part(chosen, "dev"))
     assert not of_part(result, "test").equals(of_part(chosen, "test"))
 

@@ -62,7 +62,7 @@ def test_a_class_that_nobody_speaks_is_a_failure(found):
 
 def test_one_speaker_is_a_failure_with_a_way_on(found):
     detail = refused(found(rows(["ann"])))
-    assert "cannot be dealt into 4 groups; add the column 'session'" in detail
+    assert "cannot be dealt into 4 groups; set corpus.num_sessions: null" in detail
     assert "split.protocol: random" in detail
 
 
@@ -105,3 +105,46 @@ def test_too_few_utterances_to_deal_are_a_failure(found):
     detail = refused(found(rows(["ann", "bob"]), corpus={"num_sessions": 2}, split=split))
     assert "protocol random cannot deal" in detail
     assert "dev_fraction" in detail
+
+
+def in_parts(said):
+    """The same rows, each speaker in one part."""
+    parts = dict(zip(SPEAKERS, ("train", "train", "dev", "held out"), strict=True))
+    return [{**row, "part": parts[row["speaker"]]} for row in said]
+
+
+def test_parts_of_the_corpus_own_are_asked_for_as_split_will(found):
+    split = {"protocol": "file", "part_map": {"held out": "test"}}
+    link, folds = found(in_parts(rows()), split=split)
+    assert (link.level, folds.level, folds.detail) == ("ok", "ok", "protocol file: 1")
+
+
+@pytest.mark.parametrize(
+    ("split", "problem"),
+    [
+        ({"protocol": "file"}, "'held out' (4 utterances): no known name of a part"),
+        ({}, "protocol session would pass that over; set split.protocol: file"),
+        ({"part_map": {"a": "test"}}, "part_map is for protocol file"),
+    ],
+)
+def test_parts_that_the_split_would_refuse_are_a_failure(found, split, problem):
+    assert problem in refused(found(in_parts(rows()), split=split))
+
+
+def test_segments_that_overlap_are_refusals_before_a_recording_is_opened(found):
+    said = [{**row, "start": "0", "end": "1"} for row in rows()]
+    said.append({**said[0], "start": "0.5", "end": "2"})
+    (finding,) = found(said)
+    assert finding.level == "fail"
+    assert "the first: it overlaps" in finding.detail
+
+
+def test_speech_of_a_kind_that_the_corpus_does_not_know_is_a_failure(found):
+    detail = refused(found(rows(), corpus={"speech": "improvised"}))
+    assert "does not say it of 16 of 16 utterances" in detail
+
+
+def test_lists_of_folds_that_are_not_there_are_a_failure(found):
+    (finding,) = found(rows(), corpus={"fold_lists": "folds"})
+    assert finding.level == "fail"
+    assert "corpus.fold_lists" in finding.detail

@@ -181,3 +181,31 @@ def test_babble_is_refused_under_protocols_that_deal_the_utterances_of_a_session
     else:
         with pytest.raises(ParamsError, match=rf"'babble_10db', which would mix .*{protocol}; "):
             check(**changes)
+
+
+RATED = {"corpus": {"name": "demo", "emotions": []}}
+CCC = {
+    "losses": {"ccc": {"targets": "ratings"}},
+    "cells": {"lstm-ccc": {"model": "lstm", "loss": "ccc", "feature": "mfcc"}},
+}
+
+
+def test_a_corpus_without_classes_takes_the_loss_that_learns_none():
+    assert check(**RATED, **CCC).corpus.emotions == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (RATED, "losses.cross_entropy learns classes, and corpus.emotions is empty; without"),
+        (CCC, "losses.ccc.targets: ratings learns no classes, and corpus.emotions has 4; write"),
+        (
+            {**RATED, **CCC, "tuning": {"cells": {"lstm-ccc": CCC["cells"]["lstm-ccc"]}}},
+            "tuning.cells: not supported without classes (corpus.emotions); write `{}`",
+        ),
+    ],
+)
+def test_what_asks_for_classes_that_are_not_there_is_refused(changes, message):
+    with pytest.raises(ParamsError) as caught:
+        check(**changes)
+    assert message in str(caught.value)

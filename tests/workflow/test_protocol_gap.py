@@ -5,10 +5,9 @@ import pytest
 
 from pipelines import extract, prepare
 from ser.errors import ParamsError
-from ser.evaluation.comparison import Paired
 from ser.project import Project
 from ser.workflow import protocol_gap
-from ser.workflow.protocol_gap import FOLDER, Gap, ProtocolGapError
+from ser.workflow.protocol_gap import FOLDER, ProtocolGapError
 
 
 @pytest.fixture
@@ -42,17 +41,16 @@ def test_commands_write_into_a_folder_of_the_protocol_only(root):
 
 
 def test_same_cell_is_trained_under_both_protocols_on_the_same_utterances(extracted, warm):
-    gap = protocol_gap.measure("lstm-cross_entropy", root=extracted)
-    assert gap.table["protocol"].tolist() == ["session", "random"]
-    uars = dict(zip(gap.table["protocol"], gap.table["uar"], strict=True))
-    assert gap.difference.difference == pytest.approx(uars["random"] - uars["session"])
+    cost = protocol_gap.measure("lstm-cross_entropy", root=extracted)
+    assert cost.table()["protocol"].tolist() == ["session", "random"]
+    assert cost.difference == pytest.approx(cost.second.uar - cost.first.uar)
     frames = {
         protocol: pd.read_parquet(
             Project(extracted, folds=extracted / FOLDER / protocol)
             .trained("lstm-cross_entropy")
             .predictions
         ).query("part == 'test'")
-        for protocol in uars
+        for protocol in ("session", "random")
     }
     session, random = (set(frames[name]["utterance_id"]) for name in ("session", "random"))
     assert session == random
@@ -65,14 +63,3 @@ def test_stage_that_fails_ends_it_with_the_command(extracted, capfd):
     with pytest.raises(ProtocolGapError, match=r"pipelines\.split .* ended with status 1"):
         protocol_gap.measure("lstm-cross_entropy", root=extracted)
     assert "manifest.jsonl" in capfd.readouterr().err
-
-
-def test_text_names_both_protocols_the_difference_and_synthetic_speech():
-    rows = [
-        {"protocol": "session", "uar": 0.5, "uar_low": 0.4, "uar_high": 0.6, "wa": 0.51},
-        {"protocol": "random", "uar": 0.62, "uar_low": 0.55, "uar_high": 0.7, "wa": 0.6},
-    ]
-    difference = Paired(0.62, 0.5, 0.12, 0.05, 0.2, 0.04, 1.5, 0.002)
-    text = protocol_gap.as_text(Gap("lstm-focal", pd.DataFrame(rows), difference, synthetic=True))
-    assert "SYNTHETIC" in text
-    assert "random minus session: +12.0 points of UAR (+5.0 to +20.0), paired p 0.002" in text

@@ -90,7 +90,7 @@ class IemocapCorpus:
         citation: What to cite.
         expected: The counts that `check` insists on; None accepts any.
         cure: What to do where the counts differ, one sentence.
-        merge_excited: Map `exc` to happy, as is usual; else it has no canonical emotion.
+        merge_excited: Map `exc` to happy, as is usual; else to excited.
         allow_partial: Accept a root that lacks some of the five sessions.
     """
 
@@ -145,7 +145,9 @@ class IemocapCorpus:
         """
         if self.expected is None:
             return
-        differences = self.expected.differences([(item.session, item.label) for item in utterances])
+        differences = self.expected.differences(
+            [(str(item.session), item.label) for item in utterances]
+        )
         if differences:
             listed = "\n  ".join(differences)
             raise CorpusError(
@@ -211,7 +213,7 @@ class IemocapCorpus:
 
     def _annotation(self, turn: Turn, audio: str, text: str | None) -> Annotation:
         name = parse_name(turn.id)
-        is_merged = self.merge_excited or turn.label != "exc"
+        is_apart = turn.label == "exc" and not self.merge_excited
         return Annotation(
             id=turn.id,
             corpus=self.name,
@@ -223,7 +225,7 @@ class IemocapCorpus:
             scripted=name.is_scripted,
             text=text or None,
             label=turn.label,
-            emotion=EMOTION_OF[turn.label] if is_merged else None,
+            emotion="excited" if is_apart else EMOTION_OF[turn.label],
             valence=turn.valence,
             arousal=turn.arousal,
             dominance=turn.dominance,

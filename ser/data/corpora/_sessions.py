@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from ser.utterance import Gender
 
 
-def deal(genders: Mapping[str, Gender], *, num_sessions: int) -> dict[str, str]:
-    """Deal speakers into groups like cards: first the women by name, then the men.
+def deal(genders: Mapping[str, Gender | None], *, num_sessions: int) -> dict[str, str]:
+    """Deal speakers into groups like cards: the women by name, the men, then who is neither.
 
-    The men are dealt on from where the women ended, so that groups differ by at most
-    one woman, one man and one speaker in all.
+    The men are dealt on from where the women ended, and so on, so that groups differ by at
+    most one woman, one man and one speaker in all.
 
     Args:
-        genders: Speaker -> gender.
+        genders: Speaker -> gender, None where it is not known.
         num_sessions: Number of groups.
 
     Returns:
@@ -27,5 +27,5 @@ def deal(genders: Mapping[str, Gender], *, num_sessions: int) -> dict[str, str]:
     """
     if len(genders) < num_sessions:
         raise ValueError(f"{len(genders)} speakers cannot be dealt into {num_sessions} groups")
-    ordered = sorted(genders, key=lambda speaker: (genders[speaker], speaker))
+    ordered = sorted(genders, key=lambda who: (genders[who] is None, genders[who] or "", who))
     return {speaker: f"group{index % num_sessions + 1}" for index, speaker in enumerate(ordered)}

@@ -14,10 +14,11 @@ _CHANNEL = "which channel of its recording an utterance is"
 _PART = "who trains and who is tested"
 
 _CURES: Mapping[str, str] = {
-    _SEGMENT: "recordings are heard whole, so cut them into a file per utterance",
+    _SEGMENT: "corpus.columns.start and corpus.columns.end name the columns of a part's times, in "
+    "seconds",
     _CHANNEL: "channels are averaged, so write a file per channel",
-    _PART: "folds are made by split.protocol, so map it as corpus.columns.session if its groups "
-    "are to be the folds",
+    _PART: "corpus.columns.part (of train, dev and test) or corpus.columns.fold names the column "
+    "that split.protocol: file deals by, corpus.columns.session the groups of other protocols",
 }
 
 #: What a column's name says where it matches as a whole; underscores and the like are left out.

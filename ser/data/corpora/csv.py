@@ -1,10 +1,11 @@
-"""Any corpus that a table describes: one row per recording, in a CSV file.
+"""Any corpus that a table describes: one row per utterance, in a CSV file.
 
-The table has a header. The columns `path`, `label` and `speaker` are required; `id`,
-`gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal` and
-`dominance` are read where present. A column that would change what is heard or who is
-tested, as `start` or `split`, is refused unless the params pass it over; what else is not
-read is said. Licence and citation are the owner's: state them in the params.
+The table has a header. The columns `path`, `speaker` and, where there are classes, `label` are
+required; `id`, `gender`, `session`, `dialogue`, `scripted`, `text`, `valence`, `arousal`,
+`dominance`, `start`, `end`, `part` and `fold` are read where present. Another column that would
+change what is heard or who is tested, as `onset` or `split`, is refused unless the params name it
+or pass it over; what else is not read is said. Licence and citation are the owner's: state them in
+the params.
 """
 
 import unicodedata
@@ -13,139 +14,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
-
-from pydantic import Field, field_validator
 
 from ser.contracts import Corpus
 from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table, _unread
-from ser.data.corpora._base import CorpusParams
+from ser.data.corpora._csv_params import MIN_SESSIONS, Params
+from ser.data.official import ONLY_FOLD
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
-from ser.params import Section
 from ser.utterance import Annotation, Gender, Parsed, Rejection, Utterance
 from ser.wording import cut
 
-_MIN_SESSIONS = 2
 _MAX_LISTED = 1000
-_REQUIRED = ("path", "label", "speaker")
+#: The label of an utterance that has none, in a corpus of ratings.
+_NO_LABEL = "not labelled"
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-_GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
+_GENDERS: Mapping[str, Gender | None] = {
+    "female": "female",
+    "f": "female",
+    "male": "male",
+    "m": "male",
+    **dict.fromkeys(("", "unknown", "other", "diverse", "nonbinary", "non-binary")),
+}
 _TRUTHS: Mapping[str, bool | None] = {"true": True, "1": True, "false": False, "0": False, "": None}
-
-
-class Columns(Section):
-    """The table's own names for what is read.
-
-    Args:
-        path: Of the recording, relative to the corpus' folder.
-        label: The corpus' own label.
-        speaker: Who speaks.
-        id: Unique id; the path without its ending where there is no such column.
-        gender: `female`, `f`, `male` or `m`, in any case.
-        session: Unit of the `session` protocol; dealt from speakers where absent.
-        dialogue: The conversation; each utterance is its own where absent.
-        scripted: `true`, `false` or nothing.
-        text: The words spoken.
-        valence, arousal, dominance: Means of ratings in [1, 5].
-    """
-
-    path: str = "path"
-    label: str = "label"
-    speaker: str = "speaker"
-    id: str = "id"
-    gender: str = "gender"
-    session: str = "session"
-    dialogue: str = "dialogue"
-    scripted: str = "scripted"
-    text: str = "text"
-    valence: str = "valence"
-    arousal: str = "arousal"
-    dominance: str = "dominance"
-
-
-class Params(CorpusParams):
-    """Params of a corpus described by a table.
-
-    Args:
-        title: The corpus' own name, for its experiments and registered models: small letters,
-            digits and `_`, a letter first. Without it all tables share `csv`.
-        table: The table's path, relative to the corpus' folder.
-        encoding: Of the table.
-        delimiter: Between its fields.
-        columns: The table's own column names.
-        ignored_columns: Names of columns that are known not to be read, although their names
-            say that they bound a recording or deal it to a part.
-        label_map: Own label -> canonical emotion, or null to keep the utterance without
-            an emotion. Labels that already are canonical need no entry.
-        genders: Speaker -> gender, for tables without a column for it.
-        num_sessions: Groups that speakers are dealt into, balanced by gender, where the
-            table has no column of sessions.
-        refuse_unlisted: Reject recordings in the folder that the table does not name.
-        synthetic: No person spoke.
-        licence: Under which terms the recordings may be used, one sentence.
-        redistributable: Whether the report may hold recordings, so that whoever gets the page
-            hears them. Say it only if the licence and the speakers allow it.
-        citation: What to cite, one sentence.
-    """
-
-    name: Literal["csv"] = "csv"
-    title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
-    table: str = Field("utterances.csv", min_length=1, max_length=1000)
-    encoding: str = "utf-8-sig"
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    columns: Columns = Columns()
-    ignored_columns: tuple[str, ...] = ()
-    label_map: dict[str, str | None] = Field(default_factory=dict)
-    genders: dict[str, Gender] = Field(default_factory=dict)
-    num_sessions: int = Field(5, ge=_MIN_SESSIONS, le=10_000)
-    refuse_unlisted: bool = True
-    synthetic: bool = False
-    licence: str = Field("As the owner of the recordings states.", min_length=1)
-    redistributable: bool = False
-    citation: str = Field("As the owner of the recordings asks.", min_length=1)
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            # Some codecs that Python knows are none of text: they make bytes of bytes.
-            "a".encode(encoding)
-        except (LookupError, ValueError) as error:
-            raise ValueError("not an encoding of text that Python knows") from error
-        return encoding
-
-    @field_validator("delimiter")
-    @classmethod
-    def _delimits(cls, delimiter: str) -> str:
-        if delimiter in '\r\n" \0':
-            raise ValueError("not a character that can stand between fields")
-        return delimiter
-
-    @field_validator("table")
-    @classmethod
-    def _below_the_folder(cls, table: str) -> str:
-        path = PurePosixPath(table)
-        if path.is_absolute() or ".." in path.parts or "\0" in table:
-            raise ValueError("expected a path inside the corpus' folder")
-        return table
-
-    @field_validator("label_map", "genders")
-    @classmethod
-    def _composed(cls, by_name: dict[str, Any]) -> dict[str, Any]:
-        return _table.composed_keys(by_name)
-
-    @field_validator("label_map")
-    @classmethod
-    def _canonical_label_map(cls, label_map: dict[str, str | None]) -> dict[str, str | None]:
-        unknown = sorted({e for e in label_map.values() if e is not None and e not in VOCABULARY})
-        if unknown:
-            raise ValueError(
-                f"maps to unknown emotions {unknown}; the canonical ones are "
-                f"{', '.join(VOCABULARY)}, or null"
-            )
-        return label_map
 
 
 class TableCorpus:
@@ -174,9 +65,9 @@ class TableCorpus:
 
         Raises:
             CorpusError: The table is missing, lacks a required column, has one that must not
-                be passed over, or cannot be decoded; a label is neither canonical nor in
-                `label_map`; a speaker's gender is not known or contradictory; too few
-                speakers for the sessions.
+                be passed over, or cannot be decoded; a label is neither a class, nor canonical,
+                nor in `label_map`; a speaker's gender is contradictory or no word for one; too
+                few speakers for the sessions.
         """
         path = root / self.params.table
         if not path.is_file():
@@ -216,13 +107,15 @@ class TableCorpus:
         first_line: dict[tuple[tuple[str, str], ...], int] = {}
         for row in _table.read(
             path,
-            names=columns.model_dump(),
-            required={*_REQUIRED, *columns.model_fields_set},
+            names=columns.read(self.params.ignored_columns),
+            required={*self.params.required, *columns.model_fields_set},
             encoding=self.params.encoding,
             delimiter=self.params.delimiter,
             check=self._check_unread,
         ):
-            fault = row.reason if isinstance(row, _table.BadRow) else _fault(row)
+            fault = (
+                row.reason if isinstance(row, _table.BadRow) else _fault(row, self.params.required)
+            )
             if isinstance(row, _table.TableRow) and fault is None:
                 same = first_line.setdefault(tuple(row.fields.items()), row.line)
                 fault = None if same == row.line else f"it repeats line {same}, which is kept"
@@ -235,76 +128,89 @@ class TableCorpus:
 
     def _check_unread(self, path: Path, header: Sequence[str]) -> None:
         """Refuse columns that must not be passed over, and name the others that are."""
-        read = set(self.params.columns.model_dump().values())
         ignored = self.params.ignored_columns
+        read = self.params.columns.read(ignored)
         if missing := sorted(set(ignored) - set(header)):
             raise CorpusError(
                 f"{path}:1: no column {', '.join(missing)}, which corpus.ignored_columns names"
             )
-        _unread.check(path, [name for name in header if name not in {*read, *ignored}])
+        _unread.check(path, [name for name in header if name not in {*read.values(), *ignored}])
+        _refuse_half(path, {column: name for column, name in read.items() if name in header})
 
     def _check_labels(self, path: Path, rows: Sequence[_table.TableRow]) -> None:
-        """Refuse labels that nothing maps, all at once."""
+        """Refuse labels that nothing maps, all at once; without classes any label will do."""
+        if not self.params.emotions:
+            return
         labels = {row.fields["label"] for row in rows} - set(self.params.label_map)
-        if unknown := sorted(labels - set(VOCABULARY)):
+        if unknown := sorted(labels - {*self.params.emotions, *VOCABULARY}):
             raise CorpusError(
-                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are not canonical emotions "
-                f"({', '.join(VOCABULARY)}); map each in corpus.label_map, to null to keep it "
-                "without an emotion"
+                f"{path}: labels {cut(str(unknown), _MAX_LISTED)} are neither in corpus.emotions "
+                f"({', '.join(self.params.emotions)}) nor canonical ({', '.join(VOCABULARY)}); "
+                "name in corpus.emotions what is a class of its own, and map the others in "
+                "corpus.label_map, to null to keep them without an emotion"
             )
 
-    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender]:
-        """Return speaker -> gender, said once in the table or in the params."""
-        genders: defaultdict[str, set[str]] = defaultdict(set)
+    def _genders(self, path: Path, rows: Sequence[_table.TableRow]) -> dict[str, Gender | None]:
+        """Return speaker -> gender, said once in the table or in the params, or not at all."""
+        said: defaultdict[str, set[str]] = defaultdict(set)
         for row in rows:
             speaker, word = row.fields["speaker"], row.fields.get("gender", "").lower()
-            said = {_GENDERS.get(word, word), self.params.genders.get(speaker, "")}
-            genders[speaker] |= said - {""}
+            found = (_GENDERS.get(word, word), self.params.genders.get(speaker))
+            said[speaker] |= {name for name in found if name is not None}
         wrong = {
             speaker: sorted(words)
-            for speaker, words in sorted(genders.items())
-            if len(words) != 1 or not words <= {"female", "male"}
+            for speaker, words in sorted(said.items())
+            if len(words) > 1 or not words <= {"female", "male"}
         }
         if wrong:
-            each = [f"{speaker}: {words or 'none'}" for speaker, words in wrong.items()]
+            each = [f"{speaker}: {words}" for speaker, words in wrong.items()]
             listed = cut("; ".join(each), _MAX_LISTED)
             raise CorpusError(
-                f"{path}: each speaker needs one gender, female or male, got {listed}; state it in "
-                f"the column {self.params.columns.gender!r} or in corpus.genders"
+                f"{path}: a speaker has one gender at most, {', '.join(filter(None, _GENDERS))} "
+                f"or nothing, got {listed}; mend the column {self.params.columns.gender!r} or "
+                f"corpus.genders"
             )
-        return {speaker: _GENDERS[words.pop()] for speaker, words in genders.items()}
+        return {who: _GENDERS[words.pop()] if words else None for who, words in said.items()}
 
     def _sessions(
-        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender]
-    ) -> Mapping[str, str]:
-        """Return speaker -> session, or nothing where the table has sessions of its own."""
-        if "session" in rows[0].fields:
+        self, path: Path, rows: Sequence[_table.TableRow], genders: Mapping[str, Gender | None]
+    ) -> Mapping[str, str] | None:
+        """Return speaker -> session, empty where none is dealt; None: the table has its own."""
+        if any(row.fields.get("session") for row in rows):
+            return None
+        if self.params.num_sessions is None:
             return {}
+        num_sessions = self.params.num_sessions
+        if self.params.fold_lists or {"part", "fold"} & set(rows[0].fields):
+            # The corpus deals by its own parts, so it may have fewer speakers.
+            num_sessions = min(num_sessions, len(genders))
         try:
-            return _sessions.deal(genders, num_sessions=self.params.num_sessions)
+            return _sessions.deal(genders, num_sessions=num_sessions)
         except ValueError as error:
             column = f"add the column {self.params.columns.session!r}"
             cure = f"lower corpus.num_sessions, or {column}"
-            if len(genders) < _MIN_SESSIONS:
-                cure = f"{column} (one word for all will do) and set split.protocol: random"
+            if len(genders) < MIN_SESSIONS:
+                cure = f"set corpus.num_sessions: null and split.protocol: random, or {column}"
             raise CorpusError(f"{path}: {error}; {cure}") from error
 
     def _annotation(
         self,
         root: Path,
         row: _table.TableRow,
-        genders: Mapping[str, Gender],
-        sessions: Mapping[str, str],
+        genders: Mapping[str, Gender | None],
+        sessions: Mapping[str, str] | None,
     ) -> Annotation:
         """Return what a row says; ValueError with the reason where a field is wrong."""
         fields, own_id, audio = row.fields, _id(row), _audio(row)
+        scale = self.params.rating_scale
         speaker = fields["speaker"]
-        session = sessions.get(speaker) or fields.get("session", "")
+        session = fields["session"] if sessions is None else sessions.get(speaker)
         scripted = fields.get("scripted", "").lower()
         if not recordings.is_file(root / audio):
             raise ValueError(f"a label without a recording: there is no file {audio}")
         if session == "":
             raise ValueError("session is empty")
+        start_s, end_s = _times(fields)
         if scripted not in _TRUTHS:
             raise ValueError(f"scripted must be true, false or empty, got {scripted!r}")
         return Annotation(
@@ -314,15 +220,25 @@ class TableCorpus:
             speaker=speaker,
             gender=genders[speaker],
             session=session,
-            dialogue=fields.get("dialogue") or own_id,
+            # What one recording holds was said in one conversation.
+            dialogue=fields.get("dialogue") or (own_id if start_s is None else audio),
             scripted=_TRUTHS[scripted],
             text=fields.get("text") or None,
-            label=fields["label"],
-            emotion=self.params.label_map.get(fields["label"], fields["label"]),
-            valence=_rating(fields, "valence"),
-            arousal=_rating(fields, "arousal"),
-            dominance=_rating(fields, "dominance"),
+            label=fields.get("label") or _NO_LABEL,
+            emotion=self._emotion(fields),
+            valence=_rating(fields, "valence", scale),
+            arousal=_rating(fields, "arousal", scale),
+            dominance=_rating(fields, "dominance", scale),
+            start_s=start_s,
+            end_s=end_s,
+            fold=fields.get("fold") or None,
+            parts={ONLY_FOLD: fields["part"]} if fields.get("part") else None,
         )
+
+    def _emotion(self, fields: Mapping[str, str]) -> str | None:
+        if not self.params.emotions:
+            return None
+        return self.params.label_map.get(fields["label"], fields["label"])
 
 
 def build(params: Params) -> Corpus:
@@ -334,9 +250,9 @@ def build(params: Params) -> Corpus:
     return TableCorpus(params)
 
 
-def _fault(row: _table.TableRow) -> str | None:
+def _fault(row: _table.TableRow, required: Sequence[str]) -> str | None:
     """Return why a row names no recording, or None."""
-    if empty := [column for column in _REQUIRED if not row.fields[column]]:
+    if empty := [column for column in required if not row.fields[column]]:
         return f"{', '.join(empty)} is empty"
     if not row.fields["path"].strip("/."):
         return f"path {row.fields['path']!r} is not a file's"
@@ -356,7 +272,10 @@ def _audio(row: _table.TableRow) -> str:
 
 
 def _id(row: _table.TableRow) -> str:
-    return row.fields.get("id") or _plain_path(row.fields["path"])[1]
+    """Return the row's id, or its path without ending, and its times where it is a part."""
+    fields = row.fields
+    times = [time for time in (fields.get("start"), fields.get("end")) if time]
+    return fields.get("id") or "_".join([_plain_path(fields["path"])[1], *times])
 
 
 @lru_cache(maxsize=1 << 16)
@@ -366,15 +285,52 @@ def _plain_path(text: str) -> tuple[str, str]:
     return path.as_posix(), path.with_suffix("").as_posix()
 
 
-def _rating(fields: Mapping[str, str], name: str) -> float | None:
+def _refuse_half(path: Path, there: Mapping[str, str]) -> None:
+    """Refuse one column of times without the other, and two columns that both deal to parts."""
+    times = [there[column] for column in ("start", "end") if column in there]
+    if len(times) == 1:
+        raise CorpusError(
+            f"{path}:1: column {times[0]} alone; a part of a recording needs a start and an end "
+            f"(corpus.columns.start, .end), or pass it over: corpus.ignored_columns: {times}"
+        )
+    if {"part", "fold"} <= set(there):
+        raise CorpusError(
+            f"{path}:1: both {there['part']} and {there['fold']} say who is tested; name the one "
+            f"that shall not in corpus.ignored_columns"
+        )
+
+
+def _times(fields: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """Return start and end, in seconds; ValueError where only one of them is said."""
+    start, end = fields.get("start", ""), fields.get("end", "")
+    if start == end == "":
+        return None, None
+    try:
+        return float(start), float(end)
+    except ValueError as error:
+        raise ValueError(
+            f"start and end must be numbers of seconds, or both empty, got {start!r} and {end!r}"
+        ) from error
+
+
+def _rating(fields: Mapping[str, str], name: str, scale: tuple[float, float]) -> float | None:
+    """Return a rating on the scale of the manifest."""
     text = fields.get(name, "")
     if text == "":
         return None
-    low, high = DIMENSION_RANGE
+    low, high = scale
+    rule = f"{name} must be a number in [{low:g}, {high:g}] (corpus.rating_scale), got {text!r}"
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
-        raise ValueError(f"{name} must be a number in [{low:g}, {high:g}], got {text!r}") from error
+        raise ValueError(rule) from error
+    if not low <= value <= high:  # a NaN fails both comparisons
+        raise ValueError(rule)
+    first, last = DIMENSION_RANGE
+    # On the very scale of the manifest nothing is rounded.
+    return (
+        value if scale == DIMENSION_RANGE else first + (last - first) * (value - low) / (high - low)
+    )
 
 
 def _unlisted(root: Path, listed: set[str], *, table: str) -> list[Rejection]:

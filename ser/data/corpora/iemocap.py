@@ -1,6 +1,8 @@
 """IEMOCAP: acted conversations of ten speakers in five sessions."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from ser.contracts import Corpus
 from ser.data.corpora._base import CorpusParams
@@ -46,13 +48,22 @@ class Params(CorpusParams):
     Args:
         allow_partial: Accept a copy whose counts differ from the full release's, or that
             lacks sessions. Its results compare with nobody's.
-        merge_excited: Count `exc` as happy, as the usual four-class task does; else those
-            utterances stay in the manifest without an emotion.
+        merge_excited: Count `exc` as happy, as the usual task of four classes does; else it
+            is `excited`, which `emotions` may name as a class of its own.
     """
 
     name: Literal["iemocap"] = "iemocap"
     allow_partial: bool = False
     merge_excited: bool = True
+
+    @model_validator(mode="after")
+    def _excited_once(self) -> Self:
+        if self.merge_excited and "excited" in self.emotions:
+            raise ValueError(
+                "emotions has excited, but merge_excited counts exc as happy; write "
+                "`merge_excited: false`"
+            )
+        return self
 
 
 def build(params: Params) -> Corpus:

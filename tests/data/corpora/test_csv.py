@@ -96,6 +96,13 @@ def test_more_sessions_than_speakers_are_refused(tmp_path):
         parse_corpus(write(tmp_path, SMALL), num_sessions=5)
 
 
+def test_a_table_with_its_own_parts_may_have_few_speakers(tmp_path):
+    rows = zip(SMALL.splitlines(), ["part", "train", "test", "train", "dev"], strict=True)
+    root = write(tmp_path, "\n".join(f"{row},{part}" for row, part in rows))
+    parsed = parse_corpus(root, num_sessions=5)
+    assert {item.session for item in parsed.annotations} == {f"group{n}" for n in (1, 2, 3, 4)}
+
+
 def test_missing_columns_are_named_beside_those_that_are_there(tmp_path):
     with pytest.raises(CorpusError, match=r"no column label, speaker; the columns are path, emo"):
         parse_corpus(write(tmp_path, "path,emo\na.wav,sad\n"))
@@ -114,11 +121,11 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "meaning", "cure"),
     [
-        ("start", "which part of its recording", "a file per utterance"),
-        ("End (s)", "which part of its recording", "a file per utterance"),
-        ("start_time_ms", "which part of its recording", "a file per utterance"),
-        ("frame_offset", "which part of its recording", "a file per utterance"),
-        ("num_frames", "which part of its recording", "a file per utterance"),
+        ("onset", "which part of its recording", "corpus.columns.start"),
+        ("End (s)", "which part of its recording", "corpus.columns.end"),
+        ("start_time_ms", "which part of its recording", "corpus.columns.start"),
+        ("frame_offset", "which part of its recording", "corpus.columns.start"),
+        ("num_frames", "which part of its recording", "corpus.columns.start"),
         ("channel", "which channel of its recording", "a file per channel"),
         ("split", "who trains and who is tested", "split.protocol"),
         ("Part", "who trains and who is tested", "split.protocol"),
@@ -143,8 +150,8 @@ def test_a_column_that_changes_what_is_heard_or_tested_is_not_passed_over(
 
 
 def test_all_such_columns_are_named_at_once(tmp_path):
-    root = write(tmp_path, SMALL.replace("gender\n", "gender,start,end,split\n", 1))
-    with pytest.raises(CorpusError, match=r"ignored_columns: \[start, end, split\]"):
+    root = write(tmp_path, SMALL.replace("gender\n", "gender,onset,offset,split\n", 1))
+    with pytest.raises(CorpusError, match=r"ignored_columns: \[onset, offset, split\]"):
         parse_corpus(root)
 
 
@@ -153,6 +160,87 @@ def test_such_a_column_may_be_read_as_another(tmp_path):
     root = write(tmp_path, "\n".join(f"{row},{fold}" for row, fold in rows))
     parsed = parse_corpus(root, columns={"session": "fold"})
     assert [item.session for item in parsed.annotations] == ["1", "2", "1", "2"]
+    assert {item.fold for item in parsed.annotations} == {None}
+
+
+SEGMENTS = """path,label,speaker,gender,start,end
+a.wav,angry,s1,female,0,1.5
+a.wav,sad,s2,male,1.50,3
+b.wav,sad,s3,F,,
+c.wav,happy,s4,m,0.25,1e0
+"""
+
+
+def test_start_and_end_make_an_utterance_of_a_part_of_its_recording(tmp_path):
+    parsed = parse_corpus(write(tmp_path, SEGMENTS, wavs="abc"))
+    assert parsed.rejections == ()
+    said = [(item.id, item.start_s, item.end_s, item.dialogue) for item in parsed.annotations]
+    assert said == [
+        ("a_0_1.5", 0.0, 1.5, "a.wav"),
+        ("a_1.50_3", 1.5, 3.0, "a.wav"),
+        ("b", None, None, "b"),
+        ("c_0.25_1e0", 0.25, 1.0, "c.wav"),
+    ]
+
+
+def test_a_table_may_name_its_columns_of_times_and_its_dialogues(tmp_path):
+    table = SEGMENTS.replace("start,end", "onset (s),offset").replace("gender", "call")
+    parsed = parse_corpus(
+        write(tmp_path, table, wavs="abc"),
+        columns={"start": "onset (s)", "end": "offset", "dialogue": "call"},
+        genders=dict.fromkeys(("s1", "s2", "s3", "s4"), "female"),
+    )
+    assert [item.dialogue for item in parsed.annotations] == ["female", "male", "F", "m"]
+    assert parsed.annotations[1].start_s == 1.5
+
+
+@pytest.mark.parametrize(("start", "end"), [("1", ""), ("", "2"), ("1,5", "2"), ("a", "b")])
+def test_times_that_cannot_be_understood_reject_their_row(tmp_path, start, end):
+    table = SEGMENTS + f'd.wav,sad,s1,female,"{start}","{end}"\n'
+    parsed = parse_corpus(write(tmp_path, table))
+    assert len(parsed.annotations) == 4
+    (rejection,) = parsed.rejections
+    assert (
+        f"start and end must be numbers of seconds, or both empty, got '{start}' and '{end}'"
+        in (rejection.reason)
+    )
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_one_column_of_times_alone_is_refused(tmp_path, name):
+    other = {"start": "end", "end": "start"}[name]
+    root = write(tmp_path, SEGMENTS.replace(f"{other}", "note"), wavs="abc")
+    with pytest.raises(CorpusError, match=f"column {name} alone; .*needs a start and an end"):
+        parse_corpus(root)
+
+
+def test_parts_and_folds_of_the_corpus_own_are_read(tmp_path):
+    rows = zip(SMALL.splitlines(), ["part", "Train", "Test1", "", "Development"], strict=True)
+    root = write(tmp_path, "\n".join(f"{row},{part}" for row, part in rows))
+    parsed = parse_corpus(root)
+    assert [item.parts for item in parsed.annotations] == [
+        {"1": "Train"}, {"1": "Test1"}, None, {"1": "Development"},
+    ]  # fmt: skip
+    assert {item.fold for item in parsed.annotations} == {None}
+    (root / "utterances.csv").write_text((root / "utterances.csv").read_text().replace("part", "f"))
+    parsed = parse_corpus(root, columns={"fold": "f"})
+    assert [item.fold for item in parsed.annotations] == ["Train", "Test1", None, "Development"]
+    assert {item.parts for item in parsed.annotations} == {None}
+
+
+def test_parts_and_folds_at_once_are_refused_until_one_is_ignored(tmp_path):
+    header, *rows = SMALL.splitlines()
+    root = write(tmp_path, "\n".join([f"{header},part,fold", *(f"{r},train,2" for r in rows)]))
+    with pytest.raises(CorpusError, match="both part and fold say who is tested"):
+        parse_corpus(root)
+    parsed = parse_corpus(root, ignored_columns=["part"])
+    assert {(item.fold, item.parts) for item in parsed.annotations} == {("2", None)}
+
+
+def test_a_column_cannot_be_read_and_ignored(tmp_path):
+    content = {"name": "csv", "columns": {"part": "split"}, "ignored_columns": ["split", "x"]}
+    with pytest.raises(ParamsError, match="ignored_columns names split, which columns reads"):
+        parse({"corpus": content}, Stage, where="params.yaml")
 
 
 def test_what_else_is_not_read_is_said(tmp_path, caplog):
@@ -209,14 +297,71 @@ def test_labels_that_nothing_maps_are_refused_all_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("gender", "problem"),
-    [("", "s1: none"), ("diverse", r"s1: \['diverse'\]"), ("male", r"s1: \['female', 'male'\]")],
+    "emotions",
+    [
+        ["angry", "contempt", "neutral", "sad"],
+        ["angry", "happy", "neutral", "sad", "frustrated", "excited"],
+        ["positive", "negative"],
+        ["stressed", "relaxed"],
+        ["low-arousal", "high_arousal", "x2"],
+    ],
 )
-def test_a_speaker_without_one_gender_is_refused(tmp_path, gender, problem):
-    other = "female" if gender == "male" else gender
-    table = f"path,label,speaker,gender\na.wav,sad,s1,{gender}\nb.wav,sad,s1,{other}\n"
+def test_classes_of_its_own_are_named_in_the_params_and_nowhere_else(tmp_path, emotions):
+    names = [f"{number}" for number in range(len(emotions))]
+    rows = [f"{name}.wav,{label},s{name}" for name, label in zip(names, emotions, strict=True)]
+    root = write(tmp_path, "\n".join(["path,label,speaker", *rows]), wavs=names)
+    parsed = parse_corpus(root, emotions=emotions)
+    assert [item.emotion for item in parsed.annotations] == emotions
+
+
+def test_a_label_of_its_own_that_the_params_do_not_name_is_refused_with_the_cure(tmp_path):
+    root = write(tmp_path, SMALL.replace("happy", "contempt"))
+    with pytest.raises(
+        CorpusError, match=r"\['contempt'\] are neither in corpus.emotions .*name in"
+    ):
+        parse_corpus(root)
+
+
+def test_a_label_may_be_mapped_to_a_class_of_its_own(tmp_path):
+    labels = {"Wut": "negative", "Trauer": "negative", "Langeweile": None, "neutral": "other"}
+    root = write(tmp_path, FULL)
+    parsed = parse_corpus(root, emotions=["negative", "other"], label_map=labels)
+    assert [item.emotion for item in parsed.annotations] == ["negative", "negative", "other", None]
+
+
+def test_gender_and_session_are_optional(tmp_path):
+    parsed = parse_corpus(
+        write(tmp_path, "path,label,speaker\na.wav,sad,s1\nb.wav,sad,s2\n", wavs="ab")
+    )
+    assert [item.gender for item in parsed.annotations] == [None, None]
+    assert [item.session for item in parsed.annotations] == ["group1", "group2"]
+    apart = parse_corpus(tmp_path, num_sessions=None)
+    assert [item.session for item in apart.annotations] == [None, None]
+
+
+@pytest.mark.parametrize("word", ["", "diverse", "Other", "unknown", "non-binary"])
+def test_who_is_neither_woman_nor_man_is_dealt_last_and_by_name(tmp_path, word):
+    table = SMALL.replace("s1,female", f"s1,{word}")
+    parsed = parse_corpus(write(tmp_path, table))
+    assert [item.gender for item in parsed.annotations] == [None, "male", "female", "male"]
+    dealt = {item.speaker: item.session for item in parsed.annotations}
+    assert dealt == {"s3": "group1", "s2": "group2", "s4": "group1", "s1": "group2"}
+
+
+@pytest.mark.parametrize(
+    ("gender", "problem"),
+    [("femle", r"s1: \['female', 'femle'\]"), ("male", r"s1: \['female', 'male'\]")],
+)
+def test_a_gender_that_contradicts_or_is_no_word_for_one_is_refused(tmp_path, gender, problem):
+    table = f"path,label,speaker,gender\na.wav,sad,s1,female\nb.wav,sad,s1,{gender}\n"
     with pytest.raises(CorpusError, match=problem):
         parse_corpus(write(tmp_path, table))
+
+
+def test_a_column_of_sessions_that_says_nothing_is_as_none(tmp_path):
+    table = "path,label,speaker,session\na.wav,sad,s1,\nb.wav,sad,s2,\n"
+    parsed = parse_corpus(write(tmp_path, table, wavs="ab"))
+    assert [item.session for item in parsed.annotations] == ["group1", "group2"]
 
 
 def test_rows_and_recordings_without_each_other_are_rejected(tmp_path):
@@ -362,10 +507,15 @@ class Stage(StageParams):
         ({"delimiter": '"'}, "between fields"),
         ({"table": "../utterances.csv"}, "inside the corpus' folder"),
         ({"table": "/etc/passwd"}, "inside the corpus' folder"),
-        ({"emotions": ["angry", "joyful"]}, r"unknown emotions \['joyful'\]"),
+        ({"emotions": ["angry", "Very sad"]}, r"'Very sad' cannot name a class; expected a word"),
+        ({"emotions": ["sad", "sad"]}, "'sad' stands twice"),
+        ({"emotions": ["sad"]}, "'sad' alone has nothing to be told from; name at least 2"),
+        ({"rating_scale": [5, 1]}, "the low end before the high end"),
         ({"delimiter": ";;"}, "delimiter"),
         ({"num_sessions": 1}, "num_sessions"),
         ({"genders": {"s1": "f"}}, "genders"),
+        ({"title": "scripted"}, "scripted is a kind of speech"),
+        ({"fold_lists": "../lists"}, "inside the corpus' folder"),
     ],
 )
 def test_params_out_of_range_are_refused(params, problem):
@@ -373,11 +523,50 @@ def test_params_out_of_range_are_refused(params, problem):
         parse({"corpus": {"name": "csv", **params}}, Stage, where="params.yaml")
 
 
-def test_the_emotions_keep_their_canonical_order():
+def test_the_four_emotions_come_first_and_the_others_as_they_are_written():
     assert csv.Params(emotions=("sad", "angry")).emotions == ("angry", "sad")
+    own = ("surprised", "contempt", "sad", "bored")
+    assert csv.Params(emotions=own).emotions == ("sad", "surprised", "contempt", "bored")
 
 
 def test_what_the_params_say_of_the_corpus_is_what_reports_will_say():
     corpus = csv.build(csv.Params(synthetic=True, licence="Ours.", citation="Us."))
     assert (corpus.synthetic, corpus.licence, corpus.citation) == (True, "Ours.", "Us.")
     assert csv.build(csv.Params(redistributable=True)).redistributable
+
+
+@pytest.mark.parametrize(
+    ("scale", "said", "kept"),
+    [
+        ((1, 5), ("1", "2.3", "5"), (1.0, 2.3, 5.0)),
+        ((1, 7), ("1", "4", "7"), (1.0, 3.0, 5.0)),
+        ((0, 1), ("0", "0.25", "1"), (1.0, 2.0, 5.0)),
+        ((-1, 1), ("-1", "0", "1"), (1.0, 3.0, 5.0)),
+        ((0, 100), ("0", "10", "100"), (1.0, 1.4, 5.0)),
+    ],
+)
+def test_ratings_are_moved_and_stretched_from_the_tables_scale(tmp_path, scale, said, kept):
+    rows = [f"{name}.wav,s{name},{value}" for name, value in zip("abc", said, strict=True)]
+    root = write(tmp_path, "\n".join(["path,speaker,valence", *rows]), wavs="abc")
+    parsed = parse_corpus(root, emotions=(), rating_scale=scale)
+    assert parsed.rejections == ()
+    assert tuple(item.valence for item in parsed.annotations) == pytest.approx(kept, abs=1e-12)
+    assert {(item.label, item.emotion) for item in parsed.annotations} == {("not labelled", None)}
+
+
+@pytest.mark.parametrize("value", ["7.1", "0.9", "nan", "high"])
+def test_a_rating_off_the_tables_scale_rejects_its_row(tmp_path, value):
+    root = write(tmp_path, f"path,speaker,valence\na.wav,s1,{value}\nb.wav,s2,7\n", wavs="ab")
+    parsed = parse_corpus(root, emotions=(), rating_scale=(1, 7))
+    assert [item.id for item in parsed.annotations] == ["b"]
+    (rejection,) = parsed.rejections
+    assert (
+        "csv:2: valence must be a number in [1, 7] (corpus.rating_scale), got" in rejection.reason
+    )
+
+
+def test_without_classes_labels_are_kept_and_none_is_unknown(tmp_path):
+    root = write(tmp_path, FULL)
+    parsed = parse_corpus(root, emotions=())
+    assert [item.label for item in parsed.annotations] == ["Wut", "Trauer", "neutral", "Langeweile"]
+    assert {item.emotion for item in parsed.annotations} == {None}

@@ -111,10 +111,10 @@ def test_the_label_stays_and_the_emotion_is_canonical(
     assert (annotation.label, annotation.emotion) == (label, emotion)
 
 
-def test_excitement_has_no_emotion_unless_merged(tree: Tree) -> None:
+def test_excitement_is_an_emotion_of_its_own_unless_merged(tree: Tree) -> None:
     parse_one(tree, "Ses01F_impro01_F000", "exc")
     apart = iemocap.build(iemocap.Params(allow_partial=True, merge_excited=False))
-    assert [item.emotion for item in apart.parse(tree.root).annotations] == [None]
+    assert [item.emotion for item in apart.parse(tree.root).annotations] == ["excited"]
 
 
 def test_every_label_of_every_rater_is_a_vote_but_self_reports_are_not(tree: Tree) -> None:
@@ -308,6 +308,18 @@ def test_a_session_without_recordings_is_refused_even_in_a_partial_copy(tree: Tr
     tree.folder(1, "dialog/EmoEvaluation")
     with pytest.raises(CorpusError, match=r"no folder Session1/sentences/wav"):
         PARTIAL.parse(tree.root)
+
+
+def test_excitement_is_not_counted_twice() -> None:
+    emotions = ("angry", "happy", "neutral", "sad", "excited", "frustrated")
+    with pytest.raises(ValidationError, match="merge_excited counts exc as happy; write"):
+        iemocap.Params(emotions=emotions)
+    assert iemocap.Params(emotions=emotions, merge_excited=False).emotions == emotions
+
+
+def test_only_canonical_emotions_can_be_asked_for() -> None:
+    with pytest.raises(ValidationError, match=r"unknown emotions \['contempt'\]; the canonical"):
+        iemocap.Params(emotions=("angry", "contempt"))
 
 
 def test_unknown_params_are_refused() -> None:

@@ -158,6 +158,25 @@ def test_all_10039_utterances_stay_and_5531_are_of_the_four_classes(parsed: Pars
     CORPUS.check(as_utterances(parsed.annotations))
 
 
+@pytest.mark.parametrize(
+    ("emotions", "merge_excited", "counts"),
+    [
+        ((*EMOTIONS, "frustrated"), True, (1103, 1636, 1708, 1084, 1849)),
+        ((*EMOTIONS, "frustrated", "excited"), False, (1103, 595, 1708, 1084, 1849, 1041)),
+        (EMOTIONS, False, (1103, 595, 1708, 1084)),
+    ],
+)
+def test_other_sets_of_classes_have_the_counts_of_their_labels(
+    release: Path, emotions: tuple[str, ...], merge_excited: bool, counts: tuple[int, ...]
+) -> None:
+    params = iemocap.Params(emotions=emotions, merge_excited=merge_excited)
+    corpus = iemocap.build(params)
+    found = corpus.parse(release)
+    corpus.check(as_utterances(found.annotations))
+    per_emotion = Counter(item.emotion for item in found.annotations)
+    assert tuple(per_emotion[emotion] for emotion in params.emotions) == counts
+
+
 def test_each_session_has_its_published_number_per_class(parsed: Parsed) -> None:
     found = Counter((item.session, item.emotion) for item in four_class(parsed))
     for session, known in PUBLISHED.items():

@@ -1,0 +1,172 @@
+"""Lists of who trains and who is tested, as EmoBox publishes them for its corpora.
+
+A folder `fold_<k>` per fold, k a whole number, with `<name>_train_fold_<k>.jsonl`,
+`<name>_test_fold_<k>.jsonl` and, where there is one, `<name>_valid_fold_<k>.jsonl`. Each line is an
+object of JSON with `key`, the utterance, and `dataset`, the name that stands in front of the key;
+`wav` finds an utterance that the key does not. What else a line says, labels too, is not read, and
+neither are files of other names.
+
+Source: Ma et al., "EmoBox: Multilingual Multi-corpus Speech Emotion Recognition Toolkit and
+Benchmark", Interspeech 2024; https://github.com/emo-box/EmoBox
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from ser import files
+from ser.contracts import Corpus
+from ser.errors import CorpusError
+from ser.utterance import Annotation, Parsed
+from ser.wording import first_few, shown
+
+_FOLDER = re.compile(r"fold_(\d{1,6})")
+_PARTS = ("train", "valid", "test")
+_REQUIRED = ("train", "test")
+
+
+def parse(corpus: Corpus, root: Path, folder: str | None) -> Parsed:
+    """Return what a corpus says, and what lists in its folder say of it.
+
+    Args:
+        corpus: Its parser.
+        root: Its folder.
+        folder: `corpus.fold_lists`.
+
+    Raises:
+        CorpusError: See the parser and `assign`.
+    """
+    parsed = corpus.parse(root)
+    return parsed if folder is None else assign(parsed, root / folder)
+
+
+def assign(parsed: Parsed, folder: Path) -> Parsed:
+    """Return what a corpus says, each utterance with its part in every fold that lists it.
+
+    Args:
+        parsed: From the corpus' parser.
+        folder: Holds the folds' folders.
+
+    Raises:
+        CorpusError: There are no lists, a fold lacks one or has two, a line cannot be read, an
+            utterance is not in the corpus or is listed twice in a fold, or the corpus has parts
+            already. Names the file.
+    """
+    own = next((a.id for a in parsed.annotations if a.fold is not None or a.parts), None)
+    if own is not None:
+        raise CorpusError(
+            f"{folder}: the corpus says itself who is tested (utterance {shown(own)}), so these "
+            f"lists cannot; leave out corpus.fold_lists, or name the column in "
+            f"corpus.ignored_columns"
+        )
+    index = _Index.of(parsed.annotations)
+    parts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    strangers: list[str] = []
+    for fold, lists in _lists(folder).items():
+        for part, path in lists.items():
+            for line in _lines(path):
+                id_ = index.find(line)
+                if id_ is None:
+                    strangers.append(f"{path.name}: {line.key}")
+                elif fold in parts[id_]:
+                    raise CorpusError(
+                        f"{line.place}: {shown(line.key)} is listed in fold {fold} twice"
+                    )
+                else:
+                    parts[id_][fold] = part
+    if strangers:
+        raise CorpusError(
+            f"{folder}: {len(strangers)} listed utterances are not in the corpus: "
+            f"{first_few(strangers)}; take the lists of this corpus, or the whole of it"
+        )
+    annotations = (replace(a, parts=parts.get(a.id)) for a in parsed.annotations)
+    return replace(parsed, annotations=tuple(annotations))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    place: str
+    key: str
+    dataset: str
+    wav: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The utterances by their id, and by their recording where it holds no other.
+
+    Args:
+        ids: All ids.
+        of_recording: Path without ending -> id.
+    """
+
+    ids: frozenset[str]
+    of_recording: Mapping[str, str]
+
+    @classmethod
+    def of(cls, annotations: tuple[Annotation, ...]) -> "_Index":
+        stems = [(_stem(annotation.audio), annotation.id) for annotation in annotations]
+        count = Counter(stem for stem, _ in stems)
+        alone = {stem: id_ for stem, id_ in stems if count[stem] == 1}
+        return cls(frozenset(annotation.id for annotation in annotations), alone)
+
+    def find(self, line: _Listed) -> str | None:
+        """Return the id of a listed utterance, or None."""
+        for key in (line.key, line.key.removeprefix(f"{line.dataset}-")):
+            if key in self.ids:
+                return key
+        pieces = _stem(line.wav).split("/")
+        # The corpus lies somewhere else than where the list was made.
+        tails = ("/".join(pieces[first:]) for first in range(len(pieces)))
+        return next((self.of_recording[tail] for tail in tails if tail in self.of_recording), None)
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).with_suffix("").as_posix() if path else ""
+
+
+def _lists(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return fold -> part -> its list."""
+    try:
+        folders = sorted(path for path in folder.iterdir() if _FOLDER.fullmatch(path.name))
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: cannot be listed ({error.strerror}); it is corpus.fold_lists"
+        ) from error
+    if not folders:
+        raise CorpusError(f"{folder}: no folder fold_<k> in it, as corpus.fold_lists needs them")
+    return {path.name.removeprefix("fold_"): _lists_of(path) for path in folders}
+
+
+def _lists_of(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for part in _PARTS:
+        paths = sorted(folder.glob(f"*_{part}_{folder.name}.jsonl"))
+        if len(paths) > 1:
+            raise CorpusError(f"{folder}: {paths[0].name} and {paths[1].name}; keep one of both")
+        if not paths and part in _REQUIRED:
+            raise CorpusError(f"{folder}: no list <name>_{part}_{folder.name}.jsonl")
+        if paths:
+            found[part] = paths[0]
+    return found
+
+
+def _lines(path: Path) -> Iterator[_Listed]:
+    text = files.read_text(path, cure="corpus.fold_lists names its folder")
+    for number, line in enumerate(text.split("\n"), start=1):
+        place = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            said = json.loads(line)
+            words = [said["key"], said.get("dataset", ""), said.get("wav", "")]
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            raise CorpusError(
+                f"{place}: expected an object of JSON with a key, got {shown(line)}"
+            ) from error
+        if not all(isinstance(word, str) for word in words) or not words[0]:
+            raise CorpusError(f"{place}: key, dataset and wav must be text, got {shown(words)}")
+        yield _Listed(place, *words)

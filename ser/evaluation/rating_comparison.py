@@ -1,0 +1,165 @@
+"""Cells of a corpus without classes side by side: the table, pairs of cells, slices."""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ser import files, tables
+from ser.evaluation import comparison, rating_moments, statistics
+from ser.evaluation.comparison import ALPHA
+from ser.evaluation.rating_summary import RatingSummary
+from ser.evaluation.statistics import Difference
+from ser.grid.params import Cell
+from ser.project import Project
+
+#: Columns of reports/slices.csv, after model and loss.
+SLICE_COLUMNS = ("slice", "value", "num_utterances", "ccc", "mae")
+PAIR_COLUMNS = (
+    *("model_a", "loss_a", "model_b", "loss_b", "num_speakers", "ccc_a", "ccc_b", "difference"),
+    *("difference_low", "difference_high", "standard_error", "p", "p_holm", "significant"),
+)
+
+
+def table(summaries: Mapping[Cell, RatingSummary]) -> pd.DataFrame:
+    """Return the grid, highest mean CCC first.
+
+    Args:
+        summaries: (model, loss) -> scores.
+
+    Returns:
+        One row per cell: `model`, `loss`, `num_folds`, `num_seeds`, every score with its `_low`
+        and `_high`, and `tied_with_best`: False where the paired test over speakers, corrected
+        after Holm over all cells, tells the cell from the best.
+
+    Raises:
+        ValueError: The cells were tested on different utterances.
+    """
+    rows = [
+        {
+            "model": model,
+            "loss": loss,
+            "num_folds": summary.num_folds,
+            "num_seeds": summary.num_seeds,
+            **_with_ends(summary),
+        }
+        for (model, loss), summary in summaries.items()
+    ]
+    grid = pd.DataFrame(rows).sort_values(
+        ["ccc", "model", "loss"], ascending=[False, True, True], ignore_index=True
+    )
+    order = [(str(row["model"]), str(row["loss"])) for row in grid.to_dict("records")]
+    best, *others = order
+    tied = {best: True}
+    if others:
+        p = np.array([compare(summaries[best], summaries[cell]).p for cell in others])
+        tied |= dict(zip(others, (comparison.holm(p) >= ALPHA).tolist(), strict=True))
+    return grid.assign(tied_with_best=[tied[cell] for cell in order])
+
+
+def _with_ends(summary: RatingSummary) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, value in summary.scores.items():
+        interval = summary.intervals[name]
+        found |= {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found
+
+
+def compare(a: RatingSummary, b: RatingSummary) -> Difference:
+    """Return what speakers say about the mean CCC of one cell minus that of another.
+
+    Raises:
+        ValueError: The cells were tested on different utterances.
+    """
+    if a.moments.speakers != b.moments.speakers or not np.array_equal(
+        a.moments.num_rated, b.moments.num_rated
+    ):
+        raise ValueError("cells were tested on different utterances, so they make no pair")
+    left_out = a.moments.left_out()["ccc"] - b.moments.left_out()["ccc"]
+    return statistics.left_out_difference(a.scores["ccc"] - b.scores["ccc"], left_out)
+
+
+def pairs_table(summaries: Mapping[Cell, RatingSummary]) -> pd.DataFrame:
+    """Return every pair of cells with `PAIR_COLUMNS`; p is corrected after Holm over all."""
+    rows = []
+    for (a, first), (b, second) in itertools.combinations(summaries.items(), 2):
+        found = compare(first, second)
+        rows.append(
+            {
+                "model_a": a[0],
+                "loss_a": a[1],
+                "model_b": b[0],
+                "loss_b": b[1],
+                "num_speakers": len(first.moments.speakers),
+                "ccc_a": first.scores["ccc"],
+                "ccc_b": second.scores["ccc"],
+                "difference": first.scores["ccc"] - second.scores["ccc"],
+                "difference_low": float(found.low),
+                "difference_high": float(found.high),
+                "standard_error": float(found.standard_error),
+                "p": float(found.p),
+            }
+        )
+    if not rows:
+        return pd.DataFrame(columns=list(PAIR_COLUMNS))
+    pairs = pd.DataFrame(rows)
+    pairs["p_holm"] = comparison.holm(pairs["p"].to_numpy())
+    pairs["significant"] = pairs["p_holm"] < ALPHA
+    return pairs[list(PAIR_COLUMNS)]
+
+
+def slices_table(frame: pd.DataFrame, slices: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Return a cell's test scores by slice, pooled over folds and averaged over seeds.
+
+    Args:
+        frame: Its predictions, all folds and seeds.
+        slices: See `ser.evaluation.slices.values_of`.
+
+    Returns:
+        One row per slice and value with `SLICE_COLUMNS`: mean CCC and MAE over the dimensions
+        that are rated there. CCC within a few utterances says little.
+    """
+    test = frame[frame["part"] == "test"]
+    rows = []
+    for name, value_of in slices.items():
+        values = test["utterance_id"].map(dict(value_of))
+        for value, members in test.groupby(values, sort=True):
+            moments = rating_moments.of_predictions(members, value_of)
+            scores = {key: float(by_seed.mean()) for key, by_seed in moments.scores().items()}
+            num_utterances = members["utterance_id"].nunique()
+            rows.append(
+                {
+                    "slice": name,
+                    "value": str(value),
+                    "num_utterances": num_utterances,
+                    "ccc": scores["ccc"],
+                    "mae": scores["mae"],
+                }
+            )
+    return pd.DataFrame(rows, columns=list(SLICE_COLUMNS))
+
+
+def write(project: Project, grid: pd.DataFrame) -> None:
+    """Write grid.csv, and its scores as metrics.json for `dvc metrics`."""
+    tables.write_csv(project.grid, grid)
+    scores = [name for name in grid.columns if name.startswith(("ccc", "mae"))]
+    records = {
+        f"{row['model']}-{row['loss']}": {
+            name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])
+        }
+        for row in grid.to_dict("records")
+    }
+    files.write_json(project.grid_metrics, records)
+
+
+def as_text(grid: pd.DataFrame) -> str:
+    """Return the grid for a terminal; `=` marks ties with the best."""
+    lines = [f"{'model':<10} {'loss':<16} {'CCC':>6} {'95 % interval':>16} {'MAE':>6}  tie"]
+    for row in grid.to_dict("records"):
+        interval = f"{row['ccc_low']:.3f} to {row['ccc_high']:.3f}"
+        lines.append(
+            f"{row['model']:<10} {row['loss']:<16} {row['ccc']:>6.3f} {interval:>16} "
+            f"{row['mae']:>6.3f}  {'=' if row['tied_with_best'] else ''}".rstrip()
+        )
+    return "\n".join(lines)
