@@ -213,12 +213,7 @@ class Project:
         return self.data / "features"
 
     def code(self, family: str, name: str) -> Path:
-        """Return the digests of the source files of a component, JSON.
-
-        Args:
-            family: Its package, dotted, e.g. `ser.models`.
-            name: The component.
-        """
+        """Return the digests of a component's source files, JSON; e.g. of `ser.models`, `lstm`."""
         return self.all_code / family.rpartition(".")[2] / f"{name}.json"
 
     @property

@@ -11,7 +11,7 @@ NUM_NEAR = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Headline:
     """What the first screen says.
 
     Args:
@@ -27,14 +27,14 @@ class Answer:
     num_others: int
 
 
-def of(grid: pd.DataFrame) -> Answer:
+def of(grid: pd.DataFrame) -> Headline:
     """Return the answer.
 
     Args:
         grid: See `ser.evaluation.grid_table.table`, best first.
     """
     best, *others = grid.to_dict("records")
-    return Answer(
+    return Headline(
         best,
         [row | {"lead": best["uar"] - row["uar"]} for row in others[:NUM_NEAR]],
         [f"{row['model']}-{row['loss']}" for row in others if row["tied_with_best"]],
