@@ -1,19 +1,19 @@
 """What damaged files come to: `python -m benchmarks.damaged_files [--inputs 2000] [--seed 0]`.
 
-Files that people and stages write (params.yaml, a corpus' table, JSON and CSV artefacts) are
-damaged at random, and read as the project reads them. Each must be read or refused: with one
-error of the project, a message of bounded length, in bounded time. The same seed damages in the
-same way. The exit status is 1 where anything else came out.
+Files that people and stages write (params.yaml, a corpus' table, JSON, CSV, Parquet, NumPy and
+safetensors artefacts) are damaged at random, and read as the project reads them. Each must be read
+or refused: with one error of the project, messages and warnings of bounded length, in bounded time.
+The same seed damages in the same way. The exit status is 1 where anything else came out.
 """
 
 import argparse
-import hashlib
+import logging
 import resource
 import signal
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +21,8 @@ from types import FrameType
 
 import numpy as np
 
-from ser import files
-from ser.contracts import RunSpec
-from ser.data import leakage, manifest, splits
-from ser.data.card import CorpusCard
-from ser.data.corpora import csv
-from ser.data.protocols import SplitParams
-from ser.data.split_report import SplitReport
-from ser.emotion import EMOTIONS
+from benchmarks.file_kinds import Kind, kinds_of
 from ser.errors import SerError
-from ser.params import read
-from ser.project import CellFolder
-from ser.tracking import cells
-from ser.utterance import Gender, Utterance
-from ser.workflow.preset import Preset
 
 _LIMIT_S = 10
 _MAX_MESSAGE = 8000
@@ -52,21 +40,6 @@ PIECES: tuple[bytes, ...] = (
     b"x: &x0 [1,1,1]\n" + b"".join(b"x%d: &x%d [%s]\n" % (i, i, b",".join([b"*x%d" % (i - 1)] * 9))
                                    for i in range(1, 12)),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A file that is read.
-
-    Args:
-        place: Its path in a folder of its own.
-        good: Its content, undamaged.
-        read: Reads it, given the folder.
-    """
-
-    place: str
-    good: bytes
-    read: Callable[[Path], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +106,8 @@ def campaign(
         path = folder / name / kinds[name].place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        for place, other in kinds[name].beside.items():
+            (folder / name / place).write_bytes(other)
         outcome, problem = _outcome(kinds[name], folder / name)
         counts[outcome] += 1
         if problem is not None:
@@ -141,15 +116,33 @@ def campaign(
 
 
 def _outcome(kind: Kind, folder: Path) -> tuple[str, str | None]:
+    outcome, said = "read", []
     try:
-        with _limited():
+        with _limited(), _heard(said):
             kind.read(folder)
     except SerError as error:
-        is_long = len(str(error)) > _MAX_MESSAGE
-        return "refused", f"a message of {len(str(error))} characters" if is_long else None
+        outcome = "refused"
+        said.append(str(error))
     except Exception:  # noqa: BLE001 - whatever it is, it is what is looked for
         return "surprising", traceback.format_exc(limit=-3)
-    return "read", None
+    longest = max(map(len, said), default=0)
+    return outcome, f"a message of {longest} characters" if longest > _MAX_MESSAGE else None
+
+
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """Keep the warnings of the block; nothing is shown."""
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("ser")
+    before = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 @contextmanager
@@ -166,109 +159,6 @@ def _limited() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-_TABLE = b"""path,label,speaker,gender,session,text,valence
-a.wav,angry,ann,female,S1,"Well, ""no"".",1.5
-b.wav,joy (acted),bob,male,S2,,
-c.wav,sad,cat,f,S3,Hm.,4
-"""
-_MAP = {"joy (acted)": "happy"}
-
-
-def _utterance(session: int, gender: Gender, emotion: str) -> Utterance:
-    name = f"S{session}{gender[0]}_{emotion}"
-    return Utterance(
-        id=name,
-        corpus="csv",
-        audio=f"{name}.wav",
-        speaker=f"S{session}{gender[0]}",
-        gender=gender,
-        session=f"S{session}",
-        dialogue=name,
-        scripted=None,
-        text="Hm.",
-        label=emotion,
-        emotion=emotion,
-        valence=3.0,
-        votes={emotion: 2},
-        sha256=hashlib.sha256(name.encode()).hexdigest(),
-        num_samples=16000,
-        sampling_rate=16000,
-        duration_s=1.0,
-    )
-
-
-def _examples(folder: Path) -> dict[str, bytes]:
-    """Return undamaged artefacts of a corpus of three sessions."""
-    genders: tuple[Gender, ...] = ("female", "male")
-    spoken = [_utterance(n, g, e) for n in (1, 2, 3) for g in genders for e in EMOTIONS]
-    params = SplitParams()
-    folds = splits.split(spoken, params)
-    card = CorpusCard(
-        name="csv",
-        synthetic=False,
-        licence="Ours.",
-        citation="Us.",
-        emotions=EMOTIONS,
-        num_utterances=len(spoken),
-        num_used=len(spoken),
-        num_rejected=0,
-        num_speakers=6,
-        num_sessions=3,
-        duration_s=float(len(spoken)),
-        counts=dict.fromkeys(EMOTIONS, 6),
-        labels=dict.fromkeys(EMOTIONS, 6),
-        params=csv.Params(label_map=dict(_MAP)).model_dump(mode="json"),
-    )
-    report = SplitReport(
-        protocol=params.protocol,
-        speaker_independent=True,
-        params=params,
-        manifest_sha256="0" * 64,
-        split_sha256="0" * 64,
-        folds=leakage.audit(folds, spoken, params.protocol),
-    )
-    spec = RunSpec("lstm-focal", "key", {"ser.model": "lstm"}, {"corpus": {"name": "csv"}})
-    run = cells.RunRecord(spec, metrics={"dev/uar": 0.5}, artifacts=(("a.csv", ""),))
-    manifest.write(folder / "manifest", spoken)
-    files.write_text(folder / "splits", splits.to_csv(folds))
-    card.write(folder / "card")
-    report.write(folder / "split report")
-    cells.write(CellFolder(folder), cells.CellRecord("ser/csv/session", "", {}, run, (run,)))
-    (folder / "run.json").rename(folder / "record")
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def _parse_table(folder: Path) -> object:
-    return csv.build(csv.Params(num_sessions=2, label_map=_MAP)).parse(folder)
-
-
-def kinds_of(folder: Path, root: Path) -> dict[str, Kind]:
-    """Return the kinds of files, with an undamaged one of each.
-
-    Args:
-        folder: Where undamaged files may be written.
-        root: The project's root, for a preset.
-    """
-    examples = _examples(folder)
-    return {
-        "params": Kind(
-            "params.yaml",
-            (root / "configs" / "demo.yaml").read_bytes(),
-            lambda place: read(place / "params.yaml", Preset),
-        ),
-        "table": Kind("utterances.csv", _TABLE, _parse_table),
-        "manifest": Kind(
-            "manifest.jsonl", examples["manifest"], lambda p: manifest.read(p / "manifest.jsonl")
-        ),
-        "splits": Kind("splits.csv", examples["splits"], lambda p: splits.read(p / "splits.csv")),
-        "card": Kind("corpus.json", examples["card"], lambda p: CorpusCard.read(p / "corpus.json")),
-        "split report": Kind(
-            "split.json", examples["split report"], lambda p: SplitReport.read(p / "split.json")
-        ),
-        "record": Kind("run.json", examples["record"], lambda p: cells.read(CellFolder(p))),
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

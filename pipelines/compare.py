@@ -3,23 +3,24 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ser import components, stage_program
+from ser import components, cross_folders, stage_program
 from ser.contracts import Corpus
 from ser.engine import local
 from ser.grid import variants
-from ser.grid.params import CellParams, RobustnessParams
+from ser.grid.params import CellParams, CrossCorpusParams, RobustnessParams
 from ser.params import StageParams, component
 from ser.project import Project, Words
-from ser.report import comparison
+from ser.report import comparison, cross_corpus
 from ser.tracking import mlflow_tracker
 from ser.tuning.params import TuningParams
 
 
 class Params(StageParams):
-    """Sections read: corpus, cells, robustness, tuning."""
+    """Sections read: corpus, cells, cross_corpus, robustness, tuning."""
 
     corpus: component(components.CORPORA)  # type: ignore[valid-type]
     cells: Mapping[str, CellParams]
+    cross_corpus: CrossCorpusParams = CrossCorpusParams()
     robustness: RobustnessParams = RobustnessParams()
     tuning: TuningParams = TuningParams()
 
@@ -40,6 +41,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
+        cross_folders.trained(project, "").folder,
         project.runs,
         project.baselines,
         project.functional_rows,
@@ -55,11 +57,13 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return tables, figures and the page."""
     return [
         project.calibration,
+        cross_folders.table(project),
         project.grid,
         project.pairs,
         project.published,
         project.slices,
         *map(project.breakdown, ("folds", "speakers", "confusions", "methods")),
+        project.soft,
         project.figures,
         project.page,
         project.grid_metrics,
@@ -76,6 +80,7 @@ def run(params: Params, project: Project) -> None:
         variants.UNTUNED: params.tuning.cells,
         variants.WITHOUT_COPIES: params.robustness.without_copies,
     }
+    cross_corpus.write(project, params.cross_corpus, params.tuning.cells)
     comparison.write(
         project,
         params.cells,

@@ -8,8 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import components, stage_program
-from ser.contracts import Corpus
-from ser.data import classes, fold_lists, intake, manifest, speech_kind
+from ser.data import preparation
 from ser.params import StageParams, component
 from ser.project import Project, Words
 
@@ -38,25 +37,12 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Take a corpus in, refuse what cannot be used, and write the manifest."""
-    name = params.corpus.name
-    root = project.raw(name)
-    corpus: Corpus = components.load(components.CORPORA, name).build(params.corpus)
-    parsed = fold_lists.parse(corpus, root, params.corpus.fold_lists)
-    taken = intake.take_in(
-        parsed,
-        root=root,
-        params=params.corpus,
+    card = preparation.prepare(
+        params.corpus,
+        project,
+        recordings=project.raw(params.corpus.name),
         progress=partial(tqdm, desc="inspect recordings", unit="wav", disable=None),
     )
-    # Written before anything is refused, so that the list is there to be read.
-    manifest.write_rejections(project.rejected, taken.rejections)
-    intake.enforce(taken, max_rejected=params.corpus.max_rejected)
-    corpus.check(taken.utterances)
-    speech_kind.require_known(taken.utterances, params.corpus.speech, corpus=name)
-    classes.require_each(params.corpus.emotions, taken.utterances, corpus=name)
-    manifest.write(project.manifest, taken.utterances)
-    card = intake.describe(corpus, params.corpus, taken)
-    card.write(project.corpus_card)
     logger.info(
         "%s: %d utterances, %d %s, %d refused",
         params.corpus.name,

@@ -58,7 +58,7 @@ def plans(
         cell = params.tuning.cells[name]
         found = load(cell.feature)
         plan = params.plan(cell.model, cell.loss, emotions=found.emotions, where=where)
-        inputs.require_ratings(plan, found)
+        inputs.require_targets(plan, found)
         inputs.require_normalising(plan, found)
         inputs.require_copies(plan, found)
         yield plan, found

@@ -43,6 +43,8 @@ class Batch:
         labels: Class indices `(batch,)`, int64.
         ratings: Valence, arousal and dominance `(batch, 3)`, float32, in points of their
             scale, [1, 5]; NaN where an utterance has no rating. None where nobody asks.
+        shares: Each class' share of the raters' votes `(batch, num_classes)`, float32, rows
+            in sum 1. None where the labels are learnt.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +52,12 @@ class Batch:
     lengths: Tensor
     labels: Tensor
     ratings: Tensor | None = None
+    shares: Tensor | None = None
+
+    @property
+    def truth(self) -> Tensor:
+        """What a loss learns of the classes: the shares, or the labels where there are none."""
+        return self.labels if self.shares is None else self.shares
 
     def to(self, device: torch.device) -> "Batch":
         """Return the same batch with its tensors on a device."""
@@ -59,6 +67,7 @@ class Batch:
             self.lengths.to(device, non_blocking=True),
             self.labels.to(device, non_blocking=True),
             None if self.ratings is None else self.ratings.to(device, non_blocking=True),
+            None if self.shares is None else self.shares.to(device, non_blocking=True),
         )
 
 

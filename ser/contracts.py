@@ -149,22 +149,28 @@ class Loss(Module, Protocol):
         """
 
     @property
+    def learns_shares(self) -> bool:
+        """Whether `forward` takes shares of votes too; else `training.targets: soft` is refused."""
+
+    @property
     def learns_classes(self) -> bool:
         """Whether it lowers something that depends on the classes; False for ratings alone."""
 
     def __call__(
-        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+        self, output: ModelOutput, truth: Tensor, ratings: Tensor | None = None, /
     ) -> Tensor:
         """Return what `forward` returns; this is how it is called."""
 
     def forward(
-        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+        self, output: ModelOutput, truth: Tensor, ratings: Tensor | None = None, /
     ) -> Tensor:
         """Return the mean loss of a batch.
 
         Args:
             output: Embedding `(batch, embedding_dim)` and logits `(batch, num_classes)`.
-            labels: Class indices `(batch,)`.
+            truth: Class indices `(batch,)`, int64; or, for a loss that `learns_shares`, each
+                class' share of the raters' votes `(batch, num_classes)`, floating point,
+                rows in sum 1.
             ratings: `(batch, 3)`, NaN where there is none. A loss without `num_ratings`
                 never looks at them.
 

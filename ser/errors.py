@@ -23,7 +23,13 @@ SerError
 ├── RegistryError           a version cannot be registered, promoted or rolled back
 ├── TrackingError           the tracking store cannot be used
 └── LineageError            a run no longer leads back to its data, code or lock
+
+What a library raises is turned into one of these where the library is called, whatever its type:
+see `translating`.
 """
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class SerError(Exception):
@@ -120,3 +126,25 @@ class LineageError(SerError):
 
 class PipelineError(SerError):
     """dvc.yaml is not as it should be, or DVC cannot work on it now."""
+
+
+@contextmanager
+def translating(say: Callable[[Exception], SerError]) -> Iterator[None]:
+    """Turn whatever a library raises in the block into an error of ours; our own pass.
+
+    A list of types would only hold those that were seen so far: a damaged file, or the store of
+    another vendor, raises the next one. The block holds the call of the library and nothing more,
+    so that no fault of ours is taken for one of the world.
+
+    Args:
+        say: Makes our error of the library's.
+
+    Raises:
+        SerError: What `say` has made, or one that was raised in the block.
+    """
+    try:
+        yield
+    except SerError:
+        raise
+    except Exception as error:
+        raise say(error) from error

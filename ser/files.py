@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ValidationError
 
-from ser.errors import FileError
+from ser.errors import FileError, SerError
 from ser.params import Section, explain
 from ser.wording import cut
 
@@ -60,8 +60,8 @@ def read_json(
 
     Args:
         path: The file.
-        parse: Makes the value of the parsed JSON; `AttributeError`, `KeyError`, `TypeError`
-            and `ValueError` from it say that the content is not of the expected form.
+        parse: Makes the value of the parsed JSON; whatever it raises says that the content is
+            not of the expected form, but for errors of ours, which pass.
         what: What the file should hold, for the message.
         cure: What brings a missing or damaged file back, for the message.
 
@@ -75,7 +75,10 @@ def read_json(
         raise FileError(f"{path}: it is not {what}; {cure}. Wrong is:\n{explain(error)}") from error
     except KeyError as error:
         raise FileError(f"{path}: it is not {what} (no key {error}); {cure}") from error
-    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+    except SerError:
+        raise
+    except Exception as error:
+        # Whatever `parse` makes of a value that nobody thought of, e.g. of an infinite count.
         reason = cut(str(error), _MAX_REASON)
         raise FileError(f"{path}: it is not {what} ({reason}); {cure}") from error
 
@@ -270,22 +273,23 @@ def link_tree(source: Path, target: Path, *, ignore: Sequence[str] = ()) -> None
         source,
         target,
         ignore=shutil.ignore_patterns(*ignore),
-        copy_function=_link_or_copy,
+        copy_function=link,
         dirs_exist_ok=True,
     )
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name, see `link_tree`; a copy where links do not work."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
 
 
 def _sync(path: Path) -> None:
     """Wait until a file is on the disk: its name may get there before its content does."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
 
 
 def _object(content: object) -> dict[str, Any]:

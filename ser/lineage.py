@@ -51,6 +51,7 @@ PACKAGES: tuple[str, ...] = (
 DECIDES_NOTHING: Mapping[str, str] = {
     "pipelines/__init__.py": "sets the environment of the process",
     "ser/components.py": "finds a file by its name",
+    "ser/cross_folders.py": "names of files, as ser/project.py",
     "ser/errors.py": "names of failures; what fails has no result",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "reads values that are compared themselves; their classes do count",

@@ -5,6 +5,7 @@ deep that a reader crashes. So the size of what a text stands for is counted bef
 anything is made of it.
 """
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ MAX_DEPTH = 32
 
 _MAX_BITS = 63
 _MAX_MESSAGE = 400
+#: What YAML 1.2 takes for a number; of these, PyYAML, which reads YAML 1.1, takes some for text.
+_NUMBER_OF_DVC = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?|0o[0-7]+", re.IGNORECASE)
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -52,6 +55,9 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any
         if not isinstance(key_node, yaml.ScalarNode):
             raise _fault("a key must be plain, not a list or a mapping", key_node)
         key = loader.construct_object(key_node)
+        # A name such as 1e3 is a text here and a number to DVC, which cannot sort the two.
+        if isinstance(key, str) and not key_node.style and _NUMBER_OF_DVC.fullmatch(key):
+            raise _fault(f"the key {shown(key)} is a number to DVC; put it in quotes", key_node)
         if key in seen:
             raise _fault(f"the key {shown(key)} stands twice", key_node)
         seen.add(key)

@@ -16,11 +16,7 @@ Words = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TrainedFold:
-    """One finished fold under one seed: `fold-<k>/seed-<s>` of a cell, or a kept fold.
-
-    Args:
-        folder: Its folder.
-    """
+    """The folder of a finished fold under a seed: `fold-<k>/seed-<s>` of a cell, or a kept one."""
 
     folder: Path
 
@@ -299,6 +295,11 @@ class Project:
     def published(self) -> Path:
         """Published numbers beside ours, CSV."""
         return self.reports / "published.csv"
+
+    @property
+    def soft(self) -> Path:
+        """Cells beside the raters' votes, CSV; no rows where there are none."""
+        return self.reports / "soft.csv"
 
     @property
     def protocol_gap(self) -> Path:

@@ -39,10 +39,20 @@ DEFAULTS: Mapping[str, str] = {
 }
 
 #: Libraries that report their own progress at level INFO.
-_NOISY_LOGGERS = ("alembic", "httpx2", "mlflow", "matplotlib", "numexpr", "torch")
+_NOISY_LOGGERS = (
+    *("alembic", "httpx2", "mlflow", "matplotlib", "numexpr", "torch"),
+    "mlflow.pyfunc",  # MLflow sets the level of its own when it is imported, later
+)
+
+#: Prints the traceback of whatever a database refuses, and MLflow then raises it.
+_TELLS_TWICE = "mlflow.store.db.utils"
 
 #: The numbers of a full disk, and of a person's share of it.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+#: Numbers by which a machine refuses a file that is there: rights, a disk that is read-only or
+#: damaged, too many open files.
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 #: What sqlite, safetensors, libsndfile and NumPy say of it.
 _SAYS_FULL = re.compile(
@@ -119,6 +129,20 @@ def disk_full(error: BaseException) -> str | None:
     return None
 
 
+def _refused_by_system(error: Exception) -> str | None:
+    """Return what to say where the machine refuses a file, which is nobody's fault here."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSALS or error.filename is None:
+        return None
+    return (
+        f"{error.filename}: {error.strerror}: this process may not, or cannot, use it; mend its "
+        f"rights, its disk or the limit, and give the same command again"
+    )
+
+
+def _has_no_traceback(record: logging.LogRecord) -> bool:
+    return not record.exc_info
+
+
 def spare_what_stays() -> None:
     """Leave all that there is now, imported modules above all, out of collections of garbage.
 
@@ -137,7 +161,7 @@ def run_main(function: Callable[[], int | None]) -> int:
 
     Returns:
         0 or the body's own status; 1 after a `SerError`, its message on stderr, and where the
-        disk is full; 130 after Ctrl-C and 143 after SIGTERM.
+        disk is full or the machine refuses a file; 130 after Ctrl-C and 143 after SIGTERM.
 
     Raises:
         Exception: Any other is a fault of ours and keeps its traceback.
@@ -149,6 +173,7 @@ def run_main(function: Callable[[], int | None]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in _NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger(_TELLS_TWICE).addFilter(_has_no_traceback)
     # Once only: what a body leaves behind shall be collected.
     if not gc.get_freeze_count():
         spare_what_stays()
@@ -156,7 +181,8 @@ def run_main(function: Callable[[], int | None]) -> int:
         with sigterm_as_interrupt():
             return function() or 0
     except Exception as error:
-        message = disk_full(error) or (str(error) if isinstance(error, SerError) else None)
+        own = str(error) if isinstance(error, SerError) else _refused_by_system(error)
+        message = disk_full(error) or own
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")

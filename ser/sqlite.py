@@ -1,6 +1,9 @@
 """Local sqlite databases that several processes share: made whole, opened one at a time."""
 
+import errno
 import logging
+import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +19,9 @@ PREFIX = "sqlite:///"
 
 #: How long a connection waits for another writer to let go of the database, in seconds.
 LOCK_TIMEOUT_S = 20.0
+
+#: Free space that is too little for a write-ahead log and its index.
+_LITTLE_BYTES = 2**18
 
 
 def file_of(url: str) -> Path | None:
@@ -52,13 +58,29 @@ def _create(path: Path, initialise: Callable[[Path], None]) -> None:
     """Initialise a database elsewhere and put it in place whole."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder) / path.name
-        initialise(scratch)
-        # sqlite's own copy: the file alone may lack what is still in the write-ahead log.
-        with closing(sqlite3.connect(scratch)) as made, closing(sqlite3.connect(part)) as target:
-            made.backup(target)
-    part.replace(path)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Path(folder) / path.name
+            initialise(scratch)
+            # sqlite's own copy: the file alone may lack what is still in the write-ahead log.
+            with closing(sqlite3.connect(scratch)) as made, closing(sqlite3.connect(part)) as copy:
+                made.backup(copy)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def require_space(path: Path) -> None:
+    """Raise where the disk of a database that just failed is full.
+
+    Without the room for its log sqlite says `disk I/O error` or `unable to open database file`,
+    whose usual cure, to begin a new database, would be wrong.
+
+    Raises:
+        OSError: ENOSPC.
+    """
+    if shutil.disk_usage(path.parent).free < _LITTLE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def use_write_ahead_log(path: Path) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ser.errors import FileError
+from ser.errors import FileError, translating
 from ser.files import REPRO, replacing
+from ser.wording import cut
 
 #: How a formula begins, in letters of full width too; apostrophes before it may be ours.
 _FORMULA = re.compile("'*[=+\\-@\\t\\uff1d\\uff0b\\uff0d\\uff20]")
+_MAX_REASON = 400
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -87,9 +89,11 @@ def read_parquet(path: Path, *, cure: str = REPRO) -> pd.DataFrame:
 
 
 def _read(path: Path, reader: Callable[[Path], pd.DataFrame], kind: str, cure: str) -> pd.DataFrame:
-    try:
+    if not path.exists():
+        raise FileError(f"{path}: no such file; {cure}")
+
+    def say(error: Exception) -> FileError:
+        return FileError(f"{path}: it is no {kind} ({cut(str(error), _MAX_REASON)}); {cure}")
+
+    with translating(say):
         return reader(path)
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: no such file; {cure}") from error
-    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-        raise FileError(f"{path}: it is no {kind} ({error}); {cure}") from error

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 Gender = Literal["female", "male"]
@@ -128,10 +128,13 @@ class Parsed:
             classes by `ser.data.intake`).
         rejections: Labels without a recording, recordings without a label, lines that
             cannot be read, names that do not follow the corpus' rule.
+        vote_emotions: Rater's label -> canonical emotion, as labels are mapped; votes for a
+            label that is not here are for none. Empty where there are no votes.
     """
 
     annotations: tuple[Annotation, ...]
     rejections: tuple[Rejection, ...]
+    vote_emotions: Mapping[str, str] = field(default_factory=dict)
 
 
 _Said = TypeVar("_Said", bound=Annotation)

@@ -1,15 +1,22 @@
 """The words of error messages: values cut short, and the name that was probably meant."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
 
 #: Longest text of a value in a message, in characters.
 MAX_SHOWN = 80
 
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")
+
 
 def shown(value: object) -> str:
-    """Return a value for a message: its `repr`, with the middle left out where it is long.
+    """Return a value for a message: its `repr` in one line, the middle left out where it is long.
+
+    Nothing long is spelt out on the way, whoever sent it, and nothing shows an address in memory.
 
     Example:
         >>> shown("ab")
@@ -61,12 +68,31 @@ def meant(name: object, known: Iterable[str]) -> str:
 
 
 class _Brief(reprlib.Repr):
-    """`reprlib` with room for a line, and for numbers that Python refuses to spell."""
+    """`reprlib` with room for a line, and for what is never spelt out; it calls these by type."""
 
     def repr_int(self, x: int, level: int) -> str:
         """Return a whole number; Python spells none of more than 4300 digits."""
         del level
         return repr(x) if x.bit_length() <= 128 else f"a whole number of {x.bit_length()} bits"
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """Return the first entries; all of them would be sorted."""
+        return super().repr_dict(dict(islice(x.items(), self.maxdict + 1)), level)
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        """Return bytes, the end left out where they are long."""
+        del level
+        return repr(x[:MAX_SHOWN])
+
+    def repr_ndarray(self, x: Any, level: int) -> str:
+        """Return what an array is: the numbers in it take several lines."""
+        del level
+        return f"an array {x.shape} of {x.dtype}"
+
+    def repr_instance(self, x: object, level: int) -> str:
+        """Return any other value, or its type where it says nothing but where it lies."""
+        text = " ".join(super().repr_instance(x, level).split())
+        return type(x).__name__ if _ADDRESS.search(text) else text
 
 
 _BRIEF = _Brief()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import warm_python
 from ser import runtime
 from ser.project import Project
-from tests import once, tiers, warm_python
+from tests import once, tiers
 from tests.recordings import PARAMS, write_corpus
 
 runtime.configure()

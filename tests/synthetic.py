@@ -12,6 +12,7 @@ from ser.data.card import CorpusCard
 from ser.data.protocols import PARTS
 from ser.data.split_report import FoldReport, SplitReport
 from ser.data.splits import Fold
+from ser.data.votes import of_corpus
 from ser.emotion import DIMENSIONS, EMOTIONS
 from ser.features import collection, store
 from ser.features.store import FeatureStore
@@ -56,12 +57,25 @@ def ratings(emotion: str, rng: np.random.Generator) -> dict[str, float | None]:
     return found | {"dominance": None} if rng.random() < 0.25 else found
 
 
+#: What raters may say -> emotion; `Other` is none.
+VOTE_EMOTIONS = {"Anger": "angry", "Happiness": "happy", "Neutral": "neutral", "Sadness": "sad"}
+
+
+def votes(emotion: str, rng: np.random.Generator) -> dict[str, int] | None:
+    """What three raters said, two of them its emotion; one utterance in eight has no votes."""
+    label = next(name for name, said in VOTE_EMOTIONS.items() if said == emotion)
+    third = str(rng.choice([label, *VOTE_EMOTIONS, "Other"]))
+    found = {label: 2, third: 1} if third != label else {label: 3}
+    return None if rng.random() < 0.125 else found
+
+
 def corpus(
     num_sessions: int = 5,
     per_speaker: int = 2,
     emotions: Sequence[str] = EMOTIONS,
     *,
     rated: bool = False,
+    voted: bool = False,
 ) -> list[Utterance]:
     """Sessions of one woman and one man, each with some utterances of every emotion."""
     rng = np.random.default_rng(1)
@@ -81,6 +95,7 @@ def corpus(
                             emotion=emotion,
                             sha256=f"{len(found):064x}",
                             **(ratings(emotion, rng) if rated else {}),
+                            **({"votes": votes(emotion, rng)} if voted else {}),
                         )
                     )
     return found
@@ -149,6 +164,11 @@ def label_of(utterances: Sequence[Utterance]) -> dict[str, int]:
     return {u.id: EMOTIONS.index(str(u.emotion)) for u in utterances}
 
 
+def share_of(utterances: Sequence[Utterance]) -> dict[str, tuple[float, ...]]:
+    """Shares of the votes on every utterance, its label where it has none."""
+    return of_corpus(utterances, card()).targets(label_of(utterances))
+
+
 def renamed(utterance, id_):
     """The same record under another id."""
     return replace(utterance, id=id_)
@@ -171,6 +191,7 @@ def card(**changes: object) -> CorpusCard:
         "counts": dict.fromkeys(EMOTIONS, 12),
         "labels": {"ang": 12, "hap": 12, "neu": 12, "sad": 12},
         "params": {"name": "demo"},
+        "vote_emotions": VOTE_EMOTIONS,
     }
     return CorpusCard.model_validate({**values, **changes})
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 #: What is committed below `data/`, and some of what the pipeline and people put there.
 COMMITTED = {
+    "data/crossed/none/README.md",
     "data/raw/emodb",
     "data/shipped/emodb/README.md",
     "data/shipped/emodb/flac/03a01Fa.flac",
@@ -24,6 +25,8 @@ COMMITTED = {
     "data/weights/none/README.md",
 }
 MADE = {
+    "data/cross/demo/manifest.jsonl",
+    "data/crossed/lstm-focal/emodb-to-demo/manifest.jsonl",
     "data/features/mfcc/meta.json",
     "data/manifest.jsonl",
     "data/raw/demo/a.wav",

@@ -76,6 +76,9 @@ EXPECTED = {
     "ser/evaluation/summary.py": {"score", "gain", "robustness", "compare"},
     "ser/evaluation/comparison.py": {"score", "gain", "robustness", "compare"},
     "ser/evaluation/published_cells.csv": {"compare"},
+    "ser/evaluation/cross_corpus.py": {"compare"},
+    "ser/grid/crossings.py": {"score", "compare"},
+    "ser/grid/cross_corpus.py": set(),  # nobody asks for other corpora
     "ser/figures/heat_map.py": {"compare"},
     "ser/figures/ranks.py": {"compare"},
     "ser/report/page.py": {"compare"},
@@ -172,9 +175,10 @@ def pipeline(tmp_path_factory):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".dvcignore", "README.md"):
         shutil.copy(ROOT / name, root)
-    for folder in ("weights", "untuned", "without_copies"):
+    for folder in ("weights", "untuned", "without_copies", "crossed"):
         shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
+    for folder in ("sounds", "protocol_gaps"):
+        shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
     (root / "data" / "tuned.json").write_text(
         json.dumps({model: dict.fromkeys(LOSSES, "values") for model in MODELS})

@@ -120,7 +120,8 @@ BROKEN = {
         "loss",
         "class Mean(WeightedLoss):\n",
         "class Mean(nn.Module):\n"
-        '    head: HeadName = "linear"\n    logit_scale = 1.0\n    num_ratings = 0\n\n'
+        '    head: HeadName = "linear"\n    logit_scale = 1.0\n    num_ratings = 0\n'
+        "    learns_shares = False\n\n"
         "    def __init__(self, class_weights: Tensor | None) -> None:\n"
         "        super().__init__()\n\n"
         "    def diagnose(self, output: ModelOutput, labels: Tensor, /) -> dict[str, float]:\n"

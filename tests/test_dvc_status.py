@@ -10,14 +10,16 @@ import shlex
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import yaml
+from dvc.repo import Repo
 
+from benchmarks import tiny
 from ser.tracking import store
 from tests.tracking.support import copy_database
 
@@ -30,24 +32,6 @@ UNTUNED = "untuned@lstm-focal"
 TWIN = {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}}
 TWIN_STAGE = f"without_copies@{CELL}"
 EMOTIONS = ("angry", "happy", "neutral", "sad")
-
-#: Small enough for seconds; several epochs, so that there is something to interrupt.
-TINY = {
-    "cells": {
-        f"lstm-{loss}": {"model": "lstm", "loss": loss, "feature": "mfcc"}
-        for loss in ("cross_entropy", "focal")
-    },
-    "tuning": {
-        "num_trials": 2,
-        "num_workers": 1,
-        "cells": {"lstm-focal": {"model": "lstm", "loss": "focal", "feature": "mfcc"}},
-    },
-    "extracted": {"mfcc": {"weights": "none"}},
-    "synthetic_weights": {},
-    "corpus.utterances_per_session": 24,
-    "models.lstm": {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8},
-    "recipes.lstm.num_epochs": 3,
-}
 
 TAGS = (
     "ser.model", "ser.loss", "ser.corpus", "ser.protocol", "ser.fold", "ser.seed", "ser.run_key",
@@ -106,7 +90,11 @@ class Project:
         return sorted((recorded(client, run) for run in runs), key=lambda run: run.name)
 
     def changed_stages(self):
-        return set(json.loads(self.dvc("status", "--json")))
+        """What `dvc status` names; in this process, since it is asked for often."""
+        with chdir(self.root), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DVC_SITE_CACHE_DIR", self.environment["DVC_SITE_CACHE_DIR"])
+            with Repo(str(self.root)) as repo:
+                return set(repo.status())
 
     def reproduced(self, *targets):
         """Names of the stages that `dvc repro` runs, for all or for some of them."""
@@ -160,21 +148,14 @@ def recorded(client, run):
 def project(tmp_path_factory, python):
     root = tmp_path_factory.mktemp("pipeline") / "project"
     root.mkdir()
-    without_compiled = shutil.ignore_patterns("__pycache__")
-    for folder in ("ser", "pipelines"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=without_compiled)
-    for file in ("dvc.yaml", ".dvcignore", ".gitignore", "README.md"):
+    tiny.copy_code(ROOT, root)
+    for file in (".gitignore", "README.md"):
         shutil.copy(ROOT / file, root)
-    for folder in ("weights", "untuned", "without_copies"):
-        shutil.copytree(ROOT / "data" / folder / "none", root / "data" / folder / "none")
-    shutil.copytree(ROOT / "data" / "sounds", root / "data" / "sounds")
-    shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
+    content = yaml.safe_dump(tiny.params(ROOT), sort_keys=False)
+    (root / "params.yaml").write_text(content, encoding="utf-8")
     found = Project(root, python)
     found.run("git", "init", "--quiet")
     found.dvc("init", "--quiet")
-    with found.params(TINY):
-        tiny = (root / "params.yaml").read_text(encoding="utf-8")
-    (root / "params.yaml").write_text(tiny, encoding="utf-8")
     found.run("git", "add", "--all")
     found.run("git", "commit", "--quiet", "--message", "first")
     found.first = found.reproduced()

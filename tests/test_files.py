@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -123,6 +124,36 @@ def test_a_folder_is_replaced_by_what_was_filled_and_keeps_nothing_of_the_old(tm
             assert not (path / name).exists()
     assert names(path) == ["two"]
     assert names(path.parent) == ["store"]
+
+
+def fill(path):
+    with files.replacing_folder(path) as part:
+        (part / "d").mkdir()
+
+
+def put(path):
+    (path.parent / "new" / "d").mkdir(parents=True)
+    files.put_folder(path.parent / "new", path)
+
+
+@pytest.mark.parametrize(("act", "left"), [(fill, ["d"]), (put, ["d"]), (files.remove_folder, [])])
+def test_a_kill_while_an_old_folder_is_removed_leaves_no_half_in_its_place(
+    tmp_path, monkeypatch, act, left
+):
+    path = tmp_path / "store"
+    for name in "abc":
+        (path / name).mkdir(parents=True)
+    real = shutil.rmtree
+
+    def killed(folder, **_):
+        for half in list(Path(folder).glob("*"))[:1]:
+            real(half)
+        raise SystemExit("killed")
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(SystemExit):
+        act(path)
+    assert [place.name for place in path.glob("*")] == left
 
 
 def test_a_folder_whose_filling_raises_stays_as_it_was(tmp_path):

@@ -9,6 +9,8 @@ import soundfile
 
 from pipelines import baselines, compare, extract, gain, prepare, robustness, score, split, train
 from ser.data import manifest
+from ser.data.corpora import demo
+from ser.data.demo import plan, release
 from ser.emotion import EMOTIONS
 from ser.grid import tuned
 from ser.project import Project
@@ -51,9 +53,9 @@ class Walk:
         with (folder / "utterances.csv").open("w", newline="") as file:
             csv.writer(file).writerows([header, *(row for _, row in rows)])
 
-    def write_params(self, project, loss, edits):
+    def write_params(self, project, loss, edits, corpus="csv"):
         """Write what `ser new-preset` writes, with some edits."""
-        wanted = Wanted("calls", "csv", ["lstm"], [loss], seeds=[0])
+        wanted = Wanted("calls", corpus, ["lstm"], [loss], seeds=[0])
         text = new_preset.compose(wanted, Project(project))
         for old, new in {**QUICK, **edits}.items():
             assert old in text, old
@@ -202,3 +204,25 @@ def test_what_asks_for_classes_is_refused_in_a_sentence(rated):
         registration.pack_fold(cell, params, fold=None, seed=None)
     with pytest.raises(protocol_gap.ProtocolGapError, match="the gap is in UAR"):
         protocol_gap.measure("lstm-ccc", root=rated.root)
+
+
+def test_a_corpus_with_classes_and_votes_learns_its_ratings_alone_too(
+    tmp_path, project, monkeypatch
+):
+    walk, size = Walk(tmp_path, monkeypatch), plan.MIN_PER_SESSION
+    (tmp_path / "ser").symlink_to(project / "ser")
+    edits = {
+        "emotions: [angry, happy, neutral, sad]": f"emotions: []\n  utterances_per_session: {size}",
+        "ccc:\n": "ccc:\n    targets: ratings\n",
+        "num_epochs: 2\n": "num_epochs: 1\n",
+    }
+    walk.write_params(project, "ccc", edits, corpus="demo")
+    made = demo.Params(emotions=(), utterances_per_session=size)
+    release.generate(tmp_path / "data" / "raw" / "demo", made)
+    walk.run("lstm-ccc")
+    row = pd.read_csv(tmp_path / "reports" / "grid.csv").iloc[0]
+    assert {"ccc_valence", "ccc_arousal", "ccc_dominance"} <= set(row.index)
+    assert set(walk.experiments) == {
+        "ser/demo-0-ratings/session",
+        "ser/demo-0-ratings/session/report",
+    }

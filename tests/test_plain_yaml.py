@@ -15,6 +15,7 @@ def test_plain_values_anchors_and_merges_are_read():
         "again": {"a": 1},
     }
     assert plain_yaml.load("") is None
+    assert plain_yaml.load("{'1e3': 1e3, e3: 1.2.3}") == {"1e3": "1e3", "e3": "1.2.3"}
 
 
 def bomb(num_levels, width=9):
@@ -47,6 +48,8 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1,
         ("a: &a [*a]", "alias 'a' repeats nothing before it"),
         ("a: *b", "alias 'b' repeats nothing before it"),
         ("a: 1\na: 2", "line 2, column 1: the key 'a' stands twice"),
+        ("a: {1e3: 2}", "line 1, column 5: the key '1e3' is a number to DVC; put it in quotes"),
+        ("0o17: 2", "the key '0o17' is a number to DVC"),
         ("? [1]\n: 2", "a key must be plain"),
         ("? {a: 1}\n: 2", "a key must be plain"),
         ("a: " + "9" * 5000, "is no int; put it in quotes if it is text"),

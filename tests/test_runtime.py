@@ -134,9 +134,22 @@ def test_a_full_disk_is_found_behind_another_error(capsys):
     assert "No space left on device: 'a.csv'" in capsys.readouterr().err
 
 
-def test_another_error_of_the_system_keeps_its_traceback():
-    def denied():
-        raise PermissionError(errno.EACCES, "Permission denied", "a.csv")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EIO, errno.EMFILE])
+def test_a_file_that_the_machine_refuses_is_one_sentence(number, capsys):
+    def refused():
+        raise OSError(number, os.strerror(number), "a.csv")
 
-    with pytest.raises(PermissionError):
-        runtime.run_main(denied)
+    assert runtime.run_main(refused) == runtime.FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: a.csv: {os.strerror(number)}: ")
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "No such file", "a.csv"), PermissionError("no file")]
+)
+def test_another_error_of_the_system_keeps_its_traceback(error):
+    def lost():
+        raise error
+
+    with pytest.raises(type(error)):
+        runtime.run_main(lost)

@@ -1,13 +1,15 @@
 import logging
+import shutil
 import signal
 import sqlite3 as driver
 import subprocess
 import sys
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
-from ser import sqlite
+from ser import runtime, sqlite
 
 
 def make_table(path):
@@ -36,6 +38,31 @@ def test_an_empty_file_is_no_database_yet(tmp_path):
     path.touch()
     with sqlite.opening(path, make_table):
         assert rows(path) == [(1,)]
+
+
+def test_a_full_disk_is_told_from_a_broken_database(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    sqlite.require_space(path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        sqlite.require_space(path)
+    assert runtime.disk_full(caught.value)
+
+
+def test_a_disk_that_gets_full_on_the_way_leaves_nothing(tmp_path, monkeypatch):
+    def full(made):
+        make_table(made)
+        monkeypatch.setattr(sqlite, "closing", fail)
+
+    def fail(connection):
+        connection.execute("PRAGMA user_version")
+        connection.close()
+        raise driver.OperationalError("database or disk is full")
+
+    path = tmp_path / "a.db"
+    with pytest.raises(driver.OperationalError, match="full"), sqlite.opening(path, full):
+        pass
+    assert [left.name for left in tmp_path.glob("*") if left.suffix != ".lock"] == []
 
 
 def test_a_process_that_is_killed_while_it_makes_one_leaves_none(tmp_path):

@@ -63,6 +63,7 @@ cells:
   whisper-ccc: {model: whisper, loss: ccc, feature: whisper}
 tuning: {cells: {}}
 robustness: {without_copies: {}}
+cross_corpus: {corpora: {}, cells: {}}
 """
 
 WEIGHTS = ("wav2vec2", "hubert", "whisper")

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.kills import children, project
+from benchmarks.kills.children import Ended
 from benchmarks.kills.interruption import FULL, KINDS, NOTE, Interruption
 from benchmarks.kills.project import Command, Records
 
@@ -52,18 +52,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One interruption and what was wrong afterwards.
+    """A command that was interrupted several times in a row, and what was wrong afterwards.
 
     Args:
         command: Its name.
-        interruption: When and how.
-        was_hit: Whether the command had not ended before.
+        interruptions: When and how; each time the command was given again.
+        were_hit: Of each, whether the command had not ended before.
         faults: One sentence each; none where all is as it should be.
     """
 
     command: str
-    interruption: Interruption
-    was_hit: bool
+    interruptions: tuple[Interruption, ...]
+    were_hit: tuple[bool, ...]
     faults: tuple[str, ...]
 
 
@@ -72,13 +72,14 @@ class Campaign:
 
     Args:
         folder: An empty folder.
+        python: What a command starts where it starts its own interpreter.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: Path) -> None:
         self.root, self.states = folder / "project", folder / "states"
         self.root.mkdir(parents=True)
-        self.environment = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        environment = {
+            "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
             "PYTHONPATH": str(project.ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
@@ -86,6 +87,7 @@ class Campaign:
             "DVC_SITE_CACHE_DIR": str(folder / "site-cache"),
             "GIT_CEILING_DIRECTORIES": str(folder),
         }
+        self.place = children.Place(self.root, environment, python)
         project.make(self.root)
         self.fresh = self.states / "fresh"
         project.copy_state(self.root, self.fresh)
@@ -104,25 +106,23 @@ class Campaign:
             before = self.states / command.name.replace(" ", "_")
             if command.name in wanted:
                 project.copy_state(self.root, before)
-            done = children.run(command.main, self.root, self.environment)
+            done = children.run(command.main, self.place)
             if done.status != 0:
                 raise RuntimeError(f"{command.name}: exit status {done.status}\n{done.output}")
             if command.name in wanted:
                 wanted.remove(command.name)
                 yield Reference(command, before, done.num_operations, self._look())
 
-    def run(self, reference: Reference, interruption: Interruption) -> Trial:
-        """Interrupt a command, give it again, and compare."""
+    def run(self, reference: Reference, interruptions: Sequence[Interruption]) -> Trial:
+        """Interrupt a command again and again, give it once more, and compare."""
         command = reference.command
         self._restore(reference.before)
-        project.remove_outputs(self.root, command)
-        first = children.run(command.main, self.root, self.environment, interruption)
-        faults = list(_faults_of_first(command, first, interruption))
-        if command.by_dvc:
-            # As `make repro` does it.
-            self._doctor(fix=True)
-        project.remove_outputs(self.root, command)
-        again = children.run(command.main, self.root, self.environment)
+        hits, faults = [], []
+        for interruption in interruptions:
+            ended = self._give(command, interruption)
+            hits.append(NOTE in ended.output)
+            faults += _faults_of_interrupted(command, ended, interruption)
+        again = self._give(command)
         statuses = project.records(self.root).statuses
         if running := statuses.get("RUNNING"):
             faults.append(f"{running} runs are RUNNING after the command was given again")
@@ -130,7 +130,14 @@ class Campaign:
         # Where all is done, a command like `rollback` may refuse to do it twice.
         if again.status != 0 and (faults or "Traceback" in again.output):
             faults.append(f"again: exit status {again.status}: {again.output[-1500:]}")
-        return Trial(command.name, interruption, NOTE in first.output, tuple(faults))
+        return Trial(command.name, tuple(interruptions), tuple(hits), tuple(faults))
+
+    def _give(self, command: Command, interruption: Interruption | None = None) -> Ended:
+        """Run a command as DVC or `make repro` does it."""
+        if command.by_dvc:
+            self._doctor(fix=True)
+        project.remove_outputs(self.root, command)
+        return children.run(command.main, self.place, interruption)
 
     def _restore(self, state: Path) -> None:
         project.clear_state(self.root)
@@ -149,7 +156,7 @@ class Campaign:
             said = [f"{f.level} {f.what}: {f.detail}" for f in findings if f.level != "ok"]
             out.write_text(json.dumps(said), encoding="utf-8")
 
-        done = children.run(main, self.root, self.environment)
+        done = children.run(main, self.place)
         if done.status != 0:
             return (f"ser doctor failed: {done.output[-1500:]}",)
         return tuple(json.loads(out.read_text(encoding="utf-8")))
@@ -162,33 +169,39 @@ class Campaign:
 
 
 def draw(
-    references: Sequence[Reference], num_kills: int, rng: np.random.Generator
-) -> list[tuple[Reference, Interruption]]:
-    """Deal interruptions out to commands, each at a random operation by one of the signals."""
+    references: Sequence[Reference], num_kills: int, rng: np.random.Generator, *, in_a_row: int = 1
+) -> list[tuple[Reference, tuple[Interruption, ...]]]:
+    """Deal interruptions out to commands, some in a row, each at a random operation."""
     drawn = []
-    for number in range(num_kills):
-        reference = references[number % len(references)]
-        at = int(rng.integers(1, max(reference.num_operations, 1) + 1))
-        # SIGKILL, which no program can answer, most often.
-        kind = KINDS[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]
-        drawn.append((reference, Interruption(kind, at)))
+    for number in range(0, num_kills, in_a_row):
+        reference = references[number // in_a_row % len(references)]
+        row = [_drawn(reference, rng) for _ in range(min(in_a_row, num_kills - number))]
+        drawn.append((reference, tuple(row)))
     return drawn
 
 
-def _faults_of_first(
-    command: Command, first: children.Ended, interruption: Interruption
+def _drawn(reference: Reference, rng: np.random.Generator) -> Interruption:
+    at = int(rng.integers(1, max(reference.num_operations, 1) + 1))
+    # SIGKILL, which no program can answer, most often.
+    return Interruption(KINDS[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))], at)
+
+
+def _faults_of_interrupted(
+    command: Command, ended: Ended, interruption: Interruption
 ) -> Iterator[str]:
-    said = first.output.split(NOTE)[-1]
+    said = ended.output.split(NOTE)[-1]
     if "Traceback" in said:
         yield f"interrupted: a traceback: {said[-1500:]}"
+    if NOTE not in ended.output:
+        return  # it came to its end, or had nothing to do any more and refused
     if interruption.kind == FULL:
         # What DVC says of it, and how, is its own business.
-        if first.status not in (0, 1) and not command.by_dvc:
-            yield f"full disk: exit status {first.status}: {said[-500:]}"
-        if first.status != 0 and not command.by_dvc and said.count("error: the disk is full") != 1:
+        if ended.status not in (0, 1) and not command.by_dvc:
+            yield f"full disk: exit status {ended.status}: {said[-500:]}"
+        if ended.status != 0 and not command.by_dvc and said.count("error: the disk is full") != 1:
             yield f"full disk: it is not said in one sentence: {said[-1000:]}"
-    elif first.status not in (0, -int(interruption.signal), 128 + int(interruption.signal)):
-        yield f"interrupted: exit status {first.status}: {said[-500:]}"
+    elif ended.status not in (0, -int(interruption.signal), 128 + int(interruption.signal)):
+        yield f"interrupted: exit status {ended.status}: {said[-500:]}"
 
 
 def _differences(expected: Outcome, found: Outcome) -> Iterator[str]:
@@ -196,7 +209,7 @@ def _differences(expected: Outcome, found: Outcome) -> Iterator[str]:
     other = [n for n in names if expected.digests.get(n) != found.digests.get(n)]
     if other:
         yield f"{len(other)} files differ: {', '.join(other[:8])}"
-    for field in ("runs", "statuses", "versions", "aliases"):
+    for field in ("runs", "statuses", "versions", "aliases", "tags"):
         wanted, got = getattr(expected.records, field), getattr(found.records, field)
         if wanted != got:
             yield f"{field} differ: {_shown(wanted, got)}"

@@ -14,28 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.kills.interruption import Counter, Interruption
+from benchmarks.warm_python import PACKAGES
 
-#: What takes seconds to import.
-_PACKAGES = (
-    "accelerate",
-    "dvc.cli",
-    "dvc.repo",
-    "jinja2",
-    "librosa",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-    "mlflow.pyfunc",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "optuna",
-    "pandas",
-    "pyarrow.parquet",
-    "safetensors.torch",
-    "scipy.stats",
-    "sklearn.linear_model",
-    "sklearn.svm",
-    "soundfile",
-    "soxr",
-    "torch",
+#: What takes seconds to import, beside `PACKAGES`.
+_MODULES = (
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.wav2vec2.modeling_wav2vec2",
     "ser.cli.app",
     "ser.promotion.registration",
     "ser.report.comparison",
@@ -59,6 +43,21 @@ _PERIOD_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process runs.
+
+    Args:
+        root: Its working directory, below which file operations are counted.
+        environment: Added to this process' own.
+        python: What it starts where it starts its own interpreter.
+    """
+
+    root: Path
+    environment: Mapping[str, str]
+    python: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A process that has ended.
 
@@ -75,22 +74,18 @@ class Ended:
 
 def import_packages() -> None:
     """Import what the children need, once."""
-    for name in _PACKAGES:
+    for name in (*PACKAGES, *_MODULES):
         importlib.import_module(name)
 
 
 def run(
-    main: Callable[[], int | None],
-    root: Path,
-    environment: Mapping[str, str],
-    interruption: Interruption | None = None,
+    main: Callable[[], int | None], place: Place, interruption: Interruption | None = None
 ) -> Ended:
     """Run a program in a process of its own; what it started ends with it.
 
     Args:
         main: The program.
-        root: Its working directory, below which file operations are counted.
-        environment: Added to this process' own.
+        place: Where it runs.
         interruption: When it is interrupted.
 
     Raises:
@@ -102,7 +97,7 @@ def run(
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            _be_the_child(main, root, environment, interruption, output, count)
+            _be_the_child(main, place, interruption, output, count)
         status = _wait(pid)
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
@@ -125,8 +120,7 @@ def _wait(pid: int) -> int:
 
 def _be_the_child(
     main: Callable[[], int | None],
-    root: Path,
-    environment: Mapping[str, str],
+    place: Place,
     interruption: Interruption | None,
     output: Path,
     count: Path,
@@ -134,13 +128,15 @@ def _be_the_child(
     """Run the program and end without returning to the code of the campaign."""
     status = 1
     try:
-        os.setsid()
+        # In this session still: what is started by `warm_python` gets into the group, too.
+        os.setpgid(0, 0)
         # Where a shell started the campaign in the background, Ctrl-C is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _redirect(output)
-        os.chdir(root)
-        os.environ.update(environment)
-        counter = Counter(root, interruption)
+        os.chdir(place.root)
+        os.environ.update(place.environment)
+        sys.executable = str(place.python)
+        counter = Counter(place.root, interruption)
         counter.install()
         status = _status(main)
         sys.stdout.flush()

@@ -1,33 +1,45 @@
-"""A signal, or a full disk, at the k-th file operation of a process, counted by an audit hook."""
+"""A signal, or a full disk, at the k-th file operation of a process.
+
+Python's audit events tell of files, SQLAlchemy of what is committed to a database. Reading counts
+for nothing.
+"""
 
 import errno
 import os
 import signal
+import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Audit events that change files, beside `open` for writing; each names the path first.
-_CHANGES = frozenset(
-    {
-        "os.chmod",
-        "os.link",
-        "os.mkdir",
-        "os.remove",
-        "os.rename",
-        "os.rmdir",
-        "os.symlink",
-        "os.truncate",
-        "shutil.copyfile",
-        "shutil.copytree",
-        "shutil.move",
-        "shutil.rmtree",
-        "sqlite3.connect",
-    }
-)
+import sqlalchemy
+
+#: Something is about to be committed to a database: no audit event, but counted as one.
+_COMMIT = "sqlalchemy.commit"
+
+#: Audit events that change files, beside `open` for writing -> which arguments name what changes.
+_CHANGES = {
+    "os.chmod": (0,),
+    "os.link": (1,),
+    "os.mkdir": (0,),
+    "os.remove": (0,),
+    "os.rename": (0, 1),
+    "os.rmdir": (0,),
+    "os.symlink": (1,),
+    "os.truncate": (0,),
+    "shutil.copyfile": (1,),
+    "shutil.copytree": (1,),
+    "shutil.move": (0, 1),
+    "shutil.rmtree": (0,),
+    "sqlite3.connect": (0,),
+    _COMMIT: (0,),
+}
+
+#: Audit events whose last argument is a folder that their paths start from.
+_RELATIVE = frozenset({"os.chmod", "os.mkdir", "os.remove", "os.rmdir", "os.symlink"})
 
 #: Those of them that need space.
-_GROWS = frozenset({"open", "os.link", "os.mkdir", "os.symlink", "shutil.copyfile"})
+_GROWS = frozenset({"open", "os.link", "os.mkdir", "os.symlink", "shutil.copyfile", _COMMIT})
 
 #: The disk is full from an operation on.
 FULL = "ENOSPC"
@@ -77,6 +89,12 @@ class Counter:
     def install(self) -> None:
         """Begin to count."""
         sys.addaudithook(self._hear)
+        sqlalchemy.event.listen(sqlalchemy.Engine, "commit", self._hear_commit)
+
+    def _hear_commit(self, connection: sqlalchemy.Connection) -> None:
+        # sqlite begins a transaction with the first change: reading is in none.
+        if getattr(connection.connection.dbapi_connection, "in_transaction", True):
+            self._hear(_COMMIT, (connection.engine.url.database,))
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
         if not self._changes_a_file(event, arguments) or os.getpid() != self._pid:
@@ -87,7 +105,7 @@ class Counter:
         number = self.interruption.signal
         if number is None and event in _GROWS:
             self._note(event, arguments)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), arguments[0])
+            raise _full(event, arguments[0])
         if number is not None and self.count == self.interruption.at:
             self._note(event, arguments)
             os.kill(self._pid, number)
@@ -104,7 +122,24 @@ class Counter:
                 return False
         elif event not in _CHANGES:
             return False
-        path = arguments[0]
+        start = _folder(arguments[-1]) if event in _RELATIVE else Path()
+        return any(self._is_below(arguments[n], start) for n in _CHANGES.get(event, (0,)))
+
+    def _is_below(self, path: object, start: Path) -> bool:
         if not isinstance(path, str | bytes | os.PathLike):
             return False
-        return os.path.abspath(os.fsdecode(path)).startswith(self.root)  # noqa: PTH100
+        return os.path.abspath(start / os.fsdecode(path)).startswith(self.root)  # noqa: PTH100
+
+
+def _folder(number: object) -> Path:
+    """Return the folder behind a file descriptor, the working directory for none."""
+    is_given = isinstance(number, int) and number >= 0
+    return Path(f"/proc/self/fd/{number}").readlink() if is_given else Path()
+
+
+def _full(event: str, path: object) -> Exception:
+    """Return what is raised where the disk is full."""
+    if event == _COMMIT:
+        cause = sqlite3.OperationalError("database or disk is full")
+        return sqlalchemy.exc.OperationalError("COMMIT", None, cause)
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)

@@ -46,6 +46,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         runs.grid,
         tune.tune,
         runs.protocol_gap,
+        runs.cross_corpus,
         runs.results,
         runs.restore_runs,
         folds.kept_folds,

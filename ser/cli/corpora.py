@@ -15,7 +15,7 @@ from ser.project import Project
 def demo_corpus(
     root: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("data/raw/demo"),
     params: Annotated[
-        Path, typer.Option(help="Its size and seed, if corpus.name is demo there.")
+        Path, typer.Option(help="Its size and seed, if demo is a corpus there.")
     ] = Path("params.yaml"),
 ) -> None:
     """Write an IEMOCAP-shaped corpus of synthetic speech.
@@ -39,11 +39,15 @@ def demo_corpus(
 
 
 def _corpus_section(path: Path, name: str) -> dict[str, Any] | None:
-    """Return the corpus section of a params file if it is about this corpus."""
+    """Return what a params file says of a corpus: its section corpus, or cross_corpus.corpora."""
     from ser.params import load_mapping
 
-    section = load_mapping(path).get("corpus") if path.is_file() else None
-    return section if isinstance(section, dict) and section.get("name") == name else None
+    content = load_mapping(path) if path.is_file() else {}
+    crossed = content.get("cross_corpus")
+    others = crossed.get("corpora") if isinstance(crossed, dict) else None
+    sections = [content.get("corpus"), *(others.values() if isinstance(others, dict) else ())]
+    found = (s for s in sections if isinstance(s, dict) and s.get("name") == name)
+    return next(found, None)
 
 
 def link_corpus(

@@ -5,7 +5,7 @@ import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -67,13 +67,14 @@ def grid(
     from ser.workflow.preset import Preset
 
     root = Path()
-    launcher = read(Project(root).params, Preset).launcher
+    preset = read(Project(root).params, Preset)
+    launcher, is_crossed = preset.launcher, bool(preset.cross_corpus.corpora)
     # Processes stay from one group of stages to the next, with what they have imported.
     with LocalEngine(jobs) as engine:
         missing_stages.make_upstream(engine, root)
         if launcher == "python -m":
             _train_missing(engine, root)
-            missing_stages.make_scores(engine, root)
+            missing_stages.make_scores(engine, root, is_crossed=is_crossed)
         else:
             typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
 
@@ -125,6 +126,51 @@ def protocol_gap(
     typer.echo(protocol_cost.as_text(cost))
 
 
+def cross_corpus(
+    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    to: Annotated[str | None, typer.Option(help="The corpus to test on.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The corpus to train on, instead.")
+    ] = None,
+    normalisation: Annotated[
+        Literal["recipe", "corpus"] | None,
+        typer.Option(help="Instead of cross_corpus.normalisation."),
+    ] = None,
+) -> None:
+    """Train one cell on all of one corpus and test it on another.
+
+    One of the two is the corpus of params.yaml; the other one is a name of
+    `cross_corpus.corpora`, or a parser, and its recordings lie in data/raw. Beside it stands what
+    the grid says of the cell on its own corpus, among the same classes. Runs are tracked in an
+    experiment of their own; the table is written to reports/. Given again, it trains nothing.
+
+    Example: ser cross-corpus lstm-cross_entropy --to ravdess
+    """
+    from tqdm import tqdm
+
+    from ser.evaluation import cross_corpus as scores
+    from ser.params import read
+    from ser.tracking.mlflow_tracker import open_experiment
+    from ser.workflow import cross_corpus as workflow
+    from ser.workflow import current
+
+    corpus = to or from_
+    if corpus is None or (to is not None and from_ is not None):
+        raise typer.BadParameter("say either --to or --from: the other one is that of params.yaml")
+    project = Project()
+    current.require_data(project, read(project.params, current.DataParams))
+    question = workflow.CrossQuestion(
+        cell,
+        corpus,
+        is_tested=to is not None,
+        normalisation=normalisation,
+    )
+    found = workflow.measure(
+        question, project, open_experiment, progress=partial(tqdm, desc=cell, disable=None)
+    )
+    typer.echo(scores.as_text(found))
+
+
 def restore_runs(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what was restored.")] = False,
 ) -> None:
@@ -135,6 +181,8 @@ def restore_runs(
 
     Example: dvc checkout && ser restore-runs
     """
+    from ser import cross_folders
+    from ser.evaluation import scored_cell
     from ser.grid import variants
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
@@ -152,13 +200,16 @@ def restore_runs(
     for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
         for cell in project.trained_cells(variant):
             _restore_variant(cell, project, variant)
+    for folder in cross_folders.trained_pairs(project):
+        scored_cell.publish_crossing(folder.folder.parent.name, folder, project, open_experiment)
     if not quiet:
         typer.echo(f"{total} runs restored from {len(scored)} cells")
 
 
 def _restore_variant(cell: CellFolder, project: Project, variant: str) -> None:
     """Bring the runs of a cell beside the grid back; it is scored only where it was not before."""
-    from ser.data import manifest
+    from ser.data import manifest, votes
+    from ser.data.card import CorpusCard
     from ser.evaluation import scored_cell
     from ser.tracking import cells
     from ser.tracking.mlflow_tracker import open_experiment
@@ -168,8 +219,10 @@ def _restore_variant(cell: CellFolder, project: Project, variant: str) -> None:
     if cells.is_of(scored, cell):
         cells.restore(scored, open_experiment)
     else:
-        speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
-        scored_cell.publish(cell, scored, speaker_of, open_experiment)
+        utterances = manifest.read(project.manifest)
+        speaker_of = {u.id: u.speaker for u in utterances}
+        said = votes.of_corpus(utterances, CorpusCard.read(project.corpus_card))
+        scored_cell.publish(cell, scored, speaker_of, open_experiment, said)
     cells.add_figures(cell, project.cell_figures(name, variant), open_experiment)
 
 

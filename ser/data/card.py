@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from ser.files import JsonArtefact
 
 
@@ -29,6 +31,8 @@ class CorpusCard(JsonArtefact):
             left out.
         labels: The corpus' own label -> utterances in the manifest.
         params: The section `corpus` of params.yaml, defaults filled in.
+        vote_emotions: Rater's label -> canonical emotion, one of the classes or another; empty
+            where the corpus has no votes.
     """
 
     what: ClassVar[str] = "a corpus card"
@@ -48,3 +52,4 @@ class CorpusCard(JsonArtefact):
     labels: Mapping[str, int]
     params: Mapping[str, Any]
     rated: Mapping[str, int] = {}
+    vote_emotions: Mapping[str, str] = Field(default_factory=dict)

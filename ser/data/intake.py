@@ -4,9 +4,9 @@ import math
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 
 from ser import emotion
@@ -34,10 +34,12 @@ class Intake:
     Args:
         utterances: Those that can be used, sorted by id.
         rejections: All the others and why, sorted by id, audio and reason.
+        vote_emotions: As in `Parsed`.
     """
 
     utterances: tuple[Utterance, ...]
     rejections: tuple[Rejection, ...]
+    vote_emotions: Mapping[str, str] = field(default_factory=dict)
 
 
 def take_in(
@@ -91,6 +93,7 @@ def take_in(
                 key=lambda r: (r.id, r.audio or "", r.reason),
             )
         ),
+        vote_emotions=parsed.vote_emotions,
     )
 
 
@@ -176,6 +179,7 @@ def describe(corpus: Corpus, params: CorpusParams, intake: Intake) -> CorpusCard
         labels=dict(sorted(labels.items())),
         params=params.model_dump(mode="json"),
         rated={name: rated[name] for name in emotion.DIMENSIONS if rated[name]},
+        vote_emotions=dict(intake.vote_emotions),
     )
 
 

@@ -69,6 +69,8 @@ def read(path: Path) -> list[Utterance]:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such file; `dvc repro prepare` writes it") from error
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
     records = [_parse(line, where=f"{path}:{number}") for number, line in enumerate(lines, 1)]
     _check(records, [f"{path}:{number}" for number in range(1, len(records) + 1)])

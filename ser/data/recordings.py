@@ -1,11 +1,18 @@
 """The recordings below a folder, whatever its owner's disk has added to them."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from ser.errors import CorpusError
+from ser.errors import AudioError, CorpusError
+from ser.utterance import Utterance
+
+#: What to do about a recording that is not as it was when the manifest was made.
+CURE = (
+    "bring the recordings back (`ser link-corpus`, `ser download-corpus`), or, if the corpus has "
+    "changed for good, make all anew: `dvc repro`"
+)
 
 
 def is_junk(name: str) -> bool:
@@ -41,6 +48,25 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # too long, or with a NUL
         return False
+
+
+def require(root: Path, utterances: Iterable[Utterance], *, why: str) -> None:
+    """Refuse to begin where recordings are not there: known before hours of work, not after.
+
+    Args:
+        root: The corpus' folder.
+        utterances: Whose recordings will be read.
+        why: What needs them, for the message.
+
+    Raises:
+        AudioError: Names the first of those that are missing, how many they are, and the cure.
+    """
+    names = [utterance.audio for utterance in utterances]
+    if missing := [name for name in names if not is_file(root / name)]:
+        raise AudioError(
+            f"{root / missing[0]}: missing: there is no such file ({len(missing)} of {len(names)} "
+            f"recordings are not there); {why}; {CURE}"
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -10,7 +10,8 @@ import pandas as pd
 from ser import metrics, tables
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
-from ser.evaluation import calibration, comparison, published, ranks, slices
+from ser.data.votes import Votes, of_corpus
+from ser.evaluation import calibration, comparison, published, ranks, slices, soft_table
 from ser.evaluation.ranks import Ranking
 from ser.evaluation.summary import CellSummary
 from ser.grid.params import Cell
@@ -28,6 +29,8 @@ class Findings:
         slices: See `slices.table`; `model` and `loss` first.
         ranking: Losses over speakers; None where there are too few.
         published: See `published.table`.
+        votes: Of the raters.
+        soft: Cells beside these, see `soft_table.table`.
         detectable: Median over pairs of losses of the difference that such a comparison
             finds four times out of five, in [0, 1]; NaN where it is not known.
     """
@@ -37,6 +40,8 @@ class Findings:
     slices: pd.DataFrame
     ranking: Ranking | None
     published: pd.DataFrame
+    votes: Votes
+    soft: pd.DataFrame
     detectable: float
 
     def gaps(self, model: str, loss: str) -> dict[str, float]:
@@ -66,7 +71,10 @@ def gather(
     """
     counts_of = {cell: summary.by_seed for cell, summary in summaries.items()}
     pairs = comparison.pairs_table(counts_of)
-    values = slices.values_of(utterances)
+    utterances = list(utterances)
+    values, votes = slices.values_of(utterances), of_corpus(utterances, card)
+    speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
+    best_first = list(zip(grid["model"], grid["loss"], strict=True))
     sliced = [
         slices.table(frame, values).assign(model=model, loss=loss)
         for (model, loss), frame in frames.items()
@@ -79,6 +87,8 @@ def gather(
         slices=pd.concat(sliced, ignore_index=True)[["model", "loss", *slices.COLUMNS]],
         ranking=rank_losses(summaries),
         published=published.table(grid, card, split),
+        votes=votes,
+        soft=soft_table.table({c: frames[c] for c in best_first}, summaries, votes, speaker_of),
         detectable=float("nan") if known.empty else _detectable(known),
     )
 
@@ -151,8 +161,9 @@ def best_losses(grid: pd.DataFrame, pairs: pd.DataFrame) -> list[dict[str, Any]]
 
 
 def write(project: Project, evidence: Findings) -> None:
-    """Write pairs.csv, calibration.csv, slices.csv and published.csv."""
+    """Write pairs.csv, calibration.csv, slices.csv, published.csv and soft.csv."""
     tables.write_csv(project.pairs, evidence.pairs)
     tables.write_csv(project.calibration, evidence.calibration)
     tables.write_csv(project.slices, evidence.slices)
     tables.write_csv(project.published, evidence.published)
+    tables.write_csv(project.soft, evidence.soft)

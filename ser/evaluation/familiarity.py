@@ -12,7 +12,9 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
+
+from ser import arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,11 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        tensors = load_file(path)
+        """Read what `save` wrote.
+
+        Raises:
+            FileError: It is missing or damaged.
+        """
+        tensors = arrays.read(path, "means", "whitening", "distances")
         gaussians = ClassGaussians(tensors["means"], tensors["whitening"])
         return cls(gaussians, tensors["distances"])

@@ -246,6 +246,30 @@ def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Diff
     return Difference(low, high, error, np.asarray(p))
 
 
+def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, float]) -> Interval:
+    """Return the 95 % interval over speakers of a score that is no mean of shares.
+
+    value ± t s, with s from the jackknife and t of Student's distribution for num_speakers - 1
+    degrees of freedom. For means of a distance, or an F1, away from the ends of their range;
+    near these `share_ends` holds up better, for what is a share.
+
+    Args:
+        value: The score of all.
+        left_out: The score without each speaker in turn `(num_speakers,)`.
+        within: The least and the most that it can be, where the interval ends.
+
+    Returns:
+        NaN for a single speaker.
+    """
+    num_speakers = len(left_out)
+    if num_speakers < 2:
+        return Interval(float("nan"), float("nan"))
+    moves = left_out - left_out.mean()
+    error = np.sqrt((num_speakers - 1) / num_speakers * (moves**2).sum())
+    half = float(_t_at(num_speakers - 1)) * float(error)
+    return Interval(max(value - half, within[0]), min(value + half, within[1]))
+
+
 def _t_at(degrees: Floats | float) -> Floats:
     """Return t of the two-sided 95 % interval; NaN without a degree of freedom."""
     known = np.where(np.asarray(degrees) > 0, degrees, np.nan)

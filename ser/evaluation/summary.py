@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser import files, metrics, predictions
-from ser.evaluation import statistics
+from ser.data.votes import Votes
+from ser.evaluation import soft, statistics
 
 SCALARS = ("uar", "wa", "macro_f1", "mcc", "ece")
 
@@ -25,10 +26,11 @@ class CellSummary:
     Args:
         num_folds, num_seeds: How often it was trained is their product.
         scores: Score -> mean over seeds; of a model that rates also `ccc_<dimension>` and
-            `mae_<dimension>`, see `ser.concordance.rating_scores`.
+            `mae_<dimension>`, see `ser.concordance.rating_scores`; where raters' votes are
+            given also those of `ser.evaluation.soft`.
         spread: Score -> standard deviation over seeds; NaN for a single seed.
-        intervals: `uar` and `wa` -> 95 % interval over speakers, and over seeds where there are
-            several.
+        intervals: `uar`, `wa` and the scores of votes -> 95 % interval over speakers, and of the
+            first two over seeds where there are several.
         recall: Emotion -> recall, mean over seeds.
         confusion: Counts over all seeds `(num_classes, num_classes)`, rows truth.
         by_seed: Counts of each seed and speaker, both sorted
@@ -104,7 +106,11 @@ class CellSummary:
 
 
 def summarise(
-    frame: pd.DataFrame, speaker_of: Mapping[str, str], *, origin: str = "from scratch"
+    frame: pd.DataFrame,
+    speaker_of: Mapping[str, str],
+    *,
+    origin: str = "from scratch",
+    votes: Votes | None = None,
 ) -> CellSummary:
     """Return a cell's test scores.
 
@@ -112,6 +118,7 @@ def summarise(
         frame: Its predictions, all folds and seeds.
         speaker_of: Utterance id -> speaker.
         origin: Where the model's weights came from before training.
+        votes: The raters', to be compared with; None leaves these scores out.
 
     Returns:
         The summary.
@@ -133,6 +140,11 @@ def summarise(
         {name: getattr(scores, name) for name in SCALARS} | predictions.rating_scores(rows)
         for scores, rows in zip(by_seed, seeds, strict=True)
     ]
+    intervals: dict[str, statistics.Interval] = {}
+    if votes is not None and soft.has_votes(test, votes):
+        of_votes = soft.of_predictions(test, votes, speaker_of)
+        scalars = [own | dict(row) for own, row in zip(scalars, of_votes.by_seed, strict=True)]
+        intervals |= of_votes.intervals
     speakers = test["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_)
     matrices = statistics.confusion_by_seed(
         predictions.label_ids(test["truth"], emotions),
@@ -146,7 +158,7 @@ def summarise(
         num_seeds=len(by_seed),
         scores={name: _mean(scalars, name) for name in scalars[0]},
         spread={name: _spread(scalars, name) for name in scalars[0]},
-        intervals=statistics.score_intervals(matrices),
+        intervals=statistics.score_intervals(matrices) | intervals,
         recall={
             emotion: float(np.mean([scores.recall[emotion] for scores in by_seed]))
             for emotion in emotions

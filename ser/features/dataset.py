@@ -8,9 +8,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from torch.utils.data import Dataset
 
+from ser import arrays
 from ser.batch import Batch
 from ser.errors import FileError
 from ser.features.drawn_copies import DrawnCopies
@@ -60,10 +61,10 @@ class Statistics:
         """Read what `save` wrote.
 
         Raises:
-            FileError: The fold has no statistics of its own: it was normalised per speaker
-                or session, see `ser.features.normalisation`.
+            FileError: The file is missing or damaged, or the fold has no statistics of its own:
+                it was normalised per speaker or session, see `ser.features.normalisation`.
         """
-        tensors = load_file(path)
+        tensors = arrays.read(path, "mean", "std")
         if tensors["mean"].ndim != 1:
             raise FileError(
                 f"{path}: holds statistics of {len(tensors['mean'])} speakers or sessions and "
@@ -151,12 +152,14 @@ class Row(NamedTuple):
         frames: Normalised `(num_frames, num_bins)`.
         label: Class index.
         ratings: `(3,)`, NaN where there is none; None in a dataset without ratings.
+        shares: Each class' share of the votes `(num_classes,)`; None in a dataset without.
     """
 
     id: str
     frames: NDArray[np.float32]
     label: int
     ratings: NDArray[np.float64] | None = None
+    shares: NDArray[np.float64] | None = None
 
 
 class FeatureDataset(Dataset[Row]):
@@ -170,6 +173,7 @@ class FeatureDataset(Dataset[Row]):
         rating_of: Utterance id -> valence, arousal and dominance, in points of their
             scale, NaN where there is no rating; None where nobody asks for them.
         copies: What the frames are drawn from, see `set_epoch`; None reads the store's own.
+        share_of: Utterance id -> each class' share of the votes; None where labels are learnt.
     """
 
     def __init__(
@@ -180,6 +184,7 @@ class FeatureDataset(Dataset[Row]):
         normalisation: Normalisation,
         rating_of: Mapping[str, Sequence[float]] | None = None,
         copies: DrawnCopies | None = None,
+        share_of: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.store, self.ids, self.copies = store, tuple(ids), copies
         self.statistics_of = normalisation.of_utterances(store, self.ids, copies)
@@ -187,11 +192,16 @@ class FeatureDataset(Dataset[Row]):
         self._kept: dict[tuple[int, int], NDArray[np.float32]] = {}
         self._room = _KEPT_BYTES
         self.set_epoch(0)
-        self.ratings = (
-            None
-            if rating_of is None
-            else np.array([rating_of[id_] for id_ in self.ids], dtype=np.float64)
-        )
+        self.ratings = self._rows_of(rating_of)
+        self.shares = self._rows_of(share_of)
+
+    def _rows_of(
+        self, values_of: Mapping[str, Sequence[float]] | None
+    ) -> NDArray[np.float64] | None:
+        """Return `(num_utterances, num_values)` of a mapping, or None of none."""
+        if values_of is None:
+            return None
+        return np.array([values_of[id_] for id_ in self.ids], dtype=np.float64)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the copy of every utterance, and so the lengths; call it before each epoch."""
@@ -206,7 +216,8 @@ class FeatureDataset(Dataset[Row]):
 
     def __getitem__(self, row: int) -> Row:
         ratings = None if self.ratings is None else self.ratings[row]
-        return Row(self.ids[row], self._frames(row), int(self.labels[row]), ratings)
+        shares = None if self.shares is None else self.shares[row]
+        return Row(self.ids[row], self._frames(row), int(self.labels[row]), ratings, shares)
 
     def _frames(self, row: int) -> NDArray[np.float32]:
         """Return the normalised frames of a row; small parts are normalised once, not anew."""
@@ -238,6 +249,10 @@ def collate(rows: Sequence[Row]) -> Batch:
         for index, row in enumerate(rows):
             inputs[index, : len(row.frames)] = torch.from_numpy(row.frames)
     labels = torch.tensor([row.label for row in rows])
-    given = [row.ratings for row in rows if row.ratings is not None]
-    ratings = torch.from_numpy(np.stack(given)).float() if given else None
-    return Batch(tuple(row.id for row in rows), inputs, lengths, labels, ratings)
+    ratings, shares = _stacked([r.ratings for r in rows]), _stacked([r.shares for r in rows])
+    return Batch(tuple(row.id for row in rows), inputs, lengths, labels, ratings, shares)
+
+
+def _stacked(values: Sequence[NDArray[np.float64] | None]) -> torch.Tensor | None:
+    given = [value for value in values if value is not None]
+    return torch.from_numpy(np.stack(given)).float() if given else None

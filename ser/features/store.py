@@ -17,7 +17,7 @@ import numpy as np
 
 from ser import files, tables
 from ser.batch import FeatureSpec
-from ser.errors import StaleFeaturesError
+from ser.errors import FileError, StaleFeaturesError, translating
 from ser.features.collection import (
     INDEX,
     META,
@@ -29,6 +29,7 @@ from ser.features.collection import (
     shard_name,
 )
 from ser.progress import Progress
+from ser.wording import cut, shown
 
 UTTERANCES_PER_SHARD = 512
 """Few enough files for a remote, small enough to redo one after an interruption."""
@@ -37,6 +38,9 @@ CLEAN = "clean"
 """The copy that every store has: of the recordings as they are."""
 
 _COPIES = "copies"
+_MAX_REASON = 400
+#: Keys of meta.json and the types of their values.
+_READ_OF_META: Mapping[str, type] = {"extractor": str, "dimension": int, "params": dict}
 _CURE = "`dvc repro extract` makes the feature store"
 
 
@@ -63,10 +67,12 @@ class FeatureStore:
                     f"{value!r} is asked for; run `dvc repro extract`"
                 )
         index = tables.read_parquet(folder / INDEX, cure=_CURE)
-        self._rows = {
-            str(id_): (int(shard), int(start), int(num_frames))
-            for id_, shard, start, num_frames in index.itertuples(index=False)
-        }
+        path = folder / INDEX
+        with translating(lambda error: FileError(f"{path}: not of its form ({error}); {_CURE}")):
+            self._rows = {
+                str(id_): (int(shard), int(start), int(num_frames))
+                for id_, shard, start, num_frames in index.itertuples(index=False)
+            }
         self._shards: dict[int, Frames] = {}
 
     @property
@@ -148,13 +154,15 @@ class FeatureStore:
     def _shard(self, number: int) -> Frames:
         if number not in self._shards:
             path = self.folder / shard_name(number)
-            try:
+
+            def say(error: Exception) -> StaleFeaturesError:
+                return StaleFeaturesError(
+                    f"{path}: cannot be read ({cut(str(error), _MAX_REASON)}); remove the folder "
+                    f"and run `dvc repro extract`"
+                )
+
+            with translating(say):
                 self._shards[number] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise StaleFeaturesError(
-                    f"{path}: cannot be read ({error}); remove the folder and run "
-                    f"`dvc repro extract`"
-                ) from error
         return self._shards[number]
 
 
@@ -164,7 +172,16 @@ def read_meta(folder: Path) -> dict[str, Any]:
     Raises:
         FileError: It is missing or damaged, so the folder is no feature store.
     """
-    return files.read_object(folder / META, cure=_CURE)
+    what = "the description of a feature store"
+    return files.read_json(folder / META, _described, what=what, cure=_CURE)
+
+
+def _described(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description that has what is read of it."""
+    for key, kind in _READ_OF_META.items():
+        if not isinstance(content[key], kind):
+            raise TypeError(f"{key} is {shown(content[key])}")
+    return dict(content)
 
 
 def build(

@@ -96,13 +96,16 @@ class CellRunner:
             progress: Wraps the iteration over (fold, seed).
 
         Raises:
-            ParamsError: The loss wants ratings or classes and the corpus has none, or the
-                recipe normalises inputs that the model wants as they are.
+            ParamsError: The loss wants ratings, classes or votes and the corpus has none, the
+                loss has no form for votes, or the recipe normalises inputs that the model
+                wants as they are.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
-        cell_inputs.require_ratings(self.plan, self.inputs)
+        cell_inputs.require_targets(self.plan, self.inputs)
         cell_inputs.require_normalising(self.plan, self.inputs)
+        if self.plan.learns_votes:
+            logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)
         keys = self.keys()
         cell_key = specs.cell_key(keys)
         spec = specs.cell_spec(
@@ -186,13 +189,13 @@ class CellRunner:
 
     def _train(self, fold: Fold, seed: int, key: str, tracker: Tracker) -> SavedFold:
         plan, inputs = self.plans[fold.number], self.inputs
-        group_of = inputs.group_of(plan.recipe.normalisation)
+        group_of, share_of = inputs.group_of(plan.recipe.normalisation), inputs.share_of(plan)
         first, second = (
             Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
         )
         result = folds.train_fold(
             plan,
-            FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of),
+            FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of, share_of),
             FitContext(self.accelerator, seed, tracker, plan.emotions, first, second),
         )
         # Accelerate would keep every model it prepared, one per fold and seed.

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ser import components, lineage
-from ser.data import leakage, manifest, splits
+from ser.data import leakage, manifest, splits, votes
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
+from ser.data.votes import Votes
 from ser.emotion import DIMENSIONS
 from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.store import FeatureStore
@@ -32,6 +33,7 @@ _PINNED_OTHERWISE: Mapping[str, str] = {
     "ser/data/official.py": "how folds are dealt; they are pinned by digest",
     "ser/data/segments.py": "refuses folds; what fails has no result",
     "ser/data/sentences.py": "how folds are dealt; they are pinned by digest",
+    "ser/data/votes.py": "the shares that it makes are in the key",
     "ser/data/voices.py": "what was heard is in the features",
     "ser/features/collection.py": "how features are collected; they are pinned by digest",
     "ser/files.py": "how files are replaced, not what they hold",
@@ -62,6 +64,8 @@ class Inputs:
             points of their scale, [1, 5]; NaN where there is none.
         speaker_of: Utterance id -> speaker.
         session_of: Utterance id -> session, of those whose session is known.
+        corpus_of: Utterance id -> corpus; the same for all but where two are joined.
+        votes: Of the raters, as far as they are for the classes.
         digests: `manifest`, `split`, `features` -> SHA-256.
     """
 
@@ -75,6 +79,8 @@ class Inputs:
     rating_of: Mapping[str, tuple[float, ...]]
     speaker_of: Mapping[str, str]
     session_of: Mapping[str, str]
+    corpus_of: Mapping[str, str]
+    votes: Votes
     digests: Mapping[str, str]
 
     @property
@@ -84,9 +90,16 @@ class Inputs:
 
     def group_of(self, normalisation: NormalisedBy) -> Mapping[str, str] | None:
         """Return utterance id -> whose statistics normalise it; None for those of the fold."""
-        if normalisation == "fold":
-            return None
-        return self.speaker_of if normalisation == "speaker" else self.session_of
+        groups: Mapping[NormalisedBy, Mapping[str, str]] = {
+            "speaker": self.speaker_of,
+            "session": self.session_of,
+            "corpus": self.corpus_of,
+        }
+        return groups.get(normalisation)
+
+    def share_of(self, plan: CellPlan) -> Mapping[str, tuple[float, ...]] | None:
+        """Return utterance id -> the shares of votes that a cell learns; None of hard targets."""
+        return self.votes.targets(self.label_of) if plan.learns_votes else None
 
 
 def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -> Inputs:
@@ -136,8 +149,24 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         rating_of={u.id: ratings_of(u) for u in used},
         speaker_of={u.id: u.speaker for u in used},
         session_of={u.id: u.session for u in used if u.session is not None},
+        corpus_of={u.id: u.corpus for u in used},
+        votes=votes.of_corpus(utterances, card),
         digests=digests,
     )
+
+
+def require_targets(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse a cell that is to learn what its data or its loss does not have.
+
+    Args:
+        plan: The cell.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: See `require_ratings` and `require_votes`.
+    """
+    require_ratings(plan, inputs)
+    require_votes(plan, inputs)
 
 
 def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
@@ -174,6 +203,28 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
+
+
+def require_votes(plan: CellPlan, inputs: Inputs) -> None:
+    """Refuse soft targets where there are no votes, or where the loss has no form for shares.
+
+    Args:
+        plan: The cell; one of hard targets passes.
+        inputs: Its data.
+
+    Raises:
+        ParamsError: Names the loss or the corpus, and the cure.
+    """
+    if not plan.learns_votes:
+        return
+    if not plans.build_loss(plan).learns_shares:
+        raise ParamsError(plans.no_shares(plan.name, plan.loss))
+    if not inputs.votes.are_there:
+        raise ParamsError(
+            f"training.targets: soft learns from the votes of raters, but corpus "
+            f"{inputs.card.name} has no votes for {', '.join(inputs.emotions)}; write "
+            f"`targets: hard`, or use a corpus with votes, as iemocap, cremad or demo"
+        )
 
 
 def require_classes(inputs: Inputs, *, what: str) -> None:

@@ -11,17 +11,24 @@ class Procedure:
 
     Args:
         refit: Whether the weights that read test were trained on train and dev.
-        normalisation: Whose statistics normalise the inputs: `fold`, `speaker` or `session`.
+        normalisation: Whose statistics normalise the inputs: `fold`, or `speaker`, `session` or
+            `corpus`.
+        targets: What is learnt: `hard`, the labels, or `soft`, the shares of raters' votes.
     """
 
     refit: bool = False
     normalisation: str = "fold"
+    targets: str = "hard"
 
     @classmethod
     def of_params(cls, params: Mapping[str, Any]) -> "Procedure":
         """Return that of a recorded run, from its params; what they do not say is the default."""
         training, recipe = params.get("training", {}), params.get("recipe", {})
-        return cls(bool(training.get("refit", False)), str(recipe.get("normalisation", "fold")))
+        return cls(
+            bool(training.get("refit", False)),
+            str(recipe.get("normalisation", "fold")),
+            str(training.get("targets", "hard")),
+        )
 
     @property
     def is_transductive(self) -> bool:
@@ -34,6 +41,7 @@ class Procedure:
         return {
             "ser.refit": str(self.refit).lower(),
             "ser.transductive": str(self.is_transductive).lower(),
+            "ser.targets": self.targets,
         }
 
     @property
@@ -51,6 +59,11 @@ class Procedure:
                 f"inputs are normalised per {self.normalisation}, those of the test part by the "
                 f"statistics of its own unlabelled utterances. One recording of a stranger cannot "
                 f"be recognised so"
+            )
+        if self.targets == "soft":
+            found["soft"] = (
+                "training learns the shares of the raters' votes and not the labels; the epoch is "
+                "chosen by the labels, and scores are of the labels where nothing else is said"
             )
         return found
 

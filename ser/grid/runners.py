@@ -18,6 +18,7 @@ from ser.project import Project
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.training import device
 from ser.training.plan import CellPlan
+from ser.training.recipe import NormalisedBy
 
 
 class Params(CellSections):
@@ -45,6 +46,7 @@ def make(
     is_tuned: bool = True,
     variant: str = "",
     experiment: Experiment | None = None,
+    normalisation: NormalisedBy | None = None,
 ) -> CellRunner:
     """Return what trains a cell of params.yaml.
 
@@ -55,6 +57,7 @@ def make(
         is_tuned: Take over what tuning chose; else the values of params.yaml hold.
         variant: Of the cell and of the experiment, see `ser.grid.variants`.
         experiment: Where runs are recorded; None opens the project's own.
+        normalisation: Instead of that of the model's recipe.
 
     Raises:
         ParamsError: There is no such cell, params.yaml is wrong, or the variant is to leave out
@@ -72,7 +75,10 @@ def make(
     if variant:
         inputs.require_classes(data, what=f"{name} {variant}")
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
-    inputs.require_ratings(plan, data)
+    if normalisation is not None:
+        recipe = plan.recipe.model_copy(update={"normalisation": normalisation})
+        plan = replace(plan, recipe=recipe)
+    inputs.require_targets(plan, data)
     inputs.require_copies(plan, data)
     tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
     accelerator = device.accelerator(plan.training)

@@ -89,13 +89,26 @@ def run_key(
         "emotions": plan.emotions,
         "fold": fold,
         "seed": seed,
-        "data": dict(inputs.digests),
+        "data": data_of(plan, inputs),
         "source": source_sha256,
         "machine": dict(machine),
         "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
         **({"variant": variant} if variant else {}),
     }
     return lineage.sha256_text(lineage.canonical_json(decisive))[:32]
+
+
+def data_of(plan: CellPlan, inputs: Inputs) -> dict[str, str]:
+    """Return what data decides a cell's result, name -> SHA-256; of soft targets the shares too."""
+    share_of = inputs.share_of(plan)
+    if share_of is None:
+        return dict(inputs.digests)
+    return {**inputs.digests, "shares": lineage.sha256_text(lineage.canonical_json(share_of))}
+
+
+def without_default_targets(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return params of training as part of a key: hard targets, as ever, are not said."""
+    return {k: v for k, v in training.items() if (k, v) != ("targets", "hard")}
 
 
 def cell_key(fold_keys: Mapping[tuple[int, int], str]) -> str:
@@ -193,8 +206,8 @@ def fold_spec(
 
 
 def _deciding(params: Mapping[str, Any]) -> dict[str, Any]:
-    training = {k: v for k, v in params["training"].items() if k not in _INDIFFERENT}
-    return {**params, "training": training}
+    training = without_default_targets(params["training"])
+    return {**params, "training": {k: training[k] for k in training if k not in _INDIFFERENT}}
 
 
 def _all_params(params: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
@@ -239,7 +252,7 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
 
 
 def _procedure(plan: CellPlan) -> Procedure:
-    return Procedure(plan.training.refit, plan.recipe.normalisation)
+    return Procedure(plan.training.refit, plan.recipe.normalisation, plan.training.targets)
 
 
 def _remarks(plan: CellPlan) -> str:

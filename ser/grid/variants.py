@@ -6,10 +6,13 @@ UNTUNED = "untuned"
 #: On clean recordings alone, and not on the copies that the recipe draws from.
 WITHOUT_COPIES = "without_copies"
 
+#: On all of one corpus, to be tested on another. What was tuned on folds has heard its speakers.
+CROSS_CORPUS = "cross_corpus"
+
 
 def is_tuned(variant: str) -> bool:
     """Return whether a cell takes over what tuning chose; the grid's own, without a name, does."""
-    return variant != UNTUNED
+    return variant not in (UNTUNED, CROSS_CORPUS)
 
 
 def part_of_key(variant: str) -> str:

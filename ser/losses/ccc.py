@@ -1,9 +1,9 @@
 """CCC: Lin's concordance between two columns of numbers over the batch, beside cross-entropy.
 
 With `targets: categories` each class is such a pair, its probability p_k and its target t_k
-(1 where the utterance is of class k, else 0). With `targets: vad`, CCC's original use, each
-of valence, arousal and dominance is one: what raters said, and what the model's second head
-says. `targets: ratings` is the same for a corpus without classes.
+(1 where the utterance is of class k, else 0; or the share of the votes). With `targets: vad`,
+CCC's original use, each of valence, arousal and dominance is one: what raters said, and what the
+model's second head says. `targets: ratings` is the same for a corpus without classes.
 """
 
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ from torch import Tensor
 from ser.batch import ModelOutput
 from ser.contracts import Loss
 from ser.emotion import DIMENSIONS
-from ser.losses._base import WeightedLoss, full_precision
+from ser.losses._base import WeightedLoss, full_precision, is_shares
 from ser.params import ComponentParams, Tunable
 
 #: Added to the denominator; the variance of a target that varies is far above it.
@@ -48,6 +48,8 @@ class CccLoss(WeightedLoss):
     in it) has no covariance: its concordance is 0 whatever p_k is, and so is its gradient.
     A batch of one therefore learns from the cross-entropy alone, and with w = 1 not at all.
 
+    Where shares of votes are learnt, t_k is the share, in both terms.
+
     The concordance is a statistic of the batch, not a mean over utterances: every class
     of a batch counts the same in it, and class weights act on the cross-entropy only.
 
@@ -60,18 +62,20 @@ class CccLoss(WeightedLoss):
         Biometrics 45(1), doi:10.2307/2532051. Its use on one-hot targets is ours.
     """
 
+    learns_shares = True
+
     def __init__(self, weight: float, class_weights: Tensor | None = None) -> None:
         super().__init__(class_weights)
         self.weight = weight
 
     def forward(
-        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+        self, output: ModelOutput, truth: Tensor, _ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
+        """Return the loss `()` of logits `(batch, num_classes)` and labels or shares."""
         logits = full_precision(output.logits)
-        entropy = F.cross_entropy(logits, labels, weight=self.weights_like(logits))
-        targets = F.one_hot(labels, logits.shape[-1]).to(logits.dtype)
-        mean = concordance(logits.softmax(dim=-1), targets).mean()
+        entropy = self.entropy(logits, truth)
+        targets = truth if is_shares(truth) else F.one_hot(truth, logits.shape[-1])
+        mean = concordance(logits.softmax(dim=-1), targets.to(logits.dtype)).mean()
         return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
 
 
@@ -100,15 +104,16 @@ class VadCccLoss(WeightedLoss):
     """
 
     num_ratings = len(DIMENSIONS)
+    learns_shares = True
 
     def __init__(self, weight: float, class_weights: Tensor | None = None) -> None:
         super().__init__(class_weights)
         self.weight = weight
 
     def forward(
-        self, output: ModelOutput, labels: Tensor, ratings: Tensor | None = None, /
+        self, output: ModelOutput, truth: Tensor, ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the loss `()` of logits, labels and two times ratings `(batch, 3)`.
+        """Return the loss `()` of logits, labels or shares, and two times ratings `(batch, 3)`.
 
         Raises:
             ValueError: The model does not rate, or there are no ratings to learn.
@@ -116,7 +121,7 @@ class VadCccLoss(WeightedLoss):
         if output.ratings is None or ratings is None:
             raise ValueError("targets: vad needs a model that rates, and ratings")
         logits, said = full_precision(output.logits), full_precision(output.ratings)
-        entropy = F.cross_entropy(logits, labels, weight=self.weights_like(logits))
+        entropy = self.entropy(logits, truth)
         mean = rated_concordance(ratings.to(said.dtype), said).mean()
         return (1.0 - self.weight) * entropy + self.weight * (1.0 - mean)
 

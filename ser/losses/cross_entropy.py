@@ -1,10 +1,10 @@
 """Cross-entropy: the mean negative log-probability of the true class.
 
 With class weights w the mean is weighted, as in `torch.nn.CrossEntropyLoss`:
-sum_i w_{y_i} (-log p_{i, y_i}) / sum_i w_{y_i}.
+sum_i w_{y_i} (-log p_{i, y_i}) / sum_i w_{y_i}. Of shares t of votes it is
+sum_ik w_k t_ik (-log p_ik) / sum_ik w_k t_ik, the mean over all votes, each a label.
 """
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ser.batch import ModelOutput
@@ -18,7 +18,7 @@ class Params(ComponentParams):
 
 
 class CrossEntropyLoss(WeightedLoss):
-    """Weighted mean of -log softmax(logits)[label].
+    """Weighted mean of -log softmax(logits)[label], over utterances or over shares of votes.
 
     Args:
         class_weights: One weight per class `(num_classes,)`, or None for equal ones.
@@ -27,12 +27,13 @@ class CrossEntropyLoss(WeightedLoss):
         Bishop (2006), "Pattern Recognition and Machine Learning", equation 4.108.
     """
 
+    learns_shares = True
+
     def forward(
-        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+        self, output: ModelOutput, truth: Tensor, _ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
-        logits = full_precision(output.logits)
-        return F.cross_entropy(logits, labels, weight=self.weights_like(logits))
+        """Return the loss `()` of logits `(batch, num_classes)` and labels or shares."""
+        return self.entropy(full_precision(output.logits), truth)
 
 
 def build(_params: Params, *, num_classes: int, class_weights: Tensor | None) -> Loss:  # noqa: ARG001

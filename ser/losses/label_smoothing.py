@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ser.batch import ModelOutput
 from ser.contracts import Loss
-from ser.losses._base import WeightedLoss, full_precision
+from ser.losses._base import WeightedLoss, full_precision, is_shares
 from ser.params import ComponentParams, Tunable
 
 
@@ -31,7 +31,8 @@ class LabelSmoothingLoss(WeightedLoss):
     """(1 - epsilon) times cross-entropy plus epsilon times the mean over all classes.
 
     With weights w it is, as in torch, sum_i sum_k w_k q_ik (-log p_ik) / sum_i w_{y_i},
-    where q_i is the smoothed target of utterance i.
+    where q_i is the smoothed target of utterance i. Shares t_i of votes are smoothed alike,
+    q_i = (1 - epsilon) t_i + epsilon/K, and divided by sum_i sum_k w_k t_ik.
 
     Args:
         epsilon: Share spread over the K classes, in [0, 1); 0 is cross-entropy.
@@ -42,18 +43,24 @@ class LabelSmoothingLoss(WeightedLoss):
         Architecture for Computer Vision", section 7, arXiv:1512.00567.
     """
 
+    learns_shares = True
+
     def __init__(self, epsilon: float, class_weights: Tensor | None = None) -> None:
         super().__init__(class_weights)
         self.epsilon = epsilon
 
     def forward(
-        self, output: ModelOutput, labels: Tensor, _ratings: Tensor | None = None, /
+        self, output: ModelOutput, truth: Tensor, _ratings: Tensor | None = None, /
     ) -> Tensor:
-        """Return the loss `()` of logits `(batch, num_classes)` and labels `(batch,)`."""
+        """Return the loss `()` of logits `(batch, num_classes)` and labels or shares."""
         logits = full_precision(output.logits)
+        if is_shares(truth):
+            smoothed = (1.0 - self.epsilon) * truth + self.epsilon / truth.shape[-1]
+            weighed = self.weighed(smoothed, logits) * logits.log_softmax(dim=-1)
+            return -weighed.sum() / self.weighed(truth, logits).sum()
         return F.cross_entropy(
             logits,
-            labels,
+            truth,
             weight=self.weights_like(logits),
             label_smoothing=self.epsilon,
         )

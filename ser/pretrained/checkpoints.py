@@ -6,7 +6,6 @@ happens to lie on the disk. Only `ser.pretrained.downloads` speaks to the networ
 """
 
 import hashlib
-import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ser import lineage
-from ser.errors import MissingWeightsError, WeightsError
+from ser.errors import MissingWeightsError, WeightsError, translating
 from ser.pretrained import checkpoint_files, preprocessing
 from ser.pretrained._published import SpeechNetwork
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
@@ -24,8 +23,6 @@ from ser.pretrained.checkpoint_files import CONFIG, PREPROCESSING, PROCESSOR, SA
 SEED_KEY = "random_weights_seed"
 """Marks, in config.json, weights that were drawn and not learnt."""
 
-#: What readers of damaged files raise, the unpickler of weights most of all.
-_DAMAGED = (OSError, EOFError, LookupError, RuntimeError, ValueError, pickle.UnpicklingError)
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -206,14 +203,11 @@ def load(
     if weights is None:
         raise WeightsError(f"{folder}: missing {SAFETENSORS}; {checkpoint_files.CURE}")
     import torch
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
     from transformers import AutoConfig
 
-    try:
+    said = f"{folder / CONFIG}: it describes no network"
+    with translating(lambda error: WeightsError(f"{said}: {error}")):
         config = AutoConfig.from_pretrained(folder)
-    except (StrictDataclassError, *_DAMAGED) as error:
-        raise WeightsError(f"{folder / CONFIG}: it describes no network: {error}") from error
     # SpecAugment inside the model draws from NumPy's global generator; features are masked
     # in ser.training.augment instead. Without it the model has no mask embedding.
     config.mask_time_prob = config.mask_feature_prob = 0.0
@@ -222,19 +216,20 @@ def load(
             setattr(config, f"{name}_dropout", dropout)
         config.dropout = dropout  # what Whisper calls that of its hidden states
     network_class, key_mapping, finish = _loader(architecture)
-    try:
-        with without_progress_bars():
-            model, report = network_class.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                attn_implementation=ARCHITECTURES[architecture].attention,
-                use_safetensors=weights.is_safetensors,
-                output_loading_info=True,
-                key_mapping=key_mapping,
-            )
-    except (SafetensorError, *_DAMAGED) as error:
-        raise WeightsError(f"{folder / weights.names[0]}: cannot be loaded: {error}") from error
+    unloaded = f"{folder / weights.names[0]}: cannot be loaded"
+    with (
+        translating(lambda error: WeightsError(f"{unloaded}: {error}")),
+        without_progress_bars(),
+    ):
+        model, report = network_class.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation=ARCHITECTURES[architecture].attention,
+            use_safetensors=weights.is_safetensors,
+            output_loading_info=True,
+            key_mapping=key_mapping,
+        )
     missing = sorted(report["missing_keys"])
     if missing:
         raise WeightsError(

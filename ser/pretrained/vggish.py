@@ -10,19 +10,17 @@ Source:
     arXiv:1609.09430.
 """
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import safetensors
 import torch
 from pydantic import Field, model_validator
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ser import lineage
-from ser.errors import MissingWeightsError, WeightsError
+from ser.errors import MissingWeightsError, WeightsError, translating
 from ser.params import ComponentParams
 from ser.pretrained.checkpoint_files import require_content
 from ser.pretrained.vggish_frontend import NUM_BINS, PATCH_FRAMES
@@ -219,14 +217,13 @@ def trunk_name(sha256: str, *, width: float) -> str:
 def _read(path: Path, sha256: str) -> dict[str, Tensor]:
     """Return the tensors of a file that has the digest."""
     require_file(path, sha256)
-    try:
-        state = _load(path)
-    except (
-        *(OSError, RuntimeError, EOFError, ValueError, KeyError),
-        *(pickle.UnpicklingError, safetensors.SafetensorError),
-    ) as error:
+
+    def say(error: Exception) -> WeightsError:
         reason = str(error).partition("\n")[0]
-        raise WeightsError(f"{path}: not a file of tensors ({reason}). {_CURE}") from error
+        return WeightsError(f"{path}: not a file of tensors ({reason}). {_CURE}")
+
+    with translating(say):
+        state = _load(path)
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
         raise WeightsError(f"{path}: expected a mapping of names to tensors. {_CURE}")
     return state

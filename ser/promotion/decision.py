@@ -88,6 +88,7 @@ def decide(name: str, reference: str | int, *, params: GateParams, place: Workpl
         # Else another process has promoted this very version, and says so in this very run.
     if overtaken is not None:
         raise overtaken
+    registry.end_challenge(challenger)
     return decision
 
 

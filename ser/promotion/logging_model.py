@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from mlflow.entities import LoggedModelStatus
 
 from ser import files
 from ser.contracts import RunSpec, Tracker
-from ser.errors import RegistryError
+from ser.errors import RegistryError, SerError, TrackingError, translating
 from ser.lineage import file_digests, sha256_file, sha256_text
 from ser.promotion.measuring import digest_tag
 from ser.registry import bundle as bundles
 from ser.registry import model_files
 from ser.registry.bundle import Bundle
+from ser.registry.model_files import UnansweredError
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker, store
 from ser.tracking.mlflow_tracker import MlflowExperiment
@@ -58,10 +60,15 @@ class Logged:
     sha256: str
 
 
+class OtherFilesError(RegistryError):
+    """A store gives back other files than were sent."""
+
+
 def log(packing: Packing, experiment: MlflowExperiment, *, root: Path) -> Logged:
     """Log a bundle as a model, or return the one that was logged of this very bundle.
 
-    One whose files were changed since is left as it is, and the bundle is logged anew.
+    One that a call before this one has sent, and did not come to note, is taken over. One whose
+    files were changed since, or have gone, is left as it is, and the bundle is logged anew.
 
     Args:
         packing: What is logged.
@@ -69,7 +76,7 @@ def log(packing: Packing, experiment: MlflowExperiment, *, root: Path) -> Logged
         root: The project's root.
 
     Raises:
-        RegistryError: What the store gives back is not what was logged.
+        RegistryError: What the store gives back is not what was logged, or it gives nothing back.
         TrackingError: The store cannot be used.
     """
     attempt = 0
@@ -79,15 +86,24 @@ def log(packing: Packing, experiment: MlflowExperiment, *, root: Path) -> Logged
         run_id = str(experiment.run_id(key))
         with store.translated(experiment.uri):
             tags = experiment.client.get_run(run_id).data.tags
-        if is_new or _is_unchanged(tags[_URI], experiment.uri):
+        # A run without these tags was closed by another hand than ours.
+        if {_URI, model_files.MODEL} <= tags.keys() and (
+            is_new or _is_unchanged(tags[_URI], experiment.uri)
+        ):
             return Logged(tags[_URI], run_id, tags[model_files.MODEL])
         attempt += 1
 
 
 def _is_unchanged(model_uri: str, tracking_uri: str) -> bool:
-    """Return whether a model can still be fetched with the files that were logged."""
+    """Return whether a model is still there with the files that were logged.
+
+    Raises:
+        UnansweredError: The store does not say; a second model of the bundle would be wrong.
+    """
     try:
         model_files.require_unchanged(model_uri, tracking_uri)
+    except UnansweredError:
+        raise
     except RegistryError:
         return False
     return True
@@ -123,16 +139,43 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
                 table.to_parquet(path, index=False)
                 tracker.log_artifact(path)
                 tracker.set_tags({digest_tag(name): sha256_file(path)})
-        info = mlflow_model.log(
-            packing.folder,
-            bundle,
-            run_id=str(experiment.run_id(key)),
-            tracking_uri=experiment.uri,
-            model_card=packing.description,
-            root=root,
-        )
-        _pin(tracker, info.model_uri, packing, experiment.uri, root=root)
+        run_id = str(experiment.run_id(key))
+        if not _take_over(tracker, run_id, packing, experiment, root=root):
+            uri = experiment.uri
+
+            def say(error: Exception) -> TrackingError:
+                first = str(error).partition("\n")[0]
+                return TrackingError(f"tracking store {uri}: it does not take the model: {first}")
+
+            with translating(say):
+                info = mlflow_model.log(
+                    packing.folder,
+                    bundle,
+                    run_id=run_id,
+                    tracking_uri=uri,
+                    model_card=packing.description,
+                    root=root,
+                )
+            _pin(tracker, info.model_uri, packing, uri, root=root)
     return True
+
+
+def _take_over(
+    tracker: Tracker, run_id: str, packing: Packing, experiment: MlflowExperiment, *, root: Path
+) -> bool:
+    """Pin what an earlier call has sent to the end, before its store or its process failed."""
+    with store.translated(experiment.uri):
+        found = experiment.client.search_logged_models(
+            [experiment.experiment_id], f"source_run_id = '{run_id}'"
+        )
+    for model in found:
+        if model.status is LoggedModelStatus.READY:
+            try:
+                _pin(tracker, model.model_uri, packing, experiment.uri, root=root)
+            except OtherFilesError:
+                continue
+            return True
+    return False
 
 
 def _pin(
@@ -142,17 +185,16 @@ def _pin(
 
     MLflow adds files of its own on the way, so they cannot be listed before. The bundle and the
     code must be what was sent.
+
+    Raises:
+        OtherFilesError: They are not.
+        UnansweredError: The store does not give the model back.
     """
     with tempfile.TemporaryDirectory() as scratch:
         place = model_files.download_unchecked(model_uri, tracking_uri, Path(scratch))
         listed = model_files.listing(place)
-        code = {name: digest for name, digest in listed.items() if name.startswith(_CODE)}
-        sent = file_digests(root, ["ser"])
-        if (
-            bundles.read(mlflow_model.bundle_of(place)).sha256 != packing.bundle.sha256
-            or {name.removeprefix(_CODE): digest for name, digest in code.items()} != sent
-        ):
-            raise RegistryError(
+        if not _is_what_was_sent(place, listed, packing, root):
+            raise OtherFilesError(
                 f"{model_uri}: {tracking_uri} gives back another bundle or other code than was "
                 f"logged; register the cell again"
             )
@@ -160,3 +202,15 @@ def _pin(
         files.write_json(path, listed)
         tracker.log_artifact(path)
     tracker.set_tags({_URI: model_uri, model_files.MODEL: model_files.digest(listed)})
+
+
+def _is_what_was_sent(place: Path, listed: Mapping[str, str], packing: Packing, root: Path) -> bool:
+    code = {name: digest for name, digest in listed.items() if name.startswith(_CODE)}
+    if {name.removeprefix(_CODE): digest for name, digest in code.items()} != file_digests(
+        root, ["ser"]
+    ):
+        return False
+    try:
+        return bundles.read(mlflow_model.bundle_of(place)).sha256 == packing.bundle.sha256
+    except SerError:
+        return False  # half of it, or another program's

@@ -1,13 +1,14 @@
 """Measure what the gates want to know of a challenger; judge nothing."""
 
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ser import lineage, tables
-from ser.data import manifest
+from ser.data import manifest, recordings
 from ser.data.split_report import SplitReport
 from ser.errors import RegistryError
 from ser.evaluation import calibration, slices, summary
@@ -23,6 +24,7 @@ from ser.registry.versions import Registry, Version
 from ser.serving import mlflow_model
 from ser.tracking import store, verify
 from ser.utterance import Utterance
+from ser.wording import shown
 
 #: Name of the artifact.
 _PREDICTIONS = CellFolder(Path()).predictions.name
@@ -70,13 +72,22 @@ def measure(
         params: On how many utterances, and under which changes of a recording.
 
     Raises:
-        RegistryError: The challenger's files are not those that were registered, or the
-            predictions of a version are no longer in the store.
+        RegistryError: The challenger's files are not those that were registered, the
+            predictions of a version are no longer in the store, or it was tested on utterances
+            that the manifest does not list.
+        AudioError: A recording is missing.
         TrackingError: The store cannot be used.
     """
     utterances = place.utterances()
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
     frame = tracked_cell(challenger, place.registry)
+    _require_own(challenger, frame, speaker_of, place.project)
+    asked = set(frame["utterance_id"])
+    recordings.require(
+        place.project.raw(challenger.tags["ser.corpus"]),
+        [utterance for utterance in utterances if utterance.id in asked],
+        why="a model that is judged is asked about them",
+    )
     scores = summary.summarise(frame, speaker_of)
     sliced = slices.table(frame, slices.values_of(utterances))
     paired = _paired(challenger, champion, place, speaker_of)
@@ -111,6 +122,19 @@ def measure(
         synthetic=challenger.tags.get("ser.synthetic") != "false",
         allow_synthetic=place.allow_synthetic,
     )
+
+
+def _require_own(
+    challenger: Version, frame: pd.DataFrame, listed: Collection[str], project: Project
+) -> None:
+    """Refuse a version that was tested on what this folder's manifest does not list."""
+    if other := sorted(set(frame["utterance_id"]) - set(listed)):
+        raise RegistryError(
+            f"model {challenger.name}: {challenger.title} was tested on {len(other)} utterances "
+            f"that {project.manifest} does not list, e.g. {shown(other[0])}, so it cannot be "
+            f"judged here; judge it where its corpus is, or register a cell of this one: `ser "
+            f"register <model>-<loss>`"
+        )
 
 
 def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:

@@ -53,10 +53,12 @@ def pack(
     Raises:
         BundleError: The folds were tuned apart, so their params differ, or the cell is
             transductive.
+        AudioError: A recording is missing.
         TrainingError: It diverges.
     """
     packing.require_classes(cell)
     packing.require_inductive(cell)
+    packing.require_recordings(cell)
     records = cell.record.folds
     if any(_sections(record) != _sections(records[0]) for record in records):
         raise BundleError(
@@ -108,7 +110,12 @@ def _sections(record: RunRecord) -> tuple[Any, ...]:
 def _train(plan: CellPlan, data: Inputs, *, seed: int, num_epochs: int) -> Selected:
     """Train on every utterance of the corpus, up to an epoch."""
     everything = DevelopmentData(
-        tuple(sorted(data.label_of)), (), data.store, data.label_of, data.rating_of
+        tuple(sorted(data.label_of)),
+        (),
+        data.store,
+        data.label_of,
+        data.rating_of,
+        share_of=data.share_of(plan),
     )
     context = FitContext(
         device.accelerator(plan.training),

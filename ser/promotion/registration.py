@@ -68,9 +68,11 @@ def pack_fold(
 
     Raises:
         BundleError: The cell has no classes or is transductive, or there is no such fold or seed.
+        AudioError: A recording is missing.
     """
     packing.require_classes(cell)
     packing.require_inductive(cell)
+    packing.require_recordings(cell)
     record = packing.choose(cell, fold=fold, seed=seed)
     source = packing.source_of_fold(
         cell, record, params=params.serving, limits=params.input_limits.model_dump(mode="json")

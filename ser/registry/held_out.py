@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser import predictions
-from ser.data import audio
+from ser.data import audio, recordings
 from ser.data.split_report import SplitReport
 from ser.errors import AudioError, BundleError
 from ser.evaluation import calibration
@@ -105,7 +105,6 @@ def _sound(utterance: Utterance, root: Path, sampling_rate: int) -> dict[str, fl
         samples = audio.read_utterance(root, utterance, sampling_rate=sampling_rate)
     except AudioError as error:
         raise BundleError(
-            f"{error}; a bundle says what its test speech sounds like, so registering needs the "
-            f"recordings: `ser link-corpus` or `ser download-corpus` brings them back"
+            f"{error}; registering listens to what was tested; {recordings.CURE}"
         ) from error
     return {"duration_s": utterance.duration_s, **measures.measure(samples, sampling_rate)}

@@ -8,8 +8,10 @@ that a file that differs can be named. A reader fetches a model with `fetch` and
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import mlflow
@@ -17,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from ser import files, lineage
-from ser.errors import FileError, RegistryError
+from ser.errors import FileError, RegistryError, translating
 
 MODEL = "ser.model_sha256"
 """Tag of a version, and of the run that logged its files."""
@@ -34,6 +36,7 @@ _REGISTER = (
     "`ser register <model>-<loss>` registers a trained cell, `ser promote` makes it champion"
 )
 _NUM_NAMED = 5
+_GONE, _NO_FILE = "RESOURCE_DOES_NOT_EXIST", "No such file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class _Pinned:
     uri: str
     run_id: str
     sha256: str | None
+
+
+class UnansweredError(RegistryError):
+    """A store did not give a model back; whether it still has it is not known."""
 
 
 def listing(folder: Path) -> dict[str, str]:
@@ -79,23 +86,19 @@ def fetch(model_uri: str, tracking_uri: str, folder: Path) -> Path:
         The folder of the model, with the files that were logged and no others.
 
     Raises:
-        RegistryError: There is no such model, it cannot be fetched, no digest was noted for it,
-            or its files are not those that were logged; names them where they are known.
+        UnansweredError: The store does not give it back, and does not say that it has gone.
+        RegistryError: There is no such model, no digest was noted for it, or its files are not
+            those that were logged; names them where they are known.
     """
     client = MlflowClient(tracking_uri)
-    try:
+    with _translated(model_uri, tracking_uri):
         pinned = _pinned(client, model_uri)
-        if pinned.sha256 is None:
-            raise RegistryError(
-                f"{model_uri}: it has no tag {MODEL}, so nobody can tell whether its files are "
-                f"those that were registered; `ser register <model>-<loss>` registers them anew"
-            )
-        place = download_unchecked(pinned.uri, tracking_uri, folder)
-    except (MlflowException, OSError) as error:
-        first = str(error).partition("\n")[0]
+    if pinned.sha256 is None:
         raise RegistryError(
-            f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; {_REGISTER}"
-        ) from error
+            f"{model_uri}: it has no tag {MODEL}, so nobody can tell whether its files are "
+            f"those that were registered; `ser register <model>-<loss>` registers them anew"
+        )
+    place = download_unchecked(pinned.uri, tracking_uri, folder)
     found = listing(place)
     if digest(found) != pinned.sha256:
         raise RegistryError(
@@ -113,10 +116,13 @@ def download_unchecked(model_uri: str, tracking_uri: str, folder: Path) -> Path:
     program that loads a model in place, and nothing vouches for it.
 
     Raises:
-        MlflowException, OSError: It cannot be fetched.
+        UnansweredError: The store does not give it back, and does not say that it has gone.
+        RegistryError: There is no such model.
     """
     mlflow.set_tracking_uri(tracking_uri)
-    place = Path(mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=str(folder)))
+    with _translated(model_uri, tracking_uri):
+        fetched = mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=str(folder))
+    place = Path(fetched)
     # The innermost first, should one lie in another.
     for compiled in sorted(place.rglob("__pycache__"), reverse=True):
         if compiled.is_dir():
@@ -150,14 +156,42 @@ def _pinned(client: MlflowClient, model_uri: str) -> _Pinned:
     return _Pinned(uri, str(version.run_id), version.tags.get(MODEL))
 
 
+@contextmanager
+def _translated(model_uri: str, tracking_uri: str) -> Iterator[None]:
+    """Say errors of MLflow and of whatever keeps its artifacts as ours."""
+
+    def say(error: Exception) -> RegistryError:
+        kind = RegistryError if _says_gone(error) else UnansweredError
+        first = str(error).partition("\n")[0] or type(error).__name__
+        return kind(f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; {_REGISTER}")
+
+    with translating(say):
+        yield
+
+
+def _says_gone(error: Exception) -> bool:
+    """Return whether a store says that there is no such model or file: not so if it is down."""
+    if isinstance(error, MlflowException):
+        return bool(error.error_code == _GONE)
+    response = getattr(error, "response", None)  # of requests
+    if response is not None:
+        return bool(response.status_code == HTTPStatus.NOT_FOUND)
+    # MLflow's own, of a store in a folder, has words and no number.
+    return isinstance(error, FileNotFoundError) or (
+        type(error) is OSError and str(error).startswith(_NO_FILE)
+    )
+
+
 def _difference(client: MlflowClient, pinned: _Pinned, found: Mapping[str, str]) -> str:
     """Say which files are not as they were logged, as far as that is known."""
     with tempfile.TemporaryDirectory() as scratch:
+        unknown = f"which of its files differ is unknown, {LISTING} of its run cannot be read"
         try:
-            place = client.download_artifacts(pinned.run_id, LISTING, scratch)
+            with translating(lambda _: RegistryError(unknown)):
+                place = client.download_artifacts(pinned.run_id, LISTING, scratch)
             listed = files.read_object(Path(place))
-        except (MlflowException, OSError, FileError):
-            return f"which of its files differ is unknown, {LISTING} of its run cannot be read"
+        except (RegistryError, FileError):
+            return unknown
     if digest(listed) != pinned.sha256:
         return f"which of its files differ is unknown, {LISTING} of its run was changed too"
     names = sorted(n for n in {*found, *listed} if found.get(n) != listed.get(n))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser import lineage, predictions
-from ser.data import manifest
+from ser.data import manifest, recordings
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import BundleError
@@ -146,6 +146,17 @@ def require_inductive(cell: TrainedCell) -> None:
             f"many recordings of a {group} to recognise one, and a served model hears one at a "
             f"time; write `normalisation: fold` and run `dvc repro`"
         )
+
+
+def require_recordings(cell: TrainedCell) -> None:
+    """Refuse a cell whose recordings are not there, before anything is trained or packed.
+
+    Raises:
+        AudioError: Names one and the cure.
+    """
+    used = [utterance for utterance in cell.utterances if utterance.emotion is not None]
+    why = "a bundle knows how speech sounds that is new to it, so registering listens to it"
+    recordings.require(cell.project.raw(cell.card.name), used, why=why)
 
 
 def source_of_fold(

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from ser.contracts import Model
 from ser.data import audio, speech_activity
 from ser.data.splits import Fold
-from ser.errors import BundleError
+from ser.errors import BundleError, FileError, translating
 from ser.evaluation import familiarity
 from ser.evaluation.familiarity import Reference
 from ser.features.dataset import FeatureDataset, Normalisation, Statistics
@@ -77,11 +77,22 @@ def network_of(saved: SavedFold, record: RunRecord, data: Inputs) -> TrainedNetw
         saved: The fold on disk.
         record: Its run.
         data: What it was made from.
+
+    Raises:
+        FileError: Its weights or its normalisation are missing, damaged, or another network's.
     """
     plan = plan_of(record.spec.params, data.emotions)
     loss = build_loss(plan)
     model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
-    model.load_state_dict(load_file(saved.weights))
+
+    def say(error: Exception) -> FileError:
+        first = str(error).partition("\n")[0]
+        return FileError(
+            f"{saved.weights}: not the weights of this network ({first}); `dvc repro` trains it"
+        )
+
+    with translating(say):
+        model.load_state_dict(load_file(saved.weights))
     model.to(device.accelerator(plan.training).device)
     return TrainedNetwork(plan, model, Statistics.load(saved.statistics), data)
 

@@ -246,12 +246,29 @@ class Registry:
             if not is_champion or _PROMOTED not in version.tags:
                 self.tag(version, {_PROMOTED: _now()})
             self.tag(version, {**won, _OVERTAKEN_BY: _NONE})
-            if _number(self.resolve(version.name, CHALLENGER)) == version.number:
+
+    def end_challenge(self, champion: Version) -> None:
+        """Take the alias challenger from a version that is champion; another's stays.
+
+        The last step of a promotion: without a challenger, one that was interrupted could not be
+        given again.
+
+        Args:
+            champion: The version that was promoted.
+
+        Raises:
+            RegistryError: Another process keeps the registry's lock.
+        """
+        with self._alone(champion.name):
+            if _number(self.resolve(champion.name, CHALLENGER)) == champion.number:
                 with store.translated(self.uri):
-                    self.client.delete_registered_model_alias(version.name, CHALLENGER)
+                    self.client.delete_registered_model_alias(champion.name, CHALLENGER)
 
     def rollback(self, name: str) -> tuple[Version, Version]:
         """Give the alias champion back to the version that had it before.
+
+        That the present champion was rolled back is noted first, the alias moves last: a crash
+        before that leaves the champion, and the same command does the rest.
 
         Returns:
             The champion that was left, and the champion of now. Once more goes one further
@@ -273,8 +290,9 @@ class Registry:
                     f"moment ago; nothing was moved, run `ser rollback` again if it is still meant"
                 )
             self.tag(target, _remembered(champions_before(present)[1:]))
-            self._make_champion(target)
+            # Before the alias moves: given again after that, this would go one further back.
             self.tag(present, {ROLLED_BACK: _now()})
+            self._make_champion(target)
         return present, target
 
     def _champion_and_former(self, name: str) -> tuple[Version, Version]:

@@ -21,7 +21,7 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import methods, pictures, rating_report, results
+from ser.report import cross_corpus, methods, pictures, rating_report, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -171,6 +171,7 @@ def _write(
         parts,
         said,
         protocol_cost.of_split(project.protocol_gaps, split),
+        cross_corpus.read(project),
     )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))

@@ -11,6 +11,7 @@ import pandas as pd
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
+from ser.evaluation.cross_corpus import TRANSDUCTIVE
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.protocol_cost import ProtocolCost, statement
 from ser.evaluation.summary import CellSummary
@@ -18,6 +19,7 @@ from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.report import answer, html
+from ser.report.cross_corpus import Matrix
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
@@ -75,6 +77,7 @@ class Report:
             pair of emotions, see `ser.evaluation.breakdown` and `ser.evaluation.mistakes`.
         methods: How the scores came about, a paragraph for a paper.
         costs: What these folds cost, as far as `ser protocol-gap` has measured it.
+        cross_corpus: How cells do on another corpus; empty where nobody asked.
     """
 
     card: CorpusCard
@@ -95,6 +98,7 @@ class Report:
     breakdown: Mapping[str, pd.DataFrame]
     methods: str
     costs: Sequence[ProtocolCost] = ()
+    cross_corpus: Sequence[Matrix] = ()
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -106,7 +110,9 @@ SECTIONS = {
     "calibration": "Calibration",
     "breakdown": "Folds, speakers",
     "slices": "Slices",
+    "votes": "Votes",
     "robustness": "Robustness",
+    "cross_corpus": "Other corpora",
     "mistakes": "Mistakes",
     "embeddings": "Embeddings",
     "tuning": "Tuning",
@@ -193,6 +199,7 @@ def render(report: Report) -> str:
             sections=list(SECTIONS.items()),
             footer=footer(report.card, report.split),
             synthetic_notice=SYNTHETIC_NOTICE,
+            transductive=TRANSDUCTIVE,
             rows=report.grid.to_dict("records"),
             answer=answer.of(report.grid),
             best_rows=best,
@@ -206,6 +213,7 @@ def render(report: Report) -> str:
             shared_params=_shared([cell.params for cell in report.cells]),
             matrices={cell.name: _matrix(cell) for cell in report.cells},
             unstated=unstated(sliced),
+            vote_rows=evidence.soft.to_dict("records"),
             published_rows=evidence.published.to_dict("records"),
             published_statement=published.statement(report.card, evidence.published),
             any_comparable=bool(evidence.published["comparable"].any()),

@@ -19,6 +19,7 @@ from ser.evaluation import (
     rating_comparison,
     rating_summary,
     slices,
+    soft_table,
 )
 from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import read_origin
@@ -208,6 +209,7 @@ def _write_tables(
         },
     )
     files.write_text(project.breakdown("methods"), f"{NO_METHODS}\n")
+    tables.write_csv(project.soft, pd.DataFrame(columns=list(soft_table.COLUMNS)))
     files.write_json(project.origins, {c.name: c.summary.origin for c in read.values()})
     procedures = {cell.name: Procedure.of_params(cell.params) for cell in read.values()}
     results.write_procedures(project, procedures)

@@ -123,6 +123,7 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
         "ser.synthetic",
         "ser.refit",
         "ser.transductive",
+        "ser.targets",
         "ser.manifest_sha256",
     )
     shared = best.cell.spec.tags

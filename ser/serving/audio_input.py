@@ -21,7 +21,7 @@ from ser.data import limits as rules
 from ser.data.limits import RecordingLimits
 from ser.errors import AudioError, AudioInputError
 from ser.serving import sample_table
-from ser.serving.sample_table import SHOWN_CHARS, shortened
+from ser.wording import MAX_SHOWN, shown
 
 _SHOWN_PATH_CHARS = 255
 
@@ -79,7 +79,7 @@ def from_base64(text: object, limits: InputLimits) -> Waveform:
     """
     if not isinstance(text, str):
         raise AudioInputError(
-            f"audio must be text, the base64 of a recording's bytes; got {shortened(text)}"
+            f"audio must be text, the base64 of a recording's bytes; got {shown(text)}"
         )
     # Base64 takes four characters for three bytes; the rest is left for white space.
     if len(text) > 2 * limits.max_bytes:
@@ -91,7 +91,7 @@ def from_base64(text: object, limits: InputLimits) -> Waveform:
         content = base64.b64decode(body, validate=True)
     except ValueError as error:
         raise AudioInputError(
-            f"audio must be the base64 of a recording's bytes; {shortened(text)} is not base64"
+            f"audio must be the base64 of a recording's bytes; {shown(text)} is not base64"
         ) from error
     return from_bytes(content, limits)
 
@@ -178,4 +178,4 @@ def _peak(samples: NDArray[Any]) -> float:
 def _shown(path: Path) -> str:
     """Return a path for a message, in one line."""
     text = "".join(character if character.isprintable() else "?" for character in str(path))
-    return text if len(text) <= _SHOWN_PATH_CHARS else f"...{text[-SHOWN_CHARS:]}"
+    return text if len(text) <= _SHOWN_PATH_CHARS else f"...{text[-MAX_SHOWN:]}"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from ser.progress import Progress
 from ser.serving import audio_input
 from ser.serving.predictor import Predictor
 
+logger = logging.getLogger(__name__)
+
 _SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 _CHUNK = 64
 
@@ -28,7 +31,7 @@ def find(source: Path) -> list[Path]:
             a column `path`; relative paths are those from the CSV's folder.
 
     Raises:
-        AudioInputError: Neither, or it names no recordings.
+        AudioInputError: Neither, or it names no recordings, or none that is there.
     """
     if source.is_dir():
         try:
@@ -48,7 +51,19 @@ def find(source: Path) -> list[Path]:
     paths = [row.get("path") or "" for row in rows]
     if not rows or not all(paths):
         raise AudioInputError(f"{source}: expected a CSV with a column `path`, filled in each row")
-    return [source.parent / path for path in paths]
+    found = [source.parent / path for path in paths]
+    missing = [path for path in found if not recordings.is_file(path)]
+    if len(missing) == len(found):
+        raise AudioInputError(
+            f"{missing[0]}: there is no such file, nor any other of the {len(found)} recordings "
+            f"that {source} names; relative paths are those from the table's folder"
+        )
+    if missing:
+        logger.warning(
+            "%s: %d of %d recordings are not there, e.g. %s; each has its reason in the result",
+            *(source, len(missing), len(found), _shown(missing[0])),
+        )
+    return found
 
 
 def is_answers(path: Path) -> bool:

@@ -7,7 +7,8 @@ with a request is therefore raised as `RequestRefused`.
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,7 @@ def log(
         MLflow's record of the model; `model_uri` names it.
     """
     mlflow.set_tracking_uri(tracking_uri)
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+    with _active(run_id), warnings.catch_warnings():
         # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
         warnings.simplefilter("ignore")
         mlflow.log_text(model_card, MODEL_CARD)
@@ -280,6 +281,19 @@ def log(
             model_type="speech-emotion-recognition",
         )
     return info
+
+
+@contextmanager
+def _active(run_id: str) -> Iterator[None]:
+    """Make a run MLflow's active one; whoever opened it closes it.
+
+    Left to itself MLflow would say here that it is finished, while its files are not yet pinned.
+    """
+    mlflow.start_run(run_id=run_id)
+    try:
+        yield
+    finally:
+        mlflow.end_run("RUNNING")
 
 
 def save(folder: Path, bundle: Bundle, path: Path, *, root: Path) -> None:

@@ -7,7 +7,9 @@ frames (VGGish), which the extractor named in `features.json` computes beside it
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 import numpy as np
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from ser import files
 from ser.contracts import Model
-from ser.errors import BundleError
+from ser.errors import BundleError, translating
 from ser.features.extractors.speech_transformer import SpeechTransformerExtractor
 from ser.models.vggish import VggishModel
 from ser.nn.ratings import RatedModel
@@ -106,8 +108,8 @@ def export(bundle: Path, out: Path) -> Parity:
         How well they agree, on seeded noise of several lengths.
 
     Raises:
-        BundleError: The package `onnx` or `onnxruntime` is missing, or the bundle answers for
-            longer windows than its network hears at once.
+        BundleError: The package `onnx` or `onnxruntime` is missing, the bundle answers for longer
+            windows than its network hears at once, or the exporter cannot write its network.
     """
     try:
         import onnx  # noqa: F401 (torch writes by it)
@@ -119,6 +121,20 @@ def export(bundle: Path, out: Path) -> Parity:
         ) from error
     predictor = Predictor.load(bundle)
     _require_one_piece(predictor)
+    with translating(partial(_not_exported, bundle)):
+        return _exported(predictor, out, onnxruntime)
+
+
+def _not_exported(bundle: Path, error: Exception) -> BundleError:
+    """Return what torch's exporter or ONNX' runtime means; they raise errors of their own."""
+    first = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return BundleError(
+        f"{bundle}: its network cannot be written as an ONNX graph ({first}); `ser export --format "
+        f"bundle` writes the bundle itself"
+    )
+
+
+def _exported(predictor: Predictor, out: Path, onnxruntime: ModuleType) -> Parity:
     kind = _input_of(predictor)
     signals = _signals(predictor.sampling_rate)
     inputs = [_graph_input(predictor, kind, signal) for signal in signals]

@@ -12,14 +12,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ser.batch import FeatureSpec, ModelOutput
 from ser.contracts import Extractor, Model
 from ser.data import speech_activity
-from ser.errors import BundleError
+from ser.errors import BundleError, translating
 from ser.evaluation import calibration
 from ser.evaluation.familiarity import Reference, familiarity
 from ser.features.dataset import Statistics
@@ -31,11 +30,6 @@ from ser.serving import abstention, audio_input
 from ser.serving.abstention import HeardSpeech, Reason
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.training.plan import build_loss, build_model
-
-_NO_MODEL = (
-    *(ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError),
-    *(SafetensorError, TypeError, ValueError),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +135,17 @@ class Predictor:
             WeightsError: It pins a checkpoint that is not on this machine.
         """
         bundle = bundles.read(folder)
-        try:
-            return cls._build(bundle, folder, device)
-        except _NO_MODEL as error:
+
+        def say(error: Exception) -> BundleError:
             # What a component makes of values that its params allow and nobody ever trained with.
             said = f"{type(error).__name__}: {error}".partition("\n")[0]
-            raise BundleError(
+            return BundleError(
                 f"{folder / bundles.FILE}: describes no model that can be built ({said}); "
                 f"{Bundle.cure}"
-            ) from error
+            )
+
+        with translating(say):
+            return cls._build(bundle, folder, device)
 
     @classmethod
     def _build(cls, bundle: Bundle, folder: Path, device: str) -> Self:

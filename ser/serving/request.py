@@ -10,7 +10,7 @@ import pandas as pd
 from ser.errors import AudioInputError, SerError
 from ser.serving import audio_input
 from ser.serving.audio_input import InputLimits, Waveform
-from ser.serving.sample_table import shortened
+from ser.wording import shown
 
 #: Fields of a row: exactly one of audio, samples (with sampling_rate) and path.
 COLUMNS = ("audio", "samples", "sampling_rate", "path")
@@ -92,7 +92,7 @@ def read_row(row: Mapping[str, Any], limits: InputLimits, *, folder: Path | None
     given = [name for name in ("audio", "samples", "path") if name in row]
     unknown = sorted(set(row) - set(COLUMNS))
     if unknown:
-        raise AudioInputError(f"unknown field {shortened(unknown[0])}; {_RULE}")
+        raise AudioInputError(f"unknown field {shown(unknown[0])}; {_RULE}")
     if len(given) != 1:
         raise AudioInputError(f"got {' and '.join(given) or 'none of them'}; {_RULE}")
     if given == ["samples"]:
@@ -115,12 +115,10 @@ def _allowed(name: object, folder: Path | None) -> Path:
             "paths are refused: this server reads no files; send the recording's bytes as `audio`"
         )
     if not isinstance(name, str) or "\0" in name:
-        raise AudioInputError(f"path must be text, got {shortened(name)}")
+        raise AudioInputError(f"path must be text, got {shown(name)}")
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise AudioInputError(
-            f"path {shortened(name)} leads out of the folder that this server reads"
-        )
+        raise AudioInputError(f"path {shown(name)} leads out of the folder that this server reads")
     return path
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ser.serving.sample_table import shortened
+from ser.wording import shown
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def require_json(headers: list[tuple[bytes, bytes]]) -> None:
     if header.get_content_type() != _MEDIA_TYPE or charset != "utf-8":
         raise RefusedRequestError(
             415,
-            f"the content type is {shortened(given) if given else 'missing'}; send JSON in UTF-8 "
+            f"the content type is {shown(given) if given else 'missing'}; send JSON in UTF-8 "
             f"as {_MEDIA_TYPE}",
         )
 
@@ -146,7 +146,7 @@ def require_form(body: bytes) -> None:
     except ValueError:  # more digits than Python turns into a number
         raise RefusedRequestError(400, "the JSON holds an integer with too many digits") from None
     if not isinstance(content, dict):
-        raise RefusedRequestError(400, f"{_RULE}, got {shortened(content)}")
+        raise RefusedRequestError(400, f"{_RULE}, got {shown(content)}")
     _require_keys(content)
 
 
@@ -156,7 +156,7 @@ def _require_keys(content: Mapping[str, Any]) -> None:
     if len(forms) != 1:
         raise RefusedRequestError(400, f"{_RULE}, got {' and '.join(forms) or 'none of them'}")
     if unknown:
-        raise RefusedRequestError(400, f"unknown field {shortened(unknown[0])}; {_RULE}")
+        raise RefusedRequestError(400, f"unknown field {shown(unknown[0])}; {_RULE}")
 
 
 def refused(status: int, reason: str) -> Response:

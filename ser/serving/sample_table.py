@@ -7,10 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.errors import AudioInputError
-
-#: Characters of what somebody sent that a message repeats.
-SHOWN_CHARS = 60
-_SHOWN_BITS = 128
+from ser.wording import shown
 
 _Row = list[Any] | tuple[Any, ...] | NDArray[Any]
 _NUMBER_TYPES = (int, float, np.integer, np.floating)
@@ -27,7 +24,7 @@ def rows_of(samples: object) -> Sequence[object] | NDArray[Any]:
         AudioInputError: No list or array, or an empty one.
     """
     if not _is_row(samples):
-        raise AudioInputError(f"{_RULE}; got {shortened(samples)}")
+        raise AudioInputError(f"{_RULE}; got {shown(samples)}")
     if len(samples) == 0:
         raise AudioInputError("empty: samples holds no numbers")
     return samples if _is_row(samples[0]) else [samples]
@@ -42,7 +39,7 @@ def length_of(rows: Sequence[object] | NDArray[Any]) -> int:
     lengths = []
     for row in rows:
         if not _is_row(row):
-            raise AudioInputError(f"{_RULE}; got {shortened(row)} among the channels")
+            raise AudioInputError(f"{_RULE}; got {shown(row)} among the channels")
         lengths.append(len(row))
     if min(lengths) != max(lengths):
         raise AudioInputError(
@@ -71,31 +68,13 @@ def rate_of(value: object) -> int:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise AudioInputError(f"sampling_rate must be a number, in Hz; got {shortened(value)}")
+        raise AudioInputError(f"sampling_rate must be a number, in Hz; got {shown(value)}")
     is_whole = isinstance(value, int) or value.is_integer()  # not so NaN and infinity
     if not is_whole or value <= 0:
         raise AudioInputError(
-            f"sampling_rate must be a whole number above 0, in Hz; got {shortened(value)}"
+            f"sampling_rate must be a whole number above 0, in Hz; got {shown(value)}"
         )
     return int(value)
-
-
-def shortened(value: object) -> str:
-    """Return what somebody sent, for a message: short, in one line, without addresses."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, str | bytes):
-        text = repr(value[:SHOWN_CHARS])
-    elif isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
-        # Python refuses to write out an integer of more than 4300 digits.
-        text = f"an integer of {value.bit_length()} bits"
-    elif value is None or isinstance(value, int | float):
-        text = repr(value)
-    elif isinstance(value, list | tuple | dict):
-        text = f"{type(value).__name__} of length {len(value)}"
-    else:
-        text = type(value).__name__
-    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
 
 
 def _is_row(value: object) -> TypeGuard[_Row]:
@@ -110,7 +89,7 @@ def _numbers(row: _Row) -> NDArray[np.float64]:
     for kind in set(map(type, row)):
         if kind is bool or not issubclass(kind, _NUMBER_TYPES):
             position, found = next(pair for pair in enumerate(row) if type(pair[1]) is kind)
-            raise AudioInputError(f"{_RULE}; got {shortened(found)} at position {position}")
+            raise AudioInputError(f"{_RULE}; got {shown(found)} at position {position}")
     try:
         return np.array(row, np.float64)
     except OverflowError as error:

@@ -3,6 +3,7 @@
 `mlflow models serve` starts the same server without the guard, see `ser.serving.request_guard`.
 """
 
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -10,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
-from ser.errors import RegistryError
+from ser.errors import RegistryError, translating
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.request_guard import RequestGuard, refused
 from ser.serving.request_log import RequestLog
@@ -32,9 +33,11 @@ def build(model: Path, *, log: RequestLog | None = None) -> FastAPI:
         log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
 
     Raises:
-        RegistryError: Answers are to be logged of a model that this project did not register.
+        RegistryError: The model cannot be loaded, or answers are to be logged of one that this
+            project did not register.
     """
-    loaded = mlflow.pyfunc.load_model(str(model))
+    with translating(partial(_not_loaded, model)):
+        loaded = mlflow.pyfunc.load_model(str(model))
     if log is not None:
         served = loaded.unwrap_python_model()
         if not isinstance(served, ServedModel):
@@ -44,6 +47,12 @@ def build(model: Path, *, log: RequestLog | None = None) -> FastAPI:
             )
         served.log = log
     return application(loaded)
+
+
+def _not_loaded(model: Path, error: Exception) -> RegistryError:
+    """Return what any model's own code may mean by an error."""
+    first = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return RegistryError(f"{model}: the model cannot be loaded ({first}); register its cell anew")
 
 
 def application(model: PyFuncModel) -> FastAPI:

@@ -7,9 +7,11 @@ import ssl
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import requests
 import sqlalchemy.exc
@@ -20,11 +22,39 @@ from mlflow.exceptions import MlflowException
 from ser import sqlite
 from ser.errors import TrackingError
 
-#: What MLflow's client raises where a store fails: for artifacts behind a server, as they came.
+#: What a store's failures are, from `Client` and from MLflow's own functions.
 FAILURES = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
+
+#: What sqlite says where it has no room for its log, among other cases.
+_SAYS_NO_ROOM = re.compile("disk I/O error|unable to open database file")
 
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
+
+
+class Client(MlflowClient):
+    """Speaks to a store; what lies below MLflow fails as MLflow itself does.
+
+    A store's artifacts may be at any vendor, whose errors are related to no others.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return a method that raises nothing but `MlflowException`, or any other attribute."""
+        value = super().__getattribute__(name)
+        return value if name.startswith("_") or not callable(value) else _as_mlflow(value)
+
+
+def _as_mlflow(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return method(*arguments, **named)
+        except MlflowException:
+            raise
+        except Exception as error:
+            raise MlflowException(f"{type(error).__name__}: {error}") from error
+
+    return call
 
 
 def default_uri(root: Path) -> str:
@@ -67,7 +97,7 @@ def connect(uri: str) -> MlflowClient:
     database = database_path(uri)
     if database is None:
         with translated(uri):
-            return MlflowClient(uri)
+            return Client(uri)
     with sqlite.opening(database, _initialise):
         _check_database(database)
         return _open(database)
@@ -83,7 +113,7 @@ def _open(database: Path) -> MlflowClient:
     uri = f"{sqlite.PREFIX}{database}"
     with translated(uri), warnings.catch_warnings():
         warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
-        client = MlflowClient(uri)
+        client = Client(uri)
         client.search_experiments(max_results=1)
     sqlite.use_write_ahead_log(database)
     return client
@@ -95,11 +125,15 @@ def translated(uri: str) -> Iterator[None]:
 
     Raises:
         TrackingError: One of them failed.
+        OSError: The disk of a local store is full.
     """
     try:
         yield
     except FAILURES as error:
         text = str(error)
+        database = database_path(uri)
+        if database is not None and _SAYS_NO_ROOM.search(text):
+            sqlite.require_space(database)
         if "out-of-date database schema" in text or "Can't locate revision" in text:
             cure = (
                 "the database belongs to another version of MLflow: install the pinned one "
@@ -144,6 +178,8 @@ def _check_database(path: Path) -> None:
             connection.rollback()
     except sqlite3.DatabaseError as error:
         locked = "locked" in str(error)
+        if isinstance(error, sqlite3.OperationalError) and not locked:
+            sqlite.require_space(path)
         cure = (
             f"another process has held it for {sqlite.LOCK_TIMEOUT_S:g} s: end that process"
             if locked

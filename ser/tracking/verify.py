@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ser import lineage
+from ser import cross_folders, lineage
 from ser.errors import FileError, LineageError, TrackingError
 from ser.project import CellFolder, Project
 from ser.tracking import cells, store
@@ -73,7 +73,7 @@ def verify(run_id: str, root: Path) -> list[Check]:
 
 
 def _check_tags(tags: Mapping[str, str], root: Path) -> Iterator[Check]:
-    project = Project()
+    project = cross_folders.of_run(tags)
     features = project.features(tags.get("ser.feature", _MISSING))
     yield _compare(tags, "ser.manifest_sha256", root, project.manifest)
     yield _compare(tags, "ser.split_sha256", root, project.splits)

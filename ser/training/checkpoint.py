@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
 from ser import files
-from ser.errors import CheckpointError
+from ser.errors import CheckpointError, translating
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,18 @@ class Checkpoint:
         if not self.path.exists():
             return None
         groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                for key in file.keys():  # noqa: SIM118 (it is no mapping)
-                    group, name = key.split("|", 1)
-                    groups[group][name] = file.get_tensor(key)
-            progress = json.loads(metadata["progress"])
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise CheckpointError(
+
+        def say(error: Exception) -> CheckpointError:
+            return CheckpointError(
                 f"{self.path}: not a readable checkpoint ({error}); remove it to train anew"
-            ) from error
+            )
+
+        with translating(say), safe_open(self.path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            for key in file.keys():  # noqa: SIM118 (it is no mapping)
+                group, name = key.split("|", 1)
+                groups[group][name] = file.get_tensor(key)
+            progress = json.loads(metadata["progress"])
         if metadata.get("run_key") != self.run_key:
             raise CheckpointError(
                 f"{self.path}: belongs to run {metadata.get('run_key')!r}, not to "

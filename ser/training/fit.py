@@ -330,7 +330,7 @@ def _evaluate(
     labels = outputs.labels.to(accelerator.device)
     ratings = None if outputs.ratings is None else outputs.ratings.to(accelerator.device)
     return {
-        "dev/loss": float(loss(whole, labels, ratings)),
+        "dev/loss": float(loss(whole, outputs.truth.to(accelerator.device), ratings)),
         **_choosing(outputs),
         **{f"dev/{name}": value for name, value in loss.diagnose(whole, labels).items()},
         **{f"dev/{name}": value for name, value in outputs.rating_scores().items()},

@@ -62,6 +62,8 @@ class FoldData:
         label_of: Utterance id -> class index.
         rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
         group_of: Utterance id -> speaker, or session, for a recipe that normalises by it.
+        share_of: Utterance id -> each class' share of the votes, see `DevelopmentData`; those
+            of the test part are not read.
     """
 
     fold: Fold
@@ -69,6 +71,7 @@ class FoldData:
     label_of: Mapping[str, int]
     rating_of: Mapping[str, Sequence[float]] | None = None
     group_of: Mapping[str, str] | None = None
+    share_of: Mapping[str, Sequence[float]] | None = None
 
     def part(self, part: Part, normalisation: Normalisation) -> FeatureDataset:
         """Return the dataset of a part."""
@@ -78,8 +81,8 @@ class FoldData:
     @property
     def development(self) -> DevelopmentData:
         """The parts that decide."""
-        train, dev = self.fold.train, self.fold.dev
-        return DevelopmentData(train, dev, self.store, self.label_of, self.rating_of, self.group_of)
+        known = (self.store, self.label_of, self.rating_of, self.group_of, self.share_of)
+        return DevelopmentData(self.fold.train, self.fold.dev, *known)
 
 
 def train_fold(plan: CellPlan, data: FoldData, context: FitContext) -> FoldResult:

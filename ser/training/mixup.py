@@ -75,9 +75,9 @@ def loss_of(loss: Loss, output: ModelOutput, batch: Batch, mixture: Mixture | No
         batch: Its truth.
         mixture: As it was mixed; None is the plain loss.
     """
-    own = loss(output, batch.labels, batch.ratings)
+    own = loss(output, batch.truth, batch.ratings)
     if mixture is None:
         return own
     ratings = None if batch.ratings is None else batch.ratings[mixture.partners]
-    other = loss(output, batch.labels[mixture.partners], ratings)
+    other = loss(output, batch.truth[mixture.partners], ratings)
     return mixture.share * own + (1.0 - mixture.share) * other

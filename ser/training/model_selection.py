@@ -34,6 +34,8 @@ class DevelopmentData:
         label_of: Utterance id -> class index.
         rating_of: Utterance id -> ratings, see `FeatureDataset`; for losses that want them.
         group_of: Utterance id -> speaker, or session, for a recipe that normalises by it.
+        share_of: Utterance id -> each class' share of the votes, where these are learnt and
+            not the labels.
     """
 
     train: tuple[str, ...]
@@ -42,12 +44,22 @@ class DevelopmentData:
     label_of: Mapping[str, int]
     rating_of: Mapping[str, Sequence[float]] | None = None
     group_of: Mapping[str, str] | None = None
+    share_of: Mapping[str, Sequence[float]] | None = None
 
     def part(
         self, ids: tuple[str, ...], normalisation: Normalisation, copies: DrawnCopies | None = None
     ) -> FeatureDataset:
         """Return the dataset of `train` or `dev`; `copies` are what `train` draws from."""
-        return FeatureDataset(self.store, ids, self.label_of, normalisation, self.rating_of, copies)
+        known = (self.label_of, normalisation, self.rating_of, copies, self.share_of)
+        return FeatureDataset(self.store, ids, *known)
+
+    def truth(self, num_classes: int) -> NDArray[np.float64]:
+        """Return what is learnt of `train` `(num_utterances, num_classes)`, rows in sum 1."""
+        if self.share_of is not None:
+            return np.array([self.share_of[id_] for id_ in self.train], dtype=np.float64)
+        if not num_classes:
+            return np.empty((len(self.train), 0))
+        return np.eye(num_classes)[[self.label_of[id_] for id_ in self.train]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,8 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
             inputs as they are.
         StaleFeaturesError: The features lack a copy that the recipe draws from.
     """
-    labels = np.array([data.label_of[id_] for id_ in data.train], dtype=np.int64)
-    class_weights = _class_weights(labels, len(plan.emotions))
+    truth = data.truth(len(plan.emotions))
+    class_weights = _class_weights(truth)
     seeding.seed_everything(seeding.derive(context.seed, "weights"))
     loss = build_loss(plan, class_weights if plan.training.balance == "class_weights" else None)
     model = build_model(plan, feature=data.store.spec, head=loss.head, num_ratings=loss.num_ratings)
@@ -102,7 +114,7 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
         batch_size=plan.recipe.batch_size,
         max_frames=plan.recipe.max_frames,
         seed=context.seed,
-        weights=_row_weights(train.labels, class_weights, plan.training.balance),
+        weights=_row_weights(truth, class_weights, plan.training.balance),
         num_replicas=context.accelerator.num_processes,
         rank=context.accelerator.process_index,
     )
@@ -124,24 +136,26 @@ def _normalisation(
     return GroupNormalisation(data.group_of)
 
 
-def _class_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor | None:
-    """Return N / (K n_c) per class `(num_classes,)`, from the labels of a train part.
+def _class_weights(truth: NDArray[np.float64]) -> Tensor | None:
+    """Return N / (K n_c) per class `(num_classes,)`; n_c is the class' sum over a train part.
 
-    None where there are no classes.
+    Of labels that is the number of its utterances, of shares how many they come to. None where
+    there are no classes.
     """
+    counts, num_classes = truth.sum(axis=0), truth.shape[1]
     if not num_classes:
         return None
-    counts = np.bincount(labels, minlength=num_classes)
     if (counts == 0).any():
         raise TrainingError(
             f"class indices {np.flatnonzero(counts == 0).tolist()} are missing from the train part"
         )
-    return torch.from_numpy((len(labels) / (num_classes * counts)).astype(np.float32))
+    return torch.from_numpy((len(truth) / (num_classes * counts)).astype(np.float32))
 
 
 def _row_weights(
-    labels: NDArray[np.int64], class_weights: Tensor | None, balance: Balance
+    truth: NDArray[np.float64], class_weights: Tensor | None, balance: Balance
 ) -> NDArray[np.float64] | None:
+    """Return what each utterance is drawn by `(num_utterances,)`: its classes' mean weight."""
     if balance != "weighted_sampler" or class_weights is None:
         return None
-    return class_weights.numpy().astype(np.float64)[labels]
+    return truth @ class_weights.numpy().astype(np.float64)

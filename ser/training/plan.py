@@ -73,6 +73,11 @@ class CellPlan:
         """How many dimensions the loss wants rated, see `ser.contracts.Loss`."""
         return build_loss(self).num_ratings
 
+    @property
+    def learns_votes(self) -> bool:
+        """Whether the shares of the raters' votes are learnt, and not the labels."""
+        return self.training.targets == "soft"
+
     def params(self) -> dict[str, Any]:
         """Return all params as parsed, defaults included, JSON-ready."""
         return {
@@ -103,6 +108,15 @@ def build_loss(plan: CellPlan, class_weights: Tensor | None = None) -> Loss:
     return loss
 
 
+def no_shares(cell: str, loss: str) -> str:
+    """Return why a cell cannot learn the shares of votes."""
+    return (
+        f"training.targets: soft has no meaning for the loss {loss}, which learns one class per "
+        f"utterance and no shares of votes; take the cell {cell} out of `cells` (and of "
+        f"`tuning.cells`), or write `targets: hard`"
+    )
+
+
 def build_model(
     plan: CellPlan, *, feature: FeatureSpec, head: HeadName, num_ratings: int = 0
 ) -> Model:
@@ -128,13 +142,15 @@ def require_normalising(plan: CellPlan, model: Model) -> None:
         model: Its model.
 
     Raises:
-        ParamsError: The recipe normalises by speaker or session, and the model wants its
+        ParamsError: The recipe normalises by speaker, session or corpus, and the model wants its
             inputs as they are.
     """
     chosen = plan.recipe.normalisation
     if chosen != "fold" and not model.normalises_inputs:
+        where = "cross_corpus" if chosen == "corpus" else f"recipes.{plan.model}"
+        usual = "recipe" if chosen == "corpus" else "fold"
         raise ParamsError(
-            f"recipes.{plan.model}.normalisation: {chosen} normalises the inputs, but this "
-            f"{plan.model} goes on with published weights, which want their inputs as they are; "
-            f"write `normalisation: fold`, which leaves them so"
+            f"{where}.normalisation: {chosen} normalises the inputs, but this {plan.model} goes "
+            f"on with published weights, which want their inputs as they are; "
+            f"write `normalisation: {usual}`, which leaves them so"
         )

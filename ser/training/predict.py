@@ -25,12 +25,19 @@ class Outputs:
         output: Embeddings and logits of all of them, and ratings of a model that rates,
             float32, on the CPU.
         ratings: What raters said `(num_utterances, 3)`, float32; see `Batch.ratings`.
+        shares: Of the votes `(num_utterances, num_classes)`, float32; see `Batch.shares`.
     """
 
     ids: tuple[str, ...]
     labels: Tensor
     output: ModelOutput
     ratings: Tensor | None = None
+    shares: Tensor | None = None
+
+    @property
+    def truth(self) -> Tensor:
+        """What a loss learns of the classes, see `Batch.truth`."""
+        return self.labels if self.shares is None else self.shares
 
     def probabilities(self, logit_scale: float) -> NDArray[np.float64]:
         """Return softmax(logit_scale * logits) `(num_utterances, num_classes)`."""
@@ -92,6 +99,7 @@ def predict(
         torch.from_numpy(dataset.labels),
         _joined(outputs, order=torch.tensor(rows).argsort()),
         None if dataset.ratings is None else torch.from_numpy(dataset.ratings).float(),
+        None if dataset.shares is None else torch.from_numpy(dataset.shares).float(),
     )
 
 

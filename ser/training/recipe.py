@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 from ser.params import Section, Tunable
 
 Balance = Literal["none", "class_weights", "weighted_sampler"]
-NormalisedBy = Literal["fold", "speaker", "session"]
+Targets = Literal["hard", "soft"]
+NormalisedBy = Literal["fold", "speaker", "session", "corpus"]
 #: What every generator of random numbers takes.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -46,9 +47,9 @@ class Recipe(Section):
             the other, with a lambda per batch from Beta(mixup, mixup); the loss is mixed alike.
             0 mixes none; 0.2 mostly adds a little of the other, 1 any share alike.
         normalisation: Whose mean and deviation per bin the inputs are normalised by: those
-            of the fold's train part, or of the utterance's own speaker or session in its
-            part. The last two are transductive (they need the unlabelled test utterances of
-            the test speakers), are marked so wherever scores are shown, and are not served.
+            of the fold's train part, or of the utterance's own speaker, session or corpus in
+            its part. The last three are transductive (they need the unlabelled test utterances),
+            are marked so wherever scores are shown, and are not served.
         pretrained_rate: Learning rate of pretrained weights, as a share of
             `learning_rate`, which is that of fresh ones.
         layer_decay: Each pretrained layer learns this many times as fast as the one above.
@@ -103,8 +104,12 @@ class TrainingParams(Section):
 
     Args:
         seeds: Each fold is trained once per seed.
+        targets: `hard` learns each utterance's label, `soft` the shares of its raters' votes;
+            the corpus must have votes, and the loss a form for shares (`aam` has none). The
+            epoch is chosen by the UAR of the labels in any case.
         balance: The one policy against class imbalance: `none`, `class_weights` in the
-            loss, or a `weighted_sampler`; counts come from the fold's train part.
+            loss, or a `weighted_sampler`; counts come from the fold's train part, of shares
+            what they come to.
         precision: Of the forward pass.
         device: `auto` takes a GPU where one is; `cpu` never does.
         num_threads: CPU threads of one training process. Part of the result: another
@@ -117,6 +122,7 @@ class TrainingParams(Section):
     """
 
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=1000)
+    targets: Targets = "hard"
     balance: Balance = "class_weights"
     precision: Precision = "float32"
     device: Literal["auto", "cpu"] = "auto"

@@ -5,9 +5,8 @@ from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
-from ser import files, predictions
+from ser import arrays, files, predictions
 from ser.project import TrainedFold
 
 
@@ -66,8 +65,11 @@ class SavedFold(TrainedFold):
         Returns:
             `(num_utterances, embedding_dim)`, class indices `(num_utterances,)`, and
             `(num_classes, embedding_dim)`.
+
+        Raises:
+            FileError: The file is missing or damaged.
         """
-        return dict(load_file(self.embeddings))
+        return arrays.read(self.embeddings, "embeddings", "labels")
 
     def read_facts(self) -> FoldFacts:
         """Return what else is known of the fold.

@@ -16,6 +16,7 @@ from ser.contracts import Tracker
 from ser.data.splits import Fold
 from ser.features.store import FeatureStore
 from ser.grid import inputs as cell_inputs
+from ser.grid import specs
 from ser.grid.inputs import Inputs
 from ser.training import model_selection
 from ser.training.fit import FitContext
@@ -64,6 +65,7 @@ class Job:
         label_of: Of the utterances of train and dev -> class index.
         rating_of: Likewise -> ratings.
         group_of: Likewise -> whose statistics normalise it; None for those of the fold.
+        share_of: Likewise -> shares of votes; None of hard targets.
     """
 
     study: StudyPlan
@@ -73,14 +75,14 @@ class Job:
     label_of: Mapping[str, int]
     rating_of: Mapping[str, tuple[float, ...]]
     group_of: Mapping[str, str] | None = None
+    share_of: Mapping[str, tuple[float, ...]] | None = None
 
     def data(self) -> DevelopmentData:
         """Return the two parts, their features opened."""
         ids = {*self.train, *self.dev}
         store = PartialStore(self.features, ids)
-        return DevelopmentData(
-            self.train, self.dev, store, self.label_of, self.rating_of, self.group_of
-        )
+        known = (store, self.label_of, self.rating_of, self.group_of, self.share_of)
+        return DevelopmentData(self.train, self.dev, *known)
 
 
 def make(
@@ -112,7 +114,7 @@ def make(
         key=_key(plan, params, dimensions, data, fold=fold.number, root=root, device=device),
     )
     ids = {*fold.train, *fold.dev}
-    group_of = data.group_of(plan.recipe.normalisation)
+    group_of, share_of = data.group_of(plan.recipe.normalisation), data.share_of(plan)
     return Job(
         study,
         fold.train,
@@ -121,6 +123,7 @@ def make(
         {id_: label for id_, label in data.label_of.items() if id_ in ids},
         {id_: ratings for id_, ratings in data.rating_of.items() if id_ in ids},
         None if group_of is None else {id_: group_of[id_] for id_ in ids},
+        None if share_of is None else {id_: share_of[id_] for id_ in ids},
     )
 
 
@@ -159,6 +162,7 @@ def _key(
     cell: dict[str, Any] = plan.params()
     seed = cell["training"].pop("seeds")[0]
     cell["training"].pop("keep_weights")
+    cell["training"] = specs.without_default_targets(cell["training"])
     sources = sorted({*cell_inputs.sources(plan, root), *_SOURCES})
     decisive = {
         "cell": cell,
@@ -167,7 +171,7 @@ def _key(
         "space": [asdict(dimension) for dimension in dimensions],
         "tuning": params.model_dump(mode="json", exclude=_INDIFFERENT),
         "fold": fold,
-        "data": dict(data.digests),
+        "data": specs.data_of(plan, data),
         "source": lineage.source_sha256(root, sources),
         "device": device,
         "versions": dict(lineage.package_versions(_DECISIVE_PACKAGES)),

@@ -105,7 +105,8 @@ class Recorder(AbstractContextManager["Recorder"]):
             tracker.set_tags({f"ser.best.{k}": f"{v:.6g}" for k, v in chosen.params.items()})
             folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
             footer = style.footer(data.card, data.split)
-            for path in figures.draw(study, plan.space, folder, footer=footer):
+            planned = studies.as_planned(plan, study)
+            for path in figures.draw(planned, plan.space, folder, footer=footer):
                 tracker.log_artifact(path, folder="figures")
 
     def _record(self, plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> None:

@@ -183,6 +183,17 @@ def finished(plan: StudyPlan, study: optuna.Study) -> list[FrozenTrial]:
     return sorted(counted, key=slot_of)
 
 
+def as_planned(plan: StudyPlan, study: optuna.Study) -> optuna.Study:
+    """Return the finished trials that count as a study of their own, numbered by their slots.
+
+    It is kept in memory. Trials that an interruption cut are not in it, so what is drawn of it is
+    the same with and without interruptions.
+    """
+    planned = optuna.create_study(study_name=plan.name, direction="maximize")
+    planned.add_trials(finished(plan, study))
+    return planned
+
+
 def outcome(plan: StudyPlan, study: optuna.Study) -> TunedFold:
     """Return what a study chose: the highest dev UAR, ties to the earlier slot.
 

@@ -152,6 +152,7 @@ def _params(root: Path) -> Iterator[Finding]:
         return
     yield Finding("ok", "params.yaml", "valid")
     yield from corpus_diagnosis.examine(root, content)
+    yield from _other_corpora(root, preset)
     yield from _weights(root, preset)
     yield from _needs(root, preset)
 
@@ -161,6 +162,13 @@ def _preset(path: Path) -> "Preset":
     from ser.workflow.preset import Preset
 
     return read(path, Preset)
+
+
+def _other_corpora(root: Path, preset: "Preset") -> Iterator[Finding]:
+    """Look at the corpora that cells are trained or tested on beside their own."""
+    from ser.workflow import cross_diagnosis
+
+    yield from cross_diagnosis.examine(root, preset)
 
 
 def _weights(root: Path, preset: "Preset") -> list[Finding]:

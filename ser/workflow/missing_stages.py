@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 #: of a group do not read one another's outputs.
 _SOURCES, _FEATURES = "weights", "extract"
 
+#: Corpora beside that of params.yaml, then the cells that are trained on one and tested on another.
+_OTHER_CORPORA, _CROSSED = "cross_data", "cross"
+
 #: What is computed of recordings or of trained cells, each by itself; the report reads it all.
 _SCORES = ("score", "gain", "robustness", "baselines")
 
@@ -81,16 +84,20 @@ def make_upstream(engine: Engine, root: Path) -> None:
     _repro(_BEFORE_CELLS, root)
 
 
-def make_scores(engine: Engine, root: Path) -> None:
-    """Run the stages between the cells and the report, side by side.
+def make_scores(engine: Engine, root: Path, *, is_crossed: bool = False) -> None:
+    """Run the stages between the cells and the report, side by side; first what crosses corpora.
 
     Args:
         engine: Where they are run.
         root: The project's root, which is the working directory; all cells are trained.
+        is_crossed: Whether params.yaml asks for other corpora; DVC takes its time to say so.
 
     Raises:
         PipelineError: One of them failed; it has said why.
     """
+    if is_crossed:
+        _make([_OTHER_CORPORA], engine, root)
+        _make([_CROSSED], engine, root)
     _make(_SCORES, engine, root)
 
 

@@ -167,6 +167,7 @@ def _sections(
     yield _joined(base.first_line("cells"), list(_cells(wanted, models)))
     yield _tuning(wanted, models)
     yield _ROBUSTNESS
+    yield _CROSS_CORPUS
     yield from (base.section(name) for name in ("serving", "input_limits"))
     yield _gates(wanted.corpus, texts)
 
@@ -262,6 +263,12 @@ def _tuning(wanted: Wanted, models: Sequence[_ModelSource]) -> str:
 _ROBUSTNESS = """\
 robustness:
   without_copies: {}          # cells to train on clean alone, too: docs/params.md"""
+
+#: Of any preset whose cells are not tried on another corpus.
+_CROSS_CORPUS = """\
+cross_corpus:                 # cells trained on one corpus, tested on another
+  corpora: {}                 # docs/cross-corpus.md
+  cells: {}"""
 
 
 def _joined(first: str, entries: Sequence[str]) -> str:

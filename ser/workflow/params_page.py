@@ -106,7 +106,8 @@ def _tables(section: str, field: FieldInfo) -> Iterator[str]:
         yield from _of_family(section, FAMILIES[section])
         return
     for where, params in _nested(section, field.annotation):
-        yield f"**`{where}`**\n\n{table(params)}"
+        if params.model_fields:  # those of any component have tables of their own
+            yield f"**`{where}`**\n\n{table(params)}"
 
 
 def _nested(where: str, annotation: object) -> Iterator[tuple[str, type[BaseModel]]]:

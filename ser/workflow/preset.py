@@ -5,22 +5,33 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
+from ser import components
 from ser.baselines.reference_rows import BaselineParams
+from ser.contracts import Loss
 from ser.data.protocols import SplitParams
 from ser.data.voices import SAFE_PROTOCOLS
 from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
 from ser.grid import variants
-from ser.grid.params import CellParams, RobustnessParams, targets_fault
+from ser.grid.params import CellParams, CrossCorpusParams, RobustnessParams, targets_fault
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
 from ser.registry.gates import GateParams
 from ser.serving.audio_input import InputLimits
+from ser.training.plan import no_shares
 from ser.training.recipe import Recipe, TrainingParams
 from ser.tuning.params import TunedCellParams, TuningParams
 from ser.wording import shown
+
+#: What dvc.yaml reads in sections that have defaults.
+_READ_BY_DVC = (
+    ("tuning", "cells"),
+    ("robustness", "without_copies"),
+    ("cross_corpus", "corpora"),
+    ("cross_corpus", "cells"),
+)
 
 
 class ExtractionPlan(Section):
@@ -55,6 +66,7 @@ class Preset(Section):
         cells: `<model>-<loss>` -> the cell; a cell that is not here is not trained.
         tuning: Which of them are tuned, and how.
         robustness: Which of them are trained without copies as well.
+        cross_corpus: Which of them are trained on one corpus and tested on another.
         serving: How a registered model answers.
         input_limits: What a request to it may hold.
         gates: What a version must reach to be promoted.
@@ -76,6 +88,7 @@ class Preset(Section):
     cells: Mapping[str, CellParams] = Field(min_length=1)
     tuning: TuningParams = Field(examples=["{cells: {}}"])
     robustness: RobustnessParams = Field(examples=["{without_copies: {}}"])
+    cross_corpus: CrossCorpusParams = Field(examples=["{corpora: {}, cells: {}}"])
     serving: ServingParams = Field(default_factory=ServingParams)
     input_limits: InputLimits = Field(default_factory=InputLimits)
     gates: GateParams = Field(default_factory=GateParams)
@@ -94,7 +107,7 @@ class Preset(Section):
     def _complete(self) -> "Preset":
         faults = [
             f"{section}.{key} is missing, dvc.yaml reads it; write `{key}: {{}}` there"
-            for section, key in (("tuning", "cells"), ("robustness", "without_copies"))
+            for section, key in _READ_BY_DVC
             if key not in getattr(self, section).model_fields_set
         ]
         faults += [
@@ -119,9 +132,24 @@ class Preset(Section):
             faults += self._not_in_cells("robustness.without_copies", name, cell)
             if cell.model in self.recipes and self.recipes[cell.model].copies is None:
                 faults.append(variants.nothing_to_leave_out(name, cell.model))
+        faults += self._cross_corpus_faults()
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _cross_corpus_faults(self) -> Iterator[str]:
+        """Yield what is wrong with the cells and corpora that are crossed."""
+        section = self.cross_corpus
+        for name, cell in section.cells.items():
+            yield from self._not_in_cells("cross_corpus.cells", name, cell)
+        if section.cells and not self.corpus.emotions:
+            yield "cross_corpus.cells needs classes to test, and corpus.emotions is empty"
+        if section.cells and not section.corpora:
+            yield "cross_corpus.cells names cells, but cross_corpus.corpora no corpus to test on"
+        own = {self.corpus.name, getattr(self.corpus, "title", None)}
+        for name in section.corpora:
+            if name in own:
+                yield f"cross_corpus.corpora.{name}: this is the name of the section corpus' own"
 
     def _faults(self, name: str, cell: CellParams) -> Iterator[str]:
         """Yield what a cell names that is not there."""
@@ -141,6 +169,18 @@ class Preset(Section):
         if cell.feature not in self.extracted:
             known = ", ".join(self.extracted)
             yield f"its feature {cell.feature!r} is not extracted, which are: {known}"
+        if self.training.targets == "soft" and not self._learns_shares(cell.loss):
+            yield no_shares(name, cell.loss)
+
+    def _learns_shares(self, loss: str) -> bool:
+        """Return whether a loss does; one that is not there is another fault."""
+        if loss not in self.losses:
+            return True
+        build = components.load(components.LOSSES, loss).build
+        built: Loss = build(
+            self.losses[loss], num_classes=len(self.corpus.emotions), class_weights=None
+        )
+        return built.learns_shares
 
     def _beyond_ratings(self) -> Iterator[str]:
         """Yield what asks for classes where `corpus.emotions` names none."""

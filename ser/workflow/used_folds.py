@@ -1,7 +1,7 @@
 """Which finished folds the cells of params.yaml use, trained already or still to be trained."""
 
 from ser.errors import FileError, StaleFeaturesError
-from ser.grid import runners, variants
+from ser.grid import cross_corpus, crossings, runners, variants
 from ser.params import read
 from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
@@ -39,4 +39,17 @@ def keys(project: Project) -> set[str]:
                 f"which folds {name} uses follows from its data: {error}"
             ) from error
         found |= set(runner.keys().values())
+    return found | _of_crossings(project, params)
+
+
+def _of_crossings(project: Project, params: Preset) -> set[str]:
+    """Return those of cells across corpora; a corpus that is not prepared yet has none."""
+    section, found = params.cross_corpus, set[str]()
+    for crossing in crossings.of_section(section, project):
+        sides = (crossing.trained_on, crossing.tested_on)
+        if all(side.project.corpus_card.is_file() for side in sides):
+            made = cross_corpus.runner(
+                project.params, crossing, project, section, experiment=MemoryExperiment()
+            )
+            found |= set(made.keys().values())
     return found

@@ -143,3 +143,18 @@ def test_ui_initialises_the_store_and_becomes_a_light_server(ser, project, monke
     ]
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert (project / "mlruns" / "mlflow.db").exists()
+
+
+def test_across_corpora_one_side_is_named_and_the_other_is_that_of_params_yaml(ser, project):
+    for options in (
+        [],
+        ["--to", "demo", "--from", "demo"],
+        ["--to", "demo", "--normalisation", "x"],
+    ):
+        status, _, err = ser("cross-corpus", "lstm-focal", *options)
+        assert status == 2, options
+        assert "--to" in err or "recipe" in err
+    (project / "params.yaml").write_text(PARAMS)
+    status, _, err = ser("cross-corpus", "lstm-focal", "--to", "emodb")
+    assert status == 1
+    assert "data/corpus.json: no such file; `dvc repro` makes it" in err

@@ -23,6 +23,7 @@ baselines: {}
 cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
 tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}
 robustness: {without_copies: {}}
+cross_corpus: {corpora: {}, cells: {}}
 launcher: python -m
 synthetic_corpora: []
 synthetic_weights: {}

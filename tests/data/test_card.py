@@ -15,7 +15,7 @@ def test_the_file_has_the_fields_as_keys_in_order_and_readable_letters(tmp_path)
     assert list(content) == [
         "name", "synthetic", "licence", "citation", "emotions", "num_utterances", "num_used",
         "num_rejected", "num_speakers", "num_sessions", "duration_s", "counts", "labels", "params",
-        "rated",
+        "rated", "vote_emotions",
     ]  # fmt: skip
     assert text == json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     assert "Łukasz & Zoë" in text

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from ser.data import intake, manifest
+from ser.data.corpora import emodb
 from ser.data.corpora._base import CorpusParams
 from ser.errors import CorpusError
 from ser.utterance import Annotation, Parsed, Rejection
@@ -95,6 +96,14 @@ def test_what_the_parser_rejected_stays_rejected(tmp_path):
     odd = Rejection(id="a", audio=None, reason="no label")
     taken = take_in(tmp_path, [annotation("b")], rejections=[odd])
     assert taken.rejections == (odd,)
+
+
+def test_what_votes_are_mapped_to_goes_from_the_parser_to_the_card(tmp_path):
+    write(tmp_path, "a")
+    said = {"Anger": "angry", "Boredom": "bored"}
+    parsed = Parsed((annotation("a"),), (), said)
+    taken = intake.take_in(parsed, root=tmp_path, params=PARAMS)
+    assert intake.describe(emodb.build(emodb.Params()), PARAMS, taken).vote_emotions == said
 
 
 def test_unusable_audio_is_refused_with_its_reason(tmp_path):

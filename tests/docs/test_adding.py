@@ -69,7 +69,8 @@ def copy(project, examples, presets, tmp_path_factory):
             shutil.copytree(source, root / name, ignore=ignored)
         else:
             shutil.copy(source, root / name)
-    for folder in ("sounds", "protocol_gaps", "weights/none", "without_copies/none"):
+    places = ("sounds", "protocol_gaps", "weights/none", "without_copies/none", "crossed/none")
+    for folder in places:
         (root / "data" / folder).mkdir(parents=True)
     preset = yaml.safe_load((root / PRESET).read_text("utf-8"))
     for addition in presets:

@@ -181,11 +181,11 @@ def test_every_module_and_every_name_of_it_that_a_page_names_is_there(pages):
 #: Tags of runs, which look like modules.
 TAGS = {
     "ser.git_commit", "ser.git_dirty", "ser.upstream_stages", "ser.dvc_lock_sha256",
-    "ser.run_key", "ser.refit", "ser.transductive", "ser.tuned", "ser.study",
+    "ser.run_key", "ser.refit", "ser.transductive", "ser.targets", "ser.tuned", "ser.study",
     "ser.trial_state", "ser.restored", "ser.decision",
     "ser.failed_gates", "ser.decision_run_id", "ser.previous_champion", "ser.earlier_champions",
     "ser.predictions_sha256", "ser.corpus", "ser.task", "ser.new_line",
-    "ser.overtaken_by", "ser.promoted_at",
+    "ser.overtaken_by", "ser.promoted_at", "ser.rolled_back_at",
 }  # fmt: skip
 
 

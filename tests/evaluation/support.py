@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ser import metrics, predictions
+from ser.data.votes import Votes
 from ser.emotion import EMOTIONS
 from ser.evaluation import evidence, grid_table, statistics, summary
 from tests import synthetic
@@ -43,10 +44,24 @@ def cell(num_seeds=2, num_folds=3, per_fold=40, seed=0, rated=False):
     return frame, {id_: f"speaker {id_[:2]}" for id_ in frame["utterance_id"]}
 
 
-def records_of(frame):
+def votes_on(frame, seed=0, most=6):
+    """Votes on four of five of the tested utterances, and on none of dev."""
+    rng = np.random.default_rng(seed)
+    ids = sorted(set(frame.loc[frame["part"] == "test", "utterance_id"]))
+    numbers = rng.integers(1, most, len(ids))
+    counts = [rng.multinomial(n, rng.dirichlet(np.ones(4))) for n in numbers]
+    given = {
+        id_: tuple(map(int, count)) for n, (id_, count) in enumerate(zip(ids, counts, strict=True))
+        if n % 5
+    }  # fmt: skip
+    return Votes(EMOTIONS, given, len(ids), len(ids) - len(given), 0, 0.0)
+
+
+def records_of(frame, *, voted=False):
     """Records of utterances whose ids are those of predictions."""
     ids = sorted(set(frame["utterance_id"]))
-    spoken = [u for u in synthetic.corpus(num_sessions=3) if u.emotion is not None]
+    every = synthetic.corpus(num_sessions=3, voted=voted)
+    spoken = [u for u in every if u.emotion is not None]
     return [synthetic.renamed(spoken[n % len(spoken)], id_) for n, id_ in enumerate(ids)]
 
 

@@ -19,7 +19,7 @@ def test_everything_is_gathered_for_every_cell(tmp_path):
         comparison.detectable_difference(errors.median(), num_speakers=3)
     )
     evidence.write(Project(tmp_path), found)
-    for name in ("pairs", "calibration", "slices", "published"):
+    for name in ("pairs", "calibration", "slices", "published", "soft"):
         table = pd.read_csv(tmp_path / "reports" / f"{name}.csv")
         assert len(table) == len(getattr(found, name))
     assert found.gaps("lstm", "focal")["worst_speaker_uar"] <= 1

@@ -28,7 +28,7 @@ def test_statistics_do_not_lose_digits_far_from_zero(tmp_path):
         tmp_path / "f",
         list(content),
         content.__getitem__,
-        meta={"dimension": 2, "dtype": "float32"},
+        meta={"extractor": "a", "params": {}, "dimension": 2, "dtype": "float32"},
         scratch=tmp_path / "s",
     )
     statistics = dataset.fit_statistics(built, list(content))
@@ -41,7 +41,7 @@ def test_a_bin_that_never_changes_becomes_zero(tmp_path):
         tmp_path / "f",
         ["u"],
         lambda _: np.full((5, 1), 3.0, dtype=np.float32),
-        meta={"dimension": 1, "dtype": "float32"},
+        meta={"extractor": "a", "params": {}, "dimension": 1, "dtype": "float32"},
         scratch=tmp_path / "s",
     )
     statistics = dataset.fit_statistics(built, ["u"])

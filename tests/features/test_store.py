@@ -75,6 +75,29 @@ def test_frames_are_memory_mapped(tmp_path):
     assert isinstance(frames.base, np.memmap) or isinstance(frames, np.memmap)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"params": None}, {"extractor": 3}, {"dimension": "3"}, {"dimension": ...}]
+)
+def test_a_description_without_what_is_read_of_it_is_refused(tmp_path, changes):
+    build(tmp_path, ["u1"])
+    path = tmp_path / "mfcc" / "meta.json"
+    content = {key: v for key, v in (META | changes).items() if v is not ...}
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        FileError, match=r"meta\.json: it is not the description of a feature store"
+    ):
+        FeatureStore(tmp_path / "mfcc")
+
+
+@pytest.mark.parametrize("changes", [{"shard": None}, {"start": "x"}, {"more": 1}])
+def test_an_index_of_another_form_is_refused(tmp_path, changes):
+    build(tmp_path, ["u1"])
+    path = tmp_path / "mfcc" / "index.parquet"
+    pd.read_parquet(path).assign(**changes).to_parquet(path)
+    with pytest.raises(FileError, match=r"index\.parquet: not of its form .*`dvc repro extract`"):
+        FeatureStore(tmp_path / "mfcc")
+
+
 def test_bytes_do_not_depend_on_the_order_of_ids_or_on_threads(tmp_path, small_shards):
     ids = [f"u{number}" for number in range(9)]
     build(tmp_path / "a", ids)
@@ -162,7 +185,7 @@ def test_missing_and_damaged_stores_name_the_file_and_the_cure(tmp_path):
     with pytest.raises(StaleFeaturesError, match="ends before utterance 'u1'"):
         FeatureStore(tmp_path / "mfcc")["u1"]
     (tmp_path / "mfcc" / "meta.json").write_text("{")
-    with pytest.raises(FileError, match=r"meta\.json: it is not a JSON object"):
+    with pytest.raises(FileError, match=r"meta\.json: it is not the description of a"):
         FeatureStore(tmp_path / "mfcc")
 
 

@@ -5,7 +5,7 @@ import dataclasses
 from accelerate import Accelerator
 
 from pipelines import split as split_stage
-from ser import seeding
+from ser import components, seeding
 from ser.data import manifest
 from ser.data.protocols import SplitParams
 from ser.evaluation import scored_cell
@@ -13,6 +13,7 @@ from ser.grid import inputs
 from ser.grid.cell import CellRunner
 from ser.losses import ccc
 from ser.project import Project
+from ser.training.recipe import TrainingParams
 from ser.utterance import used_of
 from tests import synthetic
 from tests.training.support import make_plan
@@ -66,3 +67,10 @@ def train_and_score(root, paths, experiment, training=None, plan=None, **options
         runner.inputs.speaker_of,
         lambda *_, **__: experiment,
     )
+
+
+def make_soft_plan(training=None, loss="cross_entropy", **recipe):
+    """The tiny cell that learns the shares of votes."""
+    chosen = (training or TrainingParams()).model_copy(update={"targets": "soft"})
+    params = components.load("ser.losses", loss).Params()
+    return dataclasses.replace(make_plan(chosen, **recipe), loss=loss, loss_params=params)

@@ -3,6 +3,8 @@ import shutil
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from ser.errors import ParamsError
 from ser.features.normalisation import GroupStatistics
@@ -13,7 +15,8 @@ from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.training.checkpoint import Checkpoint
 from ser.training.recipe import TrainingParams
-from tests.grid.support import make_runner, make_vad_plan
+from tests import synthetic
+from tests.grid.support import make_runner, make_soft_plan, make_vad_plan, write_inputs
 from tests.training.support import make_plan
 
 pytestmark = pytest.mark.stage
@@ -110,6 +113,30 @@ def test_a_loss_that_wants_ratings_is_refused_before_anything_is_recorded(root, 
     assert experiment.runs == {}
     assert not (root / "work").exists()
     assert not Project(root).trained("").folder.exists()
+
+
+def test_a_cell_of_soft_targets_learns_the_votes_and_says_so(root, caplog):
+    paths = write_inputs(root, synthetic.corpus(num_sessions=3, voted=True))
+    caplog.set_level("INFO")
+    weights = []
+    for plan in (make_soft_plan(num_epochs=1), make_plan(num_epochs=1)):
+        experiment = MemoryExperiment()
+        runner = make_runner(root, paths, experiment, plan=plan)
+        runner.run()
+        weights.append(load_file(runner.out.fold(1, 0).weights)["embedding.weight"])
+        parent = next(iter(experiment.runs.values()))
+        assert parent.tags["ser.targets"] == plan.training.targets
+    assert not torch.equal(*weights)
+    assert "lstm-cross_entropy: soft targets: " in caplog.text
+    assert "of 48 utterances have votes for the classes" in caplog.text
+
+
+def test_soft_targets_without_votes_are_refused_before_anything_is_recorded(root, paths):
+    experiment = MemoryExperiment()
+    with pytest.raises(ParamsError, match=r"training\.targets: soft .* corpus demo has no votes"):
+        make_runner(root, paths, experiment, plan=make_soft_plan()).run()
+    assert experiment.runs == {}
+    assert not (root / "work").exists()
 
 
 def test_a_normalisation_without_use_is_refused_before_anything_is_recorded(

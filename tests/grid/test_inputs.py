@@ -15,7 +15,7 @@ from ser.grid import inputs
 from ser.losses import ccc
 from ser.models import lstm
 from tests import synthetic
-from tests.grid.support import make_vad_plan, write_inputs
+from tests.grid.support import make_soft_plan, make_vad_plan, write_inputs
 from tests.training.support import make_plan
 
 
@@ -101,6 +101,38 @@ def test_a_dimension_without_a_rating_in_one_train_part_is_refused(root):
     data = load(write_inputs(root / "gap", gap))
     with pytest.raises(ParamsError, match=r"has no rating of arousal in the train part of fold 3;"):
         inputs.require_ratings(make_vad_plan(), data)
+
+
+def test_votes_are_read_and_learnt_where_targets_are_soft(root):
+    utterances = synthetic.corpus(num_sessions=3, voted=True)
+    data = load(write_inputs(root / "voted", utterances))
+    assert data.share_of(make_plan()) is None
+    assert data.share_of(make_soft_plan()) == synthetic.share_of(utterances)
+    inputs.require_votes(make_plan(), data)
+    inputs.require_votes(make_soft_plan(), data)
+
+
+def test_a_corpus_without_votes_is_refused_where_targets_are_soft(paths):
+    data = load(paths)
+    inputs.require_votes(make_plan(), data)
+    with pytest.raises(ParamsError) as refused:
+        inputs.require_votes(make_soft_plan(), data)
+    assert str(refused.value) == (
+        "training.targets: soft learns from the votes of raters, but corpus demo has no votes for "
+        "angry, happy, neutral, sad; write `targets: hard`, or use a corpus with votes, as "
+        "iemocap, cremad or demo"
+    )
+
+
+def test_a_loss_that_learns_no_shares_is_refused_where_targets_are_soft(root):
+    data = load(write_inputs(root / "voted", synthetic.corpus(num_sessions=3, voted=True)))
+    with pytest.raises(ParamsError) as refused:
+        inputs.require_votes(make_soft_plan(loss="aam"), data)
+    assert str(refused.value) == (
+        "training.targets: soft has no meaning for the loss aam, which learns one class per "
+        "utterance and no shares of votes; take the cell lstm-aam out of `cells` (and of "
+        "`tuning.cells`), or write `targets: hard`"
+    )
 
 
 def test_the_sources_are_all_that_training_imports_but_for_what_is_pinned_otherwise():

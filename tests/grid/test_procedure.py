@@ -12,7 +12,9 @@ def test_it_is_read_from_the_params_of_a_run_and_old_runs_have_the_usual_one():
 
 def test_the_usual_procedure_has_nothing_to_be_said_of():
     assert Procedure().remarks == {}
-    assert Procedure().tags == {"ser.refit": "false", "ser.transductive": "false"}
+    assert Procedure().tags == {
+        "ser.refit": "false", "ser.transductive": "false", "ser.targets": "hard",
+    }  # fmt: skip
 
 
 def test_each_departure_is_said_with_the_cells_that_it_holds_for():
@@ -23,6 +25,15 @@ def test_each_departure_is_said_with_the_cells_that_it_holds_for():
     assert first.startswith("Refitted (all cells): once dev had chosen the epoch")
     assert second.startswith("Transductive (all cells): ")
     assert procedure.notices({"a": usual, "b": usual}) == []
+
+
+def test_soft_targets_are_said():
+    soft = Procedure.of_params({"training": {"targets": "soft"}})
+    assert soft == Procedure(targets="soft")
+    assert soft.tags["ser.targets"] == "soft"
+    (said,) = procedure.notices({"a": Procedure(), "b": soft})
+    assert said.startswith("Soft (b): training learns the shares of the raters' votes")
+    assert procedure.line({"b": soft}) == ", SOFT"
 
 
 def test_the_line_below_a_figure_says_it_in_a_word():

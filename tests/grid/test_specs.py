@@ -7,7 +7,7 @@ from ser.grid import inputs, specs
 from ser.tracking import recording
 from ser.training.recipe import TrainingParams
 from tests import synthetic
-from tests.grid.support import make_vad_plan, write_inputs
+from tests.grid.support import make_soft_plan, make_vad_plan, write_inputs
 from tests.training.support import make_plan
 
 
@@ -71,6 +71,22 @@ def test_everything_that_decides_the_result_changes_the_key(data, monkeypatch):
     monkeypatch.setattr(lineage, "environment", lambda: versions)
     keys["torch"] = key(data)
     assert len(set(keys.values())) == len(keys)
+
+
+def test_soft_targets_are_in_the_key_with_their_shares_and_hard_ones_leave_it_as_it_was(root):
+    utterances = synthetic.corpus(num_sessions=3, voted=True)
+    paths = write_inputs(root / "voted", utterances)
+    data = inputs.load(paths, "mfcc", feature_params={})
+    first = utterances[0].id
+    moved = dataclasses.replace(data.votes, counts_of={**data.votes.counts_of, first: (1, 1, 1, 1)})
+    other = dataclasses.replace(data, votes=moved)
+    keys = [key(data), key(data, make_soft_plan()), key(other, make_soft_plan())]
+    assert len(set(keys)) == 3
+    # What is learnt of hard targets does not depend on votes.
+    assert key(other) == key(data)
+    assert "targets" not in specs._deciding(make_plan().params())["training"]
+    assert specs._deciding(make_soft_plan().params())["training"]["targets"] == "soft"
+    assert specs.data_of(make_plan(), data) == dict(data.digests)
 
 
 def test_what_else_is_trained_or_kept_does_not_change_the_key(data):

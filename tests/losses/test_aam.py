@@ -152,3 +152,18 @@ def test_the_diagnosis_is_the_mean_angle_to_the_true_prototype():
 def test_params_outside_their_range_are_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         aam.Params(**wrong)
+
+
+def test_a_margin_asks_for_one_winner_so_shares_are_not_learnt():
+    """The mean over votes of 0.7 and 0.3 is least where p is not 0.7: opposite prototypes."""
+    angles = torch.linspace(0.0, math.pi, 2001, dtype=torch.float64)
+    cosines = torch.stack([angles.cos(), -angles.cos()], dim=1)
+    loss = AamLoss(0.2, 16.0)
+    assert not loss.learns_shares
+    cost = [
+        0.7 * loss(given(row[None]), torch.tensor([0]))
+        + 0.3 * loss(given(row[None]), torch.tensor([1]))
+        for row in cosines
+    ]
+    best = cosines[int(torch.stack(cost).argmin())]
+    assert float((16.0 * best).softmax(dim=0)[0]) == pytest.approx(0.97, abs=0.005)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.special import softmax
 
 from ser import concordance, emotion
 from ser.batch import ModelOutput
@@ -286,3 +287,15 @@ def test_without_classes_the_loss_is_that_of_the_ratings_alone():
     assert said.grad.isfinite().all()
     with pytest.raises(ValueError, match="a model that rates"):
         RatingsCccLoss()(ModelOutput(embedding, torch.zeros(7, 0)), labels, ratings)
+
+
+def test_shares_of_votes_are_the_other_column_and_the_entropys_target():
+    logits, _ = random_batch(size=6)
+    votes = np.random.default_rng(1).multinomial(3, [0.4, 0.3, 0.2, 0.1], 6)
+    shares = votes / 3
+    p = softmax(logits, axis=1)
+    columns = [concordance.ccc(truth=t, prediction=q) for t, q in zip(shares.T, p.T, strict=True)]
+    entropy = -(shares * np.log(p)).sum() / 6
+    expected = 0.7 * entropy + 0.3 * (1 - np.mean(columns))
+    found = float(CccLoss(0.3)(given(logits), torch.tensor(shares)))
+    assert found == pytest.approx(expected, abs=1e-7)

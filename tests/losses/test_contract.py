@@ -8,6 +8,7 @@ import torch
 from ser import components
 from ser.batch import ModelOutput
 from ser.params import tunables
+from tests.rounding import FORMULA
 
 pytestmark = pytest.mark.numeric
 
@@ -133,6 +134,55 @@ def test_a_loss_says_whether_it_wants_ratings_and_else_never_looks_at_them(name)
     else:
         plain = ModelOutput(given.embedding, given.logits)
         assert torch.equal(loss(plain, labels), loss(given, labels, torch.full((4, 3), torch.nan)))
+
+
+SHARES = torch.tensor(
+    [[1.0, 0, 0, 0], [0, 0.5, 0.5, 0], [0.25] * 4, [0, 0, 0, 1], [0.7, 0, 0.3, 0], [0, 1, 0, 0]]
+)
+SOFT = tuple(name for name in LOSSES if build(name).learns_shares)
+
+
+def test_all_losses_but_the_one_with_a_margin_learn_shares_of_votes():
+    assert set(LOSSES) - set(SOFT) == {"aam"}
+
+
+@pytest.mark.parametrize("name", SOFT)
+@pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 1.0, 2.0, 1.5])])
+def test_shares_that_are_certain_cost_what_labels_cost(name, class_weights):
+    torch.manual_seed(0)
+    logits, labels = torch.randn(6, NUM_CLASSES), torch.tensor([0, 1, 2, 3, 0, 1])
+    found = []
+    for truth in (labels, torch.eye(NUM_CLASSES)[labels]):
+        given = output(logits, requires_grad=True)
+        value = build(name, class_weights)(given, truth, ratings(labels))
+        value.backward()
+        found.append((value.detach(), given.logits.grad))
+    for of_labels, of_shares in zip(*found, strict=True):
+        torch.testing.assert_close(of_shares, of_labels, rtol=FORMULA, atol=FORMULA)
+
+
+@pytest.mark.parametrize("name", SOFT)
+@pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 1.0, 2.0, 1.5])])
+def test_shares_give_a_finite_scalar_with_a_finite_gradient_that_differs(name, class_weights):
+    torch.manual_seed(0)
+    given = output(torch.randn(6, NUM_CLASSES), requires_grad=True)
+    loss, said = build(name, class_weights), ratings(SHARES.argmax(dim=1))
+    value = loss(given, SHARES, said)
+    assert value.shape == ()
+    value.backward()
+    assert given.logits.grad.isfinite().all()
+    assert value != loss(given, SHARES.argmax(dim=1), said)
+
+
+@pytest.mark.parametrize("name", SOFT)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_shares_are_of_any_precision_too(name, dtype):
+    torch.manual_seed(0)
+    logits, said = torch.randn(6, NUM_CLASSES), ratings(SHARES.argmax(dim=1))
+    value = build(name, torch.tensor([0.5, 1.0, 2.0, 1.5]))(
+        output(logits.to(dtype)), SHARES.to(torch.float32), said
+    )
+    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
 
 
 @pytest.mark.parametrize("name", LOSSES)

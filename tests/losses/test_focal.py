@@ -1,11 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.special import softmax
 
 from ser.batch import ModelOutput
-from ser.losses import focal
+from ser.losses import cross_entropy, focal
 from ser.losses.focal import FocalLoss
 from tests.losses.support import (
     WEIGHTS,
@@ -107,3 +109,47 @@ def test_alpha_is_the_exponent_of_the_class_weights(alpha):
     torch.testing.assert_close(loss(output, labels), by_hand(output, labels))
     plain = focal.build(params, num_classes=4, class_weights=None)
     torch.testing.assert_close(plain(output, labels), FocalLoss(2.0)(output, labels))
+
+
+SHARES = np.array([[1.0, 0, 0, 0], [0, 0.5, 0.5, 0], [0.2, 0.3, 0.1, 0.4]])
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_shares_of_votes_turn_down_what_is_close_to_its_share(gamma):
+    logits, _ = random_batch(size=3)
+    weights, p = np.array(WEIGHTS), softmax(logits, axis=1)
+    total = sum(
+        weights[k] * SHARES[i, k] * abs(SHARES[i, k] - p[i, k]) ** gamma * -np.log(p[i, k])
+        for i in range(3)
+        for k in range(4)
+    )
+    loss = FocalLoss(gamma, torch.tensor(WEIGHTS))
+    found = float(loss(given(logits), torch.tensor(SHARES)))
+    assert found == pytest.approx(total / (weights * SHARES).sum())
+    assert passes_gradcheck(loss, logits, SHARES)
+
+
+def test_with_gamma_0_shares_cost_their_cross_entropy():
+    logits, _ = random_batch(size=3)
+    batch = given(logits), torch.tensor(SHARES)
+    plain = cross_entropy.CrossEntropyLoss(torch.tensor(WEIGHTS))
+    torch.testing.assert_close(FocalLoss(0.0, torch.tensor(WEIGHTS))(*batch), plain(*batch))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_the_loss_of_shares_is_least_and_zero_at_the_shares(gamma):
+    shares = torch.tensor(SHARES[2:])
+    loss, at = FocalLoss(gamma), shares.log()
+    assert float(loss(given(at), shares)) == pytest.approx(0.0, abs=1e-6)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        moved = at + torch.tensor(0.3 * rng.normal(size=at.shape))
+        assert loss(given(moved), shares) > loss(given(at), shares)
+
+
+@pytest.mark.parametrize("gamma", [0.1, 0.5, 1.0])
+def test_the_gradient_at_the_shares_is_finite_although_the_slope_there_is_not(gamma):
+    shares = torch.tensor([[0.5, 0.5, 0.0, 0.0], [0.25] * 4])
+    logits = torch.tensor([[0.0, 0.0, -200.0, -200.0], [0.0] * 4])
+    _, gradient = value_and_gradient(FocalLoss(gamma), logits, shares)
+    assert gradient.isfinite().all()

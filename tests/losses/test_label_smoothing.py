@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.special import log_softmax
 
 from ser.losses import label_smoothing
 from ser.losses.label_smoothing import LabelSmoothingLoss
@@ -63,3 +65,15 @@ def test_gradient_is_that_of_finite_differences():
 def test_an_epsilon_outside_its_range_is_refused(epsilon):
     with pytest.raises(ValidationError, match="epsilon"):
         label_smoothing.Params(epsilon=epsilon)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.6])
+def test_shares_of_votes_are_smoothed(epsilon):
+    logits, _ = random_batch(size=3)
+    shares = np.array([[1.0, 0, 0, 0], [0, 0.5, 0.5, 0], [0.2, 0.3, 0.1, 0.4]])
+    weights, log_p = np.array(WEIGHTS), log_softmax(logits, axis=1)
+    smoothed = (1 - epsilon) * shares + epsilon / 4
+    expected = -(weights * smoothed * log_p).sum() / (weights * shares).sum()
+    loss = LabelSmoothingLoss(epsilon, torch.tensor(WEIGHTS))
+    assert float(loss(given(logits), torch.tensor(shares))) == pytest.approx(expected)
+    assert passes_gradcheck(loss, logits, shares)

@@ -180,6 +180,23 @@ def test_a_promotion_that_was_cut_after_the_alias_moved_is_completed(name, place
     assert runs_of(name, place) == ["promoted version 2 (lstm-aam)"]
 
 
+def test_a_promotion_that_was_cut_before_its_run_says_so_is_given_again(
+    name, place, evidence, monkeypatch
+):
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    evidence()
+    with monkeypatch.context() as patch:
+        patch.setattr(decision._Record, "tell", cut)
+        with pytest.raises(KeyboardInterrupt):
+            decided(name, place)
+    assert place.registry.require(name, CHAMPION).number == 2
+    decided(name, place)
+    assert place.registry.resolve(name, "challenger") is None
+    assert runs_of(name, place) == ["promoted version 2 (lstm-aam)"]
+
+
 def test_another_verdict_and_a_promotion_after_a_rollback_are_decisions_of_their_own(
     name, place, evidence
 ):

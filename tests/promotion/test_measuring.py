@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser.errors import RegistryError
+from ser.errors import AudioError, RegistryError
 from ser.promotion import asking, measuring, stand_ins
 from ser.promotion.measuring import Workplace
-from ser.registry import versions
+from ser.registry import model_files, versions
 from ser.registry.gates import GateParams, judge
 from tests.promotion.support import FEW, SERVED_WITHIN, cell_of, version_of
 
@@ -187,6 +187,33 @@ def test_predictions_that_were_edited_in_the_store_are_refused(place):
     finally:
         path.write_bytes(before)
     assert len(measuring.tracked_cell(version, place.registry)) == len(frame)
+
+
+def forbid_fetching(monkeypatch):
+    """What is refused has to be refused before the model is fetched."""
+    monkeypatch.setattr(model_files, "fetch", lambda *_: pytest.fail("the work had begun"))
+
+
+def test_a_missing_recording_is_known_before_the_model_is_fetched(place, lost, monkeypatch):
+    version = version_of("lstm-aam", fold=1)
+    forbid_fetching(monkeypatch)
+    with lost("s1f_sad_0.wav"), pytest.raises(AudioError) as caught:
+        measured(version, None, place)
+    said = str(caught.value)
+    assert "s1f_sad_0.wav: missing: there is no such file (1 of 48 recordings are not" in said
+    assert "`ser link-corpus`" in said
+    assert "`dvc repro`" in said
+
+
+def test_a_version_of_utterances_that_are_not_listed_is_refused(place, monkeypatch):
+    version = version_of("lstm-aam", fold=1)
+    forbid_fetching(monkeypatch)
+    listed = [one for one in place.utterances() if one.id != "s1f_sad_0"]
+    monkeypatch.setattr(Workplace, "utterances", lambda _: listed)
+    with pytest.raises(
+        RegistryError, match=r"on 1 utterances that .* not list, e\.g\. 's1f_sad_0'"
+    ):
+        measured(version, None, place)
 
 
 def test_the_tracked_cell_is_all_of_its_predictions(place):

@@ -5,11 +5,14 @@ import pytest
 from safetensors.numpy import load_file
 
 from ser.errors import BundleError
+from ser.grid import inputs
 from ser.params import read
 from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.workflow.preset import Preset
+from tests import synthetic
+from tests.grid.support import make_soft_plan, write_inputs
 from tests.promotion.support import FEW, NAME, SERVED_WITHIN, cell_of
 
 
@@ -44,6 +47,15 @@ def test_it_is_trained_on_all_utterances_for_the_median_of_the_epochs(
     assert len(result.tracked) == 48
     columns = [column for column in result.tracked if column.startswith("probability_")]
     assert np.allclose(result.tracked[columns].sum(axis=1), 1.0)
+
+
+def test_where_targets_are_soft_it_learns_the_votes_on_all_utterances(tmp_path):
+    utterances = synthetic.corpus(num_sessions=3, voted=True)
+    data = inputs.load(write_inputs(tmp_path, utterances), "mfcc", feature_params={})
+    chosen = refit._train(make_soft_plan(num_epochs=1), data, seed=0, num_epochs=1)
+    shares = synthetic.share_of(utterances)
+    assert set(chosen.train.ids) == shares.keys()
+    np.testing.assert_array_equal(chosen.train.shares, [shares[id_] for id_ in chosen.train.ids])
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(params, tmp_path):

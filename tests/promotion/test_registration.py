@@ -1,14 +1,17 @@
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
-from ser.errors import BundleError, RegistryError
+from ser.errors import AudioError, BundleError, RegistryError, SerError
 from ser.params import read
 from ser.promotion import measuring, refit, registration
 from ser.promotion.measuring import TRACKED
-from ser.registry import packing, versions
+from ser.registry import model_files, packing, versions
 from ser.registry.versions import CHALLENGER
+from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker
 from ser.workflow.preset import Preset
 from tests.promotion.support import NAME, cell_of, register, version_of
@@ -58,10 +61,100 @@ def test_no_scratch_is_left_behind(trained):
     assert list(Path("work/bundles").iterdir()) == []
 
 
+def fail_once(monkeypatch, owner, name, failure, *, after=False):
+    """Let a function fail the next time, before or after it has done its work."""
+    real = getattr(owner, name)
+
+    def failing(*arguments, **named):
+        monkeypatch.setattr(owner, name, real)
+        if after:
+            real(*arguments, **named)
+        raise failure
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+#: Where a store may fail while a cell is registered.
+PLACES = {
+    "before the model is sent": (mlflow_model, "log", False),
+    "after the model was sent": (mlflow_model, "log", True),
+    "while the files are listed": (model_files, "download_unchecked", False),
+    "before the version is made": (MlflowClient, "create_model_version", False),
+    "after the version was made": (MlflowClient, "create_model_version", True),
+    "before it is the challenger": (MlflowClient, "set_registered_model_alias", False),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_store_that_fails_once_leaves_one_model_and_one_version(trained, monkeypatch, place):
+    owner, name, after = PLACES[place]
+    # Bundles of their own, that no other test has registered.
+    serving = {"window_s": 2.0 + list(PLACES).index(place)}
+    cell = cell_of("lstm-aam")
+    params = read(Path("params.yaml"), Preset)
+    params = params.model_copy(update={"serving": params.serving.model_copy(update=serving)})
+    registry = versions.open_registry(Path())
+
+    def go():
+        packed = registration.pack_fold(cell, params, fold=1, seed=None)
+        return registration.register(cell, packed, root=Path())
+
+    failure = mlflow.MlflowException("API request failed: Connection refused")
+    fail_once(monkeypatch, owner, name, failure, after=after)
+    with pytest.raises(SerError, match="Connection refused"):
+        go()
+    done = go()
+    version = registry.require(NAME, done.version)
+    assert go() == registration.Registered(NAME, done.version, False, done.weights)
+    bundle = version.tags["ser.bundle_sha256"]
+    same = registry.client.search_model_versions(f"tags.`ser.bundle_sha256` = '{bundle}'")
+    assert [int(found.version) for found in same] == [done.version]
+    assert registry.require(NAME, CHALLENGER).number == done.version
+    experiment = registry.client.get_run(version.run_id).info.experiment_id
+    runs = registry.client.search_runs([experiment], f"tags.`ser.bundle_sha256` = '{bundle}'")
+    assert [run.info.status for run in runs] == ["FINISHED"]
+    sent = registry.client.search_logged_models([experiment], f"source_run_id = '{version.run_id}'")
+    assert len(sent) == 1
+
+
+def test_a_store_that_does_not_answer_gets_no_second_model(trained, monkeypatch):
+    first = register("lstm-aam", fold=1)
+    unanswered = model_files.UnansweredError("cannot be fetched")
+    fail_once(monkeypatch, model_files, "require_unchanged", unanswered)
+    with pytest.raises(RegistryError, match="cannot be fetched"):
+        register("lstm-aam", fold=1)
+    assert register("lstm-aam", fold=1) == first.__class__(
+        NAME, first.version, False, first.weights
+    )
+
+
+def test_a_registration_that_another_hand_closed_is_done_once_more(trained):
+    version = version_of("hubert-label_smoothing", fold=1)
+    client = versions.open_registry(Path()).client
+    client.delete_tag(version.run_id, "ser.model_uri")
+    again = version_of("hubert-label_smoothing", fold=1)
+    assert again.run_id != version.run_id
+
+
 def test_runs_that_are_not_tracked_are_refused_with_the_cure(trained, monkeypatch):
     monkeypatch.setattr(mlflow_tracker.MlflowExperiment, "run_id", lambda *_: None)
     with pytest.raises(RegistryError, match="`ser restore-runs`"):
         register("lstm-aam", fold=1)
+
+
+def test_a_missing_recording_is_known_before_anything_is_packed_or_trained(
+    trained, lost, monkeypatch, tmp_path
+):
+    cell, params = cell_of("lstm-aam"), read(Path("params.yaml"), Preset)
+    monkeypatch.setattr(packing, "choose", lambda *_, **__: pytest.fail("the work had begun"))
+    monkeypatch.setattr(refit, "select", lambda *_: pytest.fail("the work had begun"))
+    said = r"s1f_sad_0\.wav: missing: .*registering listens to it; .*`ser link-corpus`"
+    with lost("s1f_sad_0.wav"):
+        with pytest.raises(AudioError, match=said):
+            registration.pack_fold(cell, params, fold=1, seed=None)
+        with pytest.raises(AudioError, match=said):
+            refit.pack(cell, params, scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fold_that_was_not_trained_is_refused(trained):

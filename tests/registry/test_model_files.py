@@ -3,12 +3,16 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
+import mlflow
 import pytest
+import requests
+from mlflow.exceptions import MlflowException
 
 from ser.errors import RegistryError
 from ser.registry import model_files, versions
-from ser.registry.model_files import LISTING, MODEL
+from ser.registry.model_files import LISTING, MODEL, UnansweredError
 from ser.registry.versions import BUNDLE
 from tests.tracking.support import copy_database
 
@@ -132,7 +136,40 @@ def test_what_is_no_address_of_a_version_is_refused(address, fetch):
         fetch(address)
 
 
+class VendorError(Exception):
+    """Of a store that nobody thought of: related to no other error."""
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        MlflowException("API request failed: Connection refused"),
+        requests.HTTPError("503 Server Error", response=SimpleNamespace(status_code=503)),
+        requests.ConnectionError("refused"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        VendorError("SlowDown"),
+        VendorError(),
+    ],
+    ids=repr,
+)
+def test_a_store_that_does_not_answer_has_not_lost_the_model(failure, uri, fetch, monkeypatch):
+    def fail(**_):
+        raise failure
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", fail)
+    with pytest.raises(UnansweredError, match=f"{NAME}/1: cannot be fetched from sqlite"):
+        fetch(uri)
+
+
+def test_a_model_whose_files_have_gone_is_told_from_one_that_is_not_given_back(uri, fetch, stored):
+    shutil.rmtree(stored)
+    with pytest.raises(RegistryError) as caught:
+        fetch(uri)
+    assert not isinstance(caught.value, UnansweredError)
+
+
 @pytest.mark.parametrize("address", ["none/1", "none@champion", "m-0", f"{NAME}/7"])
 def test_an_unknown_model_is_refused_with_the_cure(address, uri, fetch):
-    with pytest.raises(RegistryError, match=r"cannot be fetched from .*`ser register"):
+    with pytest.raises(RegistryError, match=r"cannot be fetched from .*`ser register") as caught:
         fetch(f"models:/{address}")
+    assert not isinstance(caught.value, UnansweredError)

@@ -55,7 +55,9 @@ def crash(*arguments):
 
 
 def promoted(registry, name, number):
-    registry.promote(registry.require(name, number), expected=registry.resolve(name, CHAMPION))
+    version = registry.require(name, number)
+    registry.promote(version, expected=registry.resolve(name, CHAMPION))
+    registry.end_challenge(version)
 
 
 def test_a_new_version_is_the_challenger(registry, register, name):
@@ -169,8 +171,26 @@ def test_a_crash_in_a_rollback_leaves_the_champion_and_its_past(
             registry.rollback(name)
     champion = registry.require(name, CHAMPION)
     assert champion.number == 3
-    assert "ser.rolled_back_at" not in champion.tags
     assert [registry.rollback(name)[1].number for _ in range(2)] == [2, 1]
+
+
+def test_once_the_alias_has_moved_back_nothing_of_the_rollback_is_left_to_do(
+    registry, register, name, monkeypatch
+):
+    for number in (1, 2):
+        register(number)
+        promoted(registry, name, number)
+    move = MlflowClient.set_registered_model_alias
+
+    def move_and_crash(*arguments):
+        move(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", move_and_crash)
+    with pytest.raises(KeyboardInterrupt):
+        registry.rollback(name)
+    assert registry.require(name, CHAMPION).number == 1
+    assert "ser.rolled_back_at" in registry.require(name, 2).tags
 
 
 def test_rollback_without_a_champion_says_how_to_get_one(registry, name):

@@ -78,9 +78,9 @@ def split_of(*, speaker_independent):
     return synthetic.split_report(speaker_independent=speaker_independent, folds=[FOLD])
 
 
-def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_seeds=2):
+def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_seeds=2, voted=False):
     """A report of two cells, to be changed at will."""
-    found_before = _numbers(num_seeds, is_synthetic, speaker_independent)
+    found_before = _numbers(num_seeds, is_synthetic, speaker_independent, voted)
     summaries, grid, found, parts = copy.deepcopy(found_before)
     card = card_of(is_synthetic=is_synthetic)
     split = split_of(speaker_independent=speaker_independent)
@@ -106,7 +106,7 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
 
 
 @functools.cache  # resampling takes a second, and nearly every test wants the same numbers
-def _numbers(num_seeds, is_synthetic, speaker_independent):
+def _numbers(num_seeds, is_synthetic, speaker_independent, voted):
     """Summaries, table and evidence of two cells; must not be changed."""
     frames, summaries = {}, {}
     for seed, loss in enumerate(("cross_entropy", "focal")):
@@ -117,7 +117,7 @@ def _numbers(num_seeds, is_synthetic, speaker_independent):
     grid = grid_table.table(summaries)
     card = card_of(is_synthetic=is_synthetic)
     split = split_of(speaker_independent=speaker_independent)
-    utterances = records_of(frames["lstm", "focal"])
+    utterances = records_of(frames["lstm", "focal"], voted=voted)
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     # The evidence of three losses would fill the page; two have no ranking, so one is given.
     ranking = Ranking({"focal": 1.2, "cross_entropy": 1.8}, 10, 0.043, 0.62)

@@ -283,6 +283,32 @@ def test_slices_of_the_best_cell_and_the_gaps_stand_on_the_page(tmp_path):
     assert all(value in shown for value in rows["value"])
 
 
+def test_cells_stand_beside_the_votes_and_one_rater(tmp_path):
+    made = make_report(tmp_path, voted=True)
+    page = pages.render(made)
+    shown = section(page, "votes")
+    assert f"{made.evidence.votes.statement}." in shown
+    places = []
+    for row in made.evidence.soft.to_dict("records"):
+        name = f"{row['model']}-{row['loss']}" if row["loss"] else row["model"]
+        entropy = "–" if pd.isna(row["soft_cross_entropy"]) else f"{row['soft_cross_entropy']:.2f}"  # noqa: RUF001
+        places.append(shown.index(f"{name} {row['num_utterances']} {entropy}"))
+        assert f"{row['soft_js_distance']:.2f}" in shown
+        assert f"{100 * row['soft_macro_f1']:.1f}" in shown
+    assert "above 0.25" in shown
+    assert len(places) == 5
+    assert "– to –" not in shown  # noqa: RUF001
+    assert places == sorted(places)
+
+
+def test_a_corpus_without_votes_says_so_in_a_line(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    assert section(page, "votes").endswith(
+        "The corpus has no votes of raters for these emotions, so there is nothing to compare "
+        "probabilities with."
+    )
+
+
 def test_published_numbers_are_shown_and_the_invalid_ones_struck_through(tmp_path):
     page = pages.render(make_report(tmp_path))
     assert "Nothing is comparable" in section(page, "published")

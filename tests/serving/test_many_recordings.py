@@ -48,6 +48,18 @@ def test_a_table_without_paths_is_refused(tmp_path, text):
         many_recordings.find(tmp_path / "list.csv")
 
 
+def test_a_table_of_recordings_that_are_not_there_is_refused_before_the_work(folder, caplog):
+    (folder / "list.csv").write_text("path\ngone.wav\n1.wav\nlost.wav\n")
+    assert len(many_recordings.find(folder / "list.csv")) == 3
+    assert "2 of 3 recordings are not there, e.g. " in caplog.text
+    assert "gone.wav" in caplog.text
+    (folder / "list.csv").write_text("path\ngone.wav\nlost\0.wav\n")
+    with pytest.raises(
+        AudioInputError, match=r"gone\.wav: there is no such file, nor any other of"
+    ):
+        many_recordings.find(folder / "list.csv")
+
+
 def test_an_empty_folder_and_no_folder_are_refused(tmp_path):
     with pytest.raises(AudioInputError, match="holds no"):
         many_recordings.find(tmp_path)

@@ -39,22 +39,22 @@ def test_a_list_of_numbers_is_one_channel():
         (None, "got None"),
         (5, "got 5"),
         ("abc", "got 'abc'"),
-        ({"a": 1}, "got dict of length 1"),
-        (np.float32(1), "got 1.0"),
-        (np.array(1.0), "got ndarray"),
+        ({"a": 1}, "got {'a': 1}"),
+        (np.float32(1), "got np.float32\\(1.0\\)"),
+        (np.array(1.0), "got an array"),
         ([], "samples holds no numbers"),
         (np.zeros((2, 0)), "channels hold no numbers"),
         ([True, 0.5], "got True at position 0"),
-        ([0.5, np.True_], "got True at position 1"),
-        (np.array([True, False]), "got True at position 0"),
+        ([0.5, np.True_], "got np.True_ at position 1"),
+        (np.array([True, False]), "got np.True_ at position 0"),
         (["0.1", 0.2], "got '0.1' at position 0"),
         ([0.1, None], "got None at position 1"),
-        ([0.1, [0.2]], "got list of length 1 at position 1"),
+        ([0.1, [0.2]], r"got \[0.2\] at position 1"),
         ([[0.1], 0.2], "got 0.2 among the channels"),
         ([[0.1, 0.2], [0.3]], "of equal length; got channels of 1 to 2 numbers"),
-        ([[[0.1]]], "got list of length 1 at position 0"),
-        (np.zeros((1, 1, 1)), "got ndarray at position 0"),
-        (np.array([1j]), "got complex at position 0"),
+        ([[[0.1]]], r"got \[0.1\] at position 0"),
+        (np.zeros((1, 1, 1)), r"got an array \(1,\) of float64 at position 0"),
+        (np.array([1j]), r"got np.complex128\(1j\) at position 0"),
         ([10**400], "an integer beyond all floats"),
     ],
 )
@@ -80,26 +80,3 @@ def test_a_rate_is_a_number(rate):
 def test_a_rate_is_whole_and_above_zero(rate):
     with pytest.raises(AudioInputError, match="must be a whole number above 0"):
         sample_table.rate_of(rate)
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("short", "'short'"),
-        ("x" * 1000, "'" + "x" * 59 + "..."),
-        ("a\nb", r"'a\nb'"),
-        (b"bytes", "b'bytes'"),
-        (None, "None"),
-        (True, "True"),
-        (-12, "-12"),
-        (1.5, "1.5"),
-        (np.float32(1.5), "1.5"),
-        pytest.param(10**5000, "an integer of 16610 bits", id="huge"),
-        ([[1] * 10**6], "list of length 1"),
-        ({"a": 1}, "dict of length 1"),
-        (object(), "object"),
-        (np.zeros((99, 99)), "ndarray"),
-    ],
-)
-def test_what_was_sent_is_shown_shortened(value, shown):
-    assert sample_table.shortened(value) == shown

@@ -1,13 +1,12 @@
-import json
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import psutil
 import pytest
 from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
+from benchmarks import bad_requests
 from ser.registry import model_files
 from ser.serving import server
 from ser.tracking import store
@@ -99,83 +98,18 @@ def test_a_table_that_mlflow_cannot_make_is_told_without_a_trace(client, content
         assert word not in response.text
 
 
-def wild(rng, depth=0):
-    """A value that JSON can say, of any kind."""
-    kind = rng.integers(9 if depth < 3 else 6)
-    scalars = [None, bool(rng.integers(2)), int(rng.integers(-(10**9), 10**9)), rng.normal() * 1e9]
-    if kind < 4:
-        return scalars[kind]
-    if kind == 4:
-        return rng.bytes(int(rng.integers(30))).decode("latin-1")
-    if kind == 5:
-        return float(rng.choice([np.nan, np.inf, -np.inf, 1e308]))
-    if kind == 6:
-        return [wild(rng, depth + 1) for _ in range(rng.integers(4))]
-    keys = ["audio", "samples", "sampling_rate", "path", "columns", "data", "index", "wrong", ""]
-    return {str(rng.choice(keys)): wild(rng, depth + 1) for _ in range(rng.integers(4))}
-
-
-def row(rng, recording):
-    """A row that is nearly right."""
-    kind = rng.integers(8)
-    if kind == 0:
-        damaged = bytearray(recording)
-        for at in rng.integers(len(damaged), size=20):
-            damaged[at] = int(rng.integers(256))
-        return {"audio": as_base64(bytes(damaged))}
-    if kind == 1:
-        return {"audio": as_base64(recording[: int(rng.integers(len(recording)))])}
-    if kind == 2:
-        return {"audio": as_base64(rng.bytes(int(rng.integers(400))))}
-    if kind == 3:
-        return {"samples": wild(rng), "sampling_rate": wild(rng)}
-    if kind == 4:
-        return {"samples": rng.normal(size=50).tolist(), "sampling_rate": int(rng.integers(-9, 9))}
-    if kind == 5:
-        return {"path": str(rng.choice(["/etc/passwd", "../../x", "", "a\0b", "~/.ssh/id_rsa"]))}
-    if kind == 6:
-        return {str(rng.choice(["audio", "wrong", "samples"])): wild(rng)}
-    return {"audio": as_base64(recording), "samples": [0.1], "path": "x"}
-
-
-def malformed(rng, recording):
-    """A malformed request: its body and headers."""
-    kind = rng.integers(7)
-    fields = ["inputs", "instances", "dataframe_records", "dataframe_split", "wrong", "messages"]
-    if kind == 0:
-        return rng.bytes(int(rng.integers(200))), JSON
-    if kind == 1:
-        return json.dumps(wild(rng)).encode(), JSON
-    if kind == 2:
-        return json.dumps({str(rng.choice(fields)): wild(rng)}).encode(), JSON
-    if kind == 3:
-        content = json.dumps({"dataframe_records": [row(rng, recording)]}).encode()
-        return content[: int(rng.integers(len(content)))], JSON
-    if kind == 4:
-        types = ["text/csv", "application/vnd.apache.parquet", "text/plain", "a/b; charset=x", ";"]
-        return rng.bytes(int(rng.integers(100))), {"content-type": str(rng.choice(types))}
-    content = {
-        str(rng.choice(fields[:3])): [row(rng, recording) for _ in range(rng.integers(1, 3))]
-    }
-    if kind == 5:
-        content["params"] = wild(rng)
-    return json.dumps(content).encode(), JSON
-
-
 @pytest.mark.parametrize("name", ["client", "plain_client"])
 def test_a_thousand_malformed_requests_end_in_no_5xx_and_take_no_memory(name, request):
     client = request.getfixturevalue(name)
-    rng = np.random.default_rng(0)
     recording = encoded(speech(0.2), RATE)
     process = psutil.Process()
-    statuses, before = [], 0
-    for number in range(1000):
-        if number == 200:
-            before = process.memory_info().rss
-        content, headers = malformed(rng, recording)
-        statuses.append(client.post("/invocations", content=content, headers=headers).status_code)
-    assert {status for status in statuses if status >= 500} == set()
-    assert sum(400 <= status < 500 for status in statuses) > 800
+    bad_requests.campaign(client, recording, num_requests=200, seed=1)
+    before = process.memory_info().rss
+    statuses, faults = bad_requests.campaign(client, recording, num_requests=800, seed=0)
+    assert [status for status in statuses if status >= 500] == []
+    # MLflow's own server shows traces and takes its time: why there is a guard.
+    assert name == "plain_client" or faults == []
+    assert sum(count for status, count in statuses.items() if 400 <= status < 500) > 640
     assert process.memory_info().rss - before < 64 * 2**20
     good = {"inputs": [{"audio": as_base64(recording)}]}
     assert client.post("/invocations", json=good).status_code == 200

@@ -1,15 +1,21 @@
 """Opening a store safely."""
 
+import io
+import logging
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from ser import sqlite
+from ser import runtime, sqlite
 from ser.errors import TrackingError
 from ser.tracking import store
 
@@ -63,6 +69,21 @@ def test_locked_database_is_refused_after_the_timeout(root, monkeypatch):
             store.connect(f"sqlite:///{path}")
 
 
+@pytest.mark.parametrize("said", ["disk I/O error", "unable to open database file"])
+def test_a_full_disk_is_not_taken_for_a_broken_database(root, monkeypatch, said):
+    uri = store.default_uri(root)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+
+    def fail(*_, **__):
+        raise sqlite3.OperationalError(said)
+
+    with pytest.raises(OSError, match="No space left on device"), store.translated(uri):
+        raise MlflowException(f"(sqlite3.OperationalError) {said}")
+    monkeypatch.setattr(store.sqlite3, "connect", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        store.connect(uri)
+
+
 def test_database_of_another_mlflow_is_refused_with_both_cures(root):
     path = root / "mlruns" / "mlflow.db"
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -92,7 +113,47 @@ def test_location_chosen_by_hand_is_not_taken_for_a_move(tmp_path):
     assert store.former_folder(database, "ser/a/b", f"{tmp_path}/mlruns/ser-a-b") is None
 
 
+class VendorError(Exception):
+    """Of a library below MLflow: related to no other error."""
+
+
+@pytest.mark.parametrize("failure", [VendorError("SlowDown"), KeyError("Bucket"), OSError("gone")])
+def test_whatever_lies_below_mlflow_raises_it_is_the_store_s_error(root, monkeypatch, failure):
+    def fail(*_, **__):
+        raise failure
+
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    monkeypatch.setattr(MlflowClient, "log_artifact", fail)
+    said = rf"tracking store .*{type(failure).__name__}: .*`ser doctor`"
+    with pytest.raises(TrackingError, match=said) as caught, store.translated(uri):
+        client.log_artifact("run", "a.txt")
+    assert caught.value.__cause__.__cause__ is failure
+
+
 def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():
     said = r"example\.org: 503 Server Error"
     with pytest.raises(TrackingError, match=said), store.translated("http://example.org"):
         raise requests.HTTPError("503 Server Error: Service Unavailable")
+
+
+def test_what_the_database_refuses_is_said_once_and_without_mlflows_traceback(root, capsys):
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    with closing(sqlite3.connect(store.database_path(uri))) as connection, connection:
+        connection.execute("DROP TABLE experiments")
+    told = logging.StreamHandler(io.StringIO())
+    logging.getLogger("mlflow").addHandler(told)
+
+    def search():
+        with store.translated(uri):
+            client.search_experiments()
+
+    try:
+        assert runtime.run_main(search) == 1
+    finally:
+        logging.getLogger("mlflow").removeHandler(told)
+    assert told.stream.getvalue() == ""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: tracking store")
+    assert "no such table" in line

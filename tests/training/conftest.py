@@ -31,6 +31,18 @@ def corrupted(fold_data):
 
 
 @pytest.fixture
+def voted_data(tmp_path):
+    """A fold whose utterances have votes, most of which are for the label."""
+    utterances = synthetic.corpus(voted=True)
+    return FoldData(
+        synthetic.fold_of(utterances),
+        synthetic.feature_store(tmp_path / "mfcc", utterances),
+        synthetic.label_of(utterances),
+        share_of=synthetic.share_of(utterances),
+    )
+
+
+@pytest.fixture
 def rated_data(tmp_path):
     """A fold whose features tell the emotion, and the emotion the ratings, nearly."""
     utterances = synthetic.corpus(rated=True)

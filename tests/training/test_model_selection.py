@@ -22,7 +22,7 @@ def test_training_a_cell_and_choosing_end_with_the_same_weights(fold_data):
 def test_what_decides_holds_nothing_of_the_test_part(fold_data):
     development = fold_data.development
     assert {f.name for f in dataclasses.fields(development)} == {
-        "train", "dev", "store", "label_of", "rating_of", "group_of",
+        "train", "dev", "store", "label_of", "rating_of", "group_of", "share_of",
     }  # fmt: skip
     assert not {*development.train, *development.dev} & set(fold_data.fold.test)
 

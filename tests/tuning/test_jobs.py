@@ -14,6 +14,7 @@ from ser.tuning import jobs as job_making
 from ser.tuning import study as studies
 from ser.tuning import workers
 from tests import synthetic
+from tests.grid.support import write_inputs
 from tests.tuning.support import load_inputs, make_job, tiny_cell, told
 
 
@@ -41,6 +42,7 @@ def test_a_job_holds_nothing_of_the_test_part(paths, root):
     assert job.label_of.keys() == job.rating_of.keys() == known
     assert {f.name for f in dataclasses.fields(job)} == {
         "study", "train", "dev", "features", "label_of", "rating_of", "group_of",
+        "share_of",
     }  # fmt: skip
     sent = pickle.dumps(job)
     assert [id_ for id_ in known if id_.encode() not in sent] == []
@@ -51,6 +53,23 @@ def test_a_job_holds_nothing_of_the_test_part(paths, root):
         assert id_ not in store
         with pytest.raises(StaleFeaturesError, match="no features of utterance"):
             store[id_]
+
+
+def test_a_job_of_soft_targets_holds_the_shares_of_train_and_dev_and_another_key(root):
+    utterances = synthetic.corpus(num_sessions=3, voted=True)
+    data = load_inputs(write_inputs(root / "voted", utterances))
+    cell = tiny_cell()
+    training = cell.training.model_copy(update={"targets": "soft"})
+    soft = make_job(
+        data.project, root, data=data, cell=dataclasses.replace(cell, training=training)
+    )
+    hard = make_job(data.project, root, data=data, cell=cell)
+    known = {*data.folds[0].train, *data.folds[0].dev}
+    shares = synthetic.share_of(utterances)
+    assert soft.share_of == {id_: shares[id_] for id_ in known}
+    assert soft.data().share_of == soft.share_of
+    assert hard.share_of is None
+    assert soft.study.key != hard.study.key
 
 
 def test_the_copies_of_a_jobs_features_hold_nothing_of_the_test_part_either(tmp_path):

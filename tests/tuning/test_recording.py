@@ -1,12 +1,14 @@
 """Specs of runs; test_search.py looks at what a whole search records."""
 
 import dataclasses
+from contextlib import suppress
 
 import pytest
 
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tuning import recording
+from ser.tuning import storage as storages
 from ser.tuning import study as studies
 from ser.tuning.recording import Recorder
 from tests.tuning.support import bowl, fill, load_inputs, make_job
@@ -80,3 +82,34 @@ def test_an_interrupt_leaves_the_parent_killed_and_it_is_taken_up_again(
         second.conclude()
     assert {run.status for run in experiment.runs.values()} == {"FINISHED"}
     assert len(experiment.runs) == 4
+
+
+def test_figures_do_not_show_that_a_trial_was_cut_and_made_again(
+    paths, root, data, storage, tmp_path
+):
+    def drawn(name, objective):
+        job = make_job(paths, root, data=data)
+        url = f"sqlite:///{tmp_path / name}.db"
+        own = storages.connect(url)
+        for _ in range(3):
+            with suppress(KeyboardInterrupt):
+                study = fill(job.study, own, url, objective)
+        folder = root / name
+        with Recorder(
+            MemoryExperiment(), [(job, data)], {job.study.name: study}, root=root, folder=folder
+        ) as recorder:
+            recorder.conclude()
+        return {path.name: path.read_bytes() for path in folder.rglob("*.png")}, study
+
+    cut = iter([False, True, True, False, False])
+
+    def interrupted(values, tracker):
+        if next(cut):
+            raise KeyboardInterrupt
+        return bowl(values, tracker)
+
+    whole, _ = drawn("whole", bowl)
+    again, study = drawn("again", interrupted)
+    assert [trial.number for trial in study.trials if trial.state.name == "FAIL"] == [1, 3]
+    assert again == whole
+    assert len(whole) == 2

@@ -22,6 +22,7 @@ GOOD = {
     "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
     "tuning": {"cells": {}},
     "robustness": {"without_copies": {}},
+    "cross_corpus": {"corpora": {}, "cells": {}},
 }
 
 

@@ -23,7 +23,11 @@ runtime.configure()
 
 #: Stands for the whole of params.yaml: nothing is extracted, nothing is trained.
 PRESET = SimpleNamespace(
-    audio=SimpleNamespace(sampling_rate=16000), extracted={}, cells={}, synthetic_weights={}
+    audio=SimpleNamespace(sampling_rate=16000),
+    extracted={},
+    cells={},
+    synthetic_weights={},
+    cross_corpus=SimpleNamespace(corpora={}),
 )
 
 

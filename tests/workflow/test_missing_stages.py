@@ -59,6 +59,18 @@ stages:
     cmd: python -m copying data/untuned/lstm-focal gains
     deps: [data/untuned]
     outs: [gains]
+  cross_data:
+    foreach: [demo]
+    do:
+      cmd: python -m copying raw other
+      deps: [raw]
+      outs: [other]
+  cross:
+    foreach: [lstm-ccc]
+    do:
+      cmd: python -m copying other crossed
+      deps: [other]
+      outs: [crossed]
   compare:
     cmd: cp data/trained/lstm-ccc report
     deps: [data/trained/lstm-ccc]
@@ -177,6 +189,15 @@ def test_scores_are_computed_side_by_side_once_the_cells_are_trained(root):
         assert {stage.name for stage in repo.reproduce()}.isdisjoint({"score", "gain"})
 
 
+def test_other_corpora_come_before_the_scores_where_they_are_asked_for(root):
+    missing_stages.run(named(*CELLS), Engine(), root)
+    missing_stages.make_scores(LocalEngine(1), root, is_crossed=True)
+    assert Path("crossed").read_text() == "recordings"
+    with Repo() as repo:
+        again = {stage.name for stage in repo.reproduce()}
+    assert again.isdisjoint({"score", "gain", "cross_data@demo", "cross@lstm-ccc"})
+
+
 def test_a_command_that_is_no_module_of_python_is_not_run():
     with pytest.raises(PipelineError, match=r"^bash -c ls: "):
         missing_stages.do(missing_stages.Missing("extract@mfcc", "bash -c ls"))
@@ -199,6 +220,8 @@ def test_what_was_trained_is_recorded_as_dvc_records_it(root):
         assert {stage.name for stage in repo.reproduce()} == {
             "weights@tiny",
             *FEATURES,
+            "cross_data@demo",
+            "cross@lstm-ccc",
             "tune",
             "score",
             "gain",

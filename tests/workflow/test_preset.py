@@ -42,6 +42,20 @@ def test_what_does_not_fit_together_is_refused(changes, message):
     assert message in str(caught.value)
 
 
+def test_a_loss_without_a_form_for_votes_is_refused_beside_soft_targets():
+    aam = {"model": "lstm", "loss": "aam", "feature": "mfcc"}
+    both = {
+        "losses": {"cross_entropy": {}, "aam": {}},
+        "cells": {"lstm-aam": aam, **GOOD["cells"]},
+    }
+    assert check(training={"targets": "soft"}).training.targets == "soft"
+    assert "lstm-aam" in check(**both).cells
+    with pytest.raises(ParamsError) as caught:
+        check(training={"targets": "soft"}, **both)
+    assert "training.targets: soft has no meaning for the loss aam" in str(caught.value)
+    assert "loss cross_entropy" not in str(caught.value)
+
+
 def test_all_that_is_missing_for_a_cell_is_said_at_once():
     with pytest.raises(ParamsError) as caught:
         check(models={}, losses={}, recipes={})
@@ -60,6 +74,7 @@ TUNED = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}
         ("synthetic_weights", "synthetic_weights: {}"),
         ("tuning", "tuning: {cells: {}}"),
         ("robustness", "robustness: {without_copies: {}}"),
+        ("cross_corpus", "cross_corpus: {corpora: {}, cells: {}}"),
     ],
 )
 def test_what_dvc_reads_is_required_with_what_to_write(section, cure):
@@ -72,7 +87,13 @@ def test_what_dvc_reads_is_required_with_what_to_write(section, cure):
 
 
 @pytest.mark.parametrize(
-    ("section", "key"), [("tuning", "cells"), ("robustness", "without_copies")]
+    ("section", "key"),
+    [
+        ("tuning", "cells"),
+        ("robustness", "without_copies"),
+        ("cross_corpus", "corpora"),
+        ("cross_corpus", "cells"),
+    ],
 )
 def test_what_dvc_reads_in_a_section_is_required_there(section, key):
     with pytest.raises(ParamsError, match=rf"{section}\.{key} is missing, dvc.yaml reads it"):
@@ -140,6 +161,23 @@ def test_a_cell_without_copies_must_be_one_of_the_cells_and_have_some_to_leave_o
         check(**COPIED, robustness=twin(feature="logmel"))
     with pytest.raises(ParamsError, match=where + r"lstm-cross_entropy: recipes\.lstm\.copies is"):
         check(robustness=twin())
+
+
+def test_cells_across_corpora_must_be_cells_and_have_another_corpus():
+    cells, demo = {"lstm-cross_entropy": TUNED}, {"demo": {"name": "demo"}}
+    found = check(cross_corpus={"corpora": demo, "cells": cells}).cross_corpus
+    assert found.corpora["demo"].utterances_per_session == 84
+    assert found.normalisation == "recipe"
+    for section, message in (
+        ({"corpora": {}, "cells": cells}, "cross_corpus.corpora no corpus to test on"),
+        ({"corpora": demo, "cells": {"lstm-aam": TUNED}}, "there is no cells.lstm-aam"),
+        ({"corpora": {"emodb": {"name": "emodb"}}, "cells": {}}, "the section corpus' own"),
+        ({"corpora": {"a-b": {"name": "demo"}}, "cells": {}}, "letters, digits and _ alone"),
+        ({"corpora": {"x": {"name": "nobody"}}, "cells": {}}, "named 'nobody'"),
+    ):
+        with pytest.raises(ParamsError) as refused:
+            check(cross_corpus=section)
+        assert message in str(refused.value)
 
 
 def test_shares_of_copies_that_are_not_extracted_are_refused_once_with_the_cure():

@@ -17,6 +17,7 @@ def root(project_with_params):
         file.write("extracted: {mfcc: {}}\nbaselines: {feature: mfcc}\n")
         file.write("launcher: python -m\nsynthetic_corpora: []\nsynthetic_weights: {}\n")
         file.write("tuning: {cells: {}}\nrobustness: {without_copies: {}}\n")
+        file.write("cross_corpus: {corpora: {}, cells: {}}\n")
     return project_with_params
 
 

@@ -77,7 +77,11 @@ class CorpusParams(ComponentParams, RecordingLimits):
 
 
 def inside(place: str) -> str:
-    """Return a path inside the corpus' folder; ValueError if it leads out of it."""
+    """Return a path inside the corpus' folder.
+
+    Raises:
+        ValueError: It leads out of the folder.
+    """
     path = PurePosixPath(place)
     if path.is_absolute() or ".." in path.parts or "\0" in place:
         raise ValueError("expected a path inside the corpus' folder")

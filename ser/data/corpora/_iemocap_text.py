@@ -27,6 +27,20 @@ EMOTION_OF: dict[str, str | None] = {
     "xxx": None,
 }
 
+#: What a rater may choose -> the label of that name, so that votes are mapped as labels are.
+LABEL_OF_VOTE: dict[str, str] = {
+    "Anger": "ang",
+    "Disgust": "dis",
+    "Excited": "exc",
+    "Fear": "fea",
+    "Frustration": "fru",
+    "Happiness": "hap",
+    "Neutral": "neu",
+    "Other": "oth",
+    "Sadness": "sad",
+    "Surprise": "sur",
+}
+
 _GENDERS: dict[str, Gender] = {"F": "female", "M": "male"}
 
 _ID = re.compile(

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ser.data.corpora._iemocap_text import (
     EMOTION_OF,
+    LABEL_OF_VOTE,
     Turn,
     parse_name,
     read_evaluation,
@@ -131,7 +132,9 @@ class IemocapCorpus:
                 TRANSCRIPTS,
                 silent[0],
             )
-        return Parsed(tuple(annotations), tuple(rejections))
+        emotions = {vote: self._emotion(label) for vote, label in LABEL_OF_VOTE.items()}
+        said = {vote: emotion for vote, emotion in emotions.items() if emotion is not None}
+        return Parsed(tuple(annotations), tuple(rejections), said)
 
     def check(self, utterances: Sequence[Utterance]) -> None:
         """Compare the counts per session and label with the known ones.
@@ -213,7 +216,6 @@ class IemocapCorpus:
 
     def _annotation(self, turn: Turn, audio: str, text: str | None) -> Annotation:
         name = parse_name(turn.id)
-        is_apart = turn.label == "exc" and not self.merge_excited
         return Annotation(
             id=turn.id,
             corpus=self.name,
@@ -225,12 +227,17 @@ class IemocapCorpus:
             scripted=name.is_scripted,
             text=text or None,
             label=turn.label,
-            emotion="excited" if is_apart else EMOTION_OF[turn.label],
+            emotion=self._emotion(turn.label),
             valence=turn.valence,
             arousal=turn.arousal,
             dominance=turn.dominance,
             votes=dict(sorted(turn.votes.items())) or None,
         )
+
+    def _emotion(self, label: str) -> str | None:
+        """Return what a label is mapped to."""
+        is_apart = label == "exc" and not self.merge_excited
+        return "excited" if is_apart else EMOTION_OF[label]
 
 
 def _rows(

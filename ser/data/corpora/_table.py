@@ -130,7 +130,7 @@ def _row(
     texts = {column: cells[index].strip() for column, index in positions.items()}
     fields = {name: text if name == "path" else composed(text) for name, text in texts.items()}
     for column, value in fields.items():
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             return BadRow(line, f"{column} is not of the table's encoding: {_shown(value)}")
     return TableRow(line, fields)
 

@@ -3,9 +3,11 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from ser.errors import CorpusError
+from ser.wording import cut, shown
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ _MEANINGS: Mapping[re.Pattern[str], str] = {
         r"|train(dev|val)?test"
     ): _PART,
 }
+_MAX_NAMED, _MAX_LISTED = 10, 1000
 _UNIT = re.compile(
     r"[_ .(\[-](?:s|sec|secs|seconds?|ms|msec|milliseconds?|samples?|frames?)[)\]]?$"
 )
@@ -53,14 +56,15 @@ def check(path: Path, unread: Sequence[str]) -> None:
     if meant:
         lines = "".join(
             f"\n  {name}: by its name it says {meaning}; {_CURES[meaning]}"
-            for name, meaning in meant.items()
+            for name, meaning in islice(meant.items(), _MAX_NAMED)
         )
         raise CorpusError(
             f"{path}:1: columns that are not read and must not be passed over:{lines}\n"
-            f"or, to pass them over: corpus.ignored_columns: [{', '.join(meant)}]"
+            f"or, to pass them over: corpus.ignored_columns: [{cut(', '.join(meant), _MAX_LISTED)}]"
         )
     if unread:
-        logger.warning("%s: columns that are not read: %s", path, ", ".join(unread))
+        names = cut(", ".join(shown(name)[1:-1] for name in unread), _MAX_LISTED)
+        logger.warning("%s: columns that are not read: %s", path, names)
 
 
 def _meaning(name: str) -> str | None:

@@ -2,8 +2,8 @@
 
 7442 recordings of 91 actors, 43 women and 48 men, who speak twelve sentences in six
 emotions, one of the sentences at three intensities. Licensed under the Open Database
-License 1.0. The label is the emotion the actor was asked for; the crowd's ratings are
-in other files of the corpus and are not read.
+License 1.0. The label is the emotion the actor was asked for. The votes are those of the crowd
+who heard the voice alone; those of people who saw the face too are not read.
 
 Source: Cao, Cooper, Keutmann, Gur, Nenkova, Verma: "CREMA-D: Crowd-sourced Emotional
 Multimodal Actors Dataset", IEEE Transactions on Affective Computing 5(4), 2014,
@@ -13,6 +13,7 @@ doi:10.1109/TAFFC.2014.2336244.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -67,6 +68,15 @@ NUM_FAULTY = len(FAULTY) + 6
 NUM_SESSIONS = 5
 DEMOGRAPHICS = "VideoDemographics.csv"
 
+#: The crowd's votes, a row per recording and stimulus; read where it is there.
+VOTES = "processedResults/tabulatedVotes.csv"
+
+#: What the crowd could choose, columns of that table -> canonical emotion.
+VOTE_EMOTIONS: Mapping[str, str] = {code[0]: emotion for code, emotion in EMOTIONS.items()}
+
+#: A row is named by 100000 times the stimulus plus a number; 1 is the voice, 2 the face, 3 both.
+_VOICE_ONLY = re.compile(r"1[0-9]{5}")
+
 # 1040_ITH_SAD_X is spelt like this in the corpus.
 _NAME = re.compile(
     f"(?P<actor>1[0-9]{{3}})_(?P<sentence>{'|'.join(SENTENCES)})"
@@ -107,7 +117,7 @@ class CremaD:
         self.allow_partial = allow_partial
 
     def parse(self, root: Path) -> Parsed:
-        """Read the names of the recordings in `AudioWAV/` and the actors' sex.
+        """Read the names of the recordings in `AudioWAV/`, the actors' sex and the votes.
 
         Sessions are five groups of actors, balanced by sex, dealt from the whole table
         of actors, so that they do not depend on which recordings are there.
@@ -120,8 +130,8 @@ class CremaD:
             recordings and actors who are not in the table are rejections.
 
         Raises:
-            CorpusError: No recording is named by the corpus' rule, or the table of
-                actors is missing or cannot be read.
+            CorpusError: No recording is named by the corpus' rule, the table of actors is
+                missing, or a table cannot be read. That of the votes may be missing.
         """
         folder = root / "AudioWAV"
         paths = recordings.below(folder, root=root) if folder.is_dir() else []
@@ -131,6 +141,7 @@ class CremaD:
             )
         genders = _genders(root / DEMOGRAPHICS)
         sessions = _sessions.deal(genders, num_sessions=NUM_SESSIONS)
+        votes = _votes(root / VOTES)
         annotations: list[Annotation] = []
         rejections: list[Rejection] = []
         for path in paths:
@@ -142,8 +153,9 @@ class CremaD:
             elif fault := _fault(match, genders):
                 rejections.append(Rejection(id=match[0], audio=path, reason=fault))
             else:
-                annotations.append(_annotation(path, match, genders, sessions))
-        return Parsed(tuple(annotations), tuple(rejections))
+                annotation = _annotation(path, match, genders, sessions)
+                annotations.append(replace(annotation, votes=votes.get(annotation.id)))
+        return Parsed(tuple(annotations), tuple(rejections), VOTE_EMOTIONS if votes else {})
 
     def check(self, utterances: Sequence[Utterance]) -> None:
         """Refuse other numbers of utterances per emotion than the 7442 published ones.
@@ -186,6 +198,26 @@ def _genders(path: Path) -> dict[str, Gender]:
     if len(genders) < NUM_SESSIONS:
         raise CorpusError(f"{path}: {len(genders)} actors; expected the corpus' table of 91")
     return genders
+
+
+def _votes(path: Path) -> dict[str, dict[str, int]]:
+    """Return recording -> emotion code -> votes of those who heard it and saw nothing."""
+    if not path.is_file():
+        return {}
+    names = {"row": "", "recording": "fileName", **{code: code for code in VOTE_EMOTIONS}}
+    votes: dict[str, dict[str, int]] = {}
+    for row in _table.read(path, names=names, required=names):
+        if isinstance(row, _table.BadRow):
+            raise CorpusError(f"{path}:{row.line}: {row.reason}")
+        if not _VOICE_ONLY.fullmatch(row.fields["row"]):
+            continue
+        counts = {code: row.fields[code] for code in VOTE_EMOTIONS}
+        if not all(count.isascii() and count.isdecimal() for count in counts.values()):
+            raise CorpusError(f"{path}:{row.line}: votes must be whole numbers, got {counts}")
+        found = {code: int(count) for code, count in counts.items() if int(count)}
+        if found:
+            votes[row.fields["recording"]] = found
+    return votes
 
 
 def _fault(match: re.Match[str], genders: Mapping[str, Gender]) -> str | None:

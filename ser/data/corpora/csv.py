@@ -262,7 +262,8 @@ def _fault(row: _table.TableRow, required: Sequence[str]) -> str | None:
 def _as_on_disk(root: Path, row: _table.TableRow) -> _table.TableRow:
     """Return a row with its path as the disk spells it: letters and their marks may be apart."""
     path = row.fields["path"]
-    spellings = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    # Most paths are spelt in one way: the disk is asked once, not three times.
+    spellings = dict.fromkeys((path, *(unicodedata.normalize(f, path) for f in ("NFC", "NFD"))))
     found = next((spelled for spelled in spellings if recordings.is_file(root / spelled)), path)
     return replace(row, fields={**row.fields, "path": found})
 

@@ -2,16 +2,14 @@
 
 import shutil
 import stat
-import struct
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ser import files
 from ser.data.downloads import disk_space
-from ser.errors import DownloadError
+from ser.errors import DownloadError, translating
 
 #: A member that grows more than this is no recording: speech shrinks to a third at best,
 #: silence and text further.
@@ -22,26 +20,17 @@ HARMLESS_BYTES = 1 << 20
 _ENCRYPTED = 0x1
 _NUM_NAMED = 5
 _NO_ARCHIVE = "it is no whole zip archive"
-#: What zipfile raises of archives that are damaged, or made to do damage.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    IndexError,
-    RuntimeError,
-    ValueError,
-)
 
 
 def fault(archive: Path) -> str | None:
     """Return why a file is no archive to be trusted, or None; every member is read."""
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with _opened(archive) as opened:
             wrong = _wrong(opened, archive)
-            damaged = None if wrong else opened.testzip()
-    except (*_DAMAGED, OSError) as error:
-        return f"{_NO_ARCHIVE} ({error})"
+            with translating(lambda error: DownloadError(f"{_NO_ARCHIVE} ({error})")):
+                damaged = None if wrong else opened.testzip()
+    except DownloadError as error:
+        return str(error).removeprefix(f"{archive}: ")
     return wrong or (f"its member {damaged} is damaged" if damaged else None)
 
 
@@ -78,10 +67,8 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _opened(archive: Path) -> zipfile.ZipFile:
-    try:
+    with translating(lambda error: DownloadError(f"{archive}: {_NO_ARCHIVE} ({error})")):
         return zipfile.ZipFile(archive)
-    except _DAMAGED as error:
-        raise DownloadError(f"{archive}: {_NO_ARCHIVE} ({error})") from error
 
 
 def _checked(opened: zipfile.ZipFile, archive: Path) -> Sequence[zipfile.ZipInfo]:
@@ -159,16 +146,15 @@ def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> 
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with opened.open(member) as source, target.open("xb") as written:
-            shutil.copyfileobj(source, written, 1 << 20)
-    except _DAMAGED as error:
-        raise DownloadError(f"{opened.filename}: member {member.filename}: {error}") from error
+    where = f"{opened.filename}: member {member.filename}"
+    with (
+        translating(lambda error: DownloadError(f"{where}: {error}")),
+        opened.open(member) as source,
+        target.open("xb") as written,
+    ):
+        shutil.copyfileobj(source, written, 1 << 20)
     if target.stat().st_size != member.file_size:
-        raise DownloadError(
-            f"{opened.filename}: member {member.filename}: {target.stat().st_size} bytes, "
-            f"expected {member.file_size}"
-        )
+        raise DownloadError(f"{where}: {target.stat().st_size} bytes, expected {member.file_size}")
 
 
 def _sizes(members: Sequence[zipfile.ZipInfo]) -> Mapping[str, int]:

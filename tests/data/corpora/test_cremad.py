@@ -112,6 +112,48 @@ def test_a_broken_table_of_actors_is_refused_with_its_line(tmp_path, table, prob
         parse(write(tmp_path, "1001_DFA_ANG_XX.wav", table=table))
 
 
+VOTES = (
+    '"","A","D","F","H","N","S","fileName","numResponses","agreement"\n'
+    '"100001",0,0,0,3,6,0,"1001_DFA_ANG_XX",9,0.67\n'
+    '"107443",0,0,0,0,9,0,"ANG_HI_practice",9,1\n'
+    '"200001",9,0,0,0,0,0,"1001_DFA_ANG_XX",9,1\n'
+    '"300002",1,0,0,0,0,1,"1001_IEO_DIS_HI",2,0.5\n'
+)
+
+
+def test_the_votes_are_those_of_the_crowd_that_heard_the_voice_alone(tmp_path):
+    root = write(tmp_path, "1001_DFA_ANG_XX.wav", "1001_IEO_DIS_HI.wav")
+    (root / "processedResults").mkdir()
+    (root / "processedResults" / "tabulatedVotes.csv").write_text(VOTES)
+    parsed = parse(root)
+    assert [item.votes for item in parsed.annotations] == [{"H": 3, "N": 6}, None]
+    assert parsed.vote_emotions == {
+        "A": "angry", "D": "disgusted", "F": "fearful", "H": "happy", "N": "neutral", "S": "sad",
+    }  # fmt: skip
+
+
+def test_without_the_table_of_votes_there_are_none(tmp_path):
+    parsed = parse(write(tmp_path, "1001_DFA_ANG_XX.wav"))
+    assert [item.votes for item in parsed.annotations] == [None]
+    assert parsed.vote_emotions == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (VOTES.replace('"A"', '"B"'), r"Votes\.csv:1: no column A; the columns are"),
+        (VOTES.replace(",6,0,", ",-6,0,"), r"Votes\.csv:2: votes must be whole numbers, got"),
+        (VOTES.replace(",9,0.67", ",9"), r"Votes\.csv:2: 9 fields, expected 10"),
+    ],
+)
+def test_a_broken_table_of_votes_is_refused_with_its_line(tmp_path, table, problem):
+    root = write(tmp_path, "1001_DFA_ANG_XX.wav")
+    (root / "processedResults").mkdir()
+    (root / "processedResults" / "tabulatedVotes.csv").write_text(table)
+    with pytest.raises(CorpusError, match=problem):
+        parse(root)
+
+
 class Labelled:
     """Stands in for an utterance: `check` counts labels."""
 

@@ -133,6 +133,18 @@ def test_every_label_of_every_rater_is_a_vote_but_self_reports_are_not(tree: Tre
     assert annotation.votes == {"Anger": 1, "Frustration": 2, "Neutral": 1}
 
 
+def test_votes_are_mapped_as_labels_are(tree: Tree) -> None:
+    parse_one(tree, "Ses01F_impro01_F000", "exc", "C-E2:\tExcited;\t()")
+    merged = iemocap.build(iemocap.Params(allow_partial=True)).parse(tree.root).vote_emotions
+    assert merged == {
+        "Anger": "angry", "Disgust": "disgusted", "Excited": "happy", "Fear": "fearful",
+        "Frustration": "frustrated", "Happiness": "happy", "Neutral": "neutral",
+        "Sadness": "sad", "Surprise": "surprised",
+    }  # fmt: skip
+    apart = iemocap.build(iemocap.Params(allow_partial=True, merge_excited=False))
+    assert apart.parse(tree.root).vote_emotions == {**merged, "Excited": "excited"}
+
+
 def test_a_mean_outside_the_scale_is_unknown_and_the_utterance_stays(
     tree: Tree, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,7 +3,8 @@
 A stage of the pipeline imports torch, MLflow and pandas for seconds and then works for less. What
 is started through a `WarmPython` is as much a process of its own as any other: it has its own id
 and memory, the caller's folder, environment and open files, imports this project's code afresh,
-ends with its own exit status, and dies of `kill -9`. Only the packages below are there already.
+ends with its own exit status, and dies of `kill -9`. It belongs to the caller's process group, and
+ends when the caller does. Only the packages below are there already.
 """
 
 import contextlib
@@ -69,7 +70,14 @@ class WarmProcess:
         return self.returncode
 
     def wait(self, timeout: float = 300.0) -> int:
-        """Return the exit status as soon as there is one; `timeout` in seconds."""
+        """Return the exit status as soon as there is one.
+
+        Args:
+            timeout: How long it is waited for, in seconds.
+
+        Raises:
+            TimeoutError: The process still runs then.
+        """
         if self.returncode is None and not select.select([self._connection], [], [], timeout)[0]:
             raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
         status = self.poll()
@@ -149,7 +157,13 @@ def _ask(
 ) -> WarmProcess:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
-    request = {"arguments": list(arguments), "cwd": str(cwd), "environment": dict(env)}
+    request = {
+        "arguments": list(arguments),
+        "cwd": str(cwd),
+        "environment": dict(env),
+        "session": os.getsid(0),
+        "group": os.getpgrp(),
+    }
     socket.send_fds(connection, [b"f"], list(files))
     _send(connection, request)
     return WarmProcess(connection, int(_receive(connection)["pid"]))
@@ -184,7 +198,9 @@ def _listen(address: str) -> dict[str, object]:
     os.rename(f"{address}.new", address)  # noqa: PTH104
     running: dict[int, socket.socket] = {}
     while True:
-        ready, _, _ = select.select([listener, 0], [], [], _PERIOD_S)
+        ready, _, _ = select.select([listener, 0, *running.values()], [], [], _PERIOD_S)
+        for pid in [pid for pid, connection in running.items() if connection in ready]:
+            os.kill(pid, signal.SIGKILL)  # a caller says nothing more: it has ended
         if 0 in ready:
             for pid in running:
                 os.kill(pid, signal.SIGKILL)
@@ -200,12 +216,20 @@ def _listen(address: str) -> dict[str, object]:
                 for target, file in enumerate(files):
                     os.dup2(file, target)
                     os.close(file)
+                _join(request)
                 return request
             for file in files:
                 os.close(file)
             running[pid] = connection
             _send(connection, {"pid": pid})
         _reap(running)
+
+
+def _join(request: Mapping[str, object]) -> None:
+    """Belong to the caller's process group: who ends all of that ends this process too."""
+    if request["session"] == os.getsid(0):
+        with contextlib.suppress(OSError):  # it has ended, and this process is about to
+            os.setpgid(0, int(str(request["group"])))
 
 
 def _reap(running: dict[int, socket.socket]) -> None:
