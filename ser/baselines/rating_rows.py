@@ -12,7 +12,7 @@ from ser.baselines import shortcut
 from ser.data.splits import Fold
 from ser.emotion import DIMENSIONS
 from ser.evaluation import rating_summary
-from ser.evaluation.statistics import Floats
+from ser.evaluation.jackknife import Floats
 from ser.predictions import PREDICTED_RATINGS
 from ser.project import Project
 from ser.report.functional_rows import FunctionalRows

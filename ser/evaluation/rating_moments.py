@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser.emotion import DIMENSION_RANGE, DIMENSIONS
-from ser.evaluation.statistics import Floats
+from ser.evaluation.jackknife import Floats
 
 #: Sums of one speaker on one dimension, r the rating and s what the model says: number, r, s,
 #: r^2, s^2, r s, |r - s|.

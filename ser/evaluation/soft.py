@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ser import distributions, predictions
 from ser.data.votes import Votes
 from ser.evaluation import statistics
-from ser.evaluation.statistics import Floats, Interval
+from ser.evaluation.jackknife import Floats
+from ser.evaluation.statistics import Interval
 
 #: Score -> the least and the most that it can be.
 RANGES: Mapping[str, tuple[float, float]] = {

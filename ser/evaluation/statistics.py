@@ -302,8 +302,8 @@ def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -
         low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
         # What was clipped must not leave the value outside.
         return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
-    half = _t_at(len(left_out) - 1) * _left_out_error(left_out)
-    return Interval(float(np.maximum(value - half, 0.0)), value + half)
+    reach = float(_t_at(len(left_out) - 1)) * _left_out_error(left_out)
+    return Interval(float(np.maximum(value - reach, 0.0)), value + reach)
 
 
 def left_out_difference(value: float, left_out: Floats) -> Difference:

@@ -1,6 +1,6 @@
 """The comparison of all cells: from their scores to tables, figures and the page."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from ser.contracts import Engine
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
-from ser.errors import LineageError, SerError
+from ser.errors import LineageError
 from ser.evaluation import breakdown, evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
@@ -85,7 +85,7 @@ def write(
         beside: Variant (`ser.grid.variants`) -> names of those that were trained so as well.
         open_: Opens an experiment of the tracker, see `ser.tracking.cells.restore`.
         recordings: Folder of the recordings; None where they must not be on the page.
-        engine: Where the figures of the cells are drawn.
+        engine: Where figures are drawn.
 
     Raises:
         FileError, LineageError: Something that is read is missing or damaged.
@@ -131,12 +131,15 @@ def _write(
     results.write_origins(project, summaries)
     procedures = {"-".join(cell): found.procedure for cell, found in scored.items()}
     results.write_procedures(project, procedures)
-    drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     cells_of = {"": named, **beside}
     variants = [(name, variant) for variant, names in cells_of.items() for name in names]
-    _draw_cells(project, variants, open_, engine, footer=style.footer(card, split))
+    foot = style.footer(card, split)
+    of_models = pictures.of_models(project.figures, folders, grid, card, split)
+    of_cells = [partial(_draw_cell, project, open_, foot, variant) for variant in variants]
+    pictures.run([*of_models.drawings, *of_cells], engine)
+    drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     order = list(zip(grid["model"], grid["loss"], strict=True))
-    footer = style.footer(card, split) + procedure.line(procedures)
+    footer = foot + procedure.line(procedures)
     changed = robustness_section.section(
         project, named, order, chance=1 / len(card.emotions), footer=footer
     )
@@ -162,7 +165,9 @@ def _write(
         split,
         *rows,
         found,
-        *drawn,
+        drawn,
+        of_models.calibration,
+        of_models.embeddings,
         sections,
         pages.provenance(tags, environment),
         tuning,
@@ -191,24 +196,10 @@ def _breakdown(
     return found
 
 
-def _draw_cells(
-    project: Project,
-    variants: Sequence[tuple[str, str]],
-    open_: Callable[..., Any],
-    engine: Engine,
-    *,
-    footer: str,
-) -> None:
-    """Draw each cell's own figures, and keep them with its runs."""
-    work = partial(_draw_cell, project, open_, footer)
-    for outcome in engine.run(work, variants):
-        if outcome.error is not None:
-            raise SerError(outcome.error)
-
-
 def _draw_cell(
     project: Project, open_: Callable[..., Any], footer: str, variant: tuple[str, str]
 ) -> None:
+    """Draw a cell's own figures, and keep them with its runs."""
     figures, cell = project.cell_figures(*variant), project.trained(*variant)
     pictures.draw_cell(figures, cell, footer=footer)
     cells.add_figures(cell, figures, open_)

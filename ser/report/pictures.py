@@ -1,6 +1,7 @@
 """The figures of the report's page, drawn from the cells' results and saved beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ser import predictions, tables
+from ser.contracts import Engine
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
+from ser.errors import SerError
 from ser.evaluation import calibration
 from ser.evaluation.evidence import Findings
 from ser.evaluation.ranks import Ranking
@@ -32,13 +35,78 @@ from ser.project import CellFolder
 from ser.tracking.cells import read as read_record
 from ser.training.saved_fold import SavedFold
 
+#: Makes files; may be sent to another process.
+Drawing = Callable[[], None]
 
-class Drawn(NamedTuple):
-    """PNG files of the page, see `ser.report.page.Report`."""
 
-    figures: dict[str, Path]
+class ModelFigures(NamedTuple):
+    """What is drawn of single models, which takes the longest.
+
+    Args:
+        calibration: Best cell of each model -> its PNG.
+        embeddings: Model -> its PNG.
+        drawings: What makes these files, the longest first; see `run`.
+    """
+
     calibration: dict[str, Path]
     embeddings: dict[str, Path]
+    drawings: list[Drawing]
+
+
+def of_models(
+    folder: Path,
+    cells: Mapping[Cell, CellFolder],
+    grid: pd.DataFrame,
+    card: CorpusCard,
+    split: SplitReport,
+) -> ModelFigures:
+    """Return the figures of single models and what is to be done for them.
+
+    Args:
+        folder: Where PNG and SVG go.
+        cells: (model, loss) -> the cell's folder.
+        grid: See `grid_table.table`.
+        card: The corpus card.
+        split: The split report.
+    """
+    footer = _footer(cells, card, split)
+    rows = grid.drop_duplicates("model").to_dict("records")
+    best = [cells[row["model"], row["loss"]] for row in rows]
+    reliability = {cell.folder.name: folder / f"calibration_{cell.folder.name}" for cell in best}
+    maps = {model: folder / f"embeddings_{model}" for model, _ in sorted(cells)}
+    return ModelFigures(
+        {name: stem.with_suffix(".png") for name, stem in reliability.items()},
+        {model: stem.with_suffix(".png") for model, stem in maps.items()},
+        [
+            *(
+                partial(draw_embeddings, stem, model, cells, card.emotions, footer=footer)
+                for model, stem in maps.items()
+            ),
+            *(
+                partial(draw_calibration, stem, cell, footer=footer)
+                for cell, stem in zip(best, reliability.values(), strict=True)
+            ),
+        ],
+    )
+
+
+def run(drawings: Sequence[Drawing], engine: Engine) -> None:
+    """Make drawings, several at once.
+
+    Args:
+        drawings: Each makes its own files.
+        engine: Where.
+
+    Raises:
+        SerError: One of them failed; it says why.
+    """
+    for outcome in engine.run(_do, drawings):
+        if outcome.error is not None:
+            raise SerError(outcome.error)
+
+
+def _do(drawing: Drawing) -> None:
+    drawing()
 
 
 def draw(
@@ -49,8 +117,8 @@ def draw(
     evidence: Findings,
     card: CorpusCard,
     split: SplitReport,
-) -> Drawn:
-    """Draw all of them but the cells' own.
+) -> dict[str, Path]:
+    """Draw the figures of all cells together.
 
     Args:
         folder: Where PNG and SVG go.
@@ -60,23 +128,21 @@ def draw(
         evidence: What predictions say beyond the grid.
         card: The corpus card.
         split: The split report.
+
+    Returns:
+        Name of the figure -> PNG.
     """
+    footer, chance = _footer(cells, card, split), 1 / len(card.emotions)
+    return {
+        **draw_grid(folder, grid, baselines, cells, chance=chance, footer=footer),
+        **draw_ranks(folder, evidence.ranking, footer=footer),
+        **draw_layer_weights(folder, layer_weights(cells), footer=footer),
+    }
+
+
+def _footer(cells: Mapping[Cell, CellFolder], card: CorpusCard, split: SplitReport) -> str:
     procedures = {model: _procedure(cell) for (model, _), cell in cells.items()}
-    footer, emotions = style.footer(card, split) + procedure.line(procedures), card.emotions
-    best = [(row["model"], row["loss"]) for row in grid.drop_duplicates("model").to_dict("records")]
-    return Drawn(
-        {
-            **draw_grid(folder, grid, baselines, cells, chance=1 / len(emotions), footer=footer),
-            **draw_ranks(folder, evidence.ranking, footer=footer),
-            **draw_layer_weights(folder, layer_weights(cells), footer=footer),
-        },
-        draw_calibration(
-            folder,
-            {"-".join(cell): predictions.read(cells[cell].predictions) for cell in best},
-            footer=footer,
-        ),
-        draw_embeddings(folder, cells, emotions, footer=footer),
-    )
+    return style.footer(card, split) + procedure.line(procedures)
 
 
 def draw_cell(folder: CellFolder, cell: CellFolder, *, footer: str) -> None:
@@ -177,60 +243,52 @@ def draw_ranks(folder: Path, ranking: Ranking | None, *, footer: str) -> dict[st
     return {"ranks": style.save(drawn, folder / "ranks")}
 
 
-def draw_calibration(
-    folder: Path, frames: Mapping[str, pd.DataFrame], *, footer: str
-) -> dict[str, Path]:
-    """Draw reliability and abstention.
+def draw_calibration(stem: Path, cell: CellFolder, *, footer: str) -> None:
+    """Draw a cell's reliability and abstention.
 
     Args:
-        folder: Where PNG and SVG go.
-        frames: Name of a cell -> its predictions.
-        footer: Below every figure.
-
-    Returns:
-        Name of the cell -> PNG.
+        stem: Where PNG and SVG go, without a suffix.
+        cell: The cell.
+        footer: Below the figure.
     """
-    drawn = {}
-    for name, frame in frames.items():
-        scaled, _ = calibration.calibrate(frame)
-        figure = calibration_figure.reliability(
-            calibration.reliability_bins(frame[frame["part"] == "test"]),
-            calibration.reliability_bins(scaled),
-            calibration.abstention_curve(scaled),
-            title=f"{name}: calibration and abstention on the test parts",
-            footer=footer,
-        )
-        drawn[name] = style.save(figure, folder / f"calibration_{name}")
-    return drawn
+    frame = predictions.read(cell.predictions)
+    scaled, _ = calibration.calibrate(frame)
+    figure = calibration_figure.reliability(
+        calibration.reliability_bins(frame[frame["part"] == "test"]),
+        calibration.reliability_bins(scaled),
+        calibration.abstention_curve(scaled),
+        title=f"{cell.folder.name}: calibration and abstention on the test parts",
+        footer=footer,
+    )
+    style.save(figure, stem)
 
 
 def draw_embeddings(
-    folder: Path, cells: Mapping[Cell, CellFolder], emotions: tuple[str, ...], *, footer: str
-) -> dict[str, Path]:
-    """Draw the embeddings of the first fold's test part under the first seed.
+    stem: Path,
+    model: str,
+    cells: Mapping[Cell, CellFolder],
+    emotions: tuple[str, ...],
+    *,
+    footer: str,
+) -> None:
+    """Draw the embeddings of the first fold's test part under the first seed, a column per loss.
 
     Args:
-        folder: Where PNG and SVG go.
+        stem: Where PNG and SVG go, without a suffix.
+        model: Which of the models.
         cells: (model, loss) -> the cell's folder.
         emotions: Class names in order.
-        footer: Below every figure.
-
-    Returns:
-        Model -> PNG with one column per loss.
+        footer: Below the figure.
     """
-    by_model: dict[str, dict[str, Embeddings]] = {}
-    for (model, loss), cell in sorted(cells.items()):
+    of_loss: dict[str, Embeddings] = {}
+    for (_, loss), cell in sorted(item for item in cells.items() if item[0][0] == model):
         first = next(fold for fold in cell.folds() if fold.folder.parent.name == "fold-1")
         arrays = SavedFold(first.folder).read_embeddings()
-        by_model.setdefault(model, {})[loss] = Embeddings(
+        of_loss[loss] = Embeddings(
             arrays["embeddings"].astype(np.float32), arrays["labels"], arrays.get("prototypes")
         )
-    drawn = {}
-    for model, of_loss in by_model.items():
-        title = f"{model}: embeddings of unseen speakers, test part of fold 1"
-        figure = embedding_figure.embedding_maps(of_loss, emotions, title=title, footer=footer)
-        drawn[model] = style.save(figure, folder / f"embeddings_{model}")
-    return drawn
+    title = f"{model}: embeddings of unseen speakers, test part of fold 1"
+    style.save(embedding_figure.embedding_maps(of_loss, emotions, title=title, footer=footer), stem)
 
 
 def draw_layer_weights(

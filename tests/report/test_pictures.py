@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from safetensors.numpy import save_file
 
 from ser import predictions
 from ser.contracts import RunSpec
+from ser.engine.local import LocalEngine
+from ser.errors import FileError, SerError
 from ser.project import Project
 from ser.report import pictures
 from ser.tracking import cells as records
@@ -52,14 +55,34 @@ def cells(tmp_path):
     return folders
 
 
+def drawn_from(cells, grid, found, tmp_path):
+    """Return all figures as named pairs of what they show and their files."""
+    folder = tmp_path / "figures"
+    models = pictures.of_models(folder, cells, grid, CARD, SPLIT)
+    pictures.run(models.drawings, LocalEngine(1))
+    figures = pictures.draw(folder, cells, grid, BASELINES, found, CARD, SPLIT)
+    return SimpleNamespace(
+        figures=figures, calibration=models.calibration, embeddings=models.embeddings
+    )
+
+
+def refuse():
+    raise FileError("history.csv: a column is missing")
+
+
+def test_a_drawing_that_fails_says_why():
+    with pytest.raises(SerError, match=r"^history\.csv: a column is missing$"):
+        pictures.run([refuse], LocalEngine(1))
+
+
 def test_all_figures_are_drawn_as_png_and_svg(cells, tmp_path):
     found, grid, _ = gathered(losses=("cross_entropy", "aam"), models=("lstm",))
-    drawn = pictures.draw(tmp_path / "figures", cells, grid, BASELINES, found, CARD, SPLIT)
+    drawn = drawn_from(cells, grid, found, tmp_path)
     best = f"lstm-{grid['loss'][0]}"
     assert set(drawn.figures) == {"heat_map", "grid", "layers"}  # two losses have no ranking
     assert set(drawn.calibration) == {best}
     assert set(drawn.embeddings) == {"lstm"}
-    for group in drawn:
+    for group in vars(drawn).values():
         for path in group.values():
             assert path.suffix == ".png"
             assert path.stat().st_size > 0
@@ -70,9 +93,9 @@ def test_the_heat_map_names_a_transductive_model_so(cells, tmp_path):
     found, grid, _ = gathered(losses=("cross_entropy", "aam"), models=("lstm",))
     for folder in cells.values():
         write_record(folder, recipe={"normalisation": "speaker"})
-    drawn = pictures.draw(tmp_path / "figures", cells, grid, BASELINES, found, CARD, SPLIT)
+    drawn = drawn_from(cells, grid, found, tmp_path)
     assert "transductive" in drawn.figures["heat_map"].with_suffix(".svg").read_text("utf-8")
-    for group in drawn:
+    for group in vars(drawn).values():
         for path in group.values():
             assert f"{FOOT}, TRANSDUCTIVE" in path.with_suffix(".svg").read_text("utf-8"), path
 
