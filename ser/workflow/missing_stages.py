@@ -46,7 +46,8 @@ _BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
 
-_ENDED = (runtime.INTERRUPTED, runtime.TERMINATED)
+#: Exit statuses of a program that a signal ended -> what this process does for the same signal.
+_ENDED = {runtime.INTERRUPTED: KeyboardInterrupt, runtime.TERMINATED: runtime.Terminated}
 
 
 class Missing(NamedTuple):
@@ -176,7 +177,7 @@ def _run_here(words: Sequence[str]) -> None:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if end.code in _ENDED:
-            raise KeyboardInterrupt from None
+            raise _ENDED[end.code] from None
         if end.code:
             raise PipelineError("failed; the messages above say why") from None
     finally:
