@@ -11,7 +11,7 @@ import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +47,10 @@ _BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
 
 #: Exit statuses of a program that a signal ended -> what this process does for the same signal.
-_ENDED = {runtime.INTERRUPTED: KeyboardInterrupt, runtime.TERMINATED: runtime.Terminated}
+_ENDED: Mapping[int, type[KeyboardInterrupt]] = {
+    runtime.INTERRUPTED: KeyboardInterrupt,
+    runtime.TERMINATED: runtime.Terminated,
+}
 
 
 class Missing(NamedTuple):
@@ -176,7 +179,7 @@ def _run_here(words: Sequence[str]) -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        if end.code in _ENDED:
+        if isinstance(end.code, int) and end.code in _ENDED:
             raise _ENDED[end.code] from None
         if end.code:
             raise PipelineError("failed; the messages above say why") from None
