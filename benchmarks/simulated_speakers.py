@@ -110,6 +110,7 @@ def draw(
     uar: float,
     gaps: tuple[float, ...] = (0.0,),
     likeness: Likeness = Likeness(0.0, 0.0),
+    luck: float = 0.0,
 ) -> Trials:
     """Return the hits of cells on drawn speakers.
 
@@ -120,6 +121,8 @@ def draw(
         uar: True UAR of a cell without a gap.
         gaps: Of each cell, how much lower the logits of its classes are in the mean.
         likeness: Of the cells.
+        luck: Standard deviation of a cell's gap over trials, as another seed has it; the true
+            scores are the means over it.
     """
     spoken = _spoken(rng, shape, num_trials)
     num_classes, size = spoken.shape[-1], spoken.shape
@@ -127,7 +130,9 @@ def draw(
     offsets = np.linspace(-_CLASS_RANGE / 2, _CLASS_RANGE / 2, num_classes)
     at = brentq(lambda mu: _recalls(mu + offsets, spread).mean() - uar, -5.0, 15.0)
     # A gap is wider in easy classes: cells do not differ by the same in all of them.
-    logits = [at + offsets - gap * np.linspace(0.5, 1.5, num_classes) for gap in gaps]
+    slopes = np.linspace(0.5, 1.5, num_classes)
+    logits = [at + offsets - gap * slopes for gap in gaps]
+    trained = [mu - luck * rng.normal(size=(num_trials, 1, 1)) * slopes for mu in logits]
     common = SPEAKER_SPREAD * rng.normal(size=(*size[:2], 1)) + CLASS_SPREAD * rng.normal(size=size)
     chances = np.stack(
         [
@@ -136,10 +141,10 @@ def draw(
                 + common
                 + likeness.spread * (rng.normal(size=(*size[:2], 1)) + rng.normal(size=size))
             )
-            for mu in logits
+            for mu in trained
         ]
     )
-    recalls = np.stack([_recalls(mu, spread) for mu in logits])
+    recalls = np.stack([_recalls(mu, np.hypot(spread, luck * slopes)) for mu in logits])
     weights = _spoken(rng, shape, 2000).mean(axis=(0, 1))
     hits = _hits(rng, chances, spoken, likeness.shared)
     return Trials(
@@ -172,10 +177,10 @@ def _hits(
     return np.asarray(found + rng.binomial(spoken - alike, chances))
 
 
-def _recalls(logits: Array, spread: float) -> Array:
+def _recalls(logits: Array, spread: float | Array) -> Array:
     """Return the mean of a class' recall over all speakers of the population."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
-    values = expit(np.asarray(logits)[:, None] + spread * nodes)
+    values = expit(np.asarray(logits)[:, None] + np.multiply.outer(spread, nodes))
     return np.asarray(values @ weights / weights.sum())
 
 

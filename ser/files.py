@@ -282,6 +282,8 @@ def link(source: str | Path, target: str | Path) -> None:
     """Give a file a second name, see `link_tree`; a copy where links do not work."""
     try:
         os.link(source, target)
+    except FileExistsError:
+        raise  # a copy would write through all names of the file that is there
     except OSError:  # another file system, or one without links
         shutil.copy2(source, target)
 

@@ -209,12 +209,7 @@ class Project:
         return self.data / "features"
 
     def code(self, family: str, name: str) -> Path:
-        """Return the digests of the source files of a component, JSON.
-
-        Args:
-            family: Its package, dotted, e.g. `ser.models`.
-            name: The component.
-        """
+        """Return the digests of a component's source files, JSON; e.g. of `ser.models`, `lstm`."""
         return self.all_code / family.rpartition(".")[2] / f"{name}.json"
 
     @property
@@ -281,6 +276,10 @@ class Project:
     def slices(self) -> Path:
         """Scores of every cell by speaker, gender and the like, CSV."""
         return self.reports / "slices.csv"
+
+    def breakdown(self, name: str) -> Path:
+        """Return a file for papers: `folds`, `speakers`, `confusions`, CSV, or `methods`, text."""
+        return self.reports / f"{name}.{'txt' if name == 'methods' else 'csv'}"
 
     @property
     def robustness(self) -> Path:

@@ -333,3 +333,12 @@ def test_a_full_disk_leaves_the_old_file_and_no_half(tmp_path):
         write()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["splits.csv"]
+
+
+def test_a_link_never_writes_through_a_name_that_is_there(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(name)
+    files.link(tmp_path / "old", tmp_path / "second")
+    with pytest.raises(FileExistsError):
+        files.link(tmp_path / "new", tmp_path / "second")
+    assert (tmp_path / "old").read_text() == "old"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +13,14 @@ from ser.project import CellFolder, Project
 
 if TYPE_CHECKING:
     from ser.contracts import Engine
+
+
+class Format(StrEnum):
+    """Of a table for a paper; the names of `ser.report.paper.FORMATS`."""
+
+    LATEX = "latex"
+    MARKDOWN = "markdown"
+    CSV = "csv"
 
 
 def train(
@@ -221,6 +230,12 @@ def results(
     into: Annotated[
         Path | None, typer.Option(help="Also write the table into this Markdown file.")
     ] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Print the table alone, for a paper.")
+    ] = None,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Print how the scores came about, for a paper.")
+    ] = False,
 ) -> None:
     """Show the grid's scores and where the report is.
 
@@ -230,9 +245,15 @@ def results(
     With --into, the table replaces what stands between the file's markers
     `<!-- results:<corpus>-<number of emotions> -->` and `<!-- /results -->`.
 
+    With --format, cells and baselines with their intervals, and a mark at what is not told apart
+    from the best; `latex` needs the package booktabs. With --methods, a paragraph that says
+    corpus, folds, selection, seeds, tests and versions.
+
     Example: ser results --into README.md
     """
+    from ser import files
     from ser.params import read
+    from ser.report import paper
     from ser.report import results as tables
     from ser.workflow import current
 
@@ -240,8 +261,15 @@ def results(
     current.require_data(project, read(project.params, current.DataParams))
     current.require_reports(project)
     found = tables.read(project)
-    typer.echo(tables.as_text(found))
-    typer.echo(f"report: {project.page.resolve()}")
+    if format_ is not None:
+        typer.echo(paper.table(found, format_))
+    if methods:
+        typer.echo(
+            files.read_text(project.breakdown("methods"), cure="`dvc repro` makes it").rstrip()
+        )
+    if format_ is None and not methods:
+        typer.echo(tables.as_text(found))
+        typer.echo(f"report: {project.page.resolve()}")
     if into is not None:
         tables.write_into(into, found, project)
         typer.echo(f"{into}: the table {found.name} is up to date")

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from statsmodels.stats.multitest import multipletests
 
 from ser import metrics
-from ser.evaluation import statistics
+from ser.evaluation import jackknife, statistics
 from ser.evaluation.statistics import LEVEL
 from ser.grid.params import Cell
 
@@ -49,8 +49,10 @@ class Paired:
     Args:
         uar_a, uar_b: In [0, 1].
         difference: uar_a - uar_b.
-        low, high: 95 % interval of the difference over speakers, NaN for one.
-        standard_error: Of the difference, from the jackknife over speakers; NaN for one.
+        low, high: 95 % interval of the difference over speakers, and over seeds where there are
+            several; NaN for one speaker.
+        standard_error: Of the difference, from the jackknife over speakers and from seeds; NaN
+            for one speaker.
         effect_size: Mean of the speakers' parts of the difference in units of their
             standard deviation (Cohen's d_z); NaN where that is zero.
         p: Of the two-sided t test over speakers, below 0.05 exactly where the interval does
@@ -71,9 +73,11 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64]) -> Paired:
     """Compare two cells.
 
     Args:
-        a: Confusion counts per speaker, mean over seeds
-            `(num_speakers, num_classes, num_classes)`, rows truth.
-        b: The same of the other cell; the same speakers in the same order.
+        a: Confusion counts per seed and speaker
+            `([num_seeds,] num_speakers, num_classes, num_classes)`, rows truth. Without the
+            first axis, or under one seed, the trained models are held fixed.
+        b: The same of the other cell; the same speakers in the same order, the seeds may be
+            fewer.
 
     Returns:
         The comparison, see `ser.evaluation.statistics.difference`.
@@ -82,13 +86,16 @@ def compare(a: NDArray[np.float64], b: NDArray[np.float64]) -> Paired:
         ValueError: The cells did not hear the same utterances, or a class is spoken by
             nobody.
     """
-    (hits_a, spoken), (hits_b, spoken_b) = metrics.tallies(a), metrics.tallies(b)
-    if a.shape != b.shape or not np.allclose(spoken, spoken_b):
+    seeds_a, spoken = statistics.tallies_by_seed(a)
+    seeds_b, spoken_b = statistics.tallies_by_seed(b)
+    if spoken.shape != spoken_b.shape or not np.allclose(spoken, spoken_b):
         raise ValueError("cells were tested on different utterances, so they make no pair")
     totals = spoken.sum(axis=0)
+    hits_a, hits_b = seeds_a.mean(axis=0), seeds_b.mean(axis=0)
     # What each speaker adds to the difference: UAR = sum_s (1/K) sum_k h_sk / N_k.
     parts = metrics.uar_of(hits_a - hits_b, totals)
-    found = statistics.difference(hits_a - hits_b, spoken)
+    seeds = jackknife.both_seeds(*(jackknife.seeds_of(one, spoken) for one in (seeds_a, seeds_b)))
+    found = statistics.difference(hits_a - hits_b, spoken, seeds)
     spread = parts.std(ddof=1) if len(parts) > 1 else 0.0
     return Paired(
         uar_a=float(metrics.uar_of(hits_a.sum(axis=0), totals)),
@@ -121,7 +128,7 @@ def pairs_table(counts_of: Mapping[Cell, NDArray[np.float64]]) -> pd.DataFrame:
     """Return every pair of losses within a model, and of models within a loss.
 
     Args:
-        counts_of: (model, loss) -> confusion counts per speaker, see `compare`.
+        counts_of: (model, loss) -> confusion counts, see `compare`.
 
     Returns:
         One row per pair with `COLUMNS`; p is corrected after Holm within its family, the
@@ -155,25 +162,6 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
-def tied_with_best(counts_of: Mapping[Cell, NDArray[np.float64]], best: Cell) -> dict[Cell, bool]:
-    """Return which cells cannot be told from the best one.
-
-    Args:
-        counts_of: (model, loss) -> confusion counts per speaker, see `compare`.
-        best: One of them.
-
-    Returns:
-        False where the paired test over speakers, corrected after Holm over all cells, tells
-        the cell from the best; True elsewhere, and for the best.
-    """
-    others = [cell for cell in counts_of if cell != best]
-    tied = {best: True}
-    if others:
-        p = np.array([compare(counts_of[best], counts_of[cell]).p for cell in others])
-        tied |= dict(zip(others, (holm(p) >= ALPHA).tolist(), strict=True))
-    return tied
-
-
 def _pair_row(
     family: str, a: Cell, b: Cell, counts_of: Mapping[Cell, NDArray[np.float64]]
 ) -> dict[str, object]:
@@ -184,8 +172,8 @@ def _pair_row(
         "loss_a": a[1],
         "model_b": b[0],
         "loss_b": b[1],
-        "num_speakers": len(counts_of[a]),
-        "num_utterances": round(float(counts_of[a].sum())),
+        "num_speakers": counts_of[a].shape[-3],
+        "num_utterances": round(float(statistics.tallies_by_seed(counts_of[a])[1].sum())),
         "uar_a": found.uar_a,
         "uar_b": found.uar_b,
         "difference": found.difference,

@@ -69,7 +69,7 @@ def gather(
         card: The corpus card.
         split: The split project.
     """
-    counts_of = {cell: summary.by_speaker for cell, summary in summaries.items()}
+    counts_of = {cell: summary.by_seed for cell, summary in summaries.items()}
     pairs = comparison.pairs_table(counts_of)
     utterances = list(utterances)
     values, votes = slices.values_of(utterances), of_corpus(utterances, card)

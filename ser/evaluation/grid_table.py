@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ser import files, tables
-from ser.evaluation import comparison
+from ser.evaluation import best
+from ser.evaluation.best import Standing
 from ser.evaluation.summary import CellSummary
 from ser.project import Project
 
@@ -24,7 +25,15 @@ COLUMNS = (
     "mcc",
     "ece",
     "tied_with_best",
+    "probability_best",
+    "p_against_best",
+    "p_corrected",
+    "uar_corrected",
+    "uar_corrected_low",
+    "uar_corrected_high",
 )
+#: Of these, those that `metrics.json` shows.
+SCORES = COLUMNS[4:13]
 
 
 def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
@@ -34,8 +43,11 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
         summaries: (model, loss) -> scores.
 
     Returns:
-        One row per cell with `COLUMNS`, highest UAR first. `tied_with_best` is False where
-        a paired test tells the cell from the best, see `comparison.tied_with_best`.
+        One row per cell with `COLUMNS`, highest UAR first. `tied_with_best` is False where the
+        cell is told apart from the best, see `ser.evaluation.best.Standing`; `p_against_best`
+        is empty for the first row. `uar_corrected`, for having been chosen as the highest, and
+        its interval stand in the first row only; they are not known where no resample of
+        speakers has every class.
 
     Raises:
         ValueError: The cells were tested on different utterances.
@@ -59,11 +71,23 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
     ordered = grid.sort_values(["uar", "model", "loss"], ascending=[False, True, True])
     ordered = ordered.reset_index(drop=True)
     order = list(zip(ordered["model"], ordered["loss"], strict=True))
-    tied = comparison.tied_with_best(
-        {cell: summary.by_speaker for cell, summary in summaries.items()}, order[0]
-    )
-    ordered["tied_with_best"] = [tied[cell] for cell in order]
+    standings = best.judge({cell: summaries[cell].by_seed for cell in order})
+    judged = pd.DataFrame([_standing(standings[cell]) for cell in order])
+    ordered = pd.concat([ordered, judged], axis=1)
+    for name in ("uar", "uar_low", "uar_high"):
+        corrected = ordered[name] - ordered["optimism"]
+        ordered[name.replace("uar", "uar_corrected")] = corrected.clip(lower=0.0)
     return ordered[list(COLUMNS)]
+
+
+def _standing(found: Standing) -> dict[str, object]:
+    return {
+        "tied_with_best": not found.is_told_apart,
+        "probability_best": found.probability,
+        "p_against_best": found.p,
+        "p_corrected": found.p_corrected,
+        "optimism": found.optimism,
+    }
 
 
 def write(project: Project, grid: pd.DataFrame) -> None:
@@ -71,7 +95,7 @@ def write(project: Project, grid: pd.DataFrame) -> None:
     tables.write_csv(project.grid, grid)
     records = {
         f"{row['model']}-{row['loss']}": {
-            name: round(float(row[name]), 6) for name in COLUMNS[4:-1] if pd.notna(row[name])
+            name: round(float(row[name]), 6) for name in SCORES if pd.notna(row[name])
         }
         for row in grid.to_dict("records")
     }

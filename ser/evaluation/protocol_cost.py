@@ -153,7 +153,7 @@ def _compare(
 ) -> Paired:
     """Return the second minus the first on the utterances that both tested."""
     first, second = (
-        summary.summarise(frame[frame["utterance_id"].isin(both)], speaker_of).by_speaker
+        summary.summarise(frame[frame["utterance_id"].isin(both)], speaker_of).by_seed
         for frame in frames
     )
     return comparison.compare(second, first)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ser import predictions
 from ser.evaluation import comparison, summary
@@ -202,6 +201,7 @@ def _rows(by_copy: UnderCopies, speaker_of: Mapping[str, str]) -> list[dict[str,
     rows: list[dict[str, object]] = []
     for copy, frame in by_copy.items():
         found = clean if copy == CLEAN else summary.summarise(frame, speaker_of)
+        # The weights are the same, so what seeds make of them is the same too.
         change = comparison.compare(found.by_speaker, clean.by_speaker)
         stays, of_speakers = stability(
             by_copy[CLEAN]["prediction"].to_numpy(dtype=np.str_),
@@ -296,10 +296,10 @@ def verdict(difference: float, *, significant: bool) -> str:
 def _pair(
     with_: pd.DataFrame, without: pd.DataFrame, speaker_of: Mapping[str, str]
 ) -> dict[str, float]:
-    first, second = (_by_speaker(frame, speaker_of) for frame in (with_, without))
+    first, second = (summary.summarise(one, speaker_of).by_seed for one in (with_, without))
     found = comparison.compare(first, second)
     return {
-        "num_speakers": len(first),
+        "num_speakers": first.shape[1],
         "uar_with": found.uar_a,
         "uar_without": found.uar_b,
         "difference": found.difference,
@@ -308,7 +308,3 @@ def _pair(
         "effect_size": found.effect_size,
         "p": found.p,
     }
-
-
-def _by_speaker(frame: pd.DataFrame, speaker_of: Mapping[str, str]) -> NDArray[np.float64]:
-    return summary.summarise(frame, speaker_of).by_speaker

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from ser import metrics
+from ser.evaluation.jackknife import (
+    NOTHING,
+    Floats,
+    Seeds,
+    jackknife,
+    seeds_of,
+    with_seeds,
+)
 
 LEVEL = 0.95
-#: Counts are means over seeds: what is left of a class is not exactly zero where it is zero.
-_NOTHING = 1e-6
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +52,6 @@ class Difference(NamedTuple):
     p: Floats
 
 
-class _Jackknife(NamedTuple):
-    """The mean of the shares of those classes that two speakers or more speak.
-
-    Args:
-        value: That mean; NaN where there is no such class.
-        variance: Of the value, over speakers.
-        num_utterances: As many utterances, each with the same chance to be right, would make
-            the value vary as much if speakers were all alike.
-        part: How many of all classes these are, in [0, 1].
-    """
-
-    value: Floats
-    variance: Floats
-    num_utterances: Floats
-    part: Floats
-
-
 def confusion_by_speaker(
     *,
     truth: NDArray[np.int64],
@@ -83,18 +70,44 @@ def confusion_by_speaker(
     Returns:
         Counts `(num_speakers, num_classes, num_classes)`, rows truth.
     """
+    one = np.zeros(len(truth), dtype=np.int64)
+    by_seed = confusion_by_seed(truth, prediction, speakers, one, num_classes=num_classes)
+    return np.asarray(by_seed[0])
+
+
+def confusion_by_seed(
+    truth: NDArray[np.int64],
+    prediction: NDArray[np.int64],
+    speakers: NDArray[np.str_],
+    seeds: NDArray[np.int64],
+    *,
+    num_classes: int,
+) -> NDArray[np.int64]:
+    """Return one confusion matrix per seed and speaker, both in sorted order.
+
+    Args:
+        truth: As for `confusion_by_speaker`.
+        prediction: The same.
+        speakers: The same.
+        seeds: Under which seed was predicted, same shape.
+        num_classes: Number of classes.
+
+    Returns:
+        Counts `(num_seeds, num_speakers, num_classes, num_classes)`, rows truth.
+    """
     names, positions = np.unique(speakers, return_inverse=True)
-    counts = np.zeros((len(names), num_classes, num_classes), dtype=np.int64)
-    np.add.at(counts, (positions, truth, prediction), 1)
+    numbers, seed_positions = np.unique(seeds, return_inverse=True)
+    counts = np.zeros((len(numbers), len(names), num_classes, num_classes), dtype=np.int64)
+    np.add.at(counts, (seed_positions, positions, truth, prediction), 1)
     return counts
 
 
 def score_intervals(matrices: NDArray[np.float64] | NDArray[np.int64]) -> dict[str, Interval]:
-    """Return the intervals of UAR and WA over speakers.
+    """Return the intervals of UAR and WA over speakers, and over seeds where there are several.
 
     Args:
-        matrices: Confusion counts per speaker, mean over seeds
-            `(num_speakers, num_classes, num_classes)`, rows truth.
+        matrices: Confusion counts per seed and speaker
+            `([num_seeds,] num_speakers, num_classes, num_classes)`, rows truth.
 
     Returns:
         `uar` and `wa`: 95 % intervals, see `share_ends`.
@@ -102,11 +115,27 @@ def score_intervals(matrices: NDArray[np.float64] | NDArray[np.int64]) -> dict[s
     Raises:
         ValueError: A class is spoken by nobody.
     """
-    hits, spoken = metrics.tallies(matrices)
+    hits, spoken = tallies_by_seed(matrices)
+    all_hits, all_spoken = hits.sum(axis=-1, keepdims=True), spoken.sum(axis=-1, keepdims=True)
     return {
-        "uar": _interval(hits, spoken),
-        "wa": share_interval(hits.sum(axis=-1), spoken.sum(axis=-1)),
+        "uar": _interval(hits.mean(axis=0), spoken, seeds_of(hits, spoken)),
+        "wa": _interval(all_hits.mean(axis=0), all_spoken, seeds_of(all_hits, all_spoken)),
     }
+
+
+def tallies_by_seed(
+    matrices: NDArray[np.float64] | NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Return hits per seed, speaker and class, and the utterances, which every seed tests.
+
+    Args:
+        matrices: As for `score_intervals`; without the first axis it is one seed.
+
+    Returns:
+        `(num_seeds, num_speakers, num_classes)` and `(num_speakers, num_classes)`.
+    """
+    hits, spoken = metrics.tallies(matrices if matrices.ndim == 4 else matrices[None])
+    return hits, spoken.mean(axis=0)
 
 
 def share_interval(hits: Floats, asked: Floats) -> Interval:
@@ -122,12 +151,12 @@ def share_interval(hits: Floats, asked: Floats) -> Interval:
     return _interval(hits[:, None], asked[:, None])
 
 
-def _interval(hits: Floats, spoken: Floats) -> Interval:
-    low, high = share_ends(hits, spoken)
+def _interval(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Interval:
+    low, high = share_ends(hits, spoken, seeds)
     return Interval(float(low), float(high))
 
 
-def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
+def share_ends(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> tuple[Floats, Floats]:
     """Return the ends of the 95 % interval of a mean of shares, such as UAR, over speakers.
 
     The jackknife over speakers gives the variance V of the mean m, and V the number of
@@ -140,11 +169,13 @@ def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
 
     So it stays within [0, 1], and where all is right it reaches from n / (n + t^2) to 1. How
     other speakers speak a class that only one of them has is not known: such a share may
-    be anything from 0 to 1.
+    be anything from 0 to 1. What seeds add, they add to V, and t is that of the degrees of
+    freedom of the sum.
 
     Args:
-        hits: Per speaker and class `(..., num_speakers, num_classes)`.
+        hits: Per speaker and class `(..., num_speakers, num_classes)`, mean over seeds.
         spoken: The same; mean over seeds, so that an utterance counts once.
+        seeds: What they add; None: nothing, the trained models are held fixed.
 
     Returns:
         Low and high end `(...)` in [0, 1]; NaN for a single speaker.
@@ -158,10 +189,12 @@ def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
         study of confidence intervals for proportions in complex sample surveys", section 2,
         for Wilson's interval with it, which they recommend. The quantile t is our choice.
     """
-    found, t = _jackknife(hits, spoken), _quantile(hits.shape[-2])
+    found = jackknife(hits, spoken)
     value, at_most = found.value, found.num_utterances
+    variance, degrees = with_seeds(found.variance, hits.shape[-2], seeds)
+    t = _t_at(degrees)
     with np.errstate(divide="ignore", invalid="ignore"):
-        n = np.fmin(value * (1 - value) / found.variance, at_most)
+        n = np.fmin(value * (1 - value) / variance, at_most)
     scale = n + t**2
     centre = (n * value + t**2 / 2) / scale
     half = t * np.sqrt(n * value * (1 - value) + t**2 / 4) / scale
@@ -172,7 +205,7 @@ def share_ends(hits: Floats, spoken: Floats) -> tuple[Floats, Floats]:
     return low * found.part, high * found.part + (1 - found.part)
 
 
-def difference(hits: Floats, spoken: Floats) -> Difference:
+def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Difference:
     """Return what speakers say about the difference of two means of shares, such as two UARs.
 
     The interval is d ± t s, with s from the jackknife over speakers and t of Student's
@@ -185,6 +218,8 @@ def difference(hits: Floats, spoken: Floats) -> Difference:
         hits: Hits of one cell minus those of the other, per speaker and class
             `(..., num_speakers, num_classes)`.
         spoken: Utterances of both, the same; mean over seeds.
+        seeds: What they add, see `both_seeds`; None: nothing, the trained models are held
+            fixed.
 
     Returns:
         Arrays `(...)`; NaN for a single speaker, with p 1.
@@ -197,15 +232,16 @@ def difference(hits: Floats, spoken: Floats) -> Difference:
         Agresti & Min (2005), doi:10.1002/sim.1781, for differences of paired proportions.
     """
     observed = metrics.uar_of(hits.sum(axis=-2), spoken.sum(axis=-2))
-    found, num_speakers = _jackknife(hits, spoken), hits.shape[-2]
+    found, num_speakers = jackknife(hits, spoken), hits.shape[-2]
     one_more = 1 / np.where(found.part > 0, found.num_utterances, 1.0) ** 2
-    known = np.where(found.part > 0, found.variance + one_more, 0.0)
+    variance, degrees = with_seeds(found.variance, num_speakers, seeds)
+    known = np.where(found.part > 0, variance + one_more, 0.0)
     error = np.sqrt(found.part**2 * known + 4 * (1 - found.part) ** 2)
     if num_speakers < 2:
         nan = np.full_like(observed, np.nan)
         return Difference(nan, nan, nan, np.ones_like(observed))
-    half = _quantile(num_speakers) * error
-    p = 2 * stdtr(num_speakers - 1, -np.abs(observed) / error)
+    half = _t_at(degrees) * error
+    p = 2 * stdtr(degrees, -np.abs(observed) / error)
     low, high = np.clip([observed - half, observed + half], -1.0, 1.0)
     return Difference(low, high, error, np.asarray(p))
 
@@ -230,35 +266,14 @@ def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, f
         return Interval(float("nan"), float("nan"))
     moves = left_out - left_out.mean()
     error = np.sqrt((num_speakers - 1) / num_speakers * (moves**2).sum())
-    half = _quantile(num_speakers) * float(error)
+    half = float(_t_at(num_speakers - 1)) * float(error)
     return Interval(max(value - half, within[0]), min(value + half, within[1]))
 
 
-def _quantile(num_speakers: int) -> float:
-    """Return t of the two-sided 95 % interval; NaN for a single speaker."""
-    return float(stdtrit(num_speakers - 1, (1 + LEVEL) / 2)) if num_speakers > 1 else float("nan")
-
-
-def _jackknife(hits: Floats, spoken: Floats) -> _Jackknife:
-    """Return what leaving out each speaker in turn says; arguments as in `share_ends`."""
-    num_speakers, num_classes = hits.shape[-2:]
-    totals = spoken.sum(axis=-2)
-    metrics.uar_of(totals, totals)  # refuses absent classes
-    shares = hits.sum(axis=-2) / totals
-    rest = totals[..., None, :] - spoken
-    is_shared = (rest > _NOTHING).all(axis=-2)
-    num_shared = is_shared.sum(axis=-1)
-    # A class' share minus that without the speaker.
-    moved = (hits - shares[..., None, :] * spoken) / np.where(rest > _NOTHING, rest, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moves = (moved * is_shared[..., None, :]).sum(axis=-1) / num_shared[..., None]
-        moves = moves - moves.mean(axis=-1, keepdims=True)
-        return _Jackknife(
-            value=(shares * is_shared).sum(axis=-1) / num_shared,
-            variance=(num_speakers - 1) / num_speakers * (moves**2).sum(axis=-1),
-            num_utterances=num_shared**2 / (is_shared / totals).sum(axis=-1),
-            part=num_shared / num_classes,
-        )
+def _t_at(degrees: Floats | float) -> Floats:
+    """Return t of the two-sided 95 % interval; NaN without a degree of freedom."""
+    known = np.where(np.asarray(degrees) > 0, degrees, np.nan)
+    return np.asarray(stdtrit(known, (1 + LEVEL) / 2))
 
 
 def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -> Interval:
@@ -281,13 +296,13 @@ def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -
         (1981) for the jackknife.
     """
     if is_correlation:
-        edge = 1 - _NOTHING
+        edge = 1 - NOTHING
         stretched = np.arctanh(np.clip(np.append(left_out, value), -edge, edge))
-        half = _quantile(len(left_out)) * _left_out_error(stretched[:-1])
+        half = _t_at(len(left_out) - 1) * _left_out_error(stretched[:-1])
         low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
         # What was clipped must not leave the value outside.
         return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
-    half = _quantile(len(left_out)) * _left_out_error(left_out)
+    half = _t_at(len(left_out) - 1) * _left_out_error(left_out)
     return Interval(float(np.maximum(value - half, 0.0)), value + half)
 
 
@@ -306,7 +321,7 @@ def left_out_difference(value: float, left_out: Floats) -> Difference:
     if num_speakers < 2:
         nan = np.array(np.nan)
         return Difference(nan, nan, nan, np.array(1.0))
-    half = _quantile(num_speakers) * error
+    half = _t_at(num_speakers - 1) * error
     distance = abs(value) / error if error > 0 else 0.0
     p = 2 * stdtr(num_speakers - 1, -distance)
     return Difference(*(np.array(number) for number in (value - half, value + half, error, p)))

@@ -29,11 +29,13 @@ class CellSummary:
             `mae_<dimension>`, see `ser.concordance.rating_scores`; where raters' votes are
             given also those of `ser.evaluation.soft`.
         spread: Score -> standard deviation over seeds; NaN for a single seed.
-        intervals: `uar`, `wa` and the scores of votes -> 95 % interval over speakers.
+        intervals: `uar`, `wa` and the scores of votes -> 95 % interval over speakers, and of the
+            first two over seeds where there are several.
         recall: Emotion -> recall, mean over seeds.
         confusion: Counts over all seeds `(num_classes, num_classes)`, rows truth.
-        by_speaker: Counts of each speaker, sorted by name, mean over seeds
-            `(num_speakers, num_classes, num_classes)`, rows truth.
+        by_seed: Counts of each seed and speaker, both sorted
+            `(num_seeds, num_speakers, num_classes, num_classes)`, rows truth.
+        speakers: Their names, in that order.
         emotions: Class names in order.
         origin: Where the model's weights came from before training.
     """
@@ -45,9 +47,15 @@ class CellSummary:
     intervals: Mapping[str, statistics.Interval]
     recall: Mapping[str, float]
     confusion: NDArray[np.int64]
-    by_speaker: NDArray[np.float64]
+    by_seed: NDArray[np.float64]
+    speakers: tuple[str, ...]
     emotions: tuple[str, ...]
     origin: str
+
+    @property
+    def by_speaker(self) -> NDArray[np.float64]:
+        """Counts of each speaker, mean over seeds `(num_speakers, num_classes, num_classes)`."""
+        return np.asarray(self.by_seed.mean(axis=0))
 
     @property
     def precision(self) -> dict[str, float]:
@@ -137,10 +145,12 @@ def summarise(
         of_votes = soft.of_predictions(test, votes, speaker_of)
         scalars = [own | dict(row) for own, row in zip(scalars, of_votes.by_seed, strict=True)]
         intervals |= of_votes.intervals
-    matrices = statistics.confusion_by_speaker(
-        truth=predictions.label_ids(test["truth"], emotions),
-        prediction=predictions.label_ids(test["prediction"], emotions),
-        speakers=test["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_),
+    speakers = test["utterance_id"].map(speaker_of).to_numpy(dtype=np.str_)
+    matrices = statistics.confusion_by_seed(
+        predictions.label_ids(test["truth"], emotions),
+        predictions.label_ids(test["prediction"], emotions),
+        speakers,
+        test["seed"].to_numpy(dtype=np.int64),
         num_classes=len(emotions),
     )
     return CellSummary(
@@ -148,13 +158,14 @@ def summarise(
         num_seeds=len(by_seed),
         scores={name: _mean(scalars, name) for name in scalars[0]},
         spread={name: _spread(scalars, name) for name in scalars[0]},
-        intervals=statistics.score_intervals(matrices / len(by_seed)) | intervals,
+        intervals=statistics.score_intervals(matrices) | intervals,
         recall={
             emotion: float(np.mean([scores.recall[emotion] for scores in by_seed]))
             for emotion in emotions
         },
-        confusion=matrices.sum(axis=0),
-        by_speaker=matrices / len(by_seed),
+        confusion=matrices.sum(axis=(0, 1)),
+        by_seed=matrices.astype(np.float64),
+        speakers=tuple(np.unique(speakers).tolist()),
         emotions=emotions,
         origin=origin,
     )

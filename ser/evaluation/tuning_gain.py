@@ -67,7 +67,7 @@ def table(cells: Sequence[TunedAndUntuned], speaker_of: Mapping[str, str]) -> pd
 
 def _row(cell: TunedAndUntuned, speaker_of: Mapping[str, str]) -> dict[str, object]:
     tuned, constants = (
-        summary.summarise(frame, speaker_of).by_speaker for frame in (cell.tuned, cell.constants)
+        summary.summarise(frame, speaker_of).by_seed for frame in (cell.tuned, cell.constants)
     )
     found = comparison.compare(tuned, constants)
     return {

@@ -22,7 +22,7 @@ def heat_map(
     title: str,
     footer: str,
 ) -> Figure:
-    """Return UAR by model and loss, each square with its interval; tied squares are framed.
+    """Return UAR by model and loss, each square with its interval; framed are those not told apart.
 
     Args:
         grid: As in `reports/grid.csv`.
@@ -82,7 +82,7 @@ def _write(axes: Any, place: tuple[float, float], cell: dict[Any, Any], *, dark:
 
 
 def _frame(column: int, row: int) -> mpl.patches.Rectangle:
-    """Return the frame around a square that is tied with the best."""
+    """Return the frame around a square that is not told apart from the best."""
     place = column - 0.47, row - 0.46
     return mpl.patches.Rectangle(
         place, 0.94, 0.92, fill=False, edgecolor=style.PALETTE[1], linewidth=2.5

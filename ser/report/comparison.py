@@ -14,14 +14,14 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import LineageError, SerError
-from ser.evaluation import evidence, grid_table, mistakes, protocol_cost, summary
+from ser.evaluation import breakdown, evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
 from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import cross_corpus, pictures, rating_report, results
+from ser.report import cross_corpus, methods, pictures, rating_report, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -52,6 +52,11 @@ class ScoredCell:
     def procedure(self) -> Procedure:
         """How it was trained, as far as it belongs beside its scores."""
         return Procedure.of_params(self.record.cell.spec.params)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The `ser.*` tags of its run."""
+        return self.record.cell.spec.tags
 
 
 def read_cell(folder: CellFolder, speaker_of: Mapping[str, str]) -> ScoredCell:
@@ -88,9 +93,23 @@ def write(
     """
     _require([project.baselines, project.tuning_gain, project.robustness, project.copies_gain])
     card = CorpusCard.read(project.corpus_card)
-    if not card.emotions:
+    if card.emotions:
+        _write(project, named, beside, open_, card, recordings=recordings, engine=engine)
+    else:
         rating_report.write(project, named, open_)
-        return
+
+
+def _write(
+    project: Project,
+    named: Mapping[str, CellParams],
+    beside: Mapping[str, Iterable[str]],
+    open_: Callable[..., Any],
+    card: CorpusCard,
+    *,
+    recordings: Path | None,
+    engine: Engine,
+) -> None:
+    """Do what `write` says, for a corpus with classes."""
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)
@@ -123,12 +142,20 @@ def write(
     )
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
-    environment = lineage.Record.read(best.folder.lineage).environment
-    provenance = pages.provenance(best.record.cell.spec.tags, environment)
+    tags, environment = best.tags, lineage.Record.read(best.folder.lineage).environment
     wrong = mistakes_section.section(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
-    costs = protocol_cost.of_split(project.protocol_gaps, split)
+    parts = _breakdown(project, frames, speaker_of)
+    said = methods.paragraph(
+        card,
+        split,
+        grid,
+        sections,
+        tuning,
+        tags=tags,
+        environment=environment,
+    )
     rows = (grid, baselines, functionals, shortcut)
     page = Report(
         card,
@@ -137,15 +164,31 @@ def write(
         found,
         *drawn,
         sections,
-        provenance,
+        pages.provenance(tags, environment),
         tuning,
         wrong,
         changed,
-        costs,
+        parts,
+        said,
+        protocol_cost.of_split(project.protocol_gaps, split),
         cross_corpus.read(project),
     )
+    files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
+
+
+def _breakdown(
+    project: Project, frames: Mapping[Cell, pd.DataFrame], speaker_of: Mapping[str, str]
+) -> dict[str, pd.DataFrame]:
+    """Return the scores by fold, speaker and pair of emotions, and write them."""
+    found = {
+        "folds": breakdown.by_fold(frames),
+        "speakers": breakdown.by_speaker(frames, speaker_of),
+        "confusions": mistakes.pairs_table(frames),
+    }
+    breakdown.write(project, found)
+    return found
 
 
 def _draw_cells(

@@ -18,7 +18,7 @@ from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
-from ser.report import html
+from ser.report import answer, html
 from ser.report.cross_corpus import Matrix
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
@@ -73,6 +73,9 @@ class Report:
         tuning: What the tuned cells show.
         mistakes: The surest mistakes of the best cell.
         robustness: How cells do when recordings are changed.
+        breakdown: `folds`, `speakers` and `confusions` -> one row per cell and fold, speaker or
+            pair of emotions, see `ser.evaluation.breakdown` and `ser.evaluation.mistakes`.
+        methods: How the scores came about, a paragraph for a paper.
         costs: What these folds cost, as far as `ser protocol-gap` has measured it.
         cross_corpus: How cells do on another corpus; empty where nobody asked.
     """
@@ -92,6 +95,8 @@ class Report:
     tuning: Tuning
     mistakes: MistakesSection
     robustness: RobustnessSection
+    breakdown: Mapping[str, pd.DataFrame]
+    methods: str
     costs: Sequence[ProtocolCost] = ()
     cross_corpus: Sequence[Matrix] = ()
 
@@ -103,6 +108,7 @@ SECTIONS = {
     "baselines": "Baselines",
     "shortcut": "Shortcut",
     "calibration": "Calibration",
+    "breakdown": "Folds, speakers",
     "slices": "Slices",
     "votes": "Votes",
     "robustness": "Robustness",
@@ -113,6 +119,7 @@ SECTIONS = {
     "published": "Published",
     "cells": "Cells",
     "data": "Data",
+    "methods": "Methods",
     "provenance": "Provenance",
 }
 
@@ -120,9 +127,9 @@ SECTIONS = {
 #: Slices that a corpus may leave out: what of its speakers it need not say.
 _OPTIONAL_SLICES = ("gender", "session")
 
-#: File name in a cell's `figures/` -> caption in the report, in the order shown.
+#: File name in a cell's `figures/` -> caption in the report, in the order shown. The confusion
+#: matrix is a table on the page.
 _CAPTIONS = {
-    "confusion": "Confusion matrix, test parts of all folds",
     "learning_curves": "Learning curves of every fold",
 }
 
@@ -167,6 +174,7 @@ def environment() -> jinja2.Environment:
         "percent": lambda value: _or_dash(value, 100, ".1f"),
         "points": lambda value: _or_dash(value, 100, ".1f"),
         "number": lambda value: _or_dash(value, 1, ".2f"),
+        "p": lambda value: "< 0.001" if value < 0.001 else _or_dash(value, 1, ".3f"),
         "digits": lambda value: _or_dash(value, 1, ".3g"),
         "flat": _flatten,
         "statement": statement,
@@ -183,8 +191,6 @@ def render(report: Report) -> str:
     """Return the page as HTML; styles and images are inside."""
     best = report.grid.drop_duplicates("model").to_dict("records")
     evidence, sliced = report.evidence, report.evidence.slices
-    first = report.grid.iloc[0]
-    is_first = (sliced["model"] == first["model"]) & (sliced["loss"] == first["loss"])
     return (
         environment()
         .get_template("report.html.j2")
@@ -195,11 +201,17 @@ def render(report: Report) -> str:
             synthetic_notice=SYNTHETIC_NOTICE,
             transductive=TRANSDUCTIVE,
             rows=report.grid.to_dict("records"),
+            answer=answer.of(report.grid),
             best_rows=best,
             best_losses=best_losses(report.grid, evidence.pairs),
             calibration_rows=evidence.calibration.to_dict("records"),
             gaps={f"{r['model']}-{r['loss']}": evidence.gaps(r["model"], r["loss"]) for r in best},
-            slice_rows=sliced[is_first].to_dict("records"),
+            slice_rows=_of_first(sliced, report.grid).to_dict("records"),
+            by_fold=answer.beside(report.breakdown["folds"], "fold", report.grid),
+            by_speaker=answer.beside(report.breakdown["speakers"], "speaker", report.grid),
+            confused=_of_first(report.breakdown["confusions"], report.grid).to_dict("records"),
+            shared_params=_shared([cell.params for cell in report.cells]),
+            matrices={cell.name: _matrix(cell) for cell in report.cells},
             unstated=unstated(sliced),
             vote_rows=evidence.soft.to_dict("records"),
             published_rows=evidence.published.to_dict("records"),
@@ -213,6 +225,35 @@ def render(report: Report) -> str:
             chance=1 / len(report.card.emotions),
         )
     )
+
+
+def _of_first(table: pd.DataFrame, grid: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the best cell."""
+    first = grid.iloc[0]
+    is_first = (table["model"] == first["model"]) & (table["loss"] == first["loss"])
+    found: pd.DataFrame = table[is_first]
+    return found
+
+
+def _shared(params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the params that all cells have alike, flat."""
+    first, *others = (_flatten(one) for one in params)
+    missing = object()
+    return {
+        key: value
+        for key, value in first.items()
+        if others and all(other.get(key, missing) == value for other in others)
+    }
+
+
+def _matrix(cell: CellSection) -> list[tuple[str, list[tuple[float, int]]]]:
+    """Return emotion -> share of its utterances and count per prediction, row by row."""
+    counts = cell.summary.confusion
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return [
+        (emotion, list(zip(of_row.tolist(), row.tolist(), strict=True)))
+        for emotion, of_row, row in zip(cell.summary.emotions, shares, counts, strict=True)
+    ]
 
 
 def _origin(cell: CellSection) -> str:

@@ -146,7 +146,7 @@ def draw_grid(
         losses=list(dict.fromkeys(loss for _, loss in trained)),
         origins={model: _origin(cell) for (model, _), cell in trained.items()},
         chance=chance,
-        title="UAR of every model with every loss; framed: tied with the best",
+        title="UAR of every model with every loss; framed: not told apart from the best",
         footer=footer,
     )
     title = "UAR of every cell and of the baselines"

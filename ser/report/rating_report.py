@@ -12,7 +12,9 @@ from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import (
+    breakdown,
     calibration,
+    mistakes,
     published,
     rating_comparison,
     rating_summary,
@@ -42,6 +44,7 @@ ABSENT = (
     "robustness",
     "published numbers",
 )
+NO_METHODS = "The paragraph of methods is written for corpora with classes only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,15 @@ def _write_tables(
     # Files of classes, which DVC and readers expect: they have no rows here.
     tables.write_csv(project.calibration, pd.DataFrame(columns=list(calibration.COLUMNS)))
     tables.write_csv(project.published, pd.DataFrame(columns=list(published.COLUMNS)))
+    breakdown.write(
+        project,
+        {
+            "folds": pd.DataFrame(columns=list(breakdown.FOLD_COLUMNS)),
+            "speakers": pd.DataFrame(columns=list(breakdown.SPEAKER_COLUMNS)),
+            "confusions": pd.DataFrame(columns=list(mistakes.CONFUSION_COLUMNS)),
+        },
+    )
+    files.write_text(project.breakdown("methods"), f"{NO_METHODS}\n")
     tables.write_csv(project.soft, pd.DataFrame(columns=list(soft_table.COLUMNS)))
     files.write_json(project.origins, {c.name: c.summary.origin for c in read.values()})
     procedures = {cell.name: Procedure.of_params(cell.params) for cell in read.values()}

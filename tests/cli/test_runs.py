@@ -37,11 +37,8 @@ def write_cell(project, name):
     return folder
 
 
-def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
-    (project / "params.yaml").write_text(PARAMS)
-    status, _, err = ser("results")
-    assert status == 1
-    assert "`dvc repro` makes it" in err
+def write_reports(project):
+    """What a finished comparison of one cell leaves, as far as it is asked for."""
     (project / "reports").mkdir()
     (project / "data").mkdir()
     (project / "reports/grid.csv").write_text(
@@ -59,6 +56,14 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     write_data(project)
     cell = write_cell(project, "lstm-focal")
     (cell.folder / "metrics.json").write_text('{"uar": {"mean": 0.5}}')
+
+
+def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
+    (project / "params.yaml").write_text(PARAMS)
+    status, _, err = ser("results")
+    assert status == 1
+    assert "`dvc repro` makes it" in err
+    write_reports(project)
     status, out, err = ser("results")
     assert status == 0, err
     assert "50.0" in out
@@ -83,6 +88,22 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     status, out, err = ser("results")
     assert (status, out) == (1, "")
     assert "corpus.emotions was angry, sad, is angry, happy" in err
+
+
+def test_tables_and_methods_for_a_paper_are_printed_alone(ser, project):
+    (project / "params.yaml").write_text(PARAMS)
+    write_reports(project)
+    status, out, _ = ser("results", "--format", "latex")
+    assert (status, out[:2], out.count("\\toprule")) == (0, "% ", 1)
+    assert "report:" not in out
+    assert ser("results", "--format", "csv")[1].startswith("model,loss,uar,uar_low,uar_high,")
+    assert "| lstm | focal | 50.0†" in ser("results", "--format", "markdown")[1]
+    assert ser("results", "--format", "word")[0] == 2
+    status, out, err = ser("results", "--methods")
+    assert (status, out) == (1, "")
+    assert "methods.txt: no such file; `dvc repro` makes it" in err
+    (project / "reports/methods.txt").write_text("One cell was trained.\n")
+    assert ser("results", "--methods") == (0, "One cell was trained.\n", "")
 
 
 def test_runs_are_restored_then_verified(ser, project):

@@ -6,10 +6,10 @@ import functools
 import numpy as np
 import pandas as pd
 
-from ser import predictions
+from ser import metrics, predictions
 from ser.data.votes import Votes
 from ser.emotion import EMOTIONS
-from ser.evaluation import evidence, grid_table, summary
+from ser.evaluation import evidence, grid_table, statistics, summary
 from tests import synthetic
 
 CARD = synthetic.card()
@@ -94,3 +94,30 @@ def _gathered(losses, models):
     table = grid_table.table(summaries)
     found = evidence.gather(frames, summaries, table, records_of(frame), card=CARD, split=SPLIT)
     return found, table, summaries
+
+
+def speakers_and_predictions(num_speakers=10, per_speaker=40, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 4, num_speakers * per_speaker)
+    right = rng.random(len(truth)) < 0.6
+    prediction = np.where(right, truth, rng.integers(0, 4, len(truth)))
+    speakers = np.repeat([f"s{n}" for n in range(num_speakers)], per_speaker)
+    return truth, prediction, speakers
+
+
+def counts(*, num_speakers=10, seed=0):
+    truth, prediction, speakers = speakers_and_predictions(num_speakers, seed=seed)
+    return statistics.confusion_by_speaker(
+        truth=truth, prediction=prediction, speakers=speakers, num_classes=4
+    )
+
+
+def uar(matrices):
+    return metrics.recalls(matrices.sum(axis=0)).mean()
+
+
+def standard_error(value, matrices):
+    """The jackknife by its definition: every speaker is left out once."""
+    without = np.array([value(np.delete(matrices, s, axis=0)) for s in range(len(matrices))])
+    num = len(matrices)
+    return np.sqrt((num - 1) / num * ((without - without.mean()) ** 2).sum())

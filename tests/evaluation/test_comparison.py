@@ -100,13 +100,23 @@ def test_every_pair_of_a_model_and_of_a_loss_stands_in_the_table_once():
     assert one.empty
 
 
-def test_cell_far_below_the_best_is_not_tied_and_one_near_it_is():
-    rng = np.random.default_rng(9)
-    best = counts(rng, num_speakers=10, accuracy=0.9)
-    cells = {
-        ("a", "best"): best,
-        ("a", "near"): np.roll(best, 1, axis=0),
-        ("a", "far"): counts(rng, num_speakers=10, accuracy=0.3),
-    }
-    tied = comparison.tied_with_best(cells, ("a", "best"))
-    assert tied == {("a", "best"): True, ("a", "near"): True, ("a", "far"): False}
+def test_seeds_that_disagree_widen_the_interval_and_seeds_that_agree_do_not():
+    rng = np.random.default_rng(10)
+    a, b = counts(rng, accuracy=0.7), counts(rng, accuracy=0.5)
+    fixed = comparison.compare(a, b)
+    agreeing = comparison.compare(np.stack([a, a]), np.stack([b, b]))
+    assert agreeing == fixed
+    worse = counts(rng, accuracy=0.5)
+    apart = comparison.compare(np.stack([a, worse]), np.stack([b, b]))
+    held = comparison.compare((a + worse) / 2, b)
+    assert apart.difference == pytest.approx(held.difference)
+    assert apart.standard_error > held.standard_error
+    assert apart.p > held.p
+
+
+def test_cells_may_have_been_trained_under_other_numbers_of_seeds():
+    rng = np.random.default_rng(11)
+    a, b = (np.stack([counts(rng, accuracy=0.6) for _ in range(n)]) for n in (3, 1))
+    found = comparison.compare(a, b)
+    assert found.difference == pytest.approx(uar_of(a.mean(axis=0)) - uar_of(b[0]))
+    assert 0 < found.p <= 1

@@ -32,7 +32,7 @@ def test_best_loss_is_set_against_every_other_with_the_sign_of_its_lead():
             "cross_entropy", "focal", "aam",
         }  # fmt: skip
         for other in best["others"]:
-            counts = [summaries[best["model"], x].by_speaker for x in (best["loss"], other["loss"])]
+            counts = [summaries[best["model"], x].by_seed for x in (best["loss"], other["loss"])]
             expected = comparison.compare(*counts)
             assert other["difference"] == pytest.approx(expected.difference)
             assert other["difference"] >= 0

@@ -1,6 +1,8 @@
 import json
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from ser.evaluation import grid_table, summary
 from ser.project import Project
@@ -12,7 +14,16 @@ def test_the_grid_has_the_columns_of_the_contract_and_the_best_cell_first():
     assert list(table.columns) == [
         "model", "loss", "num_folds", "num_seeds", "uar", "uar_low", "uar_high",
         "wa", "wa_low", "wa_high", "macro_f1", "mcc", "ece", "tied_with_best",
+        "probability_best", "p_against_best", "p_corrected",
+        "uar_corrected", "uar_corrected_low", "uar_corrected_high",
     ]  # fmt: skip
+    assert table["probability_best"].sum() == pytest.approx(1.0)
+    first, *others = table.to_dict("records")
+    assert 0 < first["uar_corrected"] <= first["uar"]
+    shift = first["uar"] - first["uar_corrected"]
+    assert first["uar_corrected_low"] == pytest.approx(first["uar_low"] - shift)
+    assert np.isnan(first["p_against_best"])
+    assert all(np.isnan(row["uar_corrected"]) and row["p_against_best"] > 0 for row in others)
     assert table["uar"].is_monotonic_decreasing
     assert bool(table["tied_with_best"].iloc[0])
 

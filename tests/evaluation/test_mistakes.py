@@ -115,3 +115,32 @@ def test_a_mistake_that_the_manifest_does_not_know_is_an_error():
     frame = table({"a": (ANGRY, [0.1, 0.7, 0.1, 0.1])})
     with pytest.raises(KeyError, match="a"):
         mistakes.find(frame, [])
+
+
+def test_pairs_are_counted_and_name_their_surest_mistakes():
+    rows = {
+        "a": (ANGRY, [0.1, 0.8, 0.1, 0.0]),
+        "b": (ANGRY, [0.1, 0.9, 0.0, 0.0]),
+        "c": (ANGRY, [0.2, 0.7, 0.1, 0.0]),
+        "d": (ANGRY, [0.2, 0.6, 0.2, 0.0]),
+        "e": (ANGRY, [0.9, 0.1, 0.0, 0.0]),
+        "f": (SAD, [0.0, 0.0, 0.9, 0.1]),
+        "g": (HAPPY, [0.0, 1.0, 0.0, 0.0]),
+    }
+    most, other = mistakes.confused_pairs(table(rows))
+    assert (most.truth, most.prediction, most.num_mistakes, most.num_spoken) == (
+        "angry", "happy", 4, 5,
+    )  # fmt: skip
+    assert most.surest == ("b", "a", "c")
+    assert (other.truth, other.prediction, other.surest) == ("sad", "neutral", ("f",))
+    written = mistakes.pairs_table({("lstm", "focal"): table(rows)})
+    assert list(written.columns) == list(mistakes.CONFUSION_COLUMNS)
+    assert written["share"].tolist() == [0.8, 1.0]
+    assert written["surest"].tolist() == ["b a c", "f"]
+
+
+def test_a_cell_without_mistakes_confuses_nothing():
+    right = table({"a": (ANGRY, [1.0, 0.0, 0.0, 0.0])})
+    assert mistakes.confused_pairs(right) == []
+    empty = mistakes.pairs_table({("lstm", "focal"): right})
+    assert list(empty.columns) == list(mistakes.CONFUSION_COLUMNS)

@@ -25,15 +25,27 @@ def calibration_error(rows, emotions):
     return (by_bin.mean().abs() * by_bin.size()).sum() / len(rows)
 
 
+def uar_of(rows):
+    return audmetric.unweighted_average_recall(rows["truth"], rows["prediction"])
+
+
+def variance_over_speakers(rows):
+    without = [uar_of(rows[rows["speaker"] != speaker]) for speaker in rows["speaker"].unique()]
+    return (len(without) - 1) * np.var(without)
+
+
 def uar_and_its_interval(test, num_seeds):
     """UAR of pooled rows, and Wilson's interval for as many utterances as speakers say."""
-    found = audmetric.unweighted_average_recall(test["truth"], test["prediction"])
-    rest = [test[test["speaker"] != speaker] for speaker in test["speaker"].unique()]
-    without = [audmetric.unweighted_average_recall(r["truth"], r["prediction"]) for r in rest]
-    variance = (len(rest) - 1) * np.var(without)
+    found, of_speakers = uar_of(test), variance_over_speakers(test)
+    each = [rows for _, rows in test.groupby("seed")]
+    in_speakers = np.mean([variance_over_speakers(rows) for rows in each]) - of_speakers
+    of_seeds = np.var([uar_of(rows) for rows in each], ddof=1) / num_seeds
+    of_seeds = max(of_seeds - in_speakers / (num_seeds - 1), 0)
+    variance, speakers = of_speakers + of_seeds, test["speaker"].nunique() - 1
+    degrees = variance**2 / (of_speakers**2 / speakers + of_seeds**2 / (num_seeds - 1))
     spoken = test["truth"].value_counts() / num_seeds
     size = min(found * (1 - found) / variance, len(spoken) ** 2 / (1 / spoken).sum())
-    t = scipy.stats.t.ppf(0.975, len(rest) - 1)
+    t = scipy.stats.t.ppf(0.975, degrees)
     ends = [brentq(lambda p: (found - p) ** 2 * size - t**2 * p * (1 - p), *bounds)
             for bounds in ((0, found), (found, 1))]  # fmt: skip
     return found, *ends

@@ -153,7 +153,7 @@ def test_a_cell_with_copies_is_compared_with_its_twin_as_pairs_are():
     assert table["copy"].tolist() == ["clean", "noise_20db", "telephone"]
     for copy in table["copy"]:
         row = row_of(table, copy)
-        counts = [summary.summarise(one[copy], speaker_of).by_speaker for one in pair]
+        counts = [summary.summarise(one[copy], speaker_of).by_seed for one in pair]
         found = comparison.compare(*counts)
         assert (row["difference"], row["p"], row["low"]) == (found.difference, found.p, found.low)
         assert row["difference"] == pytest.approx(row["uar_with"] - row["uar_without"])

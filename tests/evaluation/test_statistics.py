@@ -8,37 +8,11 @@ from benchmarks import coverage, intervals
 from benchmarks.simulated_speakers import draw, shapes
 from ser import metrics
 from ser.evaluation import statistics
-
-
-def speakers_and_predictions(num_speakers=10, per_speaker=40, seed=0):
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, 4, num_speakers * per_speaker)
-    right = rng.random(len(truth)) < 0.6
-    prediction = np.where(right, truth, rng.integers(0, 4, len(truth)))
-    speakers = np.repeat([f"s{n}" for n in range(num_speakers)], per_speaker)
-    return truth, prediction, speakers
-
-
-def counts(*, num_speakers=10, seed=0):
-    truth, prediction, speakers = speakers_and_predictions(num_speakers, seed=seed)
-    return statistics.confusion_by_speaker(
-        truth=truth, prediction=prediction, speakers=speakers, num_classes=4
-    )
+from tests.evaluation.support import counts, speakers_and_predictions, standard_error, uar
 
 
 def all_right(num_speakers=10, each=8):
     return np.repeat(each * np.eye(4)[None], num_speakers, axis=0)
-
-
-def uar(matrices):
-    return metrics.recalls(matrices.sum(axis=0)).mean()
-
-
-def standard_error(value, matrices):
-    """The jackknife by its definition: every speaker is left out once."""
-    without = np.array([value(np.delete(matrices, s, axis=0)) for s in range(len(matrices))])
-    num = len(matrices)
-    return np.sqrt((num - 1) / num * ((without - without.mean()) ** 2).sum())
 
 
 def test_confusions_by_speaker_are_those_of_each_speaker_alone():
@@ -97,8 +71,9 @@ def test_where_all_is_right_or_wrong_the_interval_has_a_width_and_ends_at_1_or_0
 
 def test_seeds_are_no_utterances():
     once = counts()
-    mean_of_three = np.mean([once, once, once], axis=0)
-    assert statistics.score_intervals(mean_of_three) == statistics.score_intervals(once)
+    three = np.stack([once, once, once])
+    assert statistics.score_intervals(three) == statistics.score_intervals(once)
+    assert statistics.score_intervals(three.mean(axis=0)) == statistics.score_intervals(once)
 
 
 def test_one_speaker_gives_no_interval_and_two_a_wide_one():

@@ -13,6 +13,8 @@ from tests import synthetic
 def stores(tmp_path):
     def make(corpus, num_sessions, **options):
         utterances = synthetic.corpus(num_sessions=num_sessions)
+        if corpus == "two":  # other frames of the same ids
+            utterances.reverse()
         return synthetic.feature_store(tmp_path / corpus / "mfcc", utterances, **options)
 
     return make

@@ -20,10 +20,12 @@ from ser.figures import intervals
 from ser.grid import tuned
 from ser.grid.tuned import TunedFold
 from ser.project import Project
+from ser.report import html
 from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
 from tests.grid.support import train_and_score, write_inputs
+from tests.report.support import png
 
 pytestmark = pytest.mark.stage
 
@@ -73,7 +75,15 @@ def test_the_report_is_a_page_a_table_and_figures(results, stage):
     for name in ("grid", "lstm-cross_entropy/confusion", "lstm-cross_entropy/learning_curves"):
         for suffix in ("png", "svg"):
             assert (reports / "figures" / f"{name}.{suffix}").stat().st_size > 0
+    methods = (reports / "methods.txt").read_text()
+    assert methods.count("\n") == 1
+    assert "1 combinations of 1 model (lstm)" in methods
+    folds, speakers = (pd.read_csv(reports / f"{name}.csv") for name in ("folds", "speakers"))
+    assert folds["num_utterances"].sum() == speakers["num_utterances"].sum()
+    confusions = pd.read_csv(reports / "confusions.csv")
+    assert confusions["num_mistakes"].gt(0).all()
     page = (reports / "index.html").read_text()
+    assert methods.strip()[:40] in page
     assert "lstm-cross_entropy" in page
     assert "Nothing was tuned" in page
     assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
@@ -167,13 +177,13 @@ def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
     picture = results / "reports" / "tuning" / "lstm-focal" / "fold-2" / "history.png"
     picture.parent.mkdir(parents=True)
-    picture.write_bytes(b"PNG of fold 2")
+    picture.write_bytes(png((7, 5)))
     assert compared(stage)[0] == 0
     page = (results / "reports" / "index.html").read_text()
     assert "Nothing was tuned" not in page
     assert "tuning was worse than the constants on test" in page
     assert page.count("<td>0.000321</td>") == 3
-    assert base64.b64encode(picture.read_bytes()).decode() in page
+    assert f'src="{html.image(picture)}"' in page
 
 
 def test_changed_recordings_have_their_figure_and_what_the_features_lack_is_said(results, stage):
@@ -187,8 +197,7 @@ def test_changed_recordings_have_their_figure_and_what_the_features_lack_is_said
     table.to_csv(Project().robustness, index=False)
     assert compared(stage)[0] == 0
     page = Project().page.read_text()
-    picture = (Project().figures / "stability.png").read_bytes()
-    assert base64.b64encode(picture).decode() in page
+    assert f'src="{html.image(Project().figures / "stability.png")}"' in page
     assert "extracted without copies" not in page
     assert "<b>87.6</b>" in page
 

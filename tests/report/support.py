@@ -2,12 +2,15 @@
 
 import copy
 import functools
+import io
 import re
 from dataclasses import replace
 
 import pandas as pd
+from PIL import Image
 
-from ser.evaluation import evidence, grid_table, summary, tuning_gain
+from ser.evaluation import breakdown, evidence, grid_table, summary, tuning_gain
+from ser.evaluation import mistakes as wrong
 from ser.evaluation.mistakes import SurestMistakes
 from ser.evaluation.ranks import Ranking
 from ser.report import mistakes
@@ -18,7 +21,17 @@ from ser.report.tuning import Tuning
 from tests import synthetic
 from tests.evaluation.support import cell, records_of
 
-PNG = b"\x89PNG not really"
+
+def png(size=(3, 2)):
+    """The bytes of a picture: a blue dot on white."""
+    file, image = io.BytesIO(), Image.new("RGB", size, "white")
+    image.putpixel((1, 1), (0, 114, 178))
+    image.save(file, format="PNG")
+    return file.getvalue()
+
+
+PNG = png()
+METHODS = "Two cells were <compared>."
 FOLD = synthetic.fold_report(num_utterances={"train": 101, "dev": 102, "test": 103}).model_dump()
 FOLD["shared"]["train-test"]["sentences"]["share_of_second_part"] = 0.123
 
@@ -67,9 +80,8 @@ def split_of(*, speaker_independent):
 
 def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_seeds=2, voted=False):
     """A report of two cells, to be changed at will."""
-    summaries, grid, found = copy.deepcopy(
-        _numbers(num_seeds, is_synthetic, speaker_independent, voted)
-    )
+    found_before = _numbers(num_seeds, is_synthetic, speaker_independent, voted)
+    summaries, grid, found, parts = copy.deepcopy(found_before)
     card = card_of(is_synthetic=is_synthetic)
     split = split_of(speaker_independent=speaker_independent)
     picture = tmp_path / "figure.png"
@@ -78,8 +90,8 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
         CellSection(
             "-".join(key),
             summaries[key],
-            {"recipe": {"num_epochs": 17}, "seed": 0},
-            {"Confusion matrix": picture},
+            {"recipe": {"num_epochs": 17}, "seed": 0, "loss": {"name": key[1]}},
+            {"Learning curves": picture},
         )
         for key in zip(grid["model"], grid["loss"], strict=True)
     ]
@@ -87,7 +99,8 @@ def make_report(tmp_path, *, is_synthetic=True, speaker_independent=True, num_se
     figures = {"heat_map": picture, "grid": picture, "ranks": picture, "layers": picture}
     pictures = (figures, {"lstm-focal": picture}, {"lstm": picture})
     none_wrong = mistakes.section("lstm-focal", SurestMistakes((), 0, 120, num_seeds), None)
-    sections_and_more = (sections, provenance, NOTHING_TUNED, none_wrong, NO_COPIES)
+    told = (NOTHING_TUNED, none_wrong, NO_COPIES, parts, METHODS)
+    sections_and_more = (sections, provenance, *told)
     rows = (grid, BASELINES, FUNCTIONALS, SHORTCUT)
     return Report(card, split, *rows, found, *pictures, *sections_and_more)
 
@@ -108,7 +121,12 @@ def _numbers(num_seeds, is_synthetic, speaker_independent, voted):
     found = evidence.gather(frames, summaries, grid, utterances, card=card, split=split)
     # The evidence of three losses would fill the page; two have no ranking, so one is given.
     ranking = Ranking({"focal": 1.2, "cross_entropy": 1.8}, 10, 0.043, 0.62)
-    return summaries, grid, replace(found, ranking=ranking)
+    parts = {
+        "folds": breakdown.by_fold(frames),
+        "speakers": breakdown.by_speaker(frames, speaker_of),
+        "confusions": wrong.pairs_table(frames),
+    }
+    return summaries, grid, replace(found, ranking=ranking), parts
 
 
 def text_of(page):

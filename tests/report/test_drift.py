@@ -33,7 +33,7 @@ def test_without_drift_it_says_so(make):
 
 def test_the_page_is_whole_and_shows_every_quantity_and_note(make):
     page = report.render(make(level=-40.0, num_speakers=1))
-    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/webp;base64,") == 1
     assert not re.search(r"(src|href)=\"http", page)
     for title in ("duration", "level", "roll-off", "emotions, most: "):
         assert f"<td>{title}" in page

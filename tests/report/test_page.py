@@ -1,14 +1,16 @@
-import base64
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ser.evaluation import grid_table, published
+from ser.evaluation.mistakes import SurestMistakes
 from ser.figures import style
 from ser.project import Project
+from ser.report import html, mistakes
 from ser.report import page as pages
 from ser.report.functional_rows import WHY_ABSENT
 from ser.report.page import SYNTHETIC_NOTICE
@@ -133,7 +135,7 @@ def test_the_page_loads_nothing_from_anywhere(tmp_path):
     page = pages.render(make_report(tmp_path))
     links = re.findall(r"(?:src|href|action|data)\s*=\s*[\"']?([^\"'\s>]+)", page)
     assert links
-    inside = ("data:image/png;base64,", "#")
+    inside = ("data:image/webp;base64,", "#")
     assert [link[:40] for link in links if not link.startswith(inside)] == []
     for link in links:
         if link.startswith("#"):
@@ -143,9 +145,9 @@ def test_the_page_loads_nothing_from_anywhere(tmp_path):
 
 def test_the_pictures_are_inside(tmp_path):
     page = pages.render(make_report(tmp_path))
-    encoded = base64.b64encode(PNG).decode()
+    (tmp_path / "again.png").write_bytes(PNG)
     # Four of the page, one of calibration, one of embeddings, one of each of two cells.
-    assert page.count(f"data:image/png;base64,{encoded}") == 8
+    assert page.count(f'src="{html.image(tmp_path / "again.png")}"') == 8
 
 
 def test_synthetic_speech_is_named_and_real_speech_is_not_called_so(tmp_path):
@@ -238,7 +240,6 @@ def test_provenance_admits_uncommitted_changes(dirty, said):
 def test_pictures_are_found_by_name_in_a_fixed_order():
     found = pages.pictures(Path("figures"))
     assert list(found.values()) == [
-        Path("figures/confusion.png"),
         Path("figures/learning_curves.png"),
     ]
 
@@ -325,6 +326,79 @@ def test_published_numbers_of_the_same_task_have_ours_beside_them(tmp_path):
     shown = section(pages.render(made), "published")
     assert "ours %" in shown
     assert "80.1 %" in shown  # what a rater agrees with
+
+
+def test_the_answer_stands_first_with_its_interval_corrected_and_who_is_not_told_apart(tmp_path):
+    made = make_report(tmp_path)
+    page = pages.render(made)
+    head = text_of(page[: page.index("<nav")])
+    best, other = made.grid.to_dict("records")
+    assert f"Best: lstm with {best['loss']}." in head
+    for name in ("uar", "uar_low", "uar_high", "uar_corrected", "uar_corrected_low"):
+        assert f"{100 * best[name]:.1f}" in head, name
+    assert f"{100 * (best['uar'] - other['uar']):.1f}" in head
+    for name in ("p_against_best", "p_corrected"):
+        assert f"{other[name]:.3f}" in head
+    assert f"Not told apart from it (1 of 1): lstm-{other['loss']}." in head
+    assert "tied" not in text_of(page)
+    made.grid.loc[1, ["tied_with_best", "p_corrected"]] = [False, 0.0004]
+    told = pages.render(made)
+    head = text_of(told[: told.index("<nav")])
+    assert "All other 1 cells are told apart from it." in head
+    assert "&lt; 0.001 " in head
+    assert "worse" in head
+
+
+def test_one_cell_is_the_best_without_a_contest(tmp_path):
+    made = make_report(tmp_path)
+    alone = replace(made, grid=made.grid[:1], cells=made.cells[:1])
+    head = text_of(pages.render(alone).partition("<nav")[0])
+    assert "Best: lstm with" in head
+    assert "Corrected" not in head
+    assert "Not told apart" not in head
+
+
+def test_folds_and_speakers_stand_side_by_side_for_the_best_cell_of_every_model(tmp_path):
+    made = make_report(tmp_path)
+    shown = section(pages.render(made), "breakdown")
+    best = made.grid["loss"][0]
+    for name, key in (("folds", "fold"), ("speakers", "speaker")):
+        table = made.breakdown[name]
+        for row in table[table["loss"] == best].to_dict("records"):
+            assert f"{row[key]} {row['num_utterances']} {100 * row['uar']:.1f}" in shown
+
+
+def test_confused_pairs_name_their_surest_mistakes(tmp_path):
+    made = make_report(tmp_path)
+    some = SurestMistakes((), 3, 120, 2)
+    section_ = mistakes.section("lstm-focal", some, None)
+    shown = section(pages.render(replace(made, mistakes=section_)), "mistakes")
+    pairs = made.breakdown["confusions"]
+    row = pairs[pairs["loss"] == made.grid["loss"][0]].iloc[0]
+    said = f"{row['truth']} {row['prediction']} {row['num_mistakes']} of {row['num_spoken']}"
+    assert said in shown
+    assert row["surest"].replace(" ", ", ") in shown
+
+
+def test_the_methods_stand_on_the_page(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    assert "Two cells were <compared>." in unescape(section(page, "methods"))
+
+
+def test_params_that_all_cells_share_stand_once(tmp_path):
+    page = pages.render(make_report(tmp_path))
+    assert page.count("<code>recipe.num_epochs</code>") == 1
+    assert page.count("<code>loss.name</code>") == 2
+
+
+def test_the_confusion_matrix_of_a_cell_is_a_table_with_shares_and_counts(tmp_path):
+    made = make_report(tmp_path)
+    page = pages.render(made)
+    counts = made.cells[0].summary.confusion
+    shown = text_of(page[page.index('class="matrix"') - 20 :].partition("</table>")[0])
+    share = 100 * counts[1, 2] / counts[1].sum()
+    assert f"{share:.0f} % {counts[1, 2]}" in shown
+    assert page.count('class="matrix"') == 2
 
 
 @pytest.mark.parametrize(

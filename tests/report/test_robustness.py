@@ -1,6 +1,5 @@
 """The section of changed recordings: with and without copies, with and without a twin."""
 
-import base64
 import re
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import pytest
 from ser.errors import FileError
 from ser.evaluation import robustness
 from ser.grid.params import CellParams
+from ser.report import html
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
 from tests.report.support import make_report, section
@@ -105,7 +105,7 @@ def test_curves_and_squares_are_on_the_page(shown):
     found, page = shown()
     assert set(found.figures) == {"snr", "stability"}
     for path in found.figures.values():
-        assert base64.b64encode(path.read_bytes()).decode() in page
+        assert f'src="{html.image(path)}"' in page
         assert path.with_suffix(".svg").is_file()
 
 

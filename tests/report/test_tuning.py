@@ -1,4 +1,3 @@
-import base64
 import json
 import re
 from dataclasses import replace
@@ -9,9 +8,10 @@ import pytest
 
 from ser.errors import FileError, LineageError
 from ser.evaluation import tuning_gain
+from ser.report import html
 from ser.report import page as pages
 from ser.report import tuning as tuning_section
-from tests.report.support import make_report, section
+from tests.report.support import make_report, png, section
 
 AAM = {
     "model": "lstm", "loss": "aam", "num_trials": 20, "dev_uar_constants": 0.701,
@@ -35,7 +35,7 @@ FIGURES = ("contour", "history")
 
 def picture(fold, name):
     """Another content for every file, so that the page tells which one it shows."""
-    return f"{name} of fold {fold}".encode()
+    return png((4 + fold, 2 + FIGURES.index(name)))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_one_fold_is_open_the_others_folded_and_all_pictures_inside(places, untu
     )
     assert blocks == [(" open", "1"), ("", "2"), ("", "10")]
     positions = [
-        page.index(f"data:image/png;base64,{base64.b64encode(picture(fold, name)).decode()}")
+        page.index(html.image(places[2] / f"lstm-aam/fold-{fold}/{name}.png"))
         for fold in (1, 2, 10)
         for name in ("history", "contour")
     ]
