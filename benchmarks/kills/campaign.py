@@ -14,6 +14,9 @@ from benchmarks.kills.children import Ended
 from benchmarks.kills.interruption import FULL, KINDS, NOTE, Interruption
 from benchmarks.kills.project import Command, Records
 
+#: Exit status of DVC after Ctrl-C.
+_INTERRUPTED_DVC = 252
+
 #: What is looked at of a project after a command.
 _DOCTOR = "doctor.json"
 
@@ -200,6 +203,8 @@ def _faults_of_interrupted(
             yield f"full disk: exit status {ended.status}: {said[-500:]}"
         if ended.status != 0 and not command.by_dvc and said.count("error: the disk is full") != 1:
             yield f"full disk: it is not said in one sentence: {said[-1000:]}"
+    elif ended.status == _INTERRUPTED_DVC and command.by_dvc:
+        return
     elif ended.status not in (0, -int(interruption.signal), 128 + int(interruption.signal)):
         yield f"interrupted: exit status {ended.status}: {said[-500:]}"
 

@@ -11,7 +11,7 @@ import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +46,11 @@ _BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
 
-_ENDED = (runtime.INTERRUPTED, runtime.TERMINATED)
+#: Exit statuses of a program that a signal ended -> what this process does for the same signal.
+_ENDED: Mapping[int, type[KeyboardInterrupt]] = {
+    runtime.INTERRUPTED: KeyboardInterrupt,
+    runtime.TERMINATED: runtime.Terminated,
+}
 
 
 class Missing(NamedTuple):
@@ -175,8 +179,8 @@ def _run_here(words: Sequence[str]) -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        if end.code in _ENDED:
-            raise KeyboardInterrupt from None
+        if isinstance(end.code, int) and end.code in _ENDED:
+            raise _ENDED[end.code] from None
         if end.code:
             raise PipelineError("failed; the messages above say why") from None
     finally:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from ser import runtime
 from ser.contracts import UnitOutcome
 from ser.engine.local import LocalEngine
 from ser.errors import PipelineError
@@ -175,10 +176,13 @@ def test_a_feature_that_fails_ends_the_work_and_what_is_done_is_kept(root):
 
 
 @pytest.mark.parametrize("status", [130, 143])
-def test_a_feature_that_is_stopped_stops_the_work(root, status):
+def test_a_feature_that_is_stopped_stops_the_work_and_the_signal_is_told(root, status):
     Path("damaged").write_text(str(status))
-    with pytest.raises(KeyboardInterrupt):
+
+    def work():
         missing_stages.make_upstream(LocalEngine(1), root)
+
+    assert runtime.run_main(work) == status
 
 
 def test_scores_are_computed_side_by_side_once_the_cells_are_trained(root):
