@@ -279,7 +279,15 @@ def link_tree(source: Path, target: Path, *, ignore: Sequence[str] = ()) -> None
 
 
 def link(source: str | Path, target: str | Path) -> None:
-    """Give a file a second name, see `link_tree`; a copy where links do not work."""
+    """Give a file a second name, see `link_tree`; a copy where links do not work.
+
+    Args:
+        source: The file.
+        target: Its second name.
+
+    Raises:
+        OSError: There is such a name, or the file cannot be copied.
+    """
     try:
         os.link(source, target)
     except FileExistsError:

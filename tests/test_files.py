@@ -32,7 +32,8 @@ WRITERS = {
     "rmtree": {"ser/files.py", "ser/grid/kept_folds.py", "ser/registry/model_files.py"},
     "copytree": {"ser/files.py"},
     # The history of a cell goes into a folder that is put in place as a whole.
-    "to_csv": {"ser/tables.py", "ser/grid/cell.py"},
+    # The page of a paper asks for a text.
+    "to_csv": {"ser/tables.py", "ser/grid/cell.py", "ser/report/paper.py"},
     "mkstemp": set(),
 }
 

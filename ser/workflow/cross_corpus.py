@@ -107,6 +107,7 @@ def corpus_params(preset: Preset, name: str) -> CorpusParams:
 
     Raises:
         ParamsError: It is neither, or it is the corpus of params.yaml.
+        TypeError: A parser's params are none of a corpus, a fault of ours.
     """
     if name == preset.corpus.name:
         raise ParamsError(

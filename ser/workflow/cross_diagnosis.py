@@ -61,4 +61,4 @@ def _cure(name: str, params: CorpusParams) -> str:
         return f"`ser demo-corpus data/raw/{name}` writes it"
     if params.name == name:
         return f"`ser link-corpus {name} /where/it/is`"
-    return f"make data/raw/{name} a link to its folder"
+    return f"let data/raw/{name} be a link to its folder"

@@ -18,7 +18,10 @@ from tests.docs import markdown
 
 pytestmark = pytest.mark.stage
 
-COPIED = ("ser", "pipelines", "tests", "configs", "docs", "pyproject.toml", "dvc.yaml", "README.md")
+COPIED = (
+    *("ser", "pipelines", "tests", "benchmarks", "configs", "docs"),
+    *("pyproject.toml", "dvc.yaml", "README.md"),
+)
 #: In a process that has the large packages already, pytest's own plugins among them.
 PYTEST = ("-m", "pytest", "-n", "0", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 END, INSIDE = " (at its end)", " (in class Project)"

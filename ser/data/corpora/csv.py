@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from ser.contracts import Corpus
 from ser.data import recordings
 from ser.data.corpora import _recordings, _sessions, _table, _unread
-from ser.data.corpora._csv_params import MIN_SESSIONS, Params
+from ser.data.corpora._csv_params import MIN_SESSIONS
+from ser.data.corpora._csv_params import Params as Params
 from ser.data.official import ONLY_FOLD
 from ser.emotion import DIMENSION_RANGE, VOCABULARY
 from ser.errors import CorpusError
