@@ -62,7 +62,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.pairs,
         project.published,
         project.slices,
-        *map(project.breakdown, ("folds", "speakers", "confusions", "methods")),
+        *map(project.breakdown, ("best", "folds", "speakers", "confusions", "methods")),
         project.soft,
         project.figures,
         project.page,

@@ -278,7 +278,7 @@ class Project:
         return self.reports / "slices.csv"
 
     def breakdown(self, name: str) -> Path:
-        """Return a file for papers: `folds`, `speakers`, `confusions`, CSV, or `methods`, text."""
+        """Return a table: `best`, `folds`, `speakers` or `confusions`; or `methods`, a text."""
         return self.reports / f"{name}.{'txt' if name == 'methods' else 'csv'}"
 
     @property

@@ -52,6 +52,7 @@ PARAMS = {
     "cells": {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
     "tuning": {"num_trials": 0, "cells": {}},
     "robustness": {"without_copies": {}},
+    "cross_corpus": {"corpora": {}, "cells": {}},
 }
 
 

@@ -1,4 +1,4 @@
-"""The comparison as a table: one row per cell, in the columns of `reports/grid.csv`."""
+"""The comparison as a table, one row per cell: `reports/grid.csv`, and beside it best.csv."""
 
 from collections.abc import Mapping
 
@@ -25,6 +25,9 @@ COLUMNS = (
     "mcc",
     "ece",
     "tied_with_best",
+)
+#: What best.csv says of each cell, beside the names of model and loss.
+STANDING = (
     "probability_best",
     "p_against_best",
     "p_corrected",
@@ -43,8 +46,8 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
         summaries: (model, loss) -> scores.
 
     Returns:
-        One row per cell with `COLUMNS`, highest UAR first. `tied_with_best` is False where the
-        cell is told apart from the best, see `ser.evaluation.best.Standing`; `p_against_best`
+        One row per cell with `COLUMNS` and `STANDING`, highest UAR first. `tied_with_best` is
+        False where the cell is told apart from the best, see `ser.evaluation.best.Standing`; `p_against_best`
         is empty for the first row. `uar_corrected`, for having been chosen as the highest, and
         its interval stand in the first row only; they are not known where no resample of
         speakers has every class.
@@ -77,7 +80,7 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
     for name in ("uar", "uar_low", "uar_high"):
         corrected = ordered[name] - ordered["optimism"]
         ordered[name.replace("uar", "uar_corrected")] = corrected.clip(lower=0.0)
-    return ordered[list(COLUMNS)]
+    return ordered[[*COLUMNS, *STANDING]]
 
 
 def _standing(found: Standing) -> dict[str, object]:
@@ -91,8 +94,9 @@ def _standing(found: Standing) -> dict[str, object]:
 
 
 def write(project: Project, grid: pd.DataFrame) -> None:
-    """Write grid.csv, and the same as metrics.json for `dvc metrics`."""
-    tables.write_csv(project.grid, grid)
+    """Write grid.csv and best.csv, and the scores as metrics.json for `dvc metrics`."""
+    tables.write_csv(project.grid, grid[list(COLUMNS)])
+    tables.write_csv(project.breakdown("best"), grid[["model", "loss", *STANDING]])
     records = {
         f"{row['model']}-{row['loss']}": {
             name: round(float(row[name]), 6) for name in SCORES if pd.notna(row[name])

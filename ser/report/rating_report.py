@@ -14,6 +14,7 @@ from ser.data.split_report import SplitReport
 from ser.evaluation import (
     breakdown,
     calibration,
+    grid_table,
     mistakes,
     published,
     rating_comparison,
@@ -200,6 +201,8 @@ def _write_tables(
     # Files of classes, which DVC and readers expect: they have no rows here.
     tables.write_csv(project.calibration, pd.DataFrame(columns=list(calibration.COLUMNS)))
     tables.write_csv(project.published, pd.DataFrame(columns=list(published.COLUMNS)))
+    standing = pd.DataFrame(columns=["model", "loss", *grid_table.STANDING])
+    tables.write_csv(project.breakdown("best"), standing)
     breakdown.write(
         project,
         {

@@ -49,6 +49,10 @@ def test_a_cell_that_a_paired_test_tells_from_the_best_is_not_tied(tmp_path):
     project = Project(tmp_path)
     grid_table.write(project, table)
     back = pd.read_csv(project.grid)
+    assert list(back.columns) == list(table.columns)[:14]
+    standing = pd.read_csv(project.breakdown("best"))
+    assert list(standing.columns) == ["model", "loss", *list(table.columns)[14:]]
+    assert standing["p_corrected"].tolist() == pytest.approx(table["p_corrected"].tolist())
     assert back["uar"].tolist()[0] == 1.0
     metrics = json.loads(project.grid_metrics.read_text())
     assert metrics["lstm-cross_entropy"]["uar"] == 1.0

@@ -154,10 +154,10 @@ def test_every_policy_against_imbalance_trains(fold_data, balance):
 
 
 def test_class_weights_come_from_the_train_part(fold_data):
-    weights = model_selection._class_weights(np.array([0, 0, 0, 1, 2, 3]), 4)
+    weights = model_selection._class_weights(np.eye(4)[[0, 0, 0, 1, 2, 3]])
     np.testing.assert_allclose(weights.numpy(), [0.5, 1.5, 1.5, 1.5])
     with pytest.raises(TrainingError, match=r"\[3\] are missing from the train part"):
-        model_selection._class_weights(np.array([0, 1, 2]), 4)
+        model_selection._class_weights(np.eye(4)[[0, 1, 2]])
 
 
 @pytest.fixture

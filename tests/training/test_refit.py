@@ -80,9 +80,9 @@ def test_class_weights_are_counted_on_both_parts(fold_data, monkeypatch):
     counted = []
     count = model_selection._class_weights
 
-    def watched(labels, num_classes):
-        counted.append(len(labels))
-        return count(labels, num_classes)
+    def watched(truth):
+        counted.append(len(truth))
+        return count(truth)
 
     monkeypatch.setattr(model_selection, "_class_weights", watched)
     train(refitting(num_epochs=1), fold_data)

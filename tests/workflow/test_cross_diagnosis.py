@@ -31,7 +31,7 @@ def test_nothing_is_said_where_nothing_is_asked(tmp_path):
     [
         ("ravdess", {"name": "ravdess"}, "`ser link-corpus ravdess"),
         ("demo", {"name": "demo"}, "`ser demo-corpus data/raw/demo`"),
-        ("mine", {"name": "csv"}, "make data/raw/mine a link"),
+        ("mine", {"name": "csv"}, "let data/raw/mine be a link"),
     ],
 )
 def test_recordings_that_are_not_there_are_a_failure_with_the_cure(found, name, params, cure):
