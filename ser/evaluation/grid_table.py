@@ -46,11 +46,11 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
         summaries: (model, loss) -> scores.
 
     Returns:
-        One row per cell with `COLUMNS` and `STANDING`, highest UAR first. `tied_with_best` is
-        False where the cell is told apart from the best, see `ser.evaluation.best.Standing`; `p_against_best`
-        is empty for the first row. `uar_corrected`, for having been chosen as the highest, and
-        its interval stand in the first row only; they are not known where no resample of
-        speakers has every class.
+        One row per cell with `COLUMNS` and `STANDING`, highest UAR first. `tied_with_best` is False
+        where the cell is told apart from the best, see `ser.evaluation.best.Standing`;
+        `p_against_best` is empty for the first row. `uar_corrected`, for having been chosen as the
+        highest, and its interval stand in the first row only; they are not known where no resample
+        of speakers has every class.
 
     Raises:
         ValueError: The cells were tested on different utterances.
