@@ -11,6 +11,7 @@ from typing import Any
 MAX_SHOWN = 80
 
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
+_PASSWORD = re.compile(r"(://[^:/@\s]*):[^/\s]*@")
 
 
 def shown(value: object) -> str:
@@ -25,6 +26,16 @@ def shown(value: object) -> str:
         True
     """
     return cut(_BRIEF.repr(value), MAX_SHOWN)
+
+
+def without_password(text: str) -> str:
+    """Return a text whose addresses name users without their passwords.
+
+    Example:
+        >>> without_password("mysql+pymysql://ser:secret@host/studies")
+        'mysql+pymysql://ser:***@host/studies'
+    """
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def cut(text: str, limit: int) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ser.wording import MAX_SHOWN, meant, shown
+from ser.wording import MAX_SHOWN, meant, shown, without_password
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,21 @@ def test_a_value_is_shown_in_one_line_without_an_address(value, said):
 
 def test_a_name_that_is_like_none_or_no_text_at_all_means_nothing():
     assert meant("zzz", ["focal"]) == meant(3, ["focal"]) == meant("f" * 10**6, ["focal"]) == ""
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ser:{}@db.example/mlflow",
+        "https://ser:{}@mlflow.example",
+        "mysql+pymysql://ser:{}@host:3306/studies",
+    ],
+)
+def test_no_address_shows_a_password(address):
+    said = without_password(f"store {address.format('s3cr@t')}: no answer")
+    assert said == f"store {address.format('***')}: no answer"
+
+
+@pytest.mark.parametrize("address", ["sqlite:////data/mlflow.db", "http://localhost:5000", "C:/x"])
+def test_an_address_without_a_password_stays(address):
+    assert without_password(address) == address

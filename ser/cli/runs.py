@@ -69,14 +69,17 @@ def grid(
     root = Path()
     preset = read(Project(root).params, Preset)
     launcher, is_crossed = preset.launcher, bool(preset.cross_corpus.corpora)
-    # Processes stay from one group of stages to the next, with what they have imported.
+    # Processes stay from one group of stages to the next, with what they have imported; but
+    # tuning has the machine, or its accelerator, to itself.
     with LocalEngine(jobs) as engine:
-        missing_stages.make_upstream(engine, root)
-        if launcher == "python -m":
-            _train_missing(engine, root)
-            missing_stages.make_scores(engine, root, is_crossed=is_crossed)
-        else:
-            typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+        missing_stages.make_features(engine, root, is_crossed=is_crossed)
+    missing_stages.tune(root)
+    if launcher != "python -m":
+        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+        return
+    with LocalEngine(jobs) as engine:
+        _train_missing(engine, root)
+        missing_stages.make_scores(engine, root, is_crossed=is_crossed)
 
 
 def _train_missing(engine: "Engine", root: Path) -> None:
@@ -283,11 +286,13 @@ def ui(
     Example: ser ui --port 5001
     """
     from ser.tracking import store
+    from ser.wording import without_password
 
     uri = store.default_uri(Path())
     store.connect(uri)
     if store.database_path(uri) is None:
-        typer.echo(f"the runs are at {uri}, which has a user interface of its own")
+        shown = without_password(uri)
+        typer.echo(f"the runs are at {shown}, which has a user interface of its own")
         return
     typer.echo(f"http://127.0.0.1:{port} shows {uri}; Ctrl-C ends it")
     sys.stdout.flush()

@@ -76,12 +76,15 @@ class FileContent:
         return self._num_bytes
 
     def __getitem__(self, place: slice, /) -> bytes:
-        """Read a place; AudioError where a header leads to an absurdly large one."""
+        """Read a place; AudioError where a header leads to an absurd one, or the disk fails."""
         start, stop, _ = place.indices(self._num_bytes)
         if stop - start > _MAX_SLICE:
             raise AudioError(f"damaged: its header asks for {stop - start} bytes at once")
-        self._file.seek(start)
-        return self._file.read(max(0, stop - start))
+        try:
+            self._file.seek(start)
+            return self._file.read(max(0, stop - start))
+        except OSError as error:
+            raise AudioError(f"unreadable: {error.strerror or error}") from error
 
     def startswith(self, prefix: bytes | tuple[bytes, ...], start: int = 0, /) -> bool:
         """Return whether a place begins so."""

@@ -125,7 +125,8 @@ class _Index:
 
 
 def _stem(path: str) -> str:
-    return PurePosixPath(path).with_suffix("").as_posix() if path else ""
+    named = PurePosixPath(path)
+    return named.with_suffix("").as_posix() if named.name else ""
 
 
 def _lists(folder: Path) -> dict[str, dict[str, Path]]:

@@ -14,6 +14,9 @@ from ser.wording import first_few
 _MIN_SESSIONS = 3
 _MIN_SENTENCES = 2
 
+#: As keyboards and as printers write it, the left one too, which programs put for the other.
+_APOSTROPHES = re.compile("['\u2018\u2019\u02bc]")
+
 
 def normalise(text: str) -> str:
     """Return a sentence without case, punctuation and spacing.
@@ -22,7 +25,7 @@ def normalise(text: str) -> str:
         >>> normalise("  I'm NOT angry! ")
         'im not angry'
     """
-    letters = unicodedata.normalize("NFKC", text).casefold().replace("'", "")
+    letters = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(re.findall(r"\w+", letters))
 
 

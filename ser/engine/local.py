@@ -80,7 +80,12 @@ class LocalEngine:
                 worker.stop()
 
     def _worker(self) -> "_Worker[Any]":
-        return self._waiting.pop() if self._waiting else _Worker()
+        while self._waiting:
+            worker = self._waiting.pop()
+            if worker.process.is_alive():
+                return worker
+            worker.end()  # killed while it waited
+        return _Worker()
 
     def _dismiss(self, worker: "_Worker[Any]") -> None:
         if self._keeps and worker.is_alive:

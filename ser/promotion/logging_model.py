@@ -20,6 +20,7 @@ from ser.registry.model_files import UnansweredError
 from ser.serving import mlflow_model
 from ser.tracking import mlflow_tracker, store
 from ser.tracking.mlflow_tracker import MlflowExperiment
+from ser.wording import without_password
 
 _URI = "ser.model_uri"
 #: Where MLflow puts the package in a model.
@@ -145,7 +146,8 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
 
             def say(error: Exception) -> TrackingError:
                 first = str(error).partition("\n")[0]
-                return TrackingError(f"tracking store {uri}: it does not take the model: {first}")
+                said = f"tracking store {uri}: it does not take the model: {first}"
+                return TrackingError(without_password(said))
 
             with translating(say):
                 info = mlflow_model.log(
@@ -172,8 +174,10 @@ def _take_over(
         if model.status is LoggedModelStatus.READY:
             try:
                 _pin(tracker, model.model_uri, packing, experiment.uri, root=root)
-            except OtherFilesError:
-                continue
+            except UnansweredError:
+                raise
+            except RegistryError:
+                continue  # other files than were sent, or none any more
             return True
     return False
 
@@ -195,8 +199,8 @@ def _pin(
         listed = model_files.listing(place)
         if not _is_what_was_sent(place, listed, packing, root):
             raise OtherFilesError(
-                f"{model_uri}: {tracking_uri} gives back another bundle or other code than was "
-                f"logged; register the cell again"
+                f"{model_uri}: {without_password(tracking_uri)} gives back another bundle or other "
+                f"code than was logged; register the cell again"
             )
         path = Path(scratch) / model_files.LISTING
         files.write_json(path, listed)

@@ -20,6 +20,7 @@ from ser.errors import RegistryError
 from ser.processes import Process, this_process
 from ser.project import Project
 from ser.tracking import store
+from ser.wording import without_password
 
 TIMEOUT_S = 30.0
 _PERIOD_S = 0.2
@@ -62,8 +63,8 @@ def _file_lock(folder: Path, uri: str) -> Iterator[None]:
         lock.acquire(timeout=TIMEOUT_S)
     except Timeout as error:
         raise RegistryError(
-            f"registry {uri}: another process has been changing it for {TIMEOUT_S:g} s; wait for "
-            f"it or end it (it holds {lock.lock_file})"
+            f"registry {without_password(uri)}: another process has been changing it for "
+            f"{TIMEOUT_S:g} s; wait for it or end it (it holds {lock.lock_file})"
         ) from error
     try:
         yield
@@ -86,8 +87,9 @@ def _entry(client: MlflowClient, uri: str, name: str) -> Iterator[None]:
         elif time.monotonic() > limit:
             who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
             raise RegistryError(
-                f"registry {uri}: {who} has been changing it for {TIMEOUT_S:g} s; wait for it. If "
-                f"it has ended, delete the registered model {name} in MLflow"
+                f"registry {without_password(uri)}: {who} has been changing it for "
+                f"{TIMEOUT_S:g} s; wait for it. If it has ended, delete the registered model "
+                f"{name} in MLflow"
             )
         else:
             time.sleep(_PERIOD_S)

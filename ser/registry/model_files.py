@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from ser import files, lineage
 from ser.errors import FileError, RegistryError, translating
+from ser.wording import without_password
 
 MODEL = "ser.model_sha256"
 """Tag of a version, and of the run that logged its files."""
@@ -104,7 +105,7 @@ def fetch(model_uri: str, tracking_uri: str, folder: Path) -> Path:
         raise RegistryError(
             f"{model_uri}: not what was registered: {_difference(client, pinned, found)}; nothing "
             f"of it was loaded. Register the cell anew (`ser register <model>-<loss>`), and find "
-            f"out who can write to the artifacts of {tracking_uri}"
+            f"out who can write to the artifacts of {without_password(tracking_uri)}"
         )
     return place
 
@@ -163,7 +164,8 @@ def _translated(model_uri: str, tracking_uri: str) -> Iterator[None]:
     def say(error: Exception) -> RegistryError:
         kind = RegistryError if _says_gone(error) else UnansweredError
         first = str(error).partition("\n")[0] or type(error).__name__
-        return kind(f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; {_REGISTER}")
+        said = f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; {_REGISTER}"
+        return kind(without_password(said))
 
     with translating(say):
         yield
@@ -175,7 +177,7 @@ def _says_gone(error: Exception) -> bool:
         return bool(error.error_code == _GONE)
     response = getattr(error, "response", None)  # of requests
     if response is not None:
-        return bool(response.status_code == HTTPStatus.NOT_FOUND)
+        return bool(getattr(response, "status_code", None) == HTTPStatus.NOT_FOUND)
     # MLflow's own, of a store in a folder, has words and no number.
     return isinstance(error, FileNotFoundError) or (
         type(error) is OSError and str(error).startswith(_NO_FILE)

@@ -79,9 +79,15 @@ def _folds(split: SplitReport) -> str:
         if split.speaker_independent
         else "TEST SPEAKERS ARE HEARD IN TRAINING"
     )
+    num_left_out = [fold.num_left_out for fold in split.folds]
+    rest = "the rest is for training"
+    if any(num_left_out):
+        mean = sum(num_left_out) / len(num_left_out)
+        rest = f"of the rest {mean:.0f} in the mean are left out, and the others are for training"
+    untested = f" {split.num_untested} utterances are tested by no fold." * bool(split.num_untested)
     return (
         f"There are {len(split.folds)} folds (protocol {split.protocol}): in each of them "
-        f"{_PROTOCOLS[split.protocol]}, and the rest is for training; {said}."
+        f"{_PROTOCOLS[split.protocol]}, and {rest}; {said}.{untested}"
     )
 
 
@@ -111,11 +117,14 @@ def _training(cells: Sequence[CellSection]) -> str:
             for cell in cells
             if cell.params.get("training", {}).get("balance") == "class_weights"
         ],
-        "In training each utterance was heard in every epoch as one of several copies, changed in "
-        "level, noise or band, drawn at random; test recordings are as they are": [
-            cell.name for cell in cells if cell.params.get("recipe", {}).get("copies")
-        ],
     }
+    for cell in cells:
+        if copies := cell.params.get("recipe", {}).get("copies"):
+            said = (
+                f"In training each utterance was heard in every epoch as one of its copies "
+                f"({_listed(copies)}), drawn at random; test recordings are as they are"
+            )
+            found.setdefault(said, []).append(cell.name)
     return " ".join(
         f"{said}{'' if len(names) == len(cells) else f' ({_listed(names)})'}."
         for said, names in found.items()
@@ -153,9 +162,12 @@ def _statistics(card: CorpusCard, grid: pd.DataFrame) -> str:
     return (
         text + f" Cells were compared with the best by Hsu's procedure, one-sided at 5 % over "
         f"{unit} and all {len(grid)} cells; pairs of losses of one model, and of models under one "
-        f"loss, by two-sided paired t tests over {unit}, corrected after Holm. The UAR of the best "
-        f"cell was corrected for having been chosen as such by out-of-bag evaluation over "
-        f"{NUM_RESAMPLES} resamples of {unit} (BBC-CV)."
+        f"loss, by two-sided paired t tests over {unit}, corrected after Holm."
+        + (
+            f" The UAR of the best cell was corrected for having been chosen as such by out-of-bag "
+            f"evaluation over {NUM_RESAMPLES} resamples of {unit} (BBC-CV)."
+        )
+        * bool(grid["uar_corrected"].notna().any())
     )
 
 

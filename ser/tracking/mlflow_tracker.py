@@ -24,6 +24,7 @@ from ser.processes import this_process
 from ser.project import Project
 from ser.tracking import store
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
+from ser.wording import without_password
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +74,13 @@ def open_experiment(
         _tag(client, experiment, wanted)
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
-            f"tracking store {uri}: the experiment {name!r} was deleted; bring it back with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+            f"tracking store {without_password(uri)}: the experiment {name!r} was deleted; bring "
+            f"it back with `mlflow experiments restore --experiment-id {experiment.experiment_id}`"
         )
     database = store.database_path(uri)
     if database and store.former_folder(database, name, experiment.artifact_location):
         raise TrackingError(
-            f"tracking store {uri}: artifacts of {name!r} would go to "
+            f"tracking store {without_password(uri)}: artifacts of {name!r} would go to "
             f"{experiment.artifact_location}, but the project lies elsewhere now; "
             "`ser doctor --fix` corrects the paths"
         )
@@ -164,7 +165,8 @@ class MlflowExperiment:
             found = self._find(run_key)
             if found is None or found.info.status != _FINISHED:
                 raise TrackingError(
-                    f"tracking store {self.uri}: no finished run has the key {run_key}, so its "
+                    f"tracking store {without_password(self.uri)}: no finished run has the key "
+                    f"{run_key}, so its "
                     f"{topic} cannot be added; `ser restore-runs` brings the run back"
                 )
             if found.data.tags.get(tag) == digest:

@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 
 from ser import sqlite
 from ser.errors import TrackingError
+from ser.wording import without_password
 
 #: What a store's failures are, from `Client` and from MLflow's own functions.
 FAILURES = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
@@ -30,6 +31,10 @@ _SAYS_NO_ROOM = re.compile("disk I/O error|unable to open database file")
 
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
+
+
+#: What a fault of ours raises; no store does.
+_FAULTS = (TypeError, AttributeError, NameError, AssertionError)
 
 
 class Client(MlflowClient):
@@ -49,7 +54,7 @@ def _as_mlflow(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
         try:
             return method(*arguments, **named)
-        except MlflowException:
+        except (MlflowException, *_FAULTS):
             raise
         except Exception as error:
             raise MlflowException(f"{type(error).__name__}: {error}") from error
@@ -150,24 +155,26 @@ def translated(uri: str) -> Iterator[None]:
         else:
             cure = "`ser doctor` says what is wrong with the store"
         first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-        raise TrackingError(f"tracking store {uri}: {first}; {cure}") from error
+        said = without_password(f"tracking store {uri}: {first}; {cure}")
+        raise TrackingError(said) from error
 
 
 def _check_server(uri: str) -> None:
     """Raise TrackingError unless something answers at the server's address."""
     cure = "start the server, correct MLFLOW_TRACKING_URI, or unset it to record under mlruns/"
+    shown = without_password(uri)
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
             return
     except urllib.error.HTTPError as error:
         # 401, 403 and 404 come from a living server that keeps no public health page.
         if error.code >= 500:
-            raise TrackingError(f"tracking server {uri}: answers {error.code}; {cure}") from error
+            raise TrackingError(f"tracking server {shown}: answers {error.code}; {cure}") from error
     except (urllib.error.URLError, TimeoutError, OSError) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
             return  # alive; MLflow's own client has the settings for its certificate
-        raise TrackingError(f"tracking server {uri}: no answer ({reason}); {cure}") from error
+        raise TrackingError(f"tracking server {shown}: no answer ({reason}); {cure}") from error
 
 
 def _check_database(path: Path) -> None:
@@ -223,6 +230,6 @@ def find_run(client: MlflowClient, run_id: str, uri: str) -> Run:
             with translated(uri):
                 raise
         raise TrackingError(
-            f"tracking store {uri}: there is no run {run_id!r}; `make ui` shows the runs, "
-            "each with its id"
+            f"tracking store {without_password(uri)}: there is no run {run_id!r}; `make ui` shows "
+            "the runs, each with its id"
         ) from error

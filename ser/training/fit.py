@@ -165,8 +165,9 @@ def fit(
     # One call for all parameters: for a small network the optimiser would take as long as the
     # network.
     optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
-    progress = _resume(model, optimiser, context.checkpoint)
     wrapped = accelerator.prepare(model)
+    # After that: the state of an optimiser goes to where its parameters are.
+    progress = _resume(model, optimiser, context.checkpoint)
     # Its wrapper scales gradients, and asks in every step which packages are installed.
     stepping = optimiser if accelerator.scaler is None else accelerator.prepare(optimiser)
     loss.to(accelerator.device)

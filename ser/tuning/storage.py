@@ -14,6 +14,7 @@ from optuna.storages import RDBStorage
 
 from ser import sqlite
 from ser.errors import TuningError
+from ser.wording import without_password
 
 #: A worker says that it lives this often, in seconds.
 HEARTBEAT_S = 30
@@ -111,13 +112,3 @@ def translated(url: str) -> Iterator[None]:
             f"study storage {without_password(url)}: {first}; correct tuning.storage or "
             f"OPTUNA_STORAGE, or move a damaged file aside"
         ) from e
-
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown.
-
-    Example:
-        >>> without_password("mysql+pymysql://ser:secret@host/studies")
-        'mysql+pymysql://ser:***@host/studies'
-    """
-    return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)

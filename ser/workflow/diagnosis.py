@@ -14,6 +14,7 @@ from ser.errors import SerError
 from ser.params import load_mapping, read
 from ser.project import Project
 from ser.report.functional_rows import FunctionalRows
+from ser.wording import without_password
 from ser.workflow import corpus_diagnosis, preset_head
 from ser.workflow.finding import Finding, Level
 
@@ -268,7 +269,7 @@ def _runs(root: Path, uri: str, *, fix: bool) -> Iterator[Finding]:
         return
     names = ", ".join(f"{run.name} ({run.run_id})" for run in runs)
     if not runs:
-        yield Finding("ok", "runs", f"none left behind in {uri}")
+        yield Finding("ok", "runs", f"none left behind in {without_password(uri)}")
     elif fix:
         yield Finding("ok", "runs", f"closed as killed: {names}")
     else:

@@ -72,12 +72,13 @@ class Missing(NamedTuple):
         return self.stage.partition("@")[0]
 
 
-def make_upstream(engine: Engine, root: Path) -> None:
-    """Run the stages that the cells need: features side by side, the others by `dvc repro`.
+def make_features(engine: Engine, root: Path, *, is_crossed: bool = False) -> None:
+    """Run the stages up to the features, and these side by side.
 
     Args:
         engine: Where the features are extracted.
         root: The project's root, which is the working directory.
+        is_crossed: Whether params.yaml asks for other corpora; DVC takes its time to say so.
 
     Raises:
         PipelineError: One of them failed; it has said why.
@@ -85,6 +86,19 @@ def make_upstream(engine: Engine, root: Path) -> None:
     _repro(_BEFORE_FEATURES, root)
     _make([_SOURCES], engine, root)
     _make([_FEATURES], engine, root)
+    if is_crossed:
+        _make([_OTHER_CORPORA], engine, root)
+
+
+def tune(root: Path) -> None:
+    """Run the search for hyperparameters, which starts processes of its own.
+
+    Args:
+        root: The project's root, which is the working directory; all features are there.
+
+    Raises:
+        PipelineError: It failed; it has said why.
+    """
     _repro(_BEFORE_CELLS, root)
 
 
@@ -100,14 +114,14 @@ def make_scores(engine: Engine, root: Path, *, is_crossed: bool = False) -> None
         PipelineError: One of them failed; it has said why.
     """
     if is_crossed:
-        _make([_OTHER_CORPORA], engine, root)
         _make([_CROSSED], engine, root)
     _make(_SCORES, engine, root)
 
 
 def _make(groups: Collection[str], engine: Engine, root: Path) -> None:
     # The longest first, so that at the end no process waits for the one that has it.
-    stages = sorted(find(root, groups), key=lambda missing: missing.num_bytes, reverse=True)
+    missing = find(root, groups, clears=True)
+    stages = sorted(missing, key=lambda one: one.num_bytes, reverse=True)
     outcomes = run(stages, engine, root)
     if failed := [outcome.unit.stage for outcome in outcomes if outcome.error is not None]:
         raise PipelineError(f"{', '.join(failed)} failed; the messages above say why")
@@ -122,12 +136,14 @@ def _repro(target: str, root: Path) -> None:
         raise PipelineError(f"`dvc repro {target}` failed; the messages above say why")
 
 
-def find(root: Path, groups: Collection[str]) -> list[Missing]:
+def find(root: Path, groups: Collection[str], *, clears: bool = False) -> list[Missing]:
     """Return the stages of groups that have to be run, in the order of dvc.yaml.
 
     Args:
         root: The project's root. What lies upstream of them must be up to date.
         groups: Names without `@` and what follows it.
+        clears: Remove what an earlier run left of their outputs, as DVC does before it runs one;
+            not of cells, which replace all at once.
 
     Returns:
         None of a stage whose outputs are in DVC's run cache: its outputs are checked out, as
@@ -140,6 +156,8 @@ def find(root: Path, groups: Collection[str]) -> list[Missing]:
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         asked = [stage for stage in stages if stage.name.partition("@")[0] in groups]
         missing = [stage for stage in asked if _has_to_run(stage, repo)]
+        for stage in missing if clears else ():
+            stage.remove_outs()
         return [Missing(stage.name, stage.cmd, _num_bytes_read(stage)) for stage in missing]
 
 

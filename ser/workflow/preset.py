@@ -146,6 +146,8 @@ class Preset(Section):
             yield "cross_corpus.cells needs classes to test, and corpus.emotions is empty"
         if section.cells and not section.corpora:
             yield "cross_corpus.cells names cells, but cross_corpus.corpora no corpus to test on"
+        if section.cells and self.training.targets == "soft":
+            yield "cross_corpus.cells: corpora share no raters; training.targets must be hard"
         own = {self.corpus.name, getattr(self.corpus, "title", None)}
         for name in section.corpora:
             if name in own:

@@ -152,3 +152,4 @@ def test_the_audit_accepts_them_and_says_what_each_fold_leaves_out():
 
 def test_words_are_compared_without_case_and_punctuation():
     assert sentences.normalise(" It's  FINE — really? ") == "its fine really"
+    assert sentences.normalise("it\u2019s fine, really") == "its fine really"

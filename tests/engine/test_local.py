@@ -62,6 +62,15 @@ def test_in_a_with_block_processes_go_on_to_the_next_units_and_a_dead_one_is_rep
     assert (first | third).isdisjoint(processes(engine, tmp_path / "4", ["a", "b"]))
 
 
+def test_a_process_that_died_while_it_waited_is_replaced(tmp_path):
+    with LocalEngine(2) as engine:
+        first = processes(engine, tmp_path / "1", ["a", "b"])
+        victim = psutil.Process(min(first))
+        victim.kill()
+        victim.wait()
+        assert victim.pid not in processes(engine, tmp_path / "2", ["a", "b", "c"])
+
+
 def processes(engine, folder, units):
     """Return which processes did the units that could be done."""
     folder.mkdir()

@@ -157,3 +157,9 @@ def test_what_the_database_refuses_is_said_once_and_without_mlflows_traceback(ro
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: tracking store")
     assert "no such table" in line
+
+
+def test_a_fault_of_ours_is_none_of_the_store(root):
+    client = store.connect(store.default_uri(root))
+    with pytest.raises(TypeError):
+        client.search_experiments(no_such_option=1)

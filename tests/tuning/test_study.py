@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 from ser.errors import TrainingError, TuningError
-from ser.tuning import storage as storages
 from ser.tuning import study as studies
+from ser.wording import without_password
 from tests.tuning.support import bowl, fill, study_plan, told
 
 
@@ -232,4 +232,4 @@ def test_another_key_is_another_study(storage, url):
     fill(plan, storage, url)
     other = dataclasses.replace(plan, key="o" * 32)
     assert studies.finished(other, studies.prepare(other, storage, url)) == []
-    assert Path(storages.without_password(url)).name == "optuna.db"
+    assert Path(without_password(url)).name == "optuna.db"

@@ -117,6 +117,11 @@ def locked():
     return yaml.safe_load(Path("dvc.lock").read_text())
 
 
+def make_upstream(engine, root):
+    missing_stages.make_features(engine, root)
+    missing_stages.tune(root)
+
+
 def named(*stages):
     """Return stages as they are found; their commands are not run by the engine below."""
     return [missing_stages.Missing(stage, "") for stage in stages]
@@ -144,16 +149,16 @@ class Engine:
 
 def test_what_lies_upstream_is_made_by_the_python_that_runs_this(root, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as where no environment is activated
-    missing_stages.make_upstream(LocalEngine(1), root)
+    make_upstream(LocalEngine(1), root)
     assert Path("tuned").read_text().strip() == sys.prefix
     Path("dvc.yaml").write_text(PIPELINE.replace('print(sys.prefix)"', 'sys.exit(3)"'))
     with pytest.raises(PipelineError, match=r"`dvc repro tune` failed"):
-        missing_stages.make_upstream(LocalEngine(1), root)
+        make_upstream(LocalEngine(1), root)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
-    missing_stages.make_upstream(LocalEngine(jobs), root)
+    make_upstream(LocalEngine(jobs), root)
     assert Path("features-mfcc").read_text() == Path("features-whisper").read_text() == "recordings"
     programs, processes = zip(*map(str.split, Path("log").read_text().splitlines()), strict=True)
     assert programs == ("__main__",) * 3
@@ -169,7 +174,7 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
 def test_a_feature_that_fails_ends_the_work_and_what_is_done_is_kept(root):
     Path("damaged").write_text("1")
     with pytest.raises(PipelineError, match=r"extract@mfcc, extract@whisper failed"):
-        missing_stages.make_upstream(LocalEngine(1), root)
+        make_upstream(LocalEngine(1), root)
     missing = missing_stages.find(root, ["weights", "extract"])
     assert [one.stage for one in missing] == FEATURES
     assert not Path("tuned").exists()
@@ -180,7 +185,7 @@ def test_a_feature_that_is_stopped_stops_the_work_and_the_signal_is_told(root, s
     Path("damaged").write_text(str(status))
 
     def work():
-        missing_stages.make_upstream(LocalEngine(1), root)
+        make_upstream(LocalEngine(1), root)
 
     assert runtime.run_main(work) == status
 
@@ -200,6 +205,15 @@ def test_other_corpora_come_before_the_scores_where_they_are_asked_for(root):
     with Repo() as repo:
         again = {stage.name for stage in repo.reproduce()}
     assert again.isdisjoint({"score", "gain", "cross_data@demo", "cross@lstm-ccc"})
+
+
+def test_what_an_earlier_run_left_of_an_output_is_removed_as_dvc_removes_it(root):
+    left = Path("scores")
+    left.write_text("of another run")
+    missing_stages.find(root, ["score"])
+    assert left.exists()
+    missing_stages.find(root, ["score"], clears=True)
+    assert not left.exists()
 
 
 def test_a_command_that_is_no_module_of_python_is_not_run():

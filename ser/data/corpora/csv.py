@@ -10,7 +10,7 @@ the params.
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -181,12 +181,12 @@ class TableCorpus:
             return None
         if self.params.num_sessions is None:
             return {}
-        num_sessions = self.params.num_sessions
+        num_sessions, conversations = self.params.num_sessions, _conversations(rows)
         if self.params.fold_lists or {"part", "fold"} & set(rows[0].fields):
             # The corpus deals by its own parts, so it may have fewer speakers.
-            num_sessions = min(num_sessions, len(genders))
+            num_sessions, conversations = min(num_sessions, len(genders)), ()
         try:
-            return _sessions.deal(genders, num_sessions=num_sessions)
+            return _sessions.deal(genders, num_sessions=num_sessions, conversations=conversations)
         except ValueError as error:
             column = f"add the column {self.params.columns.session!r}"
             cure = f"lower corpus.num_sessions, or {column}"
@@ -300,6 +300,17 @@ def _refuse_half(path: Path, there: Mapping[str, str]) -> None:
             f"{path}:1: both {there['part']} and {there['fold']} say who is tested; name the one "
             f"that shall not in corpus.ignored_columns"
         )
+
+
+def _conversations(rows: Sequence[_table.TableRow]) -> Iterable[Collection[str]]:
+    """Return who talks in each dialogue, and in each recording that has parts."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        fields = row.fields
+        dialogue = fields.get("dialogue") or (fields["path"] if fields.get("start") else "")
+        if dialogue and fields["speaker"]:
+            found[dialogue].add(fields["speaker"])
+    return found.values()
 
 
 def _times(fields: Mapping[str, str]) -> tuple[float | None, float | None]:

@@ -91,6 +91,31 @@ def test_sessions_are_dealt_from_speakers_balanced_by_gender(tmp_path):
     assert dealt == {"s1": "group1", "s3": "group2", "s2": "group1", "s4": "group2"}
 
 
+CALLS = """path,label,speaker,start,end
+calls/1.wav,angry,caller1,0,1
+calls/1.wav,neutral,agent1,1,2
+calls/2.wav,angry,caller2,0,1
+calls/2.wav,neutral,agent1,1,2
+calls/3.wav,angry,caller3,0,1
+calls/3.wav,neutral,agent2,1,2
+"""
+
+
+def test_who_talks_with_whom_is_dealt_to_one_session(tmp_path):
+    wavs = ("calls/1", "calls/2", "calls/3")
+    parsed = parse_corpus(write(tmp_path, CALLS, wavs=wavs), num_sessions=2)
+    session_of = {item.speaker: item.session for item in parsed.annotations}
+    assert session_of["caller1"] == session_of["caller2"] == session_of["agent1"]
+    assert session_of["caller3"] == session_of["agent2"] != session_of["agent1"]
+
+
+def test_circles_of_speakers_that_are_too_few_are_refused(tmp_path):
+    wavs = ("calls/1", "calls/2", "calls/3")
+    said = "2 circles of speakers who talk with one another cannot be dealt into 3 groups"
+    with pytest.raises(CorpusError, match=said):
+        parse_corpus(write(tmp_path, CALLS, wavs=wavs), num_sessions=3)
+
+
 def test_more_sessions_than_speakers_are_refused(tmp_path):
     with pytest.raises(CorpusError, match="4 speakers cannot be dealt into 5 groups"):
         parse_corpus(write(tmp_path, SMALL), num_sessions=5)
