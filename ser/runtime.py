@@ -143,14 +143,20 @@ def _has_no_traceback(record: logging.LogRecord) -> bool:
     return not record.exc_info
 
 
-def spare_what_stays() -> None:
+@contextmanager
+def sparing_what_stays() -> Iterator[None]:
     """Leave all that there is now, imported modules above all, out of collections of garbage.
 
     To look at them again costs each a tenth of a second and more, and Accelerate asks for one
-    after every fold. What is dropped is freed as before, unless it refers to itself.
+    after every fold. After the block they are looked at again: what refers to itself and has been
+    dropped meanwhile is then collected.
     """
     gc.collect()
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def run_main(function: Callable[[], int | None]) -> int:
@@ -176,7 +182,7 @@ def run_main(function: Callable[[], int | None]) -> int:
     logging.getLogger(_TELLS_TWICE).addFilter(_has_no_traceback)
     # Once only: what a body leaves behind shall be collected.
     if not gc.get_freeze_count():
-        spare_what_stays()
+        gc.freeze()
     try:
         with sigterm_as_interrupt():
             return function() or 0

@@ -1,6 +1,7 @@
 """The environment, the signals and the exit status of a process."""
 
 import errno
+import gc
 import os
 import signal
 import sqlite3
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 from safetensors import SafetensorError
@@ -48,6 +50,22 @@ def test_what_a_body_leaves_behind_is_collected(monkeypatch):
     monkeypatch.setattr(runtime.gc, "get_freeze_count", lambda: 0)
     assert runtime.run_main(lambda: None) == 0
     assert frozen == [True]
+
+
+def test_what_is_spared_is_collected_after_the_block():
+    class Ring:
+        def __init__(self):
+            self.self = self
+
+    ring = Ring()
+    seen = weakref.ref(ring)
+    with runtime.sparing_what_stays():
+        assert gc.get_freeze_count() > 0
+        del ring
+        gc.collect()
+        assert seen() is not None
+    gc.collect()
+    assert seen() is None
 
 
 def test_run_main_returns_the_status_of_the_body():

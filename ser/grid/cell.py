@@ -115,8 +115,8 @@ class CellRunner:
             files.remove_folder(self.staging.folder)
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
-        with self.experiment.run(spec) as tracker:
-            runtime.spare_what_stays()  # the tracker has imported what it needs by now
+        # The second after the first: by then the tracker has imported what it needs.
+        with self.experiment.run(spec) as tracker, runtime.sparing_what_stays():
             records = [
                 self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=cell_key)
                 for fold, seed in progress(self.jobs)

@@ -73,17 +73,17 @@ def _fill(
     plan = job.study
     study = studies.load(plan, storage)
     score = job_making.objective(plan.cell, job.data(), accelerator)
-    runtime.spare_what_stays()
-    while True:
-        with storages.translated(url):
-            trial = studies.claim(plan, study, storage, url)
-        if trial is None:
-            return
-        done = studies.run_trial(study, trial, score, storage)
-        shown = "-" if done.value is None else f"{done.value:.3f}"
-        slot = studies.slot_of(done)
-        logger.info("%s: trial %d %s, dev UAR %s", plan.name, slot, done.state.name.lower(), shown)
-        report()
+    with runtime.sparing_what_stays():
+        while True:
+            with storages.translated(url):
+                trial = studies.claim(plan, study, storage, url)
+            if trial is None:
+                return
+            done = studies.run_trial(study, trial, score, storage)
+            shown = "-" if done.value is None else f"{done.value:.3f}"
+            state, slot = done.state.name.lower(), studies.slot_of(done)
+            logger.info("%s: trial %d %s, dev UAR %s", plan.name, slot, state, shown)
+            report()
 
 
 def _open_slots(job: Job, storage: RDBStorage, url: str) -> bool:
