@@ -199,6 +199,7 @@ def test_scores_are_computed_side_by_side_once_the_cells_are_trained(root):
 
 
 def test_other_corpora_come_before_the_scores_where_they_are_asked_for(root):
+    missing_stages.make_features(LocalEngine(1), root, is_crossed=True)
     missing_stages.run(named(*CELLS), Engine(), root)
     missing_stages.make_scores(LocalEngine(1), root, is_crossed=True)
     assert Path("crossed").read_text() == "recordings"
@@ -208,6 +209,7 @@ def test_other_corpora_come_before_the_scores_where_they_are_asked_for(root):
 
 
 def test_what_an_earlier_run_left_of_an_output_is_removed_as_dvc_removes_it(root):
+    missing_stages.run(named(*CELLS), Engine(), root)
     left = Path("scores")
     left.write_text("of another run")
     missing_stages.find(root, ["score"])
