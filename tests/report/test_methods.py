@@ -67,7 +67,7 @@ def test_what_is_particular_is_said_and_for_which_cells(write):
     assert text.startswith(SYNTHETIC_NOTICE)
     assert "TEST SPEAKERS ARE HEARD IN TRAINING" in text
     assert "Classes were weighted in the loss by their inverse frequency" in text
-    assert "one of several copies" in text
+    assert "one of its copies (clean, telephone), drawn at random" in text
     assert "Refitted (all cells)" in text
     usual = write()
     for said in ("weighted in the loss", "copies", "Refitted"):

@@ -92,17 +92,17 @@ def test_sessions_are_dealt_from_speakers_balanced_by_gender(tmp_path):
 
 
 CALLS = """path,label,speaker,start,end
-calls/1.wav,angry,caller1,0,1
-calls/1.wav,neutral,agent1,1,2
-calls/2.wav,angry,caller2,0,1
-calls/2.wav,neutral,agent1,1,2
-calls/3.wav,angry,caller3,0,1
-calls/3.wav,neutral,agent2,1,2
+call1.wav,angry,caller1,0,1
+call1.wav,neutral,agent1,1,2
+call2.wav,angry,caller2,0,1
+call2.wav,neutral,agent1,1,2
+call3.wav,angry,caller3,0,1
+call3.wav,neutral,agent2,1,2
 """
 
 
 def test_who_talks_with_whom_is_dealt_to_one_session(tmp_path):
-    wavs = ("calls/1", "calls/2", "calls/3")
+    wavs = ("call1", "call2", "call3")
     parsed = parse_corpus(write(tmp_path, CALLS, wavs=wavs), num_sessions=2)
     session_of = {item.speaker: item.session for item in parsed.annotations}
     assert session_of["caller1"] == session_of["caller2"] == session_of["agent1"]
@@ -110,7 +110,7 @@ def test_who_talks_with_whom_is_dealt_to_one_session(tmp_path):
 
 
 def test_circles_of_speakers_that_are_too_few_are_refused(tmp_path):
-    wavs = ("calls/1", "calls/2", "calls/3")
+    wavs = ("call1", "call2", "call3")
     said = "2 circles of speakers who talk with one another cannot be dealt into 3 groups"
     with pytest.raises(CorpusError, match=said):
         parse_corpus(write(tmp_path, CALLS, wavs=wavs), num_sessions=3)
