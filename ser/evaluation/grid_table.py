@@ -1,6 +1,6 @@
 """The comparison as a table, one row per cell: `reports/grid.csv`, and beside it best.csv."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -97,9 +97,14 @@ def write(project: Project, grid: pd.DataFrame) -> None:
     """Write grid.csv and best.csv, and the scores as metrics.json for `dvc metrics`."""
     tables.write_csv(project.grid, grid[list(COLUMNS)])
     tables.write_csv(project.breakdown("best"), grid[["model", "loss", *STANDING]])
+    write_metrics(project, grid, SCORES)
+
+
+def write_metrics(project: Project, grid: pd.DataFrame, scores: Sequence[str]) -> None:
+    """Write metrics.json for `dvc metrics`: some columns of a grid, those that have a value."""
     records = {
         f"{row['model']}-{row['loss']}": {
-            name: round(float(row[name]), 6) for name in SCORES if pd.notna(row[name])
+            name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])
         }
         for row in grid.to_dict("records")
     }

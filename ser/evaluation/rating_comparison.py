@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ser import files, tables
-from ser.evaluation import comparison, rating_moments, statistics
+from ser import tables
+from ser.evaluation import comparison, grid_table, rating_moments, statistics
 from ser.evaluation.comparison import ALPHA
 from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.statistics import Difference
@@ -144,13 +144,7 @@ def write(project: Project, grid: pd.DataFrame) -> None:
     """Write grid.csv, and its scores as metrics.json for `dvc metrics`."""
     tables.write_csv(project.grid, grid)
     scores = [name for name in grid.columns if name.startswith(("ccc", "mae"))]
-    records = {
-        f"{row['model']}-{row['loss']}": {
-            name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])
-        }
-        for row in grid.to_dict("records")
-    }
-    files.write_json(project.grid_metrics, records)
+    grid_table.write_metrics(project, grid, scores)
 
 
 def as_text(grid: pd.DataFrame) -> str:

@@ -261,12 +261,7 @@ def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, f
     Returns:
         NaN for a single speaker.
     """
-    num_speakers = len(left_out)
-    if num_speakers < 2:
-        return Interval(float("nan"), float("nan"))
-    moves = left_out - left_out.mean()
-    error = np.sqrt((num_speakers - 1) / num_speakers * (moves**2).sum())
-    half = float(_t_at(num_speakers - 1)) * float(error)
+    half = float(_t_at(len(left_out) - 1)) * _left_out_error(left_out)
     return Interval(max(value - half, within[0]), min(value + half, within[1]))
 
 
@@ -302,8 +297,7 @@ def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -
         low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
         # What was clipped must not leave the value outside.
         return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
-    reach = float(_t_at(len(left_out) - 1)) * _left_out_error(left_out)
-    return Interval(float(np.maximum(value - reach, 0.0)), value + reach)
+    return jackknife_interval(value, left_out, within=(0.0, float("inf")))
 
 
 def left_out_difference(value: float, left_out: Floats) -> Difference:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ser.grid import runners
 from ser.project import Project
+from ser.tracking.memory_tracker import MemoryExperiment
 
 #: Sets that are told of every file that is opened for reading.
 LISTENERS = []
@@ -82,6 +84,18 @@ def params(workspace):
         path.write_text(text.replace(old, new))
 
     return replace
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    """Records in memory what would go to MLflow, by the experiment's name."""
+    found = {}
+
+    def open_experiment(name, **_):
+        return found.setdefault(name, MemoryExperiment())
+
+    monkeypatch.setattr(runners.mlflow_tracker, "open_experiment", open_experiment)
+    return found
 
 
 @pytest.fixture

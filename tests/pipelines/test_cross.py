@@ -9,11 +9,10 @@ import pytest
 import yaml
 
 from pipelines import compare, cross, cross_data, extract, prepare, score, split, train
-from ser.grid import inputs, runners, tuned
+from ser.grid import inputs, tuned
 from ser.grid.cell import CellRunner
 from ser.project import Project
 from ser.report import cross_corpus as section
-from ser.tracking.memory_tracker import MemoryExperiment
 from ser.workflow import used_folds
 from tests.recordings import write_corpus
 
@@ -21,18 +20,6 @@ CELL = "lstm-cross_entropy"
 CELLS = {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}}
 OTHER = {"name": "csv", "synthetic": True}
 PAIRS = ("csv-to-other", "other-to-csv")
-
-
-@pytest.fixture
-def experiments(monkeypatch):
-    """Records in memory what would go to MLflow, by the experiment's name."""
-    found = {}
-
-    def open_experiment(name, **_):
-        return found.setdefault(name, MemoryExperiment())
-
-    monkeypatch.setattr(runners.mlflow_tracker, "open_experiment", open_experiment)
-    return found
 
 
 @pytest.fixture

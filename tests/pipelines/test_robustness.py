@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from pipelines import extract, prepare, robustness, score, split, train
-from ser.grid import runners, tuned
-from ser.tracking.memory_tracker import MemoryExperiment
+from ser.grid import tuned
 
 CELL = "lstm-cross_entropy"
 COPIES = ("hop_ms: 20.0", "hop_ms: 20.0, copies: [clean, gain_-6db, speed_0.9]")
@@ -14,18 +13,6 @@ TWIN = """
 robustness:
   without_copies: {lstm-cross_entropy: {model: lstm, loss: cross_entropy, feature: mfcc}}
 """
-
-
-@pytest.fixture
-def experiments(monkeypatch):
-    """Records in memory what would go to MLflow, by the experiment's name."""
-    found = {}
-
-    def open_experiment(name, **_):
-        return found.setdefault(name, MemoryExperiment())
-
-    monkeypatch.setattr(runners.mlflow_tracker, "open_experiment", open_experiment)
-    return found
 
 
 @pytest.fixture
