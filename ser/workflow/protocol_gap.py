@@ -7,7 +7,7 @@ what DVC manages is touched.
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import yaml
@@ -15,12 +15,14 @@ import yaml
 from ser import files, predictions
 from ser.data import manifest
 from ser.data.card import CorpusCard
+from ser.data.protocols import Protocol
 from ser.data.split_report import SplitReport
 from ser.errors import SerError
 from ser.evaluation import protocol_cost
 from ser.evaluation.protocol_cost import ProtocolCost
 from ser.params import load_mapping, read
 from ser.project import Project
+from ser.wording import shown
 from ser.workflow import commands as stage_commands
 from ser.workflow.preset import Preset
 
@@ -51,9 +53,13 @@ def measure(
     Raises:
         FileError: There is no corpus card.
         ParamsError: There is no such cell.
-        ProtocolGapError: A stage failed, and has said why; or no utterance of some emotion was
-            tested under both protocols.
+        ProtocolGapError: There is no such protocol; a stage failed, and has said why; or no
+            utterance of some emotion was tested under both protocols.
     """
+    if unknown := [protocol for protocol in protocols if protocol not in get_args(Protocol)]:
+        raise ProtocolGapError(
+            f"there is no protocol {shown(unknown[0])}; there are {', '.join(get_args(Protocol))}"
+        )
     if not CorpusCard.read(Project(root).corpus_card).emotions:
         raise ProtocolGapError(
             "corpus.emotions is empty: the gap is in UAR, which a corpus without classes has not"

@@ -64,3 +64,8 @@ def test_stage_that_fails_ends_it_with_the_command(extracted, capfd):
     with pytest.raises(ProtocolGapError, match=r"pipelines\.split .* ended with status 1"):
         protocol_gap.measure("lstm-cross_entropy", root=extracted)
     assert "manifest.jsonl" in capfd.readouterr().err
+
+
+def test_a_protocol_that_is_none_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(ProtocolGapError, match=r"no protocol 'alphabet'; there are session, "):
+        protocol_gap.measure("lstm-ccc", root=tmp_path, protocols=("session", "alphabet"))
