@@ -32,13 +32,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 runs one stage at a time
-	@# It mends what kills and a full disk left, and says so.
-	@$(BIN)/ser doctor --quiet --fix
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
-	@$(BIN)/ser grid --jobs $(JOBS)
-	$(BIN)/dvc repro
-	@$(BIN)/ser restore-runs --quiet
-	@$(BIN)/ser results
+	@# `dvc repro`, in one process with what comes before and after it.
+	$(BIN)/ser repro --jobs $(JOBS)
 
 # A file's tests share fixtures, so they stay on one worker; the longest files go first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder

@@ -17,6 +17,7 @@ from ser.cli import (
     pages,
     presets,
     registry,
+    repro,
     runs,
     serving,
     tune,
@@ -42,6 +43,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         presets.new_preset,
     ),
     "Training and results": (
+        repro.repro,
         runs.train,
         runs.grid,
         tune.tune,

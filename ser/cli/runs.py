@@ -83,14 +83,11 @@ def grid(
 
 
 def _train_missing(engine: "Engine", root: Path) -> None:
-    from tqdm import tqdm
-
     from ser.errors import SerError
     from ser.workflow import missing_stages
 
     stages = missing_stages.find(root, missing_stages.CELLS)
-    bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
-    outcomes = missing_stages.run(stages, engine, root, progress=bar)
+    outcomes = missing_stages.run(stages, engine, root)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         typer.echo(f"{outcome.unit.stage}: {outcome.error}", err=True)
