@@ -63,9 +63,7 @@ ui: $(STAMP)  ## Open the MLflow UI over the project's runs
 
 use: $(STAMP)  ## Use a preset: make use PRESET=emodb
 	@test -n "$(PRESET)" || { echo "say which: make use PRESET=<name>, one of: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
-	@test -f configs/$(PRESET).yaml || { echo "there is no configs/$(PRESET).yaml; there are: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
-	cp configs/$(PRESET).yaml .params.yaml.part
-	mv -f .params.yaml.part params.yaml
+	@$(BIN)/ser use "$(PRESET)"
 	@$(BIN)/ser doctor --quiet || true
 
 bench: $(STAMP)  ## Measure speed as ratios against named alternatives

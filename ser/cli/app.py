@@ -3,7 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,9 +29,27 @@ app = typer.Typer(
     help="Speech emotion recognition: corpora, tracked runs, the registry and its models.\n\n"
     "Run it in the project's root. The main job is `make repro` (or `dvc repro`).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ser {version('ser')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show it and exit."),
+    ] = False,
+) -> None:
+    pass
+
 
 #: Heading of the help page -> its commands.
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -40,6 +58,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         corpora.link_corpus,
         corpora.download_corpus,
         corpora.download_weights,
+        presets.use,
         presets.new_preset,
     ),
     "Training and results": (

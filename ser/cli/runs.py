@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ser.cli import completion
 from ser.project import CellFolder, Project
 
 if TYPE_CHECKING:
     from ser.contracts import Engine
+
+
+_CELL = typer.Argument(
+    help="One of `cells` in params.yaml, e.g. lstm-focal.", autocompletion=completion.cells
+)
 
 
 class Format(StrEnum):
@@ -24,7 +30,7 @@ class Format(StrEnum):
 
 
 def train(
-    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    cell: Annotated[str, _CELL],
 ) -> None:
     """Train one cell by the command of its stage, without DVC's bookkeeping.
 
@@ -97,7 +103,7 @@ def _train_missing(engine: "Engine", root: Path) -> None:
 
 
 def protocol_gap(
-    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    cell: Annotated[str, _CELL],
     protocol: Annotated[
         str, typer.Option(help="What is compared: random, text, superb, speaker.")
     ] = "random",
@@ -127,7 +133,7 @@ def protocol_gap(
 
 
 def cross_corpus(
-    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    cell: Annotated[str, _CELL],
     to: Annotated[str | None, typer.Option(help="The corpus to test on.")] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="The corpus to train on, instead.")
