@@ -37,7 +37,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"ser {version('ser')}")
+        typer.echo(f"ser, version {version('ser')}")
         raise typer.Exit
 
 

@@ -109,14 +109,6 @@ def test_a_preset_is_used_and_a_changed_params_yaml_is_kept(ser, presets, projec
     assert params.read_bytes() == (presets / "emodb.yaml").read_bytes()
 
 
-def test_what_was_kept_once_is_not_lost_by_the_next(ser, presets, project):
-    for text in ("first: 1\n", "second: 2\n", "first: 1\n"):
-        (project / "params.yaml").write_text(text)
-        ser("use", "emodb")
-    kept = sorted(path.read_text() for path in project.glob("params.*.yaml"))
-    assert kept == ["first: 1\n", "second: 2\n"]
-
-
 def test_a_preset_that_is_not_there_changes_nothing(ser, presets, project):
     (project / "params.yaml").write_text("mine: 1\n")
     status, _, err = ser("use", "nonsense")
