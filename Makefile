@@ -48,9 +48,12 @@ test: $(STAMP)  ## Run all tests, with coverage
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
 	$(PYTEST) -m "not stage"
 
+# Only these are imported: to look for the mark in all the others takes ten seconds of a process.
+NUMERIC = $(shell grep -rlE 'mark\.numeric' tests --include='test_*.py')
+
 test-numeric: $(STAMP)  ## Run the tests that compare float32 computations as processors without AVX-512 do
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric $(NUMERIC)
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric $(NUMERIC)
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .
