@@ -26,9 +26,6 @@ from ser.wording import without_password
 #: What a store's failures are, from `Client` and from MLflow's own functions.
 FAILURES = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
 
-#: What sqlite says where it has no room for its log, among other cases.
-_SAYS_NO_ROOM = re.compile("disk I/O error|unable to open database file")
-
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
 
@@ -137,8 +134,8 @@ def translated(uri: str) -> Iterator[None]:
     except FAILURES as error:
         text = str(error)
         database = database_path(uri)
-        if database is not None and _SAYS_NO_ROOM.search(text):
-            sqlite.require_space(database)
+        if database is not None:
+            sqlite.require_room(database, text)
         if "out-of-date database schema" in text or "Can't locate revision" in text:
             cure = (
                 "the database belongs to another version of MLflow: install the pinned one "
