@@ -184,6 +184,15 @@ class MlflowExperiment:
             found = self._find(run_key)
         return found is not None and found.info.status == _FINISHED
 
+    def recorded(self) -> dict[str, dict[str, str]]:
+        """Return run key -> tags of all runs that are recorded to their end."""
+        found: dict[str, dict[str, str]] = {}
+        with store.translated(self.uri):
+            for run in store.runs(self.client, self.experiment_id, status=_FINISHED):
+                if RUN_KEY in run.data.tags:  # the latest comes first, as in `_find`
+                    found.setdefault(run.data.tags[RUN_KEY], dict(run.data.tags))
+        return found
+
     def run_id(self, run_key: str) -> str | None:
         """Return MLflow's id of the run of a key, or None if there is none."""
         with store.translated(self.uri):

@@ -131,6 +131,11 @@ def test_whatever_lies_below_mlflow_raises_it_is_the_store_s_error(root, monkeyp
     assert caught.value.__cause__.__cause__ is failure
 
 
+def test_a_store_whose_driver_is_not_installed_is_one_message():
+    with pytest.raises(TrackingError, match=r"tracking store mssql\+pymssql://.*pymssql.*; `ser"):
+        store.connect("mssql+pymssql://ser:secret@host/runs")
+
+
 def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():
     said = r"example\.org: 503 Server Error"
     with pytest.raises(TrackingError, match=said), store.translated("http://example.org"):
