@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from ser.errors import SerError
+from ser.errors import FullDiskError, SerError
 
 #: Set before heavy imports, and only where the person at the keyboard has not.
 DEFAULTS: Mapping[str, str] = {
@@ -188,7 +188,8 @@ def run_main(function: Callable[[], int | None]) -> int:
             return function() or 0
     except Exception as error:
         own = str(error) if isinstance(error, SerError) else _refused_by_system(error)
-        message = disk_full(error) or own
+        full = None if isinstance(error, FullDiskError) else disk_full(error)
+        message = full or own
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")
