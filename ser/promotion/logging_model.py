@@ -18,8 +18,9 @@ from ser.registry import model_files
 from ser.registry.bundle import Bundle
 from ser.registry.model_files import UnansweredError
 from ser.serving import mlflow_model
-from ser.tracking import mlflow_tracker, store
+from ser.tracking import store
 from ser.tracking.mlflow_tracker import MlflowExperiment
+from ser.tracking.recording import SilentTracker
 from ser.wording import without_password
 
 _URI = "ser.model_uri"
@@ -132,7 +133,7 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
         note=packing.description,
     )
     with experiment.run(spec) as tracker:
-        if isinstance(tracker, mlflow_tracker.SilentTracker):
+        if isinstance(tracker, SilentTracker):
             return False
         with tempfile.TemporaryDirectory() as scratch:
             for name, table in packing.tables.items():

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ser.contracts import RunSpec, Tracker
-from ser.tracking.mlflow_tracker import MlflowExperiment, SilentTracker
+from ser.tracking.mlflow_tracker import MlflowExperiment
+from ser.tracking.recording import SilentTracker
 
 
 class KnownExperiment:
