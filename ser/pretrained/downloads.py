@@ -184,8 +184,8 @@ def _reason(error: Exception, checkpoint: str, revision: str) -> str:
     said = error.__cause__ if is_wrapped and error.__cause__ is not None else error
     if isinstance(said, HfHubHTTPError):
         return _refusal(said, f"{constants.ENDPOINT}/{checkpoint}", revision)
-    is_of_disk = isinstance(said, OSError) and not isinstance(said, ConnectionError | TimeoutError)
-    if is_of_disk and said.errno:
+    is_of_network = isinstance(said, ConnectionError | TimeoutError)
+    if isinstance(said, OSError) and said.errno and not is_of_network:
         return f"{said}; {_cure_of_cache()}"
     first_line = str(said).strip().partition("\n")[0] or type(said).__name__
     return (

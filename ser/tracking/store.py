@@ -33,7 +33,9 @@ _RUNS_PER_REQUEST = 1000
 HEALTH_TIMEOUT_S = 3.0
 
 
-_GONE, _NO_FILE = "RESOURCE_DOES_NOT_EXIST", "No such file"
+#: An unknown alias and an id of another form are invalid values to MLflow.
+_GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_NO_FILE = "No such file"
 
 #: What a fault of ours raises; no store does.
 _FAULTS = (TypeError, AttributeError, NameError, AssertionError)
@@ -70,7 +72,7 @@ def says_gone(error: BaseException) -> bool:
     Args:
         error: Of MLflow, of `Client`, or of whatever keeps artifacts.
     """
-    if isinstance(error, MlflowException) and error.error_code == _GONE:
+    if isinstance(error, MlflowException) and error.error_code in _GONE:
         return True
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)  # of requests
@@ -205,7 +207,7 @@ def _check_server(uri: str) -> None:
         # 401, 403 and 404 come from a living server that keeps no public health page.
         if error.code >= 500:
             raise TrackingError(f"tracking server {shown}: answers {error.code}; {cure}") from error
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+    except Exception as error:  # urllib lets errors of sockets and of http.client through
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
             return  # alive; MLflow's own client has the settings for its certificate
