@@ -239,15 +239,26 @@ def _named(path: Path, part: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename in (None, str(part), part):
-            error.filename = str(path)
-        raise
+        meant = _meant(error, path, part)
+        if error.errno is None or meant is None:
+            raise
+        raise OSError(error.errno, error.strerror, meant) from error
     except SerError:
         raise
     except Exception as error:
         if runtime.disk_full(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
+
+
+def _meant(error: OSError, path: Path, part: Path) -> str | None:
+    """Return the name that an error should have; None where it has one of another place."""
+    if error.filename is None:
+        return str(path)
+    for named in (error.filename2, error.filename):  # the second one is written to
+        if isinstance(named, str | Path) and Path(named).is_relative_to(part):
+            return str(path / Path(named).relative_to(part))
+    return None
 
 
 def put_folder(part: Path, path: Path) -> None:

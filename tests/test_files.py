@@ -112,6 +112,12 @@ def test_what_cannot_be_made_is_named_as_it_was_meant(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(part))
 
 
+def test_a_link_that_cannot_be_made_is_named_and_not_what_it_points_to(tmp_path):
+    said = r"No space left on device: '.*/notes'$"
+    with pytest.raises(OSError, match=said), files.replacing(tmp_path / "notes") as part:
+        raise OSError(errno.ENOSPC, "No space left on device", "/corpora/a", None, str(part))
+
+
 def test_what_else_goes_wrong_comes_out_as_it_went_in(tmp_path):
     other = OSError(errno.ENOENT, "No such file", "other.csv")
     for error in (other, FileError("damaged"), ZeroDivisionError()):

@@ -26,7 +26,7 @@ def require_file(out: Path, *, is_ours: Callable[[Path], bool], read: Iterable[P
         raise FileError(
             f"{out}: is there and was not written by this command; remove it or name another file"
         )
-    _require_place(out)
+    require_place(out)
 
 
 def require_folder(out: Path, *, holds: Collection[str]) -> None:
@@ -47,11 +47,18 @@ def require_folder(out: Path, *, holds: Collection[str]) -> None:
             raise FileError(
                 f"{out}: holds {min(names)!r} and no export; name a folder that is new or empty"
             )
-    _require_place(out)
+    require_place(out)
 
 
-def _require_place(out: Path) -> None:
-    """Check that what is above can be written to, or made."""
+def require_place(out: Path) -> None:
+    """Check that what is above can be written to, or made.
+
+    Args:
+        out: A file, folder or link that is to be.
+
+    Raises:
+        FileError: It cannot; names the file, the place and the cure.
+    """
     above = next(place for place in out.absolute().parents if place.exists())
     if not above.is_dir():
         raise FileError(f"{out}: {above} is a file, so nothing can be written below it")

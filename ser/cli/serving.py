@@ -154,7 +154,8 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
-            files.replace_files(bundle, out)
+            with files.adding(out) as part:
+                files.replace_files(bundle, part)
             typer.echo(f"{out}: the bundle of {uri}")
             return
         from ser.serving import onnx_export
