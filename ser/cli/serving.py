@@ -154,6 +154,8 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
+            sizes = [path.stat().st_size for path in bundle.rglob("*") if path.is_file()]
+            outputs.require_room(out, sum(sizes))
             with files.adding(out) as part:
                 files.replace_files(bundle, part)
             typer.echo(f"{out}: the bundle of {uri}")
