@@ -108,5 +108,7 @@ def _own_python_first() -> Iterator[None]:
 
 
 def _quieten() -> None:
-    logging.getLogger("dvc").setLevel(logging.WARNING)
+    own = logging.getLogger("dvc")
+    own.setLevel(logging.WARNING)
+    own.handlers.clear()  # DVC's write what this process' own handler writes as well
     logging.getLogger(_SAYS_WHAT_RUNS).setLevel(logging.INFO)

@@ -74,6 +74,19 @@ def test_only_what_runs_is_said(root, caplog):
     assert len(caplog.messages) == 2
 
 
+def test_what_runs_is_said_once(root):
+    program = (
+        "from pathlib import Path; from ser import runtime; from ser.workflow import dvc_runs; "
+        "runtime.run_main(lambda: dvc_runs.repro(Path(), 'split') and 0)"
+    )
+    command = [sys.executable, "-c", program]
+    path = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout + done.stderr == "Running stage 'split':\n> cp raw splits\n"
+
+
 def test_a_stage_that_fails_is_named(root):
     Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", "exit 3"))
     with pytest.raises(PipelineError, match=r"^`dvc repro split` failed: .*exited with 3; the mes"):
