@@ -150,7 +150,10 @@ def as_html(described: Mapping[str, Any]) -> str:
         described: See `describe`.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     operations = [
         {"method": method.upper(), "path": path, **operation}
@@ -163,7 +166,7 @@ def as_html(described: Mapping[str, Any]) -> str:
     return environment.get_template(_TEMPLATE).render(
         info=described["info"],
         operations=operations,
-        resolve=lambda schema: schemas[schema["$ref"].rpartition("/")[2]]
-        if "$ref" in schema
-        else schema,
+        resolve=lambda schema: (
+            schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        ),
     )

@@ -3,8 +3,10 @@
 `mlflow models serve` starts the same server without the guard, see `ser.serving.request_guard`.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import uvicorn
@@ -28,6 +30,8 @@ _BASE64_SHARE = 4 / 3
 _ENVELOPE_BYTES = 1 << 20
 #: For the largest body at 6 Mbit/s.
 _BODY_SECONDS = 60.0
+#: How uvicorn speaks, with one process or several.
+UVICORN: Mapping[str, Any] = {"log_level": "warning", "http": TimedProtocol}
 #: Of a model that says nothing of its limits.
 _OTHERS_BYTES = 32 << 20
 #: Ours take their place: `/docs` and `/redoc` would fetch scripts from elsewhere.
@@ -103,7 +107,13 @@ def _add_routes(app: FastAPI, served: ServedModel, meters: Meters) -> None:
         return Response(content, headers={"content-type": kind})
 
     audio_route.add(app, served)
-    app.add_api_route("/health", Health, methods=["GET"], summary="Whether the server is up")
+    app.add_api_route(
+        "/health",
+        lambda: Health(),
+        methods=["GET"],
+        response_model=Health,
+        summary="Whether the server is up",
+    )
     app.add_api_route(
         "/version", lambda: version, methods=["GET"], response_model=Version, summary="What runs"
     )
@@ -134,15 +144,8 @@ def serve(app: FastAPI, *, host: str, port: int, max_connections: int) -> None:
         port: On this machine.
         max_connections: At once; a request beyond them is answered with 503.
     """
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        http=TimedProtocol,
-        # uvicorn counts the connection that asks.
-        limit_concurrency=max_connections + 1,
-    )
+    # uvicorn counts the connection that asks.
+    uvicorn.run(app, host=host, port=port, limit_concurrency=max_connections + 1, **UVICORN)
 
 
 async def _too_deep(request: Request, error: Exception) -> Response:  # noqa: ARG001

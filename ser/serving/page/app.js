@@ -10,6 +10,7 @@ const REASONS = {
 };
 const byId = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(share * 100)} %`;
+const setWidth = (element, share) => element.style.setProperty("width", `${share * 100}%`);
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 let limits = { max_bytes: 32 * MIB, max_duration_s: 600, min_duration_s: 0.1 };
@@ -62,7 +63,7 @@ async function toggle() {
       maxBytes: limits.max_bytes,
       onPiece: (seconds, level) => {
         byId("time").textContent = clock(seconds);
-        byId("level").style.width = percent(Math.min(1, Math.sqrt(level)));
+        setWidth(byId("level"), Math.min(1, Math.sqrt(level))); // quiet speech shall be seen
       },
       onFull: (seconds) => finish(`Stopped at ${clock(seconds)}: a recording may not be longer. `),
     });
@@ -191,7 +192,7 @@ function showBars(probabilities) {
   byId("bars").replaceChildren(
     ...Object.entries(probabilities).map(([emotion, share]) => {
       const fill = made("span", "", `fill ${colours[emotion]}`);
-      fill.style.width = percent(share);
+      setWidth(fill, share);
       const track = made("span", "", "track");
       track.setAttribute("aria-hidden", "true");
       track.append(fill);
