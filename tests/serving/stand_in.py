@@ -5,9 +5,10 @@ import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import pandas as pd
 import uvicorn
 
-from ser.serving import server
+from ser.serving import mlflow_model, server
 from ser.serving.audio_input import InputLimits
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.predictor import Answer, Prediction
@@ -64,9 +65,11 @@ def application(**settings):
     served.predictor = StandIn(**settings)
     served.registered = {"model_name": "ser-emodb-session", "model_version": 3}
     served.log = served.on_answer = None
+    inputs = mlflow_model.signature(served.predictor.bundle).inputs
     model = SimpleNamespace(
-        metadata=SimpleNamespace(get_input_schema=lambda: None),
+        metadata=SimpleNamespace(get_input_schema=lambda: inputs, get_params_schema=lambda: None),
         unwrap_python_model=lambda: served,
+        predict=lambda rows: served.predict(None, pd.DataFrame(rows)),
     )
     return server.application(model)
 
