@@ -43,8 +43,9 @@ _TYPES = {"double": "number", "string": "string", "boolean": "boolean"}
 
 def add(app: FastAPI, served: ServedModel) -> None:
     """Describe all routes of an application; to be called when the last one is there."""
-    app.openapi_schema = describe(app, served)
-    page = as_html(app.openapi_schema).encode()
+    described = describe(app, served)
+    app.openapi = lambda: described  # type: ignore[method-assign]
+    page = as_html(described).encode()
     app.add_api_route(
         "/docs",
         lambda: Response(page, media_type="text/html"),

@@ -5,18 +5,13 @@ from email.message import Message as MimeHeader
 from typing import Any
 
 from fastapi import FastAPI, Request
-from starlette.datastructures import UploadFile
 
-from ser.errors import AudioInputError, SerError, translating
-from ser.serving import audio_input
+from ser.errors import SerError
+from ser.serving import audio_input, form
 from ser.serving.answer_schema import RecordingAnswer, Refusal
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.request_guard import AUDIO_PATH, refused
 
-#: Name of the file in a form.
-FIELD = "audio"
-
-_RULE = f"a form has one file named `{FIELD}`, and nothing else"
 _RECORDING = {"type": "string", "format": "binary", "description": "Bytes of a recording."}
 _BODY = {
     "required": True,
@@ -26,8 +21,8 @@ _BODY = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {FIELD: _RECORDING},
-                "required": [FIELD],
+                "properties": {form.FIELD: _RECORDING},
+                "required": [form.FIELD],
                 "additionalProperties": False,
             }
         },
@@ -78,19 +73,12 @@ async def recording_in(request: Request) -> bytes:
     Raises:
         AudioInputError: A form is not as it should be.
     """
+    content, given = await request.body(), request.headers.get("content-type", "")
     header = MimeHeader()
-    header["content-type"] = request.headers.get("content-type", "")
+    header["content-type"] = given
     if header.get_content_type() != "multipart/form-data":
-        return await request.body()
-    with translating(lambda _: AudioInputError(f"the form cannot be read; {_RULE}")):
-        form = await request.form(max_files=1, max_fields=0)
-    try:
-        items = form.multi_items()
-        if len(items) != 1 or items[0][0] != FIELD or not isinstance(items[0][1], UploadFile):
-            raise AudioInputError(_RULE)
-        return await items[0][1].read()
-    finally:
-        await form.close()
+        return content
+    return await asyncio.to_thread(form.file_in, content, given)
 
 
 def answer(served: ServedModel, content: bytes) -> dict[str, Any]:

@@ -39,24 +39,8 @@ def test_a_form_is_answered_as_the_bytes_are(client):
     assert form.json() == client.post("/predict", content=content, headers=WAV).json()
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        {"files": {"other": b"x"}},
-        {"files": [("audio", b"x"), ("audio", b"y")]},
-        {"files": {"audio": b"x"}, "data": {"model": "y"}},
-        {"files": {"audio": (None, b"no file")}},
-        {"content": b"nonsense", "headers": {"content-type": "multipart/form-data; boundary=x"}},
-        {"content": b"--x\r\n", "headers": {"content-type": "multipart/form-data"}},
-        {"content": b"", "headers": {"content-type": "multipart/form-data; boundary=x"}},
-        {
-            "content": b"--x\r\nContent-Disposition: form-data; name=audio; filename*=\xff''%\r\n",
-            "headers": {"content-type": "multipart/form-data; boundary=x; charset=none"},
-        },
-    ],
-)
-def test_another_form_is_told_what_a_form_holds(client, form):
-    response = client.post("/predict", **form)
+def test_another_form_is_told_what_a_form_holds(client):
+    response = client.post("/predict", files={"other": b"x"})
     assert response.status_code == 400
     assert "one file named `audio`" in response.json()["message"]
 
