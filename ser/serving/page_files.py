@@ -24,7 +24,6 @@ HEADERS = {
     "content-security-policy": "default-src 'self'; media-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
-    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",

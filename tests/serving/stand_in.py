@@ -34,6 +34,7 @@ class StandIn:
 
     def __init__(self, *, synthetic=False, reason=None, limits=None):
         self.reason, self.limits = reason, limits or InputLimits()
+        self.heard = []
         self.bundle = SimpleNamespace(
             emotions=EMOTIONS,
             is_synthetic=synthetic,
@@ -43,6 +44,7 @@ class StandIn:
         )
 
     def predict(self, waveform):
+        self.heard.append(waveform)
         duration = waveform.duration_s
         starts = [0.0, *(k * _WINDOW_S / 2 for k in range(1, round(duration) - 1))]
         windows = tuple(
@@ -60,7 +62,7 @@ class StandIn:
 
 
 def application(**settings):
-    """`ser serve` with a stand-in; see `StandIn`."""
+    """`ser serve` with a stand-in, which is `app.state.stand_in`; see `StandIn`."""
     served = ServedModel()
     served.predictor = StandIn(**settings)
     served.registered = {"model_name": "ser-emodb-session", "model_version": 3}
@@ -71,7 +73,9 @@ def application(**settings):
         unwrap_python_model=lambda: served,
         predict=lambda rows: served.predict(None, pd.DataFrame(rows)),
     )
-    return server.application(model)
+    app = server.application(model)
+    app.state.stand_in = served.predictor
+    return app
 
 
 @contextmanager

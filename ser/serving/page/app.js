@@ -254,6 +254,10 @@ function listen() {
     target.value = ""; // so that the same file can be chosen again
     await take(files);
   });
+  // Browsers open the dialogue by the space bar alone.
+  byId("file").addEventListener("keydown", ({ key, target }) => {
+    if (key === "Enter") target.click();
+  });
   const drop = byId("drop");
   // Everywhere: a file beside the field must not replace the page.
   window.addEventListener("dragover", (event) => {
@@ -278,7 +282,8 @@ function listen() {
 function offerMicrophone() {
   const reason = whyNoMicrophone();
   byId("record").disabled = reason !== null;
-  if (reason) byId("record-hint").textContent = reason;
+  if (reason) byId("microphone-hint").textContent = reason;
+  byId("limit").hidden = reason !== null;
 }
 
 listen();
