@@ -254,10 +254,6 @@ function listen() {
     target.value = ""; // so that the same file can be chosen again
     await take(files);
   });
-  // Browsers open the dialogue by the space bar alone.
-  byId("file").addEventListener("keydown", ({ key, target }) => {
-    if (key === "Enter") target.click();
-  });
   const drop = byId("drop");
   // Everywhere: a file beside the field must not replace the page.
   window.addEventListener("dragover", (event) => {
