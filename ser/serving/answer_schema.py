@@ -9,7 +9,7 @@ from ser.data.limits import RecordingLimits
 from ser.serving.abstention import Reason
 
 
-class Heard(BaseModel):
+class StretchAnswer(BaseModel):
     """What is heard in a stretch of a recording."""
 
     start_s: float = Field(description="Where it begins, in seconds.")
@@ -43,10 +43,10 @@ class Identity(BaseModel):
     synthetic: bool = Field(description="It learnt from synthetic speech: it knows no emotions.")
 
 
-class RecordingAnswer(Heard):
+class RecordingAnswer(StretchAnswer):
     """What is heard in a recording: the whole, and its windows in order."""
 
-    windows: list[Heard] = Field(
+    windows: list[StretchAnswer] = Field(
         description="A long recording is heard in windows that overlap; else one, the whole."
     )
     answered_by: Identity
@@ -54,23 +54,23 @@ class RecordingAnswer(Heard):
     synthetic: bool = Field(description="As in `answered_by`.")
 
 
-class Refusal(BaseModel):
+class RefusalAnswer(BaseModel):
     """Why a request is not answered."""
 
     error_code: str = Field(description="MLflow's word for it.")
     message: str = Field(description="One sentence: what is wrong, and what to do.")
 
 
-class Health(BaseModel):
+class HealthAnswer(BaseModel):
     """That the server is up and has its model."""
 
     status: Literal["ok"] = "ok"
 
 
-class Version(BaseModel):
+class VersionAnswer(BaseModel):
     """What runs here."""
 
-    ser: str = Field(description="Version of this project.")
-    mlflow: str = Field(description="Version of MLflow.")
+    ser: str = Field(description="VersionAnswer of this project.")
+    mlflow: str = Field(description="VersionAnswer of MLflow.")
     model: Identity
     limits: RecordingLimits = Field(description="What one recording may be.")

@@ -14,7 +14,7 @@ from ser.serving.page_files import FOLDER
 from ser.serving.request_guard import FORMS
 
 _TEMPLATE = "docs.html.j2"
-_REFUSAL = "#/components/schemas/Refusal"
+_REFUSAL = "#/components/schemas/RefusalAnswer"
 _ROW = {
     "type": "object",
     "description": "One recording: `audio`, or `samples` with `sampling_rate`, or `path`.",

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 
 from ser.errors import SerError
 from ser.serving import audio_input, form
-from ser.serving.answer_schema import RecordingAnswer, Refusal
+from ser.serving.answer_schema import RecordingAnswer, RefusalAnswer
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.request_guard import AUDIO_PATH, refused
 
@@ -30,11 +30,11 @@ _BODY = {
 }
 #: Status -> what it means, for the OpenAPI page.
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Refusal, "description": "The recording or the form cannot be used."},
-    403: {"model": Refusal, "description": "A page of another site asked."},
-    408: {"model": Refusal, "description": "The body did not arrive in time."},
-    413: {"model": Refusal, "description": "The body is too large."},
-    415: {"model": Refusal, "description": "The content type is none of those above."},
+    400: {"model": RefusalAnswer, "description": "The recording or the form cannot be used."},
+    403: {"model": RefusalAnswer, "description": "A page of another site asked."},
+    408: {"model": RefusalAnswer, "description": "The body did not arrive in time."},
+    413: {"model": RefusalAnswer, "description": "The body is too large."},
+    415: {"model": RefusalAnswer, "description": "The content type is none of those above."},
     503: {"description": "Too many clients at once; come back."},
 }
 

@@ -17,7 +17,7 @@ from mlflow.pyfunc import PyFuncModel, scoring_server
 from ser import lineage
 from ser.errors import RegistryError, translating
 from ser.serving import api_description, audio_route, page_files
-from ser.serving.answer_schema import Health, Identity, Version
+from ser.serving.answer_schema import HealthAnswer, Identity, VersionAnswer
 from ser.serving.meters import Metered, Meters
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.page_files import SafeHeaders
@@ -98,7 +98,7 @@ def _add_routes(app: FastAPI, served: ServedModel, meters: Meters) -> None:
     """Let an application say what it is, and show it."""
     identity = Identity(**served.identity)
     versions = lineage.package_versions(["ser", "mlflow"])
-    version = Version(**versions, model=identity, limits=served.predictor.limits)
+    version = VersionAnswer(**versions, model=identity, limits=served.predictor.limits)
     served.on_answer = meters.answered
     meters.introduce(served.identity)
 
@@ -109,13 +109,17 @@ def _add_routes(app: FastAPI, served: ServedModel, meters: Meters) -> None:
     audio_route.add(app, served)
     app.add_api_route(
         "/health",
-        lambda: Health(),
+        lambda: HealthAnswer(),
         methods=["GET"],
-        response_model=Health,
+        response_model=HealthAnswer,
         summary="Whether the server is up",
     )
     app.add_api_route(
-        "/version", lambda: version, methods=["GET"], response_model=Version, summary="What runs"
+        "/version",
+        lambda: version,
+        methods=["GET"],
+        response_model=VersionAnswer,
+        summary="What runs",
     )
     app.add_api_route(
         "/metadata",

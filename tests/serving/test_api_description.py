@@ -39,7 +39,7 @@ def test_an_answer_has_the_fields_that_are_described(client, described):
     answer = client.post("/predict", content=content, headers={"content-type": "audio/wav"}).json()
     schema = schema_of(described, "/predict")
     assert set(answer) == set(schema["properties"]) == set(schema["required"])
-    window = described["components"]["schemas"]["Heard"]
+    window = described["components"]["schemas"]["StretchAnswer"]
     assert set(answer["windows"][0]) == set(window["properties"])
 
 
@@ -92,7 +92,7 @@ def test_people_read_the_same_without_a_script(client, described):
     assert "<script" not in response.text
     for place in ROUTES:
         assert f"<code>{place}</code>" in response.text
-    for schema in ("RecordingAnswer", "Refusal", "Version"):
+    for schema in ("RecordingAnswer", "RefusalAnswer", "VersionAnswer"):
         for name in described["components"]["schemas"][schema]["properties"]:
             assert f"<code>{name}</code>" in response.text
     assert "no speech | unlike anything in training | unsure" in response.text
