@@ -88,7 +88,9 @@ function drawAxis(svg, duration, x, height) {
   const y = height - AXIS;
   svg.append(element("line", { x1: 0, x2: x(duration), y1: y, y2: y, class: "axis" }));
   for (let k = 0; k * step < duration; k += 1) {
-    const tick = element("text", { x: x(k * step), y: height - 5, class: "tick", "text-anchor": k ? "middle" : "start" });
+    // Words at both ends would else be cut.
+    const anchor = k === 0 ? "start" : x(duration - k * step) < 20 ? "end" : "middle";
+    const tick = element("text", { x: x(k * step), y: height - 5, class: "tick", "text-anchor": anchor });
     tick.textContent = step < 60 ? `${Number((k * step).toFixed(1))} s` : `${(k * step) / 60} min`;
     svg.append(tick);
   }
