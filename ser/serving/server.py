@@ -3,7 +3,7 @@
 `mlflow models serve` starts the same server without the guard, see `ser.serving.request_guard`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ _BODY_SECONDS = 60.0
 UVICORN: Mapping[str, Any] = {"log_level": "warning", "http": TimedProtocol}
 #: Of a model that says nothing of its limits.
 _OTHERS_BYTES = 32 << 20
-#: Ours take their place: `/docs` and `/redoc` would fetch scripts from elsewhere.
-_NOT_MLFLOWS = ("/docs", "/docs/oauth2-redirect", "/redoc", "/version", "/health")
+#: These would fetch scripts from elsewhere.
+_NOT_OFFLINE = ("/docs", "/docs/oauth2-redirect", "/redoc")
+#: Ours say more.
+_REPLACED = ("/version", "/health")
 
 
 def build(model: Path, *, log: RequestLog | None = None) -> FastAPI:
@@ -74,7 +76,7 @@ def application(model: PyFuncModel) -> FastAPI:
     app: FastAPI = scoring_server.init(model)
     served = model.unwrap_python_model()  # type: ignore[no-untyped-call]
     max_bytes, max_audio_bytes = _OTHERS_BYTES, None
-    app.router.routes[:] = [r for r in app.routes if getattr(r, "path", "") not in _NOT_MLFLOWS]
+    _drop(app, _NOT_OFFLINE)
     meters = Meters()
     if isinstance(served, ServedModel):
         max_bytes = served.predictor.limits.max_bytes
@@ -94,11 +96,17 @@ def application(model: PyFuncModel) -> FastAPI:
     return app
 
 
+def _drop(app: FastAPI, paths: Sequence[str]) -> None:
+    """Take routes of MLflow's out of an application."""
+    app.router.routes[:] = [r for r in app.routes if getattr(r, "path", "") not in paths]
+
+
 def _add_routes(app: FastAPI, served: ServedModel, meters: Meters) -> None:
     """Let an application say what it is, and show it."""
     identity = Identity(**served.identity)
     versions = lineage.package_versions(["ser", "mlflow"])
     version = VersionAnswer(**versions, model=identity, limits=served.predictor.limits)
+    _drop(app, _REPLACED)
     served.on_answer = meters.answered
     meters.introduce(served.identity)
 

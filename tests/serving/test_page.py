@@ -106,6 +106,7 @@ def test_a_dropped_file_is_answered(chromium, size, scheme):
         names = page.locator("#chart text:not(.tick)").all_text_contents()
         assert names == ["happy", "none", "sad", "happy", "none"]
         assert page.is_hidden("#synthetic")
+        expect(page.locator("#verdict")).to_be_in_viewport()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         is_dark = max(int(number) for number in re.findall(r"\d+", ground)) < 128

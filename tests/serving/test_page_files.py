@@ -1,9 +1,10 @@
 import re
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
 
-from ser.serving import page_files
+from ser.serving import page_files, server
 from tests.serving import stand_in
 
 
@@ -72,6 +73,20 @@ def test_refusals_have_it_too(client):
     response = client.post("/predict", content=b"", headers={"content-type": "text/plain"})
     assert response.status_code == 415
     assert "content-security-policy" in response.headers
+
+
+def test_a_model_of_others_has_mlflows_routes_and_no_page():
+    model = SimpleNamespace(
+        metadata=SimpleNamespace(get_input_schema=lambda: None),
+        unwrap_python_model=lambda: object(),
+    )
+    client = TestClient(server.application(model), raise_server_exceptions=False)
+    assert [client.get(place).status_code for place in ("/ping", "/health", "/version")] == [
+        200
+    ] * 3
+    assert [client.get(place).status_code for place in ("/", "/docs", "/redoc")] == [404] * 3
+    headers = {"content-type": "audio/wav"}
+    assert client.post("/predict", content=b"x", headers=headers).status_code == 415
 
 
 def luminance(colour):

@@ -175,6 +175,14 @@ function show(answer, peaks, recording) {
   byId("player").src = URL.createObjectURL(recording);
   shown = { answer, peaks };
   redraw();
+  bringIntoView(byId("answer"));
+}
+
+// On a phone the answer is below the edge.
+function bringIntoView(element) {
+  if (element.getBoundingClientRect().top < innerHeight * 0.6) return;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  element.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
 }
 
 function showVerdict(answer) {
