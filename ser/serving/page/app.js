@@ -67,7 +67,7 @@ async function toggle() {
       },
       onFull: (seconds) => finish(`Stopped at ${clock(seconds)}: a recording may not be longer. `),
     });
-    say("Recording. Press Stop to hear what is in it.");
+    say("Recording. Press the button again to ask.");
   } catch (error) {
     fail(inWords(error));
   }
