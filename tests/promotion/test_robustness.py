@@ -96,7 +96,7 @@ def test_shares_losses_and_intervals_are_those_counted_by_hand():
     # 2 of 8 angry ones are lost, that is 1/4 of one recall of two. Without the last speaker
     # none is, without another 2 of 6: the variance is 3/4 of what these spread.
     without = np.array([1 / 6, 1 / 6, 1 / 6, 0.0])
-    half = t.ppf(0.975, 3) * np.sqrt(3 * without.var() + 1 / 16**2)
+    half = t.ppf(0.975, 3) * np.sqrt(3 * without.var() + 1 / 2 / 16**2)
     ends = (1 / 8 - half, 1 / 8 + half)
     assert (loss.value, loss.low, loss.high) == pytest.approx((1 / 8, *ends))
     unchanged = found.stability["trimmed"]
