@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from ser.evaluation import statistics
 from ser.promotion import robustness
@@ -101,7 +101,7 @@ def test_shares_losses_and_intervals_are_those_counted_by_hand():
     assert (loss.value, loss.low, loss.high) == pytest.approx((1 / 8, *ends))
     unchanged = found.stability["trimmed"]
     assert (unchanged.value, unchanged.high) == (1.0, 1.0)
-    assert unchanged.low == pytest.approx(16 / (16 + t.ppf(0.975, 3) ** 2))
+    assert unchanged.low == pytest.approx(16 / (16 + norm.ppf(0.975) ** 2))
 
 
 def test_what_gets_better_under_a_change_is_a_negative_loss():
