@@ -78,6 +78,16 @@ def test_where_all_is_right_or_wrong_the_interval_has_a_width_and_ends_at_1_or_0
         assert found.high == pytest.approx(z**2 / (320 + z**2))
 
 
+def test_the_ends_stay_within_0_and_1_with_the_share_between_them():
+    rng = np.random.default_rng(2)
+    spoken = rng.integers(1, 9, size=(3000, 3, 2)).astype(float)
+    hits = np.round(spoken * rng.choice([0.0, 0.03, 0.5, 0.97, 1.0], size=(3000, 1, 1)), 1)
+    low, high = statistics.share_ends(hits, spoken)
+    share = (hits.sum(axis=1) / spoken.sum(axis=1)).mean(axis=1)
+    assert ((low >= 0) & (low <= share) & (share <= high) & (high <= 1)).all()
+    assert (high - low > 0.05).all()
+
+
 def test_seeds_are_no_utterances():
     once = counts()
     three = np.stack([once, once, once])
