@@ -15,6 +15,7 @@ import pytest
 from ser import runtime
 from ser.errors import ParamsError
 from ser.report.functional_rows import FunctionalRows
+from ser.training.recipe import TrainingParams
 from ser.workflow import diagnosis, weights_diagnosis
 from tests.recordings import write_corpus
 from tests.tracking.support import copy_database
@@ -28,6 +29,7 @@ PRESET = SimpleNamespace(
     cells={},
     synthetic_weights={},
     cross_corpus=SimpleNamespace(corpora={}),
+    training=TrainingParams(),
 )
 
 
@@ -357,3 +359,12 @@ def test_a_damaged_file_of_functionals_is_left_to_the_stage(root, monkeypatch):
     (root / "reports" / "functionals.json").write_text("{")
     monkeypatch.setattr(diagnosis.lineage, "package_versions", lambda _: dict.fromkeys(_, "1"))
     assert found(root, "functionals") == []
+
+
+def test_a_precision_that_this_machine_cannot_give_is_said_as_training_says_it(root, monkeypatch):
+    training = TrainingParams(precision="float16", device="cpu")
+    preset = SimpleNamespace(**{**vars(PRESET), "training": training})
+    monkeypatch.setattr(diagnosis, "_preset", lambda _path: preset)
+    finding = only(root, "precision")
+    assert finding.level == "fail"
+    assert "training.precision is float16, which needs a GPU" in finding.detail
