@@ -15,7 +15,6 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
@@ -33,11 +32,9 @@ from mlflow.types.schema import (
 )
 
 from ser import lineage
-from ser.errors import RegistryError, SerError
-from ser.registry import model_files
-from ser.registry.bundle import FILE as BUNDLE_FILE
+from ser.errors import SerError
 from ser.registry.bundle import Bundle
-from ser.registry.identity import identity_of
+from ser.registry.identity import identity_of, registered_as
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
@@ -160,22 +157,6 @@ def _shown(answer: Answer) -> dict[str, Any]:
     }
 
 
-def registered_as(folder: Path) -> dict[str, Any]:
-    """Return `model_name` and `model_version` that MLflow notes beside a downloaded model.
-
-    Args:
-        folder: Of the bundle, somewhere below the model's folder.
-    """
-    for parent in folder.parents:
-        note = parent / "registered_model_meta"
-        if note.is_file():
-            content = yaml.safe_load(note.read_text(encoding="utf-8"))
-            return dict(content) if isinstance(content, dict) else {}
-        if (parent / "MLmodel").is_file():
-            return {}
-    return {}
-
-
 def signature(bundle: Bundle) -> ModelSignature:
     """Return what goes in and out, as MLflow shows and the server documents it.
 
@@ -210,41 +191,6 @@ def input_example(sampling_rate: int) -> pd.DataFrame:
     seconds = np.arange(sampling_rate // 5) / sampling_rate
     tone = (0.1 * np.sin(2 * np.pi * 220 * seconds)).round(4)
     return pd.DataFrame([{"samples": tone.tolist(), "sampling_rate": sampling_rate}])
-
-
-def fetch_bundle(model_uri: str, tracking_uri: str, folder: Path) -> Path:
-    """Fetch a logged or registered model and compare its files with those that were logged.
-
-    Args:
-        model_uri: `models:/<name>@<alias>`, `models:/<name>/<version>` or `models:/m-<id>`.
-        tracking_uri: The store.
-        folder: Where to put it.
-
-    Returns:
-        The folder of its bundle.
-
-    Raises:
-        RegistryError: There is no such model, it is none of this project, or its files are not
-            those that were logged; see `ser.registry.model_files`.
-    """
-    return bundle_of(model_files.fetch(model_uri, tracking_uri, folder))
-
-
-def model_of(bundle: Path) -> Path:
-    """Return the folder of a model from that of the bundle in it; see `bundle_of`."""
-    return bundle.parents[1]
-
-
-def bundle_of(model: Path) -> Path:
-    """Return the folder of the bundle in the folder of a model.
-
-    Raises:
-        RegistryError: There is none.
-    """
-    found = sorted(model.glob(f"artifacts/*/{BUNDLE_FILE}"))
-    if not found:
-        raise RegistryError(f"{model}: holds no bundle; this project did not log this model")
-    return found[0].parent
 
 
 def log(

@@ -13,6 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import requests
 import sqlalchemy.exc
 from mlflow import MlflowClient
@@ -106,6 +107,19 @@ def connect(uri: str) -> MlflowClient:
     with sqlite.opening(database, _initialise):
         _check_database(database)
         return _open(database)
+
+
+@contextmanager
+def left_alone() -> Iterator[None]:
+    """Give MLflow the store back that it had before, whatever the block has set.
+
+    MLflow keeps it in the environment, too, where it would decide for all that comes later.
+    """
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
 
 
 def _initialise(database: Path) -> None:

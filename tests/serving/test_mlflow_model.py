@@ -16,7 +16,7 @@ from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
 from ser.errors import RegistryError
-from ser.registry import packing
+from ser.registry import identity, model_files, packing
 from ser.serving import mlflow_model
 from ser.tracking import store
 from tests.promotion.support import cell_of, version_of
@@ -111,7 +111,7 @@ def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatc
 
 def test_the_logged_model_is_code_and_safetensors(uri_of, tmp_path):
     uri = uri_of("wav2vec2-focal")
-    bundle = mlflow_model.fetch_bundle(uri, store.default_uri(Path()), tmp_path)
+    bundle = model_files.fetch_bundle(uri, store.default_uri(Path()), tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (bundle / "checkpoint" / "model.safetensors").is_file()
     assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pth", ".bin")]
@@ -134,7 +134,7 @@ def test_the_input_example_is_answered(uri_of):
 
 def test_an_unknown_model_is_refused_with_the_cure(trained, tmp_path):
     with pytest.raises(RegistryError, match="`ser register"):
-        mlflow_model.fetch_bundle("models:/none@champion", store.default_uri(Path()), tmp_path)
+        model_files.fetch_bundle("models:/none@champion", store.default_uri(Path()), tmp_path)
 
 
 def test_a_sound_that_nobody_made_is_answered_with_null_and_the_reason(uri_of):
@@ -169,7 +169,7 @@ def test_a_refusal_does_not_echo_the_request():
 
 
 def test_a_bundle_outside_of_a_model_has_no_name(tmp_path):
-    assert mlflow_model.registered_as(tmp_path / "bundle") == {}
+    assert identity.registered_as(tmp_path / "bundle") == {}
 
 
 @pytest.fixture

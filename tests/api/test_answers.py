@@ -1,0 +1,50 @@
+"""Tables of answers."""
+
+from dataclasses import replace
+
+import pytest
+
+from ser.api.answers import Recognition, Recognitions
+from ser.serving.predictor import Answer
+
+STRETCH = {
+    "emotion": "sad",
+    "probabilities": {"angry": 0.25, "sad": 0.75},
+    "abstained": False,
+    "reason": None,
+    "speech_share": 0.5,
+    "familiarity": None,
+}
+
+
+@pytest.fixture
+def answer():
+    windows = (Answer(0.0, 2.0, **STRETCH), Answer(1.0, 3.0, **STRETCH))
+    said = {"source": "a.wav", "model": "ser-emodb-session", "version": "3", "synthetic": False}
+    return Recognition(0.0, 3.0, **STRETCH, windows=windows, bundle_sha256="0" * 64, **said)
+
+
+def test_a_row_says_what_was_heard_and_who_answers(answer):
+    (row,) = answer.to_frame().to_dict("records")
+    assert (row["source"], row["emotion"], row["probability_sad"]) == ("a.wav", "sad", 0.75)
+    assert (row["model"], row["version"], row["synthetic"]) == ("ser-emodb-session", "3", False)
+    assert (row["start_s"], row["end_s"]) == (0.0, 3.0)
+
+
+def test_a_table_of_windows_has_their_times(answer):
+    table = Recognitions([answer, answer]).to_frame(windows=True)
+    assert table["start_s"].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert set(table["source"]) == {"a.wav"}
+
+
+def test_no_answers_are_an_empty_table():
+    table = Recognitions().to_frame()
+    assert table.empty
+    assert list(table)[:4] == ["source", "start_s", "end_s", "emotion"]
+
+
+def test_a_column_without_a_value_keeps_its_type(answer):
+    table = Recognitions([answer, replace(answer, emotion=None, reason="unsure")]).to_frame()
+    assert table["emotion"].isna().tolist() == [False, True]
+    assert table["reason"].isna().tolist() == [True, False]
+    assert (answer.to_frame().dtypes == table.dtypes).all()
