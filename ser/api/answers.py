@@ -11,8 +11,14 @@ from ser.serving.predictor import Answer
 #: type, so that tables of several calls fit together.
 _BEFORE = {"source": "str", "start_s": "float64", "end_s": "float64", "emotion": "str"}
 _AFTER = {
-    **{"abstained": "bool", "reason": "str", "speech_share": "float64", "familiarity": "float64"},
-    **{"model": "str", "version": "str", "bundle_sha256": "str", "synthetic": "bool"},
+    "abstained": "bool",
+    "reason": "str",
+    "speech_share": "float64",
+    "familiarity": "float64",
+    "model": "str",
+    "version": "str",
+    "bundle_sha256": "str",
+    "synthetic": "bool",
 }
 
 

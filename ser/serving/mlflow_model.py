@@ -38,7 +38,7 @@ from ser.registry.identity import identity_of, registered_as
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
-from ser.serving.request import COLUMNS, read_rows, rows_of
+from ser.serving.request import BARE, COLUMNS, is_bare, read_bare, read_rows, rows_of
 from ser.serving.request_log import RequestLog
 
 #: What the served model imports; pinned to the versions it was logged with.
@@ -94,10 +94,8 @@ class ServedModel(PythonModel):
         Raises:
             RequestRefused: Names the row and what is wrong with it.
         """
-        allowed = os.environ.get(ALLOWED_FOLDER)
-        folder = Path(allowed) if allowed else None
         try:
-            waveforms = read_rows(rows_of(model_input), self.predictor.limits, folder=folder)
+            waveforms = self._heard(model_input)
             answered = [(self.predictor.predict(waveform), waveform) for waveform in waveforms]
         except SerError as error:
             raise RequestRefused(str(error)) from error
@@ -105,6 +103,15 @@ class ServedModel(PythonModel):
             self._write_log(self.log, answered)
         # As objects: pandas would make NaN of null, and JSON has no such number.
         return pd.DataFrame([self._answered(one) for one, _ in answered], dtype=object)
+
+    def _heard(self, model_input: pd.DataFrame) -> list[Waveform]:
+        """Return the recordings of a request, or those that a program names."""
+        limits = self.predictor.limits
+        if is_bare(model_input):
+            return read_bare(model_input, limits)
+        allowed = os.environ.get(ALLOWED_FOLDER)
+        folder = Path(allowed) if allowed else None
+        return read_rows(rows_of(model_input), limits, folder=folder)
 
     def _write_log(self, log: RequestLog, answered: Sequence[tuple[Prediction, Waveform]]) -> None:
         origin = {**self._name(), "bundle_sha256": self.predictor.bundle_sha256}
@@ -164,7 +171,13 @@ def signature(bundle: Bundle) -> ModelSignature:
     by `ser.serving.request`; MLflow's own check would answer some of them with a 500.
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
-    inputs = Schema([ColSpec(anything, name, required=False) for name in COLUMNS])
+    inputs = Schema(
+        [
+            # MLflow keeps no column that the signature does not name, so this one has its number.
+            ColSpec(anything, BARE, required=False),  # type: ignore[arg-type]
+            *(ColSpec(anything, name, required=False) for name in COLUMNS),
+        ]
+    )
     numbers = ["start_s", "end_s", *(f"probability_{name}" for name in bundle.emotions)]
     answer = {
         **dict.fromkeys(numbers[:2], DataType.double),
