@@ -2,21 +2,12 @@
 
 import ast
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import ser
-
-
-def modules_after(program):
-    """Names of the modules that a fresh process has after a program."""
-    shown = f"{program}\nimport sys\nprint(*sorted(sys.modules))"
-    command = [sys.executable, "-c", shown]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return set(done.stdout.split())
+from tests.fresh_process import modules_after
 
 
 def test_import_ser_brings_nothing_else():
