@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from ser.api.answers import Recognition, Recognitions
     from ser.api.loading import load
     from ser.api.project_tables import read_folds, read_predictions
-    from ser.api.recogniser import AudioLike, Recogniser
+    from ser.api.recogniser import Recogniser
     from ser.errors import SerError
     from ser.serving.predictor import Answer
 
-#: Public name -> the module that defines it.
+#: Public name -> the module that defines it. None is called as a module of this package, e.g.
+#: `predictions`: once imported, the module would stand in its place.
 _HOMES = {
     "Answer": "ser.serving.predictor",
-    "AudioLike": "ser.api.recogniser",
     "Recogniser": "ser.api.recogniser",
     "Recognition": "ser.api.answers",
     "Recognitions": "ser.api.answers",
@@ -30,7 +30,6 @@ _HOMES = {
 
 __all__ = [
     "Answer",
-    "AudioLike",
     "Recogniser",
     "Recognition",
     "Recognitions",

@@ -7,14 +7,11 @@ import pandas as pd
 
 from ser import predictions
 from ser.data import manifest, splits
-from ser.data.splits import PARTS
+from ser.data.protocols import PARTS
 from ser.errors import FileError
 from ser.params import read
 from ser.project import Project
 from ser.workflow import current
-
-#: Columns of `read_folds` and their types.
-_FOLD_TYPES = {"fold": "int64", "part": pd.CategoricalDtype(list(PARTS), ordered=True)}
 
 
 def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFrame:
@@ -53,7 +50,8 @@ def read_folds(*, root: str | PathLike[str] = ".") -> pd.DataFrame:
     Returns:
         One row per fold, part and utterance: `fold` (whole number)`, part` (`train`, `dev`,
         `test`)`, utterance_id, speaker, gender` and `session` (null where unknown)`, emotion,
-        duration_s` (seconds)`, audio` (path from the working directory).
+        duration_s` (seconds)`, audio` (path of the recording from the working directory)`,
+        start_s` and `end_s` (seconds; null where the utterance is all of the recording).
 
     Raises:
         FileError, ManifestError, SplitError: A file is missing or damaged.
@@ -66,7 +64,8 @@ def read_folds(*, root: str | PathLike[str] = ".") -> pd.DataFrame:
         for part in PARTS
         for utterance in fold.part(part)
     ]
-    table = pd.DataFrame(rows, columns=["fold", "part", "utterance_id"]).astype(_FOLD_TYPES)
+    table = pd.DataFrame(rows, columns=["fold", "part", "utterance_id"])
+    table["part"] = pd.Categorical(table["part"], list(PARTS), ordered=True)
     return table.merge(_utterances(project), on="utterance_id", how="left", validate="many_to_one")
 
 
@@ -87,6 +86,8 @@ def _utterances(project: Project) -> pd.DataFrame:
             "emotion": one.emotion,
             "duration_s": one.duration_s,
             "audio": str(project.raw(one.corpus) / one.audio),
+            "start_s": one.start_s,
+            "end_s": one.end_s,
         }
         for one in manifest.read(project.manifest)
     )

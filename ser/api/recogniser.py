@@ -39,7 +39,7 @@ class Recogniser:
     """
 
     def __init__(self, predictor: Predictor, uri: str, registered: Mapping[str, str]) -> None:
-        self._predictor, self.uri = predictor, uri
+        self._predictor, self._uri = predictor, uri
         self._bundle_sha256 = predictor.bundle_sha256
         self._registered = registered
 
@@ -47,6 +47,11 @@ class Recogniser:
         version = f" version {self.version}" if self.version else ""
         synthetic = ", synthetic speech" if self.synthetic else ""
         return f"<Recogniser {self.name}{version}: {', '.join(self.emotions)}{synthetic}>"
+
+    @property
+    def uri(self) -> str:
+        """Its address or folder; of a champion that was not named the version's address."""
+        return self._uri
 
     @property
     def name(self) -> str:

@@ -42,7 +42,10 @@ class Answer:
         probabilities: Emotion -> calibrated probability, in sum 1.
         abstained: No emotion is given.
         reason: Why not; None where one is.
-        speech_share, familiarity: See `ser.serving.abstention.HeardSpeech`.
+        speech_share: Share of its time in which somebody speaks, in [0, 1]; None from a bundle
+            that does not listen for speech.
+        familiarity: Share of the utterances compared with that are at least as far from
+            training, in (0, 1]; None from such a bundle.
     """
 
     start_s: float

@@ -91,7 +91,7 @@ def read_rows(
 
 def is_bare(table: object) -> bool:
     """Return whether recordings were given alone, and not in the fields of a request."""
-    return isinstance(table, pd.DataFrame) and list(table.columns) == [BARE]
+    return isinstance(table, pd.DataFrame) and table.columns.equals(pd.Index([BARE]))
 
 
 def read_bare(table: pd.DataFrame, limits: InputLimits) -> list[Waveform]:

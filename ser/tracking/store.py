@@ -115,7 +115,8 @@ def left_alone() -> Iterator[None]:
 
     MLflow keeps it in the environment, too, where it would decide for all that comes later.
     """
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    is_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if is_set else None
     try:
         yield
     finally:
