@@ -36,7 +36,10 @@ def from_script(script: str) -> str:
 def _cell(number: int, content: str, *, is_text: bool) -> dict[str, object]:
     if is_text:
         content = re.sub(r"^# ?", "", content, flags=re.MULTILINE)
-    head: dict[str, object] = {"cell_type": "markdown" if is_text else "code"}
-    of_code = {} if is_text else {"execution_count": None, "outputs": []}
-    lines = content.splitlines(keepends=True)
-    return {**head, "id": f"cell-{number}", "metadata": {}, **of_code, "source": lines}
+    return {
+        "cell_type": "markdown" if is_text else "code",
+        "id": f"cell-{number}",
+        "metadata": {},
+        **({} if is_text else {"execution_count": None, "outputs": []}),
+        "source": content.splitlines(keepends=True),
+    }
