@@ -44,7 +44,8 @@ def load(
     Raises:
         RegistryError: There is no such model or registry, its files are not those that were
             registered, or the champion is of other classes or recordings.
-        BundleError, FileError, ParamsError: The bundle is damaged or of another version.
+        BundleError, FileError, ParamsError: The bundle is damaged or of another version, or no
+            model was named and there is no valid params.yaml.
         WeightsError: It pins a checkpoint that is not on this machine.
         TrackingError: The registry cannot be asked.
     """
