@@ -80,6 +80,20 @@ def database_path(uri: str) -> Path | None:
     return None if path is None else path.resolve()
 
 
+@contextmanager
+def left_alone() -> Iterator[None]:
+    """Give MLflow the store back that it had before, whatever the block has set.
+
+    MLflow keeps it in the environment, too, where it would decide for all that comes later.
+    """
+    is_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if is_set else None
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
+
+
 def artifact_folder(database: Path, experiment: str) -> Path:
     """Return where an experiment's artifacts lie: beside the database, by its name."""
     return database.parent / experiment.replace("/", "-")
@@ -107,20 +121,6 @@ def connect(uri: str) -> MlflowClient:
     with sqlite.opening(database, _initialise):
         _check_database(database)
         return _open(database)
-
-
-@contextmanager
-def left_alone() -> Iterator[None]:
-    """Give MLflow the store back that it had before, whatever the block has set.
-
-    MLflow keeps it in the environment, too, where it would decide for all that comes later.
-    """
-    is_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
-    before = mlflow.get_tracking_uri() if is_set else None
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
 
 
 def _initialise(database: Path) -> None:
