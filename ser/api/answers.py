@@ -29,6 +29,8 @@ class Recognition(Answer):
     Args:
         windows: One answer per stretch that was heard at once, in order; one that equals the
             whole if the recording is short.
+        ratings: Valence, arousal and dominance, in points of the scale from 1 to 5; None of a
+            model that tells classes alone.
         source: The path as it was given; `bytes` or `samples` where there was none.
         model: The registered model, or the cell (`<model>-<loss>`) of a bundle without a name.
         version: Of the registered model; None where it has none.
@@ -37,6 +39,7 @@ class Recognition(Answer):
     """
 
     windows: tuple[Answer, ...]
+    ratings: dict[str, float] | None
     source: str
     model: str
     version: str | None
@@ -67,14 +70,16 @@ class Recognitions(tuple[Recognition, ...]):
         Returns:
             Columns `source, start_s, end_s` (seconds)`, emotion` (null where none is given)`,
             probability_<emotion>` (calibrated, in [0, 1])`, abstained, reason, speech_share,
-            familiarity, model, version, bundle_sha256, synthetic`.
+            familiarity, model, version, bundle_sha256, synthetic`; per recording of a model that
+            rates also `valence, arousal, dominance`, last.
         """
         rows = [
             _row(answer, one) for one in self for answer in (one.windows if windows else (one,))
         ]
         emotions = self[0].probabilities if self else ()
         shares = {f"probability_{emotion}": "float64" for emotion in emotions}
-        types = {**_BEFORE, **shares, **_AFTER}
+        rated = () if windows or not self else self[0].ratings or ()
+        types = {**_BEFORE, **shares, **_AFTER, **dict.fromkeys(rated, "float64")}
         return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
@@ -93,4 +98,5 @@ def _row(answer: Answer, of: Recognition) -> dict[str, Any]:
         "version": of.version,
         "bundle_sha256": of.bundle_sha256,
         "synthetic": of.synthetic,
+        **(of.ratings or {}),
     }

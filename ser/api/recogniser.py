@@ -131,6 +131,7 @@ class Recogniser:
         return Recognition(
             **whole,
             windows=found.windows,
+            ratings=found.ratings,
             source=source,
             model=self.name,
             version=self.version,

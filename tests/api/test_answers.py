@@ -21,7 +21,8 @@ STRETCH = {
 def answer():
     windows = (Answer(0.0, 2.0, **STRETCH), Answer(1.0, 3.0, **STRETCH))
     said = {"source": "a.wav", "model": "ser-emodb-session", "version": "3", "synthetic": False}
-    return Recognition(0.0, 3.0, **STRETCH, windows=windows, bundle_sha256="0" * 64, **said)
+    more = {"windows": windows, "ratings": None, "bundle_sha256": "0" * 64}
+    return Recognition(0.0, 3.0, **STRETCH, **more, **said)
 
 
 def test_a_row_says_what_was_heard_and_who_answers(answer):
@@ -48,3 +49,12 @@ def test_a_column_without_a_value_keeps_its_type(answer):
     assert table["emotion"].isna().tolist() == [False, True]
     assert table["reason"].isna().tolist() == [True, False]
     assert (answer.to_frame().dtypes == table.dtypes).all()
+
+
+def test_ratings_are_columns_where_there_are_some(answer):
+    rated = replace(answer, ratings={"valence": 2.0, "arousal": 4.0, "dominance": 3.0})
+    table = Recognitions([rated]).to_frame()
+    assert list(table)[-3:] == ["valence", "arousal", "dominance"]
+    assert table["arousal"].tolist() == [4.0]
+    assert "arousal" not in Recognitions([rated]).to_frame(windows=True)
+    assert "arousal" not in Recognitions([answer]).to_frame()

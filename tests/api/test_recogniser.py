@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 import ser
 from ser.errors import AudioInputError
+from ser.nn.ratings import RatedModel
 from ser.serving.predictor import Answer
 from ser.tracking import store
 from tests.api.support import recogniser
@@ -162,3 +163,22 @@ def test_answers_are_tables_too(model):
     windows = found.to_frame(windows=True)
     assert len(windows) == len(found[0].windows) + len(found[1].windows)
     pd.testing.assert_frame_equal(found[1].to_frame(), table.iloc[[1]].reset_index(drop=True))
+
+
+def test_a_model_that_rates_answers_with_the_mean_over_its_windows(model):
+    samples = speech(3.0)
+    assert model.predict(samples, sampling_rate=RATE).ratings is None
+    predictor = model._predictor
+    predictor.network = RatedModel(predictor.network, 3).eval()
+    found = model.predict(samples, sampling_rate=RATE)
+    # Nothing is held against what is heard, so all windows count.
+    assert {window.reason for window in found.windows} <= {None, "unsure"}
+    assert len(found.windows) > 2
+    each = [
+        predictor._output(samples[round(w.start_s * RATE) : round(w.end_s * RATE)]).ratings[0]
+        for w in found.windows
+    ]
+    wanted = torch.stack(each).mean(dim=0).tolist()
+    assert list(found.ratings) == ["valence", "arousal", "dominance"]
+    assert list(found.ratings.values()) == pytest.approx(wanted, abs=1e-5)
+    assert found.to_frame()["arousal"].tolist() == [found.ratings["arousal"]]
