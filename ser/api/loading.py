@@ -84,7 +84,8 @@ def find(
         said_as: What the argument is called, for messages.
 
     Raises:
-        RegistryError, TrackingError: See `load`.
+        RegistryError: There is no such model or registry; see `load`.
+        TrackingError: The registry cannot be asked.
     """
     if model is not None and not model.startswith(_ADDRESS):
         return model, _exported(model, takes_exported=takes_exported, said_as=said_as)

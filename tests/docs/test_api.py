@@ -27,7 +27,7 @@ def champion(trained):
 def test_the_first_lines_of_the_page_work_as_they_are(champion, project, trained, capsys):
     page = project / "docs" / "api.md"
     lines = page.read_text("utf-8").split("```python\n")[1].split("```")[0]
-    assert len(lines.splitlines()) == 4
+    assert len([line for line in lines.splitlines() if line]) == 4  # ruff parts the import
     (recording,) = [word for word in lines.split('"') if word.endswith(".flac")]
     place = trained / recording
     place.parent.mkdir(parents=True, exist_ok=True)
