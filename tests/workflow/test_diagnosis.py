@@ -15,6 +15,7 @@ import pytest
 from ser import runtime
 from ser.errors import ParamsError
 from ser.report.functional_rows import FunctionalRows
+from ser.training.recipe import TrainingParams
 from ser.workflow import diagnosis, weights_diagnosis
 from tests.recordings import write_corpus
 from tests.tracking.support import copy_database
@@ -27,6 +28,7 @@ PRESET = SimpleNamespace(
     extracted={},
     cells={},
     synthetic_weights={},
+    training=TrainingParams(device="cpu"),
     cross_corpus=SimpleNamespace(corpora={}),
 )
 
