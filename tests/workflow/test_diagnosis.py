@@ -28,6 +28,7 @@ PRESET = SimpleNamespace(
     extracted={},
     cells={},
     synthetic_weights={},
+    training=TrainingParams(device="cpu"),
     cross_corpus=SimpleNamespace(corpora={}),
     training=TrainingParams(),
 )
@@ -94,6 +95,14 @@ def test_everything_wrong_comes_with_a_cure(root, monkeypatch):
     wrong = {finding.what for finding in findings if finding.level != "ok"}
     assert wrong == {"versions", "threads", "git", "dvc", "params.yaml"}
     assert all(finding.cure for finding in findings if finding.level != "ok")
+
+
+def test_a_checkout_called_as_the_package_hides_it_and_is_told(tmp_path, root):
+    assert found(root, "folder") == []
+    (tmp_path / "ser").mkdir()
+    finding = only(tmp_path / "ser", "folder")
+    assert (finding.level, f"`import ser` in {tmp_path} " in finding.detail) == ("warn", True)
+    assert "speech-emotion" in finding.cure
 
 
 def test_version_that_differs_from_its_pin_is_named(root):
