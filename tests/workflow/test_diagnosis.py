@@ -30,7 +30,6 @@ PRESET = SimpleNamespace(
     synthetic_weights={},
     training=TrainingParams(device="cpu"),
     cross_corpus=SimpleNamespace(corpora={}),
-    training=TrainingParams(),
 )
 
 
