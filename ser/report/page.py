@@ -13,7 +13,7 @@ from ser.data.split_report import SplitReport
 from ser.evaluation import published
 from ser.evaluation.cross_corpus import TRANSDUCTIVE
 from ser.evaluation.evidence import Findings, best_losses
-from ser.evaluation.protocol_cost import ProtocolCost, statement
+from ser.evaluation.protocol_cost import Measured, statement
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
@@ -76,7 +76,7 @@ class Report:
         breakdown: `folds`, `speakers` and `confusions` -> one row per cell and fold, speaker or
             pair of emotions, see `ser.evaluation.breakdown` and `ser.evaluation.mistakes`.
         methods: How the scores came about, a paragraph for a paper.
-        costs: What these folds cost, as far as `ser protocol-gap` has measured it.
+        costs: What these folds cost, as far as `ser protocol-gap` has measured it on these cells.
         cross_corpus: How cells do on another corpus; empty where nobody asked.
     """
 
@@ -97,7 +97,7 @@ class Report:
     robustness: RobustnessSection
     breakdown: Mapping[str, pd.DataFrame]
     methods: str
-    costs: Sequence[ProtocolCost] = ()
+    costs: Sequence[Measured] = ()
     cross_corpus: Sequence[Matrix] = ()
 
 
