@@ -19,14 +19,20 @@ class CorpusFolder(Project):
 
     Args:
         folder: Stands for `data`.
+        stages: Of dvc.yaml, which made what lies there, as far as stages did.
     """
 
     folder: Path = Path()
+    stages: tuple[str, ...] = ()
 
     @property
     def data(self) -> Path:
         """The folder."""
         return self.folder
+
+    def upstream(self, feature: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Return `stages`."""
+        return self.stages
 
     def kept_copies(self, feature: str) -> Path:
         """Return the folder of a feature's copies, as far as they are extracted."""
@@ -64,7 +70,17 @@ class Crossing:
     @property
     def pair(self) -> str:
         """`<trained on>-to-<tested on>`."""
-        return f"{self.trained_on.name}{_TO}{self.tested_on.name}"
+        return pair_of(self.trained_on.name, self.tested_on.name)
+
+
+def pair_of(trained_on: str, tested_on: str) -> str:
+    """Return the name of two corpora as one, see `Crossing.pair`."""
+    return f"{trained_on}{_TO}{tested_on}"
+
+
+def sides_of(pair: str) -> tuple[str, ...]:
+    """Return the names of the two corpora of a pair, see `Crossing.pair`."""
+    return tuple(pair.split(_TO))
 
 
 def other(project: Project, corpus: str) -> CorpusFolder:

@@ -121,7 +121,7 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
     """Return the tags that every run of a cell shares: what it is, where it came from."""
     git = lineage.git_state(root)
     environment = lineage.environment()
-    upstream = ["prepare", "split", f"extract@{inputs.feature}"]
+    upstream = inputs.project.upstream(inputs.feature)
     return {
         "ser.model": plan.model,
         "ser.loss": plan.loss,

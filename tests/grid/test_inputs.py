@@ -119,8 +119,8 @@ def test_a_corpus_without_votes_is_refused_where_targets_are_soft(paths):
         inputs.require_votes(make_soft_plan(), data)
     assert str(refused.value) == (
         "training.targets: soft learns from the votes of raters, but corpus demo has no votes for "
-        "angry, happy, neutral, sad; write `targets: hard`, or use a corpus with votes, as "
-        "iemocap, cremad or demo"
+        "angry, happy, neutral, sad in the train part of fold 1; write `targets: hard`, or use a "
+        "corpus with votes, as iemocap, cremad or demo"
     )
 
 
