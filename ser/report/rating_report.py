@@ -14,7 +14,6 @@ from ser.data.split_report import SplitReport
 from ser.evaluation import (
     breakdown,
     calibration,
-    grid_table,
     mistakes,
     published,
     rating_comparison,
@@ -29,8 +28,8 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
+from ser.report import answer, results
 from ser.report import page as pages
-from ser.report import results
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
 from ser.utterance import Utterance
@@ -201,8 +200,6 @@ def _write_tables(
     # Files of classes, which DVC and readers expect: they have no rows here.
     tables.write_csv(project.calibration, pd.DataFrame(columns=list(calibration.COLUMNS)))
     tables.write_csv(project.published, pd.DataFrame(columns=list(published.COLUMNS)))
-    standing = pd.DataFrame(columns=["model", "loss", *grid_table.STANDING])
-    tables.write_csv(project.breakdown("best"), standing)
     breakdown.write(
         project,
         {
@@ -231,6 +228,7 @@ def render(report: RatingReport) -> str:
             notices=procedure.notices(procedures),
             absent=ABSENT,
             rows=report.grid.to_dict("records"),
+            answer=answer.of(report.grid, "ccc"),
             baseline_rows=report.baselines.to_dict("records"),
             pair_rows=report.pairs.to_dict("records"),
             slice_rows=report.slices.to_dict("records"),
