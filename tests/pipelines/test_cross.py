@@ -11,6 +11,7 @@ import yaml
 from pipelines import compare, cross, cross_data, extract, prepare, score, split, train
 from ser.grid import inputs, tuned
 from ser.grid.cell import CellRunner
+from ser.models import lstm
 from ser.project import Project
 from ser.report import cross_corpus as section
 from ser.workflow import used_folds
@@ -120,11 +121,15 @@ def test_other_truth_of_what_is_tested_changes_no_weights(upstream, monkeypatch)
     assert len(weights[True]) == 2
 
 
-def test_each_corpus_by_its_own_statistics_is_said(upstream, stage):
+def test_each_corpus_by_its_own_statistics_is_said(upstream, stage, fails, monkeypatch):
     path = upstream / "params.yaml"
     path.write_text(
         path.read_text().replace("cross_corpus:\n", "cross_corpus:\n  normalisation: corpus\n")
     )
+    with monkeypatch.context() as patch:
+        patch.setattr(lstm.LstmModel, "normalises_inputs", False)
+        refused = fails(cross.main, CELL)
+    assert "cross_corpus.normalisation: corpus normalises the inputs, but" in refused
     ran(stage, cross.main, CELL)
     record = json.loads(
         (upstream / f"data/crossed/{CELL}/{PAIRS[0]}/cross_corpus/{CELL}/run.json").read_text()
