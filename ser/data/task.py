@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser import cross_folders
+from ser.data.card import CorpusCard
 from ser.emotion import EMOTIONS
 
 TAG = "ser.task"
@@ -71,6 +72,11 @@ def of_section(corpus: Mapping[str, Any]) -> str:
     each = [[name, *_marks({**said, "title": None}, emotions)] for name, said in sides]
     pair = cross_folders.pair_of(*("-".join(words) for words in each))
     return "-".join([pair, *_classes(emotions)])
+
+
+def of_card(card: CorpusCard) -> str:
+    """Return the task of a corpus that was read, see `of_section`."""
+    return of_section({**card.params, "name": card.name, "emotions": card.emotions})
 
 
 def _marks(corpus: Mapping[str, Any], emotions: Sequence[str]) -> list[str]:

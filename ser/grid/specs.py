@@ -29,8 +29,7 @@ def experiment_name(inputs: Inputs, variant: str = "") -> str:
 
 def task_of(inputs: Inputs) -> str:
     """Return the name of what is recognised, see `ser.data.task`."""
-    card = inputs.card
-    return task.of_section({**card.params, "name": card.name, "emotions": card.emotions})
+    return task.of_card(inputs.card)
 
 
 def experiment_note(inputs: Inputs) -> str:

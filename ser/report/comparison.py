@@ -21,7 +21,14 @@ from ser.grid import procedure, variants
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import cross_corpus, methods, pictures, rating_report, results
+from ser.report import (
+    cross_corpus,
+    methods,
+    pictures,
+    rating_report,
+    results,
+    tested_sentences,
+)
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -179,6 +186,7 @@ def _write(
             project.protocol_gaps, split, _untuned(project, named, beside.get(variants.UNTUNED, ()))
         ),
         cross_corpus.read(project),
+        tested_sentences.by_fold(best.frame, utterances),
     )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))

@@ -1,7 +1,7 @@
 """The report: one self-contained page that opens from disk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
 from ser.report.tuning import Tuning
+from ser.wording import first_few
 
 SYNTHETIC_NOTICE = (
     "Synthetic speech: these numbers prove that the machinery works, "
@@ -78,6 +79,7 @@ class Report:
         methods: How the scores came about, a paragraph for a paper.
         costs: What these folds cost, as far as `ser protocol-gap` has measured it on these cells.
         cross_corpus: How cells do on another corpus; empty where nobody asked.
+        sentences: Fold -> those that it tests, see `ser.report.tested_sentences`.
     """
 
     card: CorpusCard
@@ -99,6 +101,7 @@ class Report:
     methods: str
     costs: Sequence[Measured] = ()
     cross_corpus: Sequence[Matrix] = ()
+    sentences: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -178,6 +181,7 @@ def environment() -> jinja2.Environment:
         "digits": lambda value: _or_dash(value, 1, ".3g"),
         "flat": _flatten,
         "statement": statement,
+        "first_few": first_few,
     }
     return found
 

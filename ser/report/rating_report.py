@@ -1,7 +1,7 @@
 """The comparison of a corpus without classes: cells that rate, on a page of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import answer, results
+from ser.report import answer, results, tested_sentences
 from ser.report import page as pages
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
@@ -86,6 +86,7 @@ class RatingReport:
         cells: In the grid's order.
         provenance: Name -> value.
         costs: None: what folds cost is measured in UAR.
+        sentences: Fold -> those that it tests, see `ser.report.tested_sentences`.
     """
 
     card: CorpusCard
@@ -99,6 +100,7 @@ class RatingReport:
     cells: Sequence[RatedCell]
     provenance: Mapping[str, str]
     costs: tuple[()] = ()
+    sentences: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 def write(project: Project, named: Mapping[str, CellParams], open_: Callable[..., Any]) -> None:
@@ -178,6 +180,7 @@ def _report(
         style.save(drawn, project.figures / "grid"),
         [read[cell] for cell in order],
         pages.provenance(best.record.cell.spec.tags, environment),
+        sentences=tested_sentences.by_fold(best.frame, utterances),
     )
 
 
