@@ -326,7 +326,7 @@ def optimism(
 
 
 def _outside(inside: Floats) -> Floats:
-    return (inside == 0).astype(np.float64)
+    return np.asarray(inside == 0, dtype=np.float64)
 
 
 def _both_sides(score: Scorer, inside: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:

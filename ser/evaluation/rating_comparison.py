@@ -100,7 +100,7 @@ def _contest(moments: Sequence[RatingMoments]) -> tuple[Contest, list[Scorer]]:
         num_utterances=first.num_utterances,
     )
     pulls = jackknife.left_out_pulls(without).T
-    scorers = [partial(_mean_ccc, one) for one in moments]
+    scorers: list[Scorer] = [partial(_mean_ccc, one) for one in moments]
     return Contest(scores, pulls, seeds, found), scorers
 
 

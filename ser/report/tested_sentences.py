@@ -22,7 +22,8 @@ def by_fold(frame: pd.DataFrame, utterances: Iterable[Utterance]) -> dict[int, t
     text_of = {utterance.id: utterance.text for utterance in utterances if utterance.text}
     test = frame[frame["part"] == "test"]
     return {
-        int(fold): _distinct(text_of, rows["utterance_id"]) for fold, rows in test.groupby("fold")
+        number: _distinct(text_of, test.loc[test["fold"] == number, "utterance_id"])
+        for number in sorted(test["fold"].unique().tolist())
     }
 
 
