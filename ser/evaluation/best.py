@@ -48,6 +48,11 @@ class Contest(NamedTuple):
     differences: Difference
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known how cells vary over speakers: two or more, and each can be missed."""
+        return len(self.pulls) > 1 and bool(np.isfinite(self.pulls).all())
+
+    @property
     def errors(self) -> Floats:
         """Standard error of the difference of two cells; NaN for a single speaker."""
         return self.differences.standard_error
@@ -203,16 +208,15 @@ def probabilities(contest: Contest, rng: np.random.Generator, num_draws: int) ->
         num_draws: How many.
 
     Returns:
-        In [0, 1]; NaN where there is one speaker.
+        In [0, 1]; NaN where there is one speaker, or the score hangs on one.
 
     Source:
         Chernozhukov, Chetverikov & Kato (2013), arXiv:1212.6906, for the multiplier bootstrap.
         Unlike a resample of speakers it never lacks a class, and its variance has no bias.
     """
-    num_speakers = len(contest.pulls)
-    if num_speakers < 2:
+    if not contest.is_known:
         return np.full(len(contest.scores), np.nan)
-    degrees = num_speakers - 1
+    degrees = len(contest.pulls) - 1
     scale = rng.chisquare(degrees, size=(num_draws, 1)) / degrees
     values = contest.scores + _changes(contest, rng, num_draws) / np.sqrt(scale)
     is_best = values >= values.max(axis=1, keepdims=True) - _ROUNDING
@@ -242,15 +246,15 @@ def corrected_p(contest: Contest, rng: np.random.Generator, num_draws: int) -> F
         num_draws: How many.
 
     Returns:
-        In (0, 1]; 1 where there is one speaker or one cell.
+        In (0, 1]; 1 where there is one speaker or one cell, or the score hangs on one speaker.
 
     Source:
         Hsu (1984), "Constrained simultaneous confidence intervals for multiple comparisons with
         the best", Annals of Statistics 12, for comparing each cell with all others, one-sided.
         His table asks for independent cells of equal variance; the draws are ours.
     """
-    num_speakers, num_cells = contest.pulls.shape
-    if num_speakers < 2 or num_cells < 2:
+    num_cells = len(contest.scores)
+    if num_cells < 2 or not contest.is_known:
         return np.ones(num_cells)
     lead = np.where(np.eye(num_cells), -np.inf, contest.scores[:, None] - contest.scores)
     largest = (lead / contest.errors).max(axis=0) - _ROUNDING

@@ -257,7 +257,7 @@ def _by_student(
     half = _t_at(degrees) * error
     p = 2 * stdtr(degrees, -np.abs(observed) / error)
     low, high = np.clip([observed - half, observed + half], -most, most)
-    return Difference(low, high, error, np.asarray(p))
+    return Difference(low, high, error, np.where(np.isnan(error), 1.0, p))
 
 
 def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, float]) -> Interval:
@@ -344,7 +344,8 @@ def left_out_difference(
         num_utterances: How many there are.
 
     Returns:
-        Arrays `(...)`, see `Difference`, within [-2, 2]; NaN for a single speaker, with p 1.
+        Arrays `(...)`, see `Difference`, within [-2, 2]; NaN for a single speaker, or where the
+        score is not defined without one of them, with p 1.
     """
     num_speakers = left_out.shape[-1]
     variance, degrees = with_seeds(left_out_variance(left_out), num_speakers, seeds)

@@ -92,6 +92,25 @@ def test_the_best_of_many_is_corrected_for_having_been_chosen():
     assert (alone["ccc_corrected"], alone["probability_best"]) == (alone["ccc"], 1.0)
 
 
+@pytest.mark.parametrize("alone", ["speaker", "dimension"])
+def test_what_hangs_on_one_speaker_tells_nothing_apart(alone):
+    frame, speaker_of = rated(num_seeds=1)
+    if alone == "speaker":
+        speaker_of = dict.fromkeys(speaker_of, "s")
+    else:  # one speaker alone is rated on dominance
+        one = frame["utterance_id"].map(speaker_of) == next(iter(speaker_of.values()))
+        frame = frame.assign(dominance=frame["dominance"].where(one))
+    found = {
+        ("m", str(n)): rating_summary.summarise(noisy(frame, scale, n), speaker_of)
+        for n, scale in enumerate((0.01, 3.0))
+    }
+    grid = rating_comparison.table(found)
+    assert grid["tied_with_best"].all()
+    assert (grid["p_corrected"] == 1.0).all()
+    assert grid["probability_best"].isna().all()
+    assert grid["p_against_best"].iloc[1] == 1.0
+
+
 def test_seeds_that_disagree_make_a_difference_less_sure():
     frame, speaker_of = rated(num_seeds=1)
     both = []
