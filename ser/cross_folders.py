@@ -30,10 +30,6 @@ class CorpusFolder(Project):
         """The folder."""
         return self.folder
 
-    def upstream(self, feature: str) -> tuple[str, ...]:  # noqa: ARG002
-        """Return `stages`."""
-        return self.stages
-
     def kept_copies(self, feature: str) -> Path:
         """Return the folder of a feature's copies, as far as they are extracted."""
         return self.work / "features_of" / self.folder.name / feature
@@ -81,6 +77,18 @@ def pair_of(trained_on: str, tested_on: str) -> str:
 def sides_of(pair: str) -> tuple[str, ...]:
     """Return the names of the two corpora of a pair, see `Crossing.pair`."""
     return tuple(pair.split(_TO))
+
+
+def upstream(project: Project, feature: str) -> tuple[str, ...]:
+    """Return the stages that make what a cell reads there, by their names in dvc.lock.
+
+    Args:
+        project: Where the data of the cell are: a checkout, or a folder of two corpora.
+        feature: Which feature it reads.
+    """
+    if isinstance(project, CorpusFolder):
+        return project.stages
+    return "prepare", "split", f"extract@{feature}"
 
 
 def other(project: Project, corpus: str) -> CorpusFolder:

@@ -208,10 +208,6 @@ class Project:
         """Folder of the folders of features."""
         return self.data / "features"
 
-    def upstream(self, feature: str) -> tuple[str, ...]:
-        """Return the stages that make what a cell of the grid reads, by their names in dvc.lock."""
-        return "prepare", "split", f"extract@{feature}"
-
     def code(self, family: str, name: str) -> Path:
         """Return the digests of a component's source files, JSON; e.g. of `ser.models`, `lstm`."""
         return self.all_code / family.rpartition(".")[2] / f"{name}.json"

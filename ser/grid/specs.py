@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import lineage, markdown
+from ser import cross_folders, lineage, markdown
 from ser.contracts import DatasetReference, RunSpec
 from ser.data import task
 from ser.emotion import DIMENSIONS
@@ -120,7 +120,7 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
     """Return the tags that every run of a cell shares: what it is, where it came from."""
     git = lineage.git_state(root)
     environment = lineage.environment()
-    upstream = inputs.project.upstream(inputs.feature)
+    upstream = cross_folders.upstream(inputs.project, inputs.feature)
     return {
         "ser.model": plan.model,
         "ser.loss": plan.loss,
