@@ -37,7 +37,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.corpus_card,
         project.split_report,
         project.protocol_gaps,
-        project.tuned,
+        project.all_tuned,
         project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
@@ -49,7 +49,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.tuning_gain,
         project.robustness,
         project.copies_gain,
-        project.tuning_figures,
+        project.tuning_figures(),
     ]
 
 

@@ -25,7 +25,7 @@ class Params(StageParams):
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, tuned and untuned, what was chosen, and who spoke."""
     untuned = project.trained("", variants.UNTUNED).folder
-    return [project.manifest, project.tuned, project.trained("").folder, untuned]
+    return [project.manifest, project.all_tuned, project.trained("").folder, untuned]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
@@ -37,7 +37,7 @@ def run(params: Params, project: Project) -> None:
     """Set every tuned cell beside the same cell with the constants."""
     cells = []
     for name, cell in params.tuning.cells.items():
-        folds = tuned.read(project.tuned, cell.model, cell.loss)
+        folds = tuned.read(project.tuned(cell.feature), cell.model, cell.loss)
         folders = (project.trained(name), project.trained(name, variants.UNTUNED))
         frames = [predictions.read(folder.predictions) for folder in folders]
         num_trials = max(fold.num_trials for fold in folds.values())

@@ -66,7 +66,7 @@ class Walk:
         stages = [(prepare,), (split,), (extract, "mfcc"), (train, cell, "--untuned"), (score,)]
         for stage, *words in stages:
             assert stage.main(words) == 0, stage.__name__
-        tuned.write(self.root / "data" / "tuned.json", {})
+        tuned.write(self.root / "data" / "tuned" / "mfcc.json", {})
         for stage in (gain, baselines, robustness, compare):
             assert stage.main([]) == 0, stage.__name__
 

@@ -284,6 +284,21 @@ def require_copies(plan: CellPlan, inputs: Inputs) -> None:
         leakage.require_separate_voices(inputs.folds, manifest.read(inputs.project.manifest))
 
 
+def tuned_from(plan: CellPlan, inputs: Inputs) -> dict[str, str]:
+    """Return what values for a cell are chosen for: its data and its own params, by SHA-256.
+
+    Seeds but the first, which a search trains under, and what is kept or done after the choice
+    count for nothing.
+    """
+    params = plan.params()
+    training = params["training"]
+    first = training.pop("seeds")[0]
+    for name in ("keep_weights", "refit"):
+        training.pop(name)
+    said = {**params, "training": {**training, "seed": first}, "emotions": plan.emotions}
+    return {**inputs.digests, "params": lineage.sha256_text(lineage.canonical_json(said))}
+
+
 def sources(plan: CellPlan, root: Path) -> list[str]:
     """Return the source files that decide a cell's result.
 

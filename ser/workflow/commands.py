@@ -68,4 +68,4 @@ def tune(preset: Preset, cells: list[str], workers: int | None) -> list[str]:
             f"params.yaml: tuning.cells has no {', '.join(unknown)}; there are: {known}"
         )
     options = ["--workers", str(workers)] if workers else []
-    return stage("tune", *cells, "--trials-only", *options)
+    return stage("tune", *options, "--trials-only", *cells)

@@ -39,7 +39,7 @@ def finished(tmp_path_factory, project):
     train_and_score(root, paths, MemoryExperiment())
     asked = BaselineParams(functionals=())
     baselines.run(baselines.Params(audio=AudioParams(), baselines=asked), paths)
-    tuned.write(root / "data" / "tuned.json", {})
+    tuned.write(root / "data" / "tuned" / "mfcc.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     robustness.table({}, {}).to_csv(root / "reports" / "robustness.csv", index=False)
     robustness.pairs_table({}, {}).to_csv(root / "reports" / "without_copies.csv", index=False)
@@ -147,8 +147,8 @@ def test_what_tuning_chose_is_named_where_it_is_missing_and_a_cell_was_tuned(res
     row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
     gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
-    (results / "data" / "tuned.json").unlink()
-    assert "data/tuned.json: no such file; `dvc repro tune` makes it" in compared(fails)
+    (results / "data" / "tuned" / "mfcc.json").unlink()
+    assert "data/tuned/mfcc.json: no such file; `dvc repro tune` makes it" in compared(fails)
 
 
 def test_a_damaged_file_is_named(results, fails):
@@ -171,11 +171,11 @@ def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(result
 
 def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     chosen = dict.fromkeys((1, 2, 3), TunedFold({"learning_rate": 0.000321}, "study", 4, 0.5))
-    tuned.write(results / "data" / "tuned.json", {("lstm", "focal"): chosen})
+    tuned.write(results / "data" / "tuned" / "mfcc.json", {("lstm", "focal"): chosen})
     row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
     gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
-    picture = results / "reports" / "tuning" / "lstm-focal" / "fold-2" / "history.png"
+    picture = results / "reports" / "tuning" / "mfcc" / "lstm-focal" / "fold-2" / "history.png"
     picture.parent.mkdir(parents=True)
     picture.write_bytes(png((7, 5)))
     assert compared(stage)[0] == 0

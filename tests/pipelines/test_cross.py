@@ -133,7 +133,7 @@ def test_folds_across_corpora_are_in_use(upstream, stage):
         file.write("robustness: {without_copies: {}}\n")
     ran(stage, cross.main, CELL)
     kept = dict.fromkeys((1, 2, 3), tuned.UNTUNED)
-    tuned.write(Project().tuned, {("lstm", "cross_entropy"): kept})
+    tuned.write(Project().tuned("mfcc"), {("lstm", "cross_entropy"): kept})
     used = used_folds.keys(Project())
     assert used == {path.name for path in Path("work/folds").iterdir()}
     assert len(used) == 3 + 2

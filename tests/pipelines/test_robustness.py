@@ -23,7 +23,7 @@ def upstream(workspace, params):
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text + TWIN)
     kept = dict.fromkeys((1, 2, 3), tuned.UNTUNED)
-    tuned.write(workspace / "data" / "tuned.json", {("lstm", "cross_entropy"): kept})
+    tuned.write(workspace / "data" / "tuned" / "mfcc.json", {("lstm", "cross_entropy"): kept})
     for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
         assert stage.main(words) == 0
     return workspace

@@ -117,7 +117,7 @@ def test_a_file_that_is_not_there_is_named(upstream, fails, experiment, name):
 
 
 def test_without_what_tuning_chose_a_cell_is_not_trained(upstream, fails, experiment):
-    assert "data/tuned.json: no such file; `dvc repro tune`" in fails(train.main, CELL)
+    assert "data/tuned/mfcc.json: no such file; `dvc repro tune`" in fails(train.main, CELL)
 
 
 def test_wrong_params_are_refused_with_their_path(upstream, fails, experiment, params):
