@@ -58,7 +58,9 @@ def run(
     outcomes = search.search(
         jobs, experiment, place, num_workers=workers or params.tuning.num_workers
     )
-    made_from = {(plan.model, plan.loss): inputs.tuned_from(plan, found) for plan in plans}
+    made_from: dict[Cell, MadeFrom] = {
+        (plan.model, plan.loss): inputs.tuned_from(plan, found) for plan in plans
+    }
     return outcomes, made_from
 
 
