@@ -222,6 +222,26 @@ def test_an_entry_of_another_component_changes_no_cell(project):
         assert project.changed_stages() == {TUNE}
 
 
+def test_a_cell_asks_for_no_feature_and_no_weights_but_its_own(project):
+    hubert = {"checkpoint": "facebook/hubert-base-ls960", "revision": "a" * 40, "freeze": "all"}
+    others = {
+        "features.hubert": hubert,
+        "models.hubert": {},
+        "recipes.hubert": {},
+        "extracted.hubert": {"weights": "none"},
+        "cells.hubert-aam": {"model": "hubert", "loss": "aam", "feature": "hubert"},
+    }
+    with project.params(others):
+        # A new cell, which might be tuned: the search looks, and finds its studies finished.
+        assert project.reproduced(TRAIN) == [TUNE]
+        failed = project.run(
+            project.python.executable, "-m", "dvc", "repro", "train@hubert-aam", check=False
+        )
+        assert failed.status != 0
+        assert "ser download-weights facebook/hubert-base-ls960" in failed.text
+    project.dvc("repro", TRAIN)
+
+
 def test_a_loss_param_runs_the_cells_of_that_loss_and_the_comparison(project):
     before = (project.root / "reports" / "grid.csv").read_bytes()
     with project.params({"losses.focal.gamma": 0.5}):

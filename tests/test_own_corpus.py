@@ -194,11 +194,11 @@ def test_what_asks_for_classes_is_refused_in_a_sentence(rated):
     from ser.promotion import registration
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
-    from ser.workflow import current, protocol_gap
+    from ser.workflow import current, current_cell, protocol_gap
 
     project = Project(rated.root)
     current.require_data(project, read(project.params, current.DataParams))
-    current.require_reports(project)
+    current.require_reports(project, read(project.params, current_cell.CellsNow))
     cell, params = TrainedCell(project, "lstm-ccc"), read(project.params, AnswerParams)
     with pytest.raises(BundleError, match="it learnt ratings and no classes"):
         registration.pack_fold(cell, params, fold=None, seed=None)

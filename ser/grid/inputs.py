@@ -116,8 +116,8 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
     Raises:
         FileError: The card or the report is missing or damaged.
         ManifestError, SplitError: A file breaks its own rules.
-        StaleFeaturesError: The features were made with other params, or the splits from
-            another manifest.
+        StaleFeaturesError: The features were made with other params or from other recordings,
+            or the splits from another manifest.
     """
     utterances = manifest.read(project.manifest)
     card = CorpusCard.read(project.corpus_card)
@@ -138,6 +138,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
             )
     index = {emotion: label for label, emotion in enumerate(card.emotions)}
     used = used_of(utterances)
+    store.require_recordings({u.id: u.sha256 for u in used})
     return Inputs(
         project=project,
         feature=feature,

@@ -144,7 +144,7 @@ def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
 
 
 def test_what_tuning_chose_is_named_where_it_is_missing_and_a_cell_was_tuned(results, fails):
-    row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
+    row = ("lstm", "cross_entropy", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
     gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
     (results / "data" / "tuned" / "mfcc.json").unlink()
@@ -171,11 +171,13 @@ def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(result
 
 def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     chosen = dict.fromkeys((1, 2, 3), TunedFold({"learning_rate": 0.000321}, "study", 4, 0.5))
-    tuned.write(results / "data" / "tuned" / "mfcc.json", {("lstm", "focal"): chosen})
-    row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
+    tuned.write(results / "data" / "tuned" / "mfcc.json", {("lstm", "cross_entropy"): chosen})
+    row = ("lstm", "cross_entropy", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
     gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
-    picture = results / "reports" / "tuning" / "mfcc" / "lstm-focal" / "fold-2" / "history.png"
+    picture = (
+        results / "reports" / "tuning" / "mfcc" / "lstm-cross_entropy" / "fold-2" / "history.png"
+    )
     picture.parent.mkdir(parents=True)
     picture.write_bytes(png((7, 5)))
     assert compared(stage)[0] == 0

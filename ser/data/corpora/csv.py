@@ -216,7 +216,7 @@ class TableCorpus:
             raise ValueError(f"scripted must be true, false or empty, got {scripted!r}")
         return Annotation(
             id=own_id,
-            corpus="csv",
+            corpus=self.params.name,
             audio=audio,
             speaker=speaker,
             gender=genders[speaker],
