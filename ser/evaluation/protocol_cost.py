@@ -62,6 +62,8 @@ class ProtocolCost(JsonArtefact):
         cell: `<model>-<loss>`.
         synthetic: Whether the speech is.
         manifest_sha256: Of the utterances.
+        settings_sha256: Of what the cell was trained with, see
+            `ser.tracking.cells.settings_sha256`; empty in a file that does not say.
         first, second: The cell under either protocol.
         num_compared: Utterances that both tested; the difference is of these.
         difference: UAR of the second minus that of the first, in [-1, 1].
@@ -75,6 +77,7 @@ class ProtocolCost(JsonArtefact):
     cell: str
     synthetic: bool
     manifest_sha256: str
+    settings_sha256: str = ""
     first: UnderProtocol
     second: UnderProtocol
     num_compared: int
@@ -96,6 +99,7 @@ def measure(
     splits: tuple[SplitReport, SplitReport],
     speaker_of: Mapping[str, str],
     synthetic: bool,
+    settings_sha256: str,
 ) -> ProtocolCost:
     """Compare a cell's predictions under two protocols.
 
@@ -105,6 +109,7 @@ def measure(
         splits: How their folds were made.
         speaker_of: Utterance id -> speaker.
         synthetic: Whether the speech is.
+        settings_sha256: Of what the cell was trained with.
 
     Raises:
         ValueError: No utterance of some emotion was tested under both.
@@ -119,6 +124,7 @@ def measure(
         cell=cell,
         synthetic=synthetic,
         manifest_sha256=splits[0].manifest_sha256,
+        settings_sha256=settings_sha256,
         first=first,
         second=second,
         num_compared=len(both),
@@ -129,12 +135,16 @@ def measure(
     )
 
 
-def of_split(folder: Path, split: SplitReport) -> list[ProtocolCost]:
-    """Return what was measured on the utterances of a split, with its folds, sorted by cell.
+def of_split(
+    folder: Path, split: SplitReport, settings_of: Mapping[str, str]
+) -> list[ProtocolCost]:
+    """Return what was measured of cells on the utterances of a split, with its folds, sorted.
 
     Args:
         folder: Of the files; there may be none.
         split: The report of the folds.
+        settings_of: Cell -> digest of what it is trained with now; any other measurement is of
+            another cell of this name.
 
     Raises:
         FileError: A file is damaged.
@@ -145,6 +155,7 @@ def of_split(folder: Path, split: SplitReport) -> list[ProtocolCost]:
         for one in found
         if one.manifest_sha256 == split.manifest_sha256
         and split.split_sha256 in (one.first.split_sha256, one.second.split_sha256)
+        and one.settings_sha256 == settings_of.get(one.cell)
     ]
 
 

@@ -20,6 +20,7 @@ from ser.figures import style
 from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
+from ser.grid.variants import UNTUNED
 from ser.project import CellFolder, Project
 from ser.report import cross_corpus, methods, pictures, rating_report, results
 from ser.report import mistakes as mistakes_section
@@ -175,12 +176,24 @@ def _write(
         changed,
         parts,
         said,
-        protocol_cost.of_split(project.protocol_gaps, split),
+        protocol_cost.of_split(project.protocol_gaps, split, _settings(project, named, beside)),
         cross_corpus.read(project),
     )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
+
+
+def _settings(
+    project: Project, named: Iterable[str], beside: Mapping[str, Iterable[str]]
+) -> dict[str, str]:
+    """Return cell -> digest of what it is trained with; of a tuned one, without tuning.
+
+    That is how other protocols train it, too.
+    """
+    tuned = set(beside.get(UNTUNED, ()))
+    folders = {name: project.trained(name, UNTUNED if name in tuned else "") for name in named}
+    return {name: cells.settings_sha256(cells.read(cell)) for name, cell in folders.items()}
 
 
 def _breakdown(

@@ -7,7 +7,7 @@ what DVC manages is touched.
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 import yaml
@@ -22,6 +22,7 @@ from ser.evaluation import protocol_cost
 from ser.evaluation.protocol_cost import ProtocolCost
 from ser.params import load_mapping, read
 from ser.project import Project
+from ser.tracking import cells
 from ser.wording import shown
 from ser.workflow import commands as stage_commands
 from ser.workflow.preset import Preset
@@ -69,10 +70,11 @@ def measure(
     try:
         return protocol_cost.measure(
             cell,
-            frames=(first[0], second[0]),
-            splits=(first[1], second[1]),
+            frames=(first.frame, second.frame),
+            splits=(first.split, second.split),
             speaker_of={u.id: u.speaker for u in utterances},
             synthetic=CorpusCard.read(Project(root).corpus_card).synthetic,
+            settings_sha256=first.settings_sha256,
         )
     except ValueError as error:
         raise ProtocolGapError(
@@ -103,7 +105,15 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
     )
 
 
-def _train(cell: str, protocol: str, root: Path) -> tuple[pd.DataFrame, SplitReport]:
+class _Trained(NamedTuple):
+    """A cell under a protocol: its predictions, its folds, and what it was trained with."""
+
+    frame: pd.DataFrame
+    split: SplitReport
+    settings_sha256: str
+
+
+def _train(cell: str, protocol: str, root: Path) -> _Trained:
     folder = root / FOLDER / protocol
     planned = commands(cell, protocol, root)  # refuses params that are wrong
     params: dict[str, Any] = load_mapping(Project(root).params)
@@ -116,8 +126,12 @@ def _train(cell: str, protocol: str, root: Path) -> tuple[pd.DataFrame, SplitRep
     for command in planned:
         _run(command, root)
     project = Project(root, folds=folder)
-    frame = predictions.read(project.trained(cell).predictions)
-    return frame, SplitReport.read(project.split_report)
+    trained = project.trained(cell)
+    return _Trained(
+        predictions.read(trained.predictions),
+        SplitReport.read(project.split_report),
+        cells.settings_sha256(cells.require_data(trained, project)),
+    )
 
 
 def _run(command: Sequence[str], root: Path) -> None:

@@ -14,6 +14,7 @@ from tests import synthetic
 UTTERANCES = [
     dataclasses.replace(u, text=f"Sentence {u.id[-1]}.") for u in synthetic.corpus(per_speaker=5)
 ]
+SETTINGS = {"lstm-focal": "5" * 64}
 SPEAKER_OF = {u.id: u.speaker for u in UTTERANCES}
 
 
@@ -58,6 +59,7 @@ def measured(*, without=()):
         splits=(first, second),
         speaker_of=SPEAKER_OF,
         synthetic=True,
+        settings_sha256="5" * 64,
     )
 
 
@@ -89,19 +91,21 @@ def test_it_is_found_again_by_the_data_and_folds_it_was_measured_on(tmp_path):
     cost = measured()
     cost.write(tmp_path / "lstm-focal-session-text.json")
     for protocol in ("session", "text"):
-        assert protocol_cost.of_split(tmp_path, split_of(protocol)[1]) == [cost]
+        assert protocol_cost.of_split(tmp_path, split_of(protocol)[1], SETTINGS) == [cost]
     _, other = split_of("random")
-    assert protocol_cost.of_split(tmp_path, other) == []
+    assert protocol_cost.of_split(tmp_path, other, SETTINGS) == []
     _, report = split_of("text")
+    for settings in ({}, {"lstm-focal": "6" * 64}):  # trained with other params
+        assert protocol_cost.of_split(tmp_path, report, settings) == []
     other = report.model_copy(update={"manifest_sha256": "f" * 64})
-    assert protocol_cost.of_split(tmp_path, other) == []
-    assert protocol_cost.of_split(tmp_path / "nothing", report) == []
+    assert protocol_cost.of_split(tmp_path, other, SETTINGS) == []
+    assert protocol_cost.of_split(tmp_path / "nothing", report, SETTINGS) == []
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(FileError, match=r"a\.json.*ser protocol-gap"):
-        protocol_cost.of_split(tmp_path, split_of("text")[1])
+        protocol_cost.of_split(tmp_path, split_of("text")[1], SETTINGS)
 
 
 def test_the_text_names_both_protocols_the_difference_and_synthetic_speech():

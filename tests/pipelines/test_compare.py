@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 import json
 import re
@@ -149,6 +150,23 @@ def test_what_tuning_chose_is_named_where_it_is_missing_and_a_cell_was_tuned(res
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
     (results / "data" / "tuned" / "mfcc.json").unlink()
     assert "data/tuned/mfcc.json: no such file; `dvc repro tune` makes it" in compared(fails)
+
+
+def test_cells_of_other_folds_are_not_compared(results, fails):
+    with (results / "data" / "splits.csv").open("a") as file:
+        file.write("\n")
+    assert "lstm-cross_entropy: it was trained on another split than data/spl" in compared(fails)
+
+
+def test_baselines_that_dvc_made_on_another_manifest_are_not_set_beside_the_cells(results, fails):
+    path = results / "reports" / "baselines.csv"
+    made = {"path": "reports/baselines.csv", "md5": hashlib.md5(path.read_bytes()).hexdigest()}
+    read = {"path": "data/manifest.jsonl", "md5": "0" * 32}
+    stages = {"baselines": {"cmd": "", "deps": [read], "outs": [made]}}
+    (results / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    message = compared(fails)
+    assert "reports/baselines.csv: the stage baselines made it from another data/man" in message
+    assert "`dvc repro`" in message
 
 
 def test_a_damaged_file_is_named(results, fails):

@@ -104,6 +104,12 @@ def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constan
         row["test_uar_tuned"] - row["test_uar_constants"], abs=2e-6
     )
 
+    with (upstream / "data" / "splits.csv").open("a") as file:
+        file.write("\n")
+    status, err = stage(gain.main)
+    assert status == 1
+    assert f"data/trained/{CELL}: it was trained on another split than data/splits.csv" in err
+
 
 def test_without_trials_every_cell_keeps_its_values(upstream, stage, experiments, params):
     params("num_trials: 2", "num_trials: 0")
