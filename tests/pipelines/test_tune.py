@@ -84,14 +84,7 @@ def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constan
     constants = experiments["ser/csv/session/untuned"].runs.values()
     assert {run.params["loss.gamma"] for run in constants} == {"2.0"}
 
-    # Of another preset with the same cell and feature: the values were not chosen for it.
-    path = upstream / "params.yaml"
-    text = path.read_text()
-    path.write_text(text.replace("num_epochs: 1", "num_epochs: 2"))
-    status, err = stage(train.main, CELL)
-    assert status == 1
-    assert "lstm.focal was tuned with other params than those of params.yaml" in err
-    path.write_text(text)
+    require_own_values(upstream, stage)
 
     status, err = stage(gain.main)
     assert status == 0, err
@@ -103,7 +96,22 @@ def test_a_tuned_cell_is_trained_with_what_was_chosen_and_set_beside_the_constan
     assert row["difference"] == pytest.approx(
         row["test_uar_tuned"] - row["test_uar_constants"], abs=2e-6
     )
+    require_own_folds(upstream, stage)
 
+
+def require_own_values(upstream, stage):
+    """Of another preset with the same cell and feature: the values were not chosen for it."""
+    path = upstream / "params.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("num_epochs: 1", "num_epochs: 2"))
+    status, err = stage(train.main, CELL)
+    assert status == 1
+    assert "lstm.focal was tuned with other params than those of params.yaml" in err
+    path.write_text(text)
+
+
+def require_own_folds(upstream, stage):
+    """Under other folds, the same cells are not compared."""
     with (upstream / "data" / "splits.csv").open("a") as file:
         file.write("\n")
     status, err = stage(gain.main)
