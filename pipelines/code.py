@@ -26,7 +26,7 @@ class TuningSection(StageParams):
     cells: Mapping[str, TunedNames]
 
 
-class CorpusSection(StageParams):
+class NamedCorpus(StageParams):
     """What is read of corpus: what it is called, and who reads it if that is not its name."""
 
     name: str
@@ -36,7 +36,7 @@ class CorpusSection(StageParams):
 class Params(StageParams):
     """Sections read: corpus, tuning.cells."""
 
-    corpus: CorpusSection
+    corpus: NamedCorpus
     tuning: TuningSection
 
 
@@ -73,13 +73,10 @@ def sources(project: Project, family: str, name: str) -> list[str]:
 
 
 def run(params: Params, project: Project) -> None:
-    """Write the digests of every component, and of those of the tuned cells together.
-
-    The parser of a corpus with a name of its own has them by this name as well: dvc.yaml knows it.
-    """
+    """Write the digests of every component, and of those of the tuned cells together."""
     for family, name in _all():
         _write(project, family, name, name)
-    if params.corpus.parser is not None:
+    if params.corpus.parser is not None:  # dvc.yaml knows the corpus' own name
         _write(project, components.CORPORA, params.corpus.parser, params.corpus.name)
     tuned = {
         source
@@ -93,10 +90,8 @@ def run(params: Params, project: Project) -> None:
 
 def _write(project: Project, family: str, component: str, name: str) -> None:
     """Write the digests of a component into the file of a name."""
-    found = sources(project, family, component)
-    files.write_json(
-        project.code(family, name), lineage.file_digests(project.root, found), sort_keys=True
-    )
+    digests = lineage.file_digests(project.root, sources(project, family, component))
+    files.write_json(project.code(family, name), digests, sort_keys=True)
 
 
 def _all() -> Iterator[tuple[str, str]]:

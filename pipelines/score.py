@@ -66,6 +66,7 @@ def run(params: Params, project: Project) -> None:
             logger.info("%s: test %s %.3f", f"{name} {variant}".strip(), key.upper(), value)
     for crossing in crossings.of_section(params.cross_corpus, project):
         folder = cross_folders.trained(project, crossing.cell, crossing.pair)
+        crossings.require_own(folder, project)
         scores = scored_cell.publish_crossing(crossing.cell, folder, project, open_).scores
         logger.info("%s %s: test UAR %.1f %%", crossing.cell, crossing.pair, 100 * scores["uar"])
 

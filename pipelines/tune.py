@@ -69,22 +69,6 @@ def run(params_file: Path, feature: str, workers: int | None) -> None:
     tuned.write(project.tuned(feature), found, made_from)
 
 
-def fill(params_file: Path, names: Sequence[str], workers: int | None) -> None:
-    """Search cells, all that are tuned if none is named; the storage keeps the trials."""
-    from ser.tuning import feature_search
-
-    tuning, project = read(params_file, Params).tuning, Project()
-    chosen = tuning.chosen(names)
-    for feature in dict.fromkeys(tuning.cells[name].feature for name in chosen):
-        feature_search.run(
-            params_file,
-            feature,
-            [name for name in chosen if tuning.cells[name].feature == feature],
-            project,
-            workers=workers,
-        )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,10 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name either a feature, or cells after --trials-only")
 
     def stage() -> None:
-        if options.feature is None:
-            fill(options.params, options.trials_only, options.workers)
-        else:
+        if options.feature is not None:
             run(options.params, options.feature, options.workers)
+            return
+        from ser.tuning import feature_search
+
+        feature_search.fill(options.params, options.trials_only, options.workers)
 
     return runtime.run_main(stage)
 

@@ -202,7 +202,7 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
         ("training.seeds", [0, 1], {TRAIN, OTHER, UNTUNED, TUNE}),
         ("tuning.num_trials", 3, {TUNE, "gain"}),
         ("robustness.without_copies", TWIN, {TWIN_STAGE, "score", "robustness", "compare"}),
-        ("corpus.max_rejected", 1, {"demo@demo", "prepare", "compare"}),
+        ("corpus.max_rejected", 1, {"code", "demo@demo", "prepare", "compare"}),
     ],
 )
 def test_a_param_changes_the_stages_that_read_it_and_no_others(project, key, value, stages):

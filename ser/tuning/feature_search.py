@@ -64,6 +64,24 @@ def run(
     return outcomes, made_from
 
 
+def fill(params_file: Path, names: Sequence[str], workers: int | None) -> None:
+    """Search cells whatever features they read; the storage keeps the trials.
+
+    Args:
+        params_file: params.yaml, in the project's root.
+        names: Cells of `tuning.cells`, or none for all.
+        workers: See `run`.
+
+    Raises:
+        ParamsError, TuningError, SerError: See `run`.
+    """
+    tuning = read(params_file, Sections).tuning
+    chosen = tuning.chosen(names)
+    for feature in dict.fromkeys(tuning.cells[name].feature for name in chosen):
+        own = [name for name in chosen if tuning.cells[name].feature == feature]
+        run(params_file, feature, own, Project(), workers=workers)
+
+
 def _plan(params: Sections, name: str, found: Inputs, *, where: str) -> CellPlan:
     cell = params.tuning.cells[name]
     plan = params.plan(cell.model, cell.loss, emotions=found.emotions, where=where)

@@ -18,9 +18,8 @@ from ser.errors import FileError, LineageError
 from ser.params import StageParams, component
 from ser.project import CellFolder, Project
 from ser.tracking.cells import CURE
-from ser.workflow.current_cell import CellsNow, require_cell
+from ser.workflow.current_cell import CellsNow, differing, require_cell
 from ser.workflow.current_tables import require_tables
-from ser.workflow.differing import differing
 
 #: Tables are written with six decimals.
 _ROUNDING = 1e-6

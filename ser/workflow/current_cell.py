@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from ser import lineage
 from ser.contracts import RunSpec
@@ -16,7 +16,6 @@ from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CURE, CellRecord
 from ser.tuning.params import TuningParams
-from ser.workflow.differing import differing
 
 #: Of a feature's params in a run: beside those of params.yaml.
 _NO_PARAMS = ("name", "sampling_rate")
@@ -107,3 +106,24 @@ def _tuning(spec: RunSpec, is_tuned: bool) -> Iterator[str]:
     if was != is_tuned:
         words = ("not tuned", "tuned")
         yield f"it was {words[was]}, and is to be {words[is_tuned]}"
+
+
+def differing(made: Mapping[str, Any], said: BaseModel) -> Iterator[str]:
+    """Yield a line for each setting that differs, defaults of new settings filled in.
+
+    Args:
+        made: The section as it was, JSON.
+        said: As params.yaml has it now.
+    """
+    now = said.model_dump(mode="json")
+    try:
+        then = type(said).model_validate(made).model_dump(mode="json")
+    except ValidationError:  # of another component
+        then = dict(made)
+    for key in now:
+        if then.get(key) != now[key]:
+            yield f"{key} was {_shown(then.get(key))}, is {_shown(now[key])}"
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -70,7 +70,7 @@ def require_tuned(project: Project, cell: CellParams) -> None:
     if any(fold.study is None for fold in found.values()):
         raise TuningError(
             f"{path}: {cell.model}.{cell.loss} was not tuned, and params.yaml tunes it; run "
-            f"`dvc repro tune@{cell.feature}`, or take the cell out of tuning.cells"
+            f"`dvc repro tune`, or take the cell out of tuning.cells"
         )
 
 

@@ -1,4 +1,3 @@
-import hashlib
 import json
 
 import pytest
@@ -109,29 +108,3 @@ def test_a_comparison_of_cells_with_other_settings_is_refused(project):
         LineageError, match=r"lstm-focal: .* loss\.gamma was 2\.0, is 3\.0; run `dvc"
     ):
         current.require_reports(project, now(losses={"cross_entropy": {}, "focal": {"gamma": 3.0}}))
-
-
-@pytest.mark.parametrize("path", ["reports/grid.csv", "reports/best.csv", "reports/baselines.csv"])
-def test_a_table_that_dvc_made_from_other_data_is_refused(project, path):
-    table = project.root / path
-    table.parent.mkdir(exist_ok=True)
-    table.touch()
-
-    def lock(manifest):
-        made = {"path": path, "md5": md5(table)}
-        read = {"path": "data/manifest.jsonl", "md5": manifest}
-        stages = {"compare": {"cmd": "", "deps": [read], "outs": [made]}}
-        project.lock.write_text(json.dumps({"stages": stages}))
-
-    lock(md5(project.manifest))
-    current.require_reports(project, now())
-    lock("0" * 32)
-    with pytest.raises(LineageError, match=rf"{path}: the stage compare .* data/manifest\.jsonl"):
-        current.require_reports(project, now())
-    # What dvc.lock does not know is compared by what it says alone.
-    table.write_text(table.read_text() + "\n")
-    current.require_reports(project, now())
-
-
-def md5(path):
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
