@@ -64,7 +64,7 @@ def test_features_of_other_params_are_refused(upstream, fails, experiment, param
 def test_features_of_another_corpus_with_the_same_ids_are_refused(upstream, fails, experiment):
     """As two tables of one's own, whose files have the same names."""
     path = upstream / "data" / "raw" / "csv" / "s1f_angry_0.wav"
-    path.write_bytes((path.parent / "s1m_sad_0.wav").read_bytes())
+    (path.parent / "s1m_sad_0.wav").replace(path)
     table = path.parent / "utterances.csv"
     table.write_text(re.sub(r"s1m_sad_0.*\n", "", table.read_text()))
     for stage in (prepare, split):
