@@ -425,6 +425,22 @@ def test_the_report_and_the_grid_are_those_of_the_contract(project):
     assert "Synthetic speech" in page
 
 
+def test_results_are_shown_under_the_params_and_the_source_that_made_them_alone(project):
+    shown = project.ser("results").text
+    assert "UAR %" in shown
+    assert "report: " in shown
+    with project.params({"recipes.lstm.num_epochs": 1}):
+        refused = project.ser("results", check=False)
+    assert refused.status == 1
+    assert (
+        "recipe.num_epochs was 3, is 1; run `dvc repro`, or go back to the params" in refused.text
+    )
+    with project.appended("ser/training/fit.py"):
+        refused = project.ser("results", check=False)
+    assert refused.status == 1
+    assert "ser/training/fit.py has changed since it was trained" in refused.text
+
+
 def test_runs_of_a_lost_store_come_back_with_the_same_metrics(project):
     def content(runs):
         return {run.name: (run.metrics, run.curve, run.status) for run in runs}
