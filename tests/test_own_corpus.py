@@ -45,7 +45,7 @@ class Walk:
 
     def write_table(self, header, rows):
         """Write the table and its recordings: (class index, speaker, number) and the row."""
-        folder = self.root / "data" / "raw" / "csv"
+        folder = self.root / "data" / "raw" / "calls"
         folder.mkdir(parents=True)
         for sound, row in rows:
             waveform = tone(EMOTIONS[sound[0]], *sound[1:])
@@ -102,7 +102,7 @@ def test_classes_of_its_own_are_trained_and_scored(classes):
 
 
 def test_its_experiment_and_metrics_carry_its_title_and_classes(classes):
-    name = "ser/csv-calls-3-sad-relaxed-contempt/session"
+    name = "ser/calls-3-sad-relaxed-contempt/session"
     assert set(classes.experiments) == {name, f"{name}/report"}
     runs = classes.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)
@@ -123,7 +123,7 @@ def test_a_class_that_nobody_speaks_is_refused_by_name(classes, capsys):
     params.write_text(text.replace("contempt]", "contempt, proud]"))
     assert prepare.main([]) == 1
     message = capsys.readouterr().err
-    assert "corpus csv: no usable utterance of proud, which corpus.emotions asks for" in message
+    assert "corpus calls: no usable utterance of proud, which corpus.emotions asks for" in message
     params.write_text(text)
 
 
@@ -171,9 +171,9 @@ def test_the_table_of_cells_is_by_ccc_with_intervals_and_baselines(rated):
 
 def test_the_page_says_what_it_lacks_and_the_tracker_has_ccc(rated):
     page = (rated.root / "reports" / "index.html").read_text(encoding="utf-8")
-    assert "Ratings of valence, arousal on csv" in page
+    assert "Ratings of valence, arousal on calls" in page
     assert "has ratings and no classes, so the page has no confusion, no recalls, no" in page
-    name = "ser/csv-calls-0-ratings/session"
+    name = "ser/calls-0-ratings/session"
     runs = rated.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)
     assert {"test/ccc", "test/ccc_low", "test/mae_valence", "dev/ccc"} <= set(parent.metrics)

@@ -73,7 +73,7 @@ class TableCorpus:
         path = root / self.params.table
         if not path.is_file():
             expected = f"the table {self.params.table} (corpus.table) in it"
-            raise _recordings.not_the_corpus("csv", root, expected=expected)
+            raise _recordings.not_the_corpus(self.params.name, root, expected=expected)
         rows, rejections = self._rows(path)
         if not rows:
             why = f"; {rejections[0].reason}" if rejections else ""
