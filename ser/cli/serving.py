@@ -154,7 +154,10 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
-            files.replace_files(bundle, out)
+            sizes = [path.stat().st_size for path in bundle.rglob("*") if path.is_file()]
+            outputs.require_room(out, sum(sizes))
+            with files.adding(out) as part:
+                files.replace_files(bundle, part)
             typer.echo(f"{out}: the bundle of {uri}")
             return
         from ser.serving import onnx_export

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from mlflow.types.schema import (
 )
 
 from ser import lineage
-from ser.errors import RegistryError, SerError
+from ser.errors import RegistryError, SerError, TrackingError, translating
 from ser.registry import model_files
 from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
@@ -43,6 +44,7 @@ from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
 from ser.serving.request import COLUMNS, read_rows, rows_of
 from ser.serving.request_log import RequestLog
+from ser.wording import without_password
 
 #: What the served model imports; pinned to the versions it was logged with.
 _REQUIREMENTS = (
@@ -263,24 +265,40 @@ def log(
 
     Returns:
         MLflow's record of the model; `model_uri` names it.
+
+    Raises:
+        TrackingError: The store does not take it.
     """
+    described = {
+        **_loaded_from(folder, bundle, root),
+        "input_example": input_example(int(bundle.served["feature"]["sampling_rate"])),
+        "metadata": {
+            "bundle_sha256": bundle.sha256,
+            "synthetic": bundle.is_synthetic,
+            "weights": bundle.training.described,
+        },
+    }
     mlflow.set_tracking_uri(tracking_uri)
-    with _active(run_id), warnings.catch_warnings():
+    with (
+        translating(partial(_not_taken, tracking_uri)),
+        _active(run_id),
+        warnings.catch_warnings(),
+    ):
         # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
         warnings.simplefilter("ignore")
         mlflow.log_text(model_card, MODEL_CARD)
         info: ModelInfo = mlflow.pyfunc.log_model(
-            name="model",
-            **_loaded_from(folder, bundle, root),
-            input_example=input_example(int(bundle.served["feature"]["sampling_rate"])),
-            metadata={
-                "bundle_sha256": bundle.sha256,
-                "synthetic": bundle.is_synthetic,
-                "weights": bundle.training.described,
-            },
-            model_type="speech-emotion-recognition",
+            name="model", **described, model_type="speech-emotion-recognition"
         )
     return info
+
+
+def _not_taken(uri: str, error: Exception) -> TrackingError:
+    """Return what MLflow, or whatever keeps its artifacts, means by an error."""
+    first = str(error).partition("\n")[0]
+    return TrackingError(
+        without_password(f"tracking store {uri}: it does not take the model: {first}")
+    )
 
 
 @contextmanager

@@ -18,12 +18,19 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from ser import runtime
 from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.processes import this_process
 from ser.project import Project
 from ser.tracking import store
-from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
+from ser.tracking.recording import (
+    RUN_KEY,
+    MetricSteps,
+    SilentTracker,
+    check_run_key,
+    flatten,
+)
 from ser.wording import without_password
 
 logger = logging.getLogger(__name__)
@@ -146,10 +153,7 @@ class MlflowExperiment:
             if found is not None and found.info.status == _FINISHED:
                 yield SilentTracker()
                 return
-            run = self._resume(found, spec) if found else self._start(spec, parent_key)
-            tracker = MlflowRun(self.client, run)
-            with self._closing(tracker):
-                self._record(tracker, run, spec)
+            with self._open(found, spec, parent_key) as tracker:
                 yield tracker
 
     @contextmanager
@@ -183,6 +187,15 @@ class MlflowExperiment:
         with store.translated(self.uri):
             found = self._find(run_key)
         return found is not None and found.info.status == _FINISHED
+
+    def recorded(self) -> dict[str, dict[str, str]]:
+        """Return run key -> tags of all runs that are recorded to their end."""
+        found: dict[str, dict[str, str]] = {}
+        with store.translated(self.uri):
+            for run in store.runs(self.client, self.experiment_id, status=_FINISHED):
+                if RUN_KEY in run.data.tags:  # the latest comes first, as in `_find`
+                    found.setdefault(run.data.tags[RUN_KEY], dict(run.data.tags))
+        return found
 
     def run_id(self, run_key: str) -> str | None:
         """Return MLflow's id of the run of a key, or None if there is none."""
@@ -242,35 +255,36 @@ class MlflowExperiment:
             self.client.log_inputs(run.info.run_id, datasets=inputs)
 
     @contextmanager
-    def _closing(self, run: "MlflowRun") -> Iterator[None]:
-        """End the run as finished, failed or killed, whichever the block came to."""
-        try:
-            yield
-            run.send()
-        except BaseException as error:
-            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            for act in (run.send, partial(self.client.set_terminated, run.id, status)):
-                try:
-                    act()
-                except store.FAILURES as unclosed:
-                    # The first error is the one to see; this one, e.g. of a full disk, is a line.
-                    said = str(unclosed).strip().partition("\n")[0]
-                    logger.warning("run %s could not be closed as %s: %s", run.id, status, said)
-            raise
-        self.client.set_terminated(run.id, _FINISHED)
+    def _open(
+        self, found: Run | None, spec: RunSpec, parent_key: str | None
+    ) -> Iterator["MlflowRun"]:
+        """Open a run, and end it as finished, failed or killed, whichever the block came to.
 
+        An interrupt while the store opens or closes it waits: cut in two, it would be RUNNING for
+        good, and nobody here would know of it.
+        """
+        with runtime.holding_interrupts() as held:
+            opened = self._resume(found, spec) if found else self._start(spec, parent_key)
+            run = MlflowRun(self.client, opened)
+            try:
+                with held.let_through():
+                    self._record(run, opened, spec)
+                    yield run
+                    run.send()
+            except BaseException as error:
+                self._close(run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                raise
+            self.client.set_terminated(run.id, _FINISHED)
 
-class SilentTracker:
-    """Stands in for a run that is already recorded to its end: logs nothing."""
-
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
-        """Do nothing."""
-
-    def log_artifact(self, path: Path, *, folder: str = "") -> None:
-        """Do nothing."""
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Do nothing."""
+    def _close(self, run: "MlflowRun", status: str) -> None:
+        """End a run that did not come to its end."""
+        for act in (run.send, partial(self.client.set_terminated, run.id, status)):
+            try:
+                act()
+            except store.FAILURES as unclosed:
+                # The first error is the one to see; this one, e.g. of a full disk, is a line.
+                said = str(unclosed).strip().partition("\n")[0]
+                logger.warning("run %s could not be closed as %s: %s", run.id, status, said)
 
 
 class MlflowRun:

@@ -1,3 +1,4 @@
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ser import files
 from ser.cli import serving
 from ser.data import manifest
 from ser.project import Project
@@ -159,6 +161,28 @@ def test_a_model_is_exported_with_its_parity(model, ser, tmp_path):
     assert ser("export", "--format", "tflite", "--out", tmp_path, *model)[0] == 1
 
 
+def test_a_full_disk_leaves_the_bundle_that_was_exported_before(model, ser, tmp_path, monkeypatch):
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "bundle.json").write_text("of yesterday")
+
+    def full(source, target):
+        if Path(source).name == "model.safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return copy(source, target)
+
+    copy = files.shutil.copy
+    monkeypatch.setattr(files.shutil, "copy", full)
+    status, _, err = ser("export", "--format", "bundle", "--out", out, *model)
+    assert status == 1
+    assert "the disk is full" in err
+    assert f"device: '{out / 'model.safetensors'}'" in err
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        "bundle.json": "of yesterday"
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
 def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
     started = []
     monkeypatch.setattr(server.uvicorn, "run", lambda _, **options: started.append(options))
@@ -213,6 +237,9 @@ def test_nothing_of_somebody_else_is_overwritten_and_no_model_fetched_for_it(ser
         ("predict-batch", tmp_path / "notes", "--out", tmp_path / "notes"),
         ("export", "--out", tmp_path / "notes"),
         ("export", "--out", tmp_path, "--format", "bundle"),
+        ("monitor", tmp_path, "--json", tmp_path / "notes"),
+        ("monitor", tmp_path, "--page", tmp_path / "notes"),
+        ("monitor", tmp_path / "notes", "--page", tmp_path / "notes"),
     ):
         status, out, err = ser(*command, *nobody)
         assert (status, out) == (1, "")
