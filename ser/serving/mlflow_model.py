@@ -6,8 +6,9 @@ with a request is therefore raised as `RequestRefused`.
 
 import json
 import os
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,8 @@ class ServedModel(PythonModel):
         self.predictor = Predictor.load(folder)
         self.registered = registered_as(folder)
         self.log = RequestLog.from_environment()
+        #: Is told of every answer, and of the seconds that it took.
+        self.on_answer: Callable[[Prediction, float], None] | None = None
 
     def predict(
         self,
@@ -103,13 +106,26 @@ class ServedModel(PythonModel):
         folder = Path(allowed) if allowed else None
         try:
             waveforms = read_rows(rows_of(model_input), self.predictor.limits, folder=folder)
-            answered = [(self.predictor.predict(waveform), waveform) for waveform in waveforms]
+            answered = self.answer(waveforms)
         except SerError as error:
             raise RequestRefused(str(error)) from error
-        if self.log is not None:
-            self._write_log(self.log, answered)
         # As objects: pandas would make NaN of null, and JSON has no such number.
-        return pd.DataFrame([self._answered(one) for one, _ in answered], dtype=object)
+        return pd.DataFrame([self._answered(one) for one in answered], dtype=object)
+
+    def answer(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
+        """Return what is heard in the recordings of a request, and keep account of it."""
+        answered: list[Prediction] = []
+        seconds: list[float] = []
+        for waveform in waveforms:
+            began = time.perf_counter()
+            answered.append(self.predictor.predict(waveform))
+            seconds.append(time.perf_counter() - began)
+        if self.log is not None:
+            self._write_log(self.log, list(zip(answered, waveforms, strict=True)))
+        if self.on_answer is not None:
+            for prediction, taken in zip(answered, seconds, strict=True):
+                self.on_answer(prediction, taken)
+        return answered
 
     def _write_log(self, log: RequestLog, answered: Sequence[tuple[Prediction, Waveform]]) -> None:
         origin = {**self._name(), "bundle_sha256": self.predictor.bundle_sha256}
@@ -128,8 +144,12 @@ class ServedModel(PythonModel):
     @property
     def identity(self) -> dict[str, Any]:
         """Who answers, see `ser.registry.identity`."""
-        said = identity_of(self.predictor.bundle, self.registered)
-        return {**said, "bundle_sha256": self.predictor.bundle_sha256}
+        bundle = self.predictor.bundle
+        return {
+            **identity_of(bundle, self.registered),
+            "bundle_sha256": self.predictor.bundle_sha256,
+            "synthetic": bundle.is_synthetic,
+        }
 
     def _name(self) -> dict[str, str]:
         return {

@@ -11,7 +11,7 @@ from ser.cli import serving
 from ser.data import manifest
 from ser.project import Project
 from ser.registry import versions
-from ser.serving import server
+from ser.serving import server, workers
 from ser.serving.timed_protocol import TimedProtocol
 from tests.promotion.support import version_of
 from tests.serving.support import decision, encoded, speech
@@ -197,7 +197,7 @@ def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
             "limit_concurrency": 8,
         }
     ]
-    assert f"http://127.0.0.1:5999/invocations answers for {model[1]}" in out
+    assert f"http://127.0.0.1:5999/ answers for {model[1]}" in out
     assert Path("mlruns/mlflow.db").exists()
 
 
@@ -246,3 +246,21 @@ def test_nothing_of_somebody_else_is_overwritten_and_no_model_fetched_for_it(ser
         assert err.startswith(f"error: {tmp_path}")
         assert "nobody" not in err
     assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_several_workers_are_asked_for_with_what_was_compared(model, ser, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(workers, "serve", lambda place, **settings: asked.append((place, settings)))
+    log = tmp_path / "log"
+    status, out, err = ser("serve", "--workers", "2", "--port", "5051", "--log", log, *model)
+    assert status == 0, err
+    assert f"http://127.0.0.1:5051/ answers for {model[1]}" in out
+    ((place, settings),) = asked
+    assert place.name != "bundle"
+    assert settings == {
+        "log": log,
+        "num_workers": 2,
+        "host": "127.0.0.1",
+        "port": 5051,
+        "max_connections": 100,
+    }
