@@ -116,8 +116,8 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
     Raises:
         FileError: The card or the report is missing or damaged.
         ManifestError, SplitError: A file breaks its own rules.
-        StaleFeaturesError: The features were made with other params, or the splits from
-            another manifest.
+        StaleFeaturesError: The features were made with other params or from other recordings,
+            or the splits from another manifest.
     """
     utterances = manifest.read(project.manifest)
     card = CorpusCard.read(project.corpus_card)
@@ -138,6 +138,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
             )
     index = {emotion: label for label, emotion in enumerate(card.emotions)}
     used = used_of(utterances)
+    store.require_recordings({u.id: u.sha256 for u in used})
     return Inputs(
         project=project,
         feature=feature,
@@ -289,6 +290,21 @@ def require_copies(plan: CellPlan, inputs: Inputs) -> None:
     drawn = [inputs.store.of_copy(copy) for copy in plan.recipe.copies or ()]
     if any(copy.hears == "voices" for copy in drawn):
         leakage.require_separate_voices(inputs.folds, manifest.read(inputs.project.manifest))
+
+
+def tuned_from(plan: CellPlan, inputs: Inputs) -> dict[str, str]:
+    """Return what values for a cell are chosen for: its data and its own params, by SHA-256.
+
+    Seeds but the first, which a search trains under, and what is kept or done after the choice
+    count for nothing.
+    """
+    params = plan.params()
+    training = params["training"]
+    first = training.pop("seeds")[0]
+    for name in ("keep_weights", "refit"):
+        training.pop(name)
+    said = {**params, "training": {**training, "seed": first}, "emotions": plan.emotions}
+    return {**inputs.digests, "params": lineage.sha256_text(lineage.canonical_json(said))}
 
 
 def sources(plan: CellPlan, root: Path) -> list[str]:

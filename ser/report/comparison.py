@@ -120,7 +120,7 @@ def _write(
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
     shortcut = files.read_object(project.shortcut)
-    tuning = tuning_section.read(project.tuning_gain, project.tuned, project.tuning_figures)
+    tuning = tuning_section.read(project, {name: cell.feature for name, cell in named.items()})
     utterances = manifest.read(project.manifest)
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
     scored: dict[Cell, ScoredCell] = {

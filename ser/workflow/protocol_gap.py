@@ -146,7 +146,7 @@ def _train(cell: str, root: Path, protocol: str, params: Mapping[str, Any]) -> _
     project = Project(root, folds=folder)
     trained = project.trained(cell)
     return _Trained(
-        cells.read(trained).cell.spec,
+        cells.require_data(trained, project).cell.spec,
         predictions.read(trained.predictions),
         SplitReport.read(project.split_report),
     )

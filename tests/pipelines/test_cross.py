@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipelines import compare, cross, cross_data, extract, prepare, score, split, train
+from ser.errors import LineageError
 from ser.grid import inputs, tuned
 from ser.grid.cell import CellRunner
 from ser.models import lstm
@@ -82,6 +83,13 @@ def test_a_cell_is_trained_on_each_and_tested_on_the_other(upstream, stage, expe
     for pair, row in zip(PAIRS, table.to_dict("records"), strict=True):
         parent = next(iter(experiments[f"ser/{pair}/session/cross_corpus"].runs.values()))
         assert parent.metrics["test/uar"] == [(0, pytest.approx(row["uar"], abs=1e-6))]
+
+    # Another corpus than the one that the pairs were joined of, as after `dvc repro prepare`.
+    lines = (upstream / "data/manifest.jsonl").read_text().splitlines(keepends=True)
+    (upstream / "data/manifest.jsonl").write_text("".join(lines[1:]))
+    sections = compare.Params.model_validate(params).cross_corpus
+    with pytest.raises(LineageError, match="was joined of another corpus csv than data/manifest"):
+        section.write(Project(), sections, ())
 
 
 def test_test_is_read_once_and_what_was_trained_is_found_again(upstream, stage, monkeypatch):
@@ -177,7 +185,7 @@ def test_folds_across_corpora_are_in_use(upstream, stage):
         file.write("robustness: {without_copies: {}}\n")
     ran(stage, cross.main, CELL)
     kept = dict.fromkeys((1, 2, 3), tuned.UNTUNED)
-    tuned.write(Project().tuned, {("lstm", "cross_entropy"): kept})
+    tuned.write(Project().tuned("mfcc"), {("lstm", "cross_entropy"): kept})
     used = used_folds.keys(Project())
     assert used == {path.name for path in Path("work/folds").iterdir()}
     assert len(used) == 3 + 2
