@@ -26,9 +26,17 @@ class TuningSection(StageParams):
     cells: Mapping[str, TunedNames]
 
 
-class Params(StageParams):
-    """Sections read: tuning.cells."""
+class NamedCorpus(StageParams):
+    """What is read of corpus: what it is called, and who reads it if that is not its name."""
 
+    name: str
+    parser: str | None = None
+
+
+class Params(StageParams):
+    """Sections read: corpus, tuning.cells."""
+
+    corpus: NamedCorpus
     tuning: TuningSection
 
 
@@ -67,10 +75,9 @@ def sources(project: Project, family: str, name: str) -> list[str]:
 def run(params: Params, project: Project) -> None:
     """Write the digests of every component, and of those of the tuned cells together."""
     for family, name in _all():
-        found = sources(project, family, name)
-        files.write_json(
-            project.code(family, name), lineage.file_digests(project.root, found), sort_keys=True
-        )
+        _write(project, family, name, name)
+    if params.corpus.parser is not None:  # dvc.yaml knows the corpus' own name
+        _write(project, components.CORPORA, params.corpus.parser, params.corpus.name)
     tuned = {
         source
         for cell in params.tuning.cells.values()
@@ -79,6 +86,12 @@ def run(params: Params, project: Project) -> None:
     }
     digests = lineage.file_digests(project.root, sorted(tuned))
     files.write_json(project.code_of_tuned, digests, sort_keys=True)
+
+
+def _write(project: Project, family: str, component: str, name: str) -> None:
+    """Write the digests of a component into the file of a name."""
+    digests = lineage.file_digests(project.root, sources(project, family, component))
+    files.write_json(project.code(family, name), digests, sort_keys=True)
 
 
 def _all() -> Iterator[tuple[str, str]]:

@@ -11,8 +11,9 @@ from ser.grid.params import CellParams, CrossCorpusParams, RobustnessParams
 from ser.params import StageParams, component
 from ser.project import Project, Words
 from ser.report import comparison, cross_corpus
-from ser.tracking import mlflow_tracker
+from ser.tracking import cells, mlflow_tracker
 from ser.tuning.params import TuningParams
+from ser.workflow import current_tables
 
 
 class Params(StageParams):
@@ -34,10 +35,11 @@ def reads(project: Project, words: Words) -> list[Path]:
     return [
         project.raw(words["corpus.name"]),
         project.manifest,
+        project.splits,
         project.corpus_card,
         project.split_report,
         project.protocol_gaps,
-        project.tuned,
+        project.all_tuned,
         project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
@@ -49,7 +51,7 @@ def reads(project: Project, words: Words) -> list[Path]:
         project.tuning_gain,
         project.robustness,
         project.copies_gain,
-        project.tuning_figures,
+        project.tuning_figures(),
     ]
 
 
@@ -74,12 +76,15 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Set the cells of the grid side by side."""
-    name = params.corpus.name
-    corpus: Corpus = components.load(components.CORPORA, name).build(params.corpus)
+    name, parser = params.corpus.name, params.corpus.parser_name
+    corpus: Corpus = components.load(components.CORPORA, parser).build(params.corpus)
     beside = {
         variants.UNTUNED: params.tuning.cells,
         variants.WITHOUT_COPIES: params.robustness.without_copies,
     }
+    for cell in params.cells:
+        cells.require_data(project.run(cell), project)
+    current_tables.require_tables(project)
     cross_corpus.write(project, params.cross_corpus, params.tuning.cells)
     comparison.write(
         project,

@@ -11,6 +11,7 @@ from ser.evaluation.tuning_gain import TunedAndUntuned
 from ser.grid import tuned, variants
 from ser.params import StageParams
 from ser.project import Project, Words
+from ser.tracking import cells
 from ser.tuning.params import TuningParams
 
 logger = logging.getLogger("gain")
@@ -25,7 +26,8 @@ class Params(StageParams):
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, tuned and untuned, what was chosen, and who spoke."""
     untuned = project.trained("", variants.UNTUNED).folder
-    return [project.manifest, project.tuned, project.trained("").folder, untuned]
+    data = [project.manifest, project.splits]
+    return [*data, project.all_tuned, project.trained("").folder, untuned]
 
 
 def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
@@ -35,15 +37,17 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 
 def run(params: Params, project: Project) -> None:
     """Set every tuned cell beside the same cell with the constants."""
-    cells = []
+    found = []
     for name, cell in params.tuning.cells.items():
-        folds = tuned.read(project.tuned, cell.model, cell.loss)
+        folds = tuned.read(project.tuned(cell.feature), cell.model, cell.loss)
         folders = (project.trained(name), project.trained(name, variants.UNTUNED))
+        for folder in folders:
+            cells.require_data(folder, project)
         frames = [predictions.read(folder.predictions) for folder in folders]
         num_trials = max(fold.num_trials for fold in folds.values())
-        cells.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))
+        found.append(TunedAndUntuned(cell.model, cell.loss, num_trials, *frames))
     speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
-    gains = tuning_gain.table(cells, speaker_of)
+    gains = tuning_gain.table(found, speaker_of)
     tables.write_csv(project.tuning_gain, gains)
     for sentence in tuning_gain.sentences(gains):
         logger.info("%s", sentence)

@@ -12,6 +12,7 @@ from ser.grid import variants
 from ser.grid.params import CellParams, RobustnessParams
 from ser.params import StageParams
 from ser.project import CellFolder, Project, Words
+from ser.tracking import cells
 
 
 class Params(StageParams):
@@ -25,6 +26,7 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return the cells, with and without copies, and who spoke."""
     return [
         project.manifest,
+        project.splits,
         project.trained("").folder,
         project.trained("", variants.WITHOUT_COPIES).folder,
     ]
@@ -38,6 +40,9 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
 def run(params: Params, project: Project) -> None:
     """Score every cell under every copy of its feature, and those trained without beside them."""
     speaker_of = {u.id: u.speaker for u in manifest.read(project.manifest)}
+    twins = [project.trained(n, variants.WITHOUT_COPIES) for n in params.robustness.without_copies]
+    for folder in [*map(project.trained, params.cells), *twins]:
+        cells.require_data(folder, project)
     found = {
         (cell.model, cell.loss): by_copy
         for name, cell in params.cells.items()

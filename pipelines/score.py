@@ -13,7 +13,7 @@ from ser.grid import crossings, variants
 from ser.grid.params import CellParams, CrossCorpusParams, RobustnessParams
 from ser.params import StageParams
 from ser.project import Project, Words
-from ser.tracking import mlflow_tracker
+from ser.tracking import cells, mlflow_tracker
 from ser.tuning.params import TuningParams
 
 logger = logging.getLogger("score")
@@ -32,6 +32,7 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
     """Return what training left, who spoke, and what raters said."""
     return [
         project.manifest,
+        project.splits,
         project.corpus_card,
         project.trained("").folder,
         project.trained("", variants.UNTUNED).folder,
@@ -58,12 +59,14 @@ def run(params: Params, project: Project) -> None:
     open_ = mlflow_tracker.open_experiment
     for name, variant in [(name, variant) for variant, names in names_of.items() for name in names]:
         trained, scored = project.trained(name, variant), project.scored(name, variant)
+        cells.require_data(trained, project)
         scores = scored_cell.publish(trained, scored, speaker_of, open_, votes).scores
         said = {key: scores[key] for key in ("uar", "ccc") if key in scores}
         for key, value in said.items():
             logger.info("%s: test %s %.3f", f"{name} {variant}".strip(), key.upper(), value)
     for crossing in crossings.of_section(params.cross_corpus, project):
         folder = cross_folders.trained(project, crossing.cell, crossing.pair)
+        crossings.require_own(folder, project)
         scores = scored_cell.publish_crossing(crossing.cell, folder, project, open_).scores
         logger.info("%s %s: test UAR %.1f %%", crossing.cell, crossing.pair, 100 * scores["uar"])
 

@@ -22,7 +22,8 @@ def reads(project: Project, words: Words) -> list[Path]:
 
     A checkpoint that the model goes on with is pinned by the feature's folder, by its digest.
     """
-    tuned_values = [project.tuned] if variants.is_tuned(words["stage"]) else []
+    is_tuned = variants.is_tuned(words["stage"])
+    tuned_values = [project.tuned(words["item.feature"])] if is_tuned else []
     return [
         project.manifest,
         project.corpus_card,

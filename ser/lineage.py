@@ -280,13 +280,20 @@ def upstream_lock_sha256(root: Path, stages: Sequence[str]) -> str:
     Raises:
         ParamsError: dvc.lock is not YAML.
     """
-    lock = Project(root).lock
-    if not lock.is_file():
-        return NONE
-    entries = _read_lock(lock).get("stages") or {}
+    entries = lock_entries(root)
     if not all(stage in entries for stage in stages):
         return NONE
     return sha256_text(canonical_json({stage: entries[stage] for stage in stages}))
+
+
+def lock_entries(root: Path) -> Mapping[str, Any]:
+    """Return what dvc.lock says of each stage, by its name; nothing without a dvc.lock.
+
+    Raises:
+        ParamsError: dvc.lock is not YAML.
+    """
+    lock = Project(root).lock
+    return (_read_lock(lock).get("stages") or {}) if lock.is_file() else {}
 
 
 def _read_lock(lock: Path) -> dict[str, Any]:

@@ -105,13 +105,14 @@ def tunables(params_class: type[Section]) -> dict[str, Tunable]:
 
 
 def component(package: str) -> Any:
-    """Return the field type of a section that chooses its component by `name`.
+    """Return the field type of a section that chooses its component.
 
     Args:
         package: Dotted name of the family, e.g. `ser.data.corpora`.
 
     Returns:
-        A type that validates `{name: emodb, ...}` with that component's `Params`.
+        A type that validates `{name: emodb, ...}` with that component's `Params`; where the name
+        is the user's own, `{name: helpline, parser: csv, ...}`.
     """
 
     def parse(value: object) -> object:
@@ -121,7 +122,15 @@ def component(package: str) -> Any:
         if not isinstance(name, str):
             known = ", ".join(components.names(package))
             raise ValueError(f"expected a section with a name, one of: {known}")
-        return _known_class(package, name).model_validate(value)
+        parser = value.get("parser") if isinstance(value, Mapping) else None
+        if isinstance(parser, str):
+            return _known_class(package, parser).model_validate(value)
+        try:
+            return _known_class(package, name).model_validate(value)
+        except ValidationError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{error}; beside a name of your own, say `parser: csv`") from error
 
     return Annotated[SerializeAsAny[ComponentParams], PlainValidator(parse)]
 

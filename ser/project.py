@@ -198,10 +198,14 @@ class Project:
         """Folder of what `ser protocol-gap` measured, for the page."""
         return self.data / "protocol_gaps"
 
+    def tuned(self, feature: str) -> Path:
+        """Return what tuning chose per fold for the cells that read a feature, JSON."""
+        return self.all_tuned / f"{feature}.json"
+
     @property
-    def tuned(self) -> Path:
-        """What tuning chose per cell and fold, JSON."""
-        return self.data / "tuned.json"
+    def all_tuned(self) -> Path:
+        """Folder of what tuning chose, a file per feature."""
+        return self.data / "tuned"
 
     @property
     def all_features(self) -> Path:
@@ -326,10 +330,9 @@ class Project:
         """Tuned and untuned cells compared on test, CSV."""
         return self.reports / "tuning.csv"
 
-    @property
-    def tuning_figures(self) -> Path:
-        """Folder of the studies' figures and of their trials."""
-        return self.reports / "tuning"
+    def tuning_figures(self, feature: str = "") -> Path:
+        """Return where figures and trials of the cells that read a feature are, or of all."""
+        return self.reports / "tuning" / feature
 
     @property
     def figures(self) -> Path:

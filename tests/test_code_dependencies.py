@@ -34,7 +34,9 @@ def extracts(*features):
     return {f"extract@{feature}" for feature in features}
 
 
-TRAINING = {*cells(), "tune"}
+FEATURES = ("mfcc", "logmel", *SSL)
+TUNE = {f"tune@{feature}" for feature in FEATURES}
+TRAINING = {*cells(), *TUNE}
 
 #: Changed file -> the stages that must run, each because of its own dependencies.
 EXPECTED = {
@@ -50,11 +52,11 @@ EXPECTED = {
     "ser/baselines/functionals.py": {"baselines"},
     "ser/baselines/shortcut.py": {"baselines"},
     # Components, and what some of them share.
-    "ser/models/lstm.py": {*cells(["lstm"]), "tune", "code"},
+    "ser/models/lstm.py": {*cells(["lstm"]), *TUNE, "code"},
     "ser/models/vggish.py": {*cells(["vggish"]), "code"},
     "ser/models/speech_transformer.py": {*cells(SSL), "code"},
     "ser/nn/pooling.py": {*TRAINING, "code"},
-    "ser/losses/focal.py": {*cells(losses=["focal"]), "tune", "code"},
+    "ser/losses/focal.py": {*cells(losses=["focal"]), *TUNE, "code"},
     "ser/losses/ccc.py": {*cells(losses=["ccc"]), "code"},
     "ser/pretrained/transformer.py": {*cells(SSL), *extracts(*SSL), "code"},
     "ser/pretrained/tiny.py": {f"weights@{name}" for name in SSL},
@@ -65,8 +67,8 @@ EXPECTED = {
     "ser/data/corpora/emodb.py": {"code"},
     "ser/data/demo/voice.py": {"demo@demo"},
     # What searches.
-    "ser/tuning/study.py": {"tune"},
-    "ser/tuning/params.py": {"tune", "score", "gain", "compare"},
+    "ser/tuning/study.py": TUNE,
+    "ser/tuning/params.py": {*TUNE, "score", "gain", "compare"},
     # What is written of a cell.
     "ser/grid/cell.py": cells(),
     "ser/tracking/cells.py": {*cells(), "score", "compare"},
@@ -180,9 +182,11 @@ def pipeline(tmp_path_factory):
     for folder in ("sounds", "protocol_gaps"):
         shutil.copytree(ROOT / "data" / folder, root / "data" / folder)
     shutil.copy(ROOT / "configs" / "demo.yaml", root / "params.yaml")
-    (root / "data" / "tuned.json").write_text(
-        json.dumps({model: dict.fromkeys(LOSSES, "values") for model in MODELS})
-    )
+    values = json.dumps({model: dict.fromkeys(LOSSES, "values") for model in MODELS})
+    for feature in FEATURES:
+        place = root / "data" / "tuned" / f"{feature}.json"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(values)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("DVC_SITE_CACHE_DIR", str(root.parent / "site-cache"))

@@ -75,6 +75,7 @@ def components_of(stage, preset):
         "score": {"tuning": "cells", "robustness": "without_copies"},
         "compare": {"tuning": "cells", "robustness": "without_copies"},
         "extract": {"features": key, "corpus": "name"},
+        "tune": {"features": key},
         "weights": {"synthetic_weights": key},
     }.get(family, {})
 
@@ -140,7 +141,7 @@ def test_the_stages_are_those_of_the_contract(stages, preset):
         "prepare",
         "split",
         *(f"extract@{name}" for name in preset["extracted"]),
-        "tune",
+        *(f"tune@{name}" for name in preset["extracted"]),
         *(f"untuned@{name}" for name in preset["tuning"]["cells"]),
         *(f"without_copies@{name}" for name in preset["robustness"]["without_copies"]),
         "score",

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 CELL = "lstm-cross_entropy"
 TRAIN, OTHER = f"train@{CELL}", "train@lstm-focal"
 UNTUNED = "untuned@lstm-focal"
+TUNE = "tune@mfcc"
 TWIN = {CELL: {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}}
 TWIN_STAGE = f"without_copies@{CELL}"
 EMOTIONS = ("angry", "happy", "neutral", "sad")
@@ -172,12 +173,12 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     order = project.first.index
     cells = {TRAIN, OTHER, UNTUNED}
     assert sorted(project.first) == sorted(
-        ["code", *upstream, "tune", *cells, "score", "gain", "robustness", "baselines", "compare"]
+        ["code", *upstream, TUNE, *cells, "score", "gain", "robustness", "baselines", "compare"]
     )
     assert sorted(upstream, key=order) == upstream
     assert order("code") < min(order("prepare"), order("extract@mfcc"))
-    assert max(order("split"), order("extract@mfcc")) < order("tune")
-    assert order("tune") < min(order(TRAIN), order(OTHER))
+    assert max(order("split"), order("extract@mfcc")) < order(TUNE)
+    assert order(TUNE) < min(order(TRAIN), order(OTHER))
     assert max(order(OTHER), order(UNTUNED)) < order("gain")
     assert max(order(TRAIN), order(OTHER), order(UNTUNED)) < order("score")
     assert max(order(TRAIN), order(OTHER)) < order("robustness")
@@ -193,15 +194,15 @@ def test_the_whole_pipeline_runs_once_and_is_then_up_to_date(project):
     [
         ("split.protocol", "speaker", {"split"}),
         ("split.seed", 1, {"split"}),
-        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN, OTHER, UNTUNED, "tune"}),
+        ("features.mfcc.hop_ms", 10.0, {"extract@mfcc", TRAIN, OTHER, UNTUNED, TUNE}),
         ("audio.sampling_rate", 8000, {"extract@mfcc", "baselines"}),
-        ("losses.focal.gamma", 1.0, {OTHER, UNTUNED, "tune"}),
-        ("models.lstm.hidden_size", 4, {TRAIN, OTHER, UNTUNED, "tune"}),
-        ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER, UNTUNED, "tune"}),
-        ("training.seeds", [0, 1], {TRAIN, OTHER, UNTUNED, "tune"}),
-        ("tuning.num_trials", 3, {"tune", "gain"}),
+        ("losses.focal.gamma", 1.0, {OTHER, UNTUNED, TUNE}),
+        ("models.lstm.hidden_size", 4, {TRAIN, OTHER, UNTUNED, TUNE}),
+        ("recipes.lstm.num_epochs", 1, {TRAIN, OTHER, UNTUNED, TUNE}),
+        ("training.seeds", [0, 1], {TRAIN, OTHER, UNTUNED, TUNE}),
+        ("tuning.num_trials", 3, {TUNE, "gain"}),
         ("robustness.without_copies", TWIN, {TWIN_STAGE, "score", "robustness", "compare"}),
-        ("corpus.max_rejected", 1, {"demo@demo", "prepare", "compare"}),
+        ("corpus.max_rejected", 1, {"code", "demo@demo", "prepare", "compare"}),
     ],
 )
 def test_a_param_changes_the_stages_that_read_it_and_no_others(project, key, value, stages):
@@ -218,13 +219,33 @@ def test_an_entry_of_another_component_changes_no_cell(project):
     }
     # Any cell may be tuned, so the search looks; it finds its studies finished.
     with project.params(others):
-        assert project.changed_stages() == {"tune"}
+        assert project.changed_stages() == {TUNE}
+
+
+def test_a_cell_asks_for_no_feature_and_no_weights_but_its_own(project):
+    hubert = {"checkpoint": "facebook/hubert-base-ls960", "revision": "a" * 40, "freeze": "all"}
+    others = {
+        "features.hubert": hubert,
+        "models.hubert": {},
+        "recipes.hubert": {},
+        "extracted.hubert": {"weights": "none"},
+        "cells.hubert-aam": {"model": "hubert", "loss": "aam", "feature": "hubert"},
+    }
+    with project.params(others):
+        # A new cell, which might be tuned: the search looks, and finds its studies finished.
+        assert project.reproduced(TRAIN) == [TUNE]
+        failed = project.run(
+            project.python.executable, "-m", "dvc", "repro", "train@hubert-aam", check=False
+        )
+        assert failed.status != 0
+        assert "ser download-weights facebook/hubert-base-ls960" in failed.text
+    project.dvc("repro", TRAIN)
 
 
 def test_a_loss_param_runs_the_cells_of_that_loss_and_the_comparison(project):
     before = (project.root / "reports" / "grid.csv").read_bytes()
     with project.params({"losses.focal.gamma": 0.5}):
-        cells = ["tune", OTHER, UNTUNED]
+        cells = [TUNE, OTHER, UNTUNED]
         assert sorted(project.reproduced()) == sorted(
             [*cells, "score", "gain", "robustness", "compare"]
         )
@@ -238,7 +259,7 @@ def test_new_folds_change_what_hangs_on_them_and_leave_the_features_alone(projec
     with project.params({"split.protocol": "superb"}):
         project.dvc("repro", "split")
         cells = {TRAIN, OTHER, UNTUNED}
-        assert project.changed_stages() == {*cells, "tune", "baselines", "compare"}
+        assert project.changed_stages() == {*cells, TUNE, "baselines", "compare"}
     project.dvc("repro", "split")
     assert project.changed_stages() == set()
 
@@ -260,7 +281,7 @@ def test_the_source_of_a_loss_changes_the_cells_of_that_loss(project):
 @pytest.mark.parametrize(
     ("name", "stages"),
     [
-        ("ser/figures/style.py", {"tune", "compare"}),
+        ("ser/figures/style.py", {TUNE, "compare"}),
         ("ser/figures/confusion.py", {"compare"}),
         ("ser/report/page.py", {"compare"}),
         ("ser/report/templates/_head.html.j2", {"compare"}),
@@ -297,11 +318,13 @@ def test_source_that_only_other_models_import_trains_nothing(project):
 
 
 def test_other_tuning_of_a_loss_trains_the_cells_of_that_loss_and_no_others(project):
-    before = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
+    before = json.loads((project.root / "data" / "tuned" / "mfcc.json").read_text(encoding="utf-8"))
     with project.params({"tuning.num_trials": 3}):
-        assert set(project.reproduced(TRAIN, OTHER, UNTUNED)) == {"tune", OTHER}
+        assert set(project.reproduced(TRAIN, OTHER, UNTUNED)) == {TUNE, OTHER}
         assert project.changed_stages() == {"score", "gain", "robustness", "compare"}
-        after = json.loads((project.root / "data" / "tuned.json").read_text(encoding="utf-8"))
+        after = json.loads(
+            (project.root / "data" / "tuned" / "mfcc.json").read_text(encoding="utf-8")
+        )
     assert after["lstm"]["cross_entropy"] == before["lstm"]["cross_entropy"]
     assert {fold["num_trials"] for fold in before["lstm"]["focal"].values()} == {2}
     assert {fold["num_trials"] for fold in after["lstm"]["focal"].values()} == {3}
@@ -400,6 +423,22 @@ def test_the_report_and_the_grid_are_those_of_the_contract(project):
     page = (project.root / "reports" / "index.html").read_text(encoding="utf-8")
     assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
     assert "Synthetic speech" in page
+
+
+def test_results_are_shown_under_the_params_and_the_source_that_made_them_alone(project):
+    shown = project.ser("results").text
+    assert "UAR %" in shown
+    assert "report: " in shown
+    with project.params({"recipes.lstm.num_epochs": 1}):
+        refused = project.ser("results", check=False)
+    assert refused.status == 1
+    assert (
+        "recipe.num_epochs was 3, is 1; run `dvc repro`, or go back to the params" in refused.text
+    )
+    with project.appended("ser/training/fit.py"):
+        refused = project.ser("results", check=False)
+    assert refused.status == 1
+    assert "ser/training/fit.py has changed since it was trained" in refused.text
 
 
 def test_runs_of_a_lost_store_come_back_with_the_same_metrics(project):

@@ -36,6 +36,7 @@ TESTED_ELSEWHERE = {
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/grid/cross_corpus.py": "tests/pipelines/test_cross.py",
     "ser/grid/crossings.py": "tests/pipelines/test_cross.py",
+    "ser/tuning/feature_search.py": "tests/pipelines/test_tune.py",
     "ser/features/other_corpus.py": "tests/pipelines/test_cross_data.py",
     "ser/report/comparison.py": "tests/pipelines/test_compare.py",
     "ser/grid/runners.py": "tests/pipelines/test_train.py",

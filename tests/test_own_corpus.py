@@ -45,7 +45,7 @@ class Walk:
 
     def write_table(self, header, rows):
         """Write the table and its recordings: (class index, speaker, number) and the row."""
-        folder = self.root / "data" / "raw" / "csv"
+        folder = self.root / "data" / "raw" / "calls"
         folder.mkdir(parents=True)
         for sound, row in rows:
             waveform = tone(EMOTIONS[sound[0]], *sound[1:])
@@ -66,7 +66,7 @@ class Walk:
         stages = [(prepare,), (split,), (extract, "mfcc"), (train, cell, "--untuned"), (score,)]
         for stage, *words in stages:
             assert stage.main(words) == 0, stage.__name__
-        tuned.write(self.root / "data" / "tuned.json", {})
+        tuned.write(self.root / "data" / "tuned" / "mfcc.json", {})
         for stage in (gain, baselines, robustness, compare):
             assert stage.main([]) == 0, stage.__name__
 
@@ -102,7 +102,7 @@ def test_classes_of_its_own_are_trained_and_scored(classes):
 
 
 def test_its_experiment_and_metrics_carry_its_title_and_classes(classes):
-    name = "ser/csv-calls-3-sad-relaxed-contempt/session"
+    name = "ser/calls-3-sad-relaxed-contempt/session"
     assert set(classes.experiments) == {name, f"{name}/report"}
     runs = classes.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)
@@ -123,7 +123,7 @@ def test_a_class_that_nobody_speaks_is_refused_by_name(classes, capsys):
     params.write_text(text.replace("contempt]", "contempt, proud]"))
     assert prepare.main([]) == 1
     message = capsys.readouterr().err
-    assert "corpus csv: no usable utterance of proud, which corpus.emotions asks for" in message
+    assert "corpus calls: no usable utterance of proud, which corpus.emotions asks for" in message
     params.write_text(text)
 
 
@@ -171,9 +171,9 @@ def test_the_table_of_cells_is_by_ccc_with_intervals_and_baselines(rated):
 
 def test_the_page_says_what_it_lacks_and_the_tracker_has_ccc(rated):
     page = (rated.root / "reports" / "index.html").read_text(encoding="utf-8")
-    assert "Ratings of valence, arousal on csv" in page
+    assert "Ratings of valence, arousal on calls" in page
     assert "has ratings and no classes, so the page has no confusion, no recalls, no" in page
-    name = "ser/csv-calls-0-ratings/session"
+    name = "ser/calls-0-ratings/session"
     runs = rated.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)
     assert {"test/ccc", "test/ccc_low", "test/mae_valence", "dev/ccc"} <= set(parent.metrics)
@@ -194,11 +194,11 @@ def test_what_asks_for_classes_is_refused_in_a_sentence(rated):
     from ser.promotion import registration
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
-    from ser.workflow import current, protocol_gap
+    from ser.workflow import current, current_cell, protocol_gap
 
     project = Project(rated.root)
     current.require_data(project, read(project.params, current.DataParams))
-    current.require_reports(project)
+    current.require_reports(project, read(project.params, current_cell.CellsNow))
     cell, params = TrainedCell(project, "lstm-ccc"), read(project.params, AnswerParams)
     with pytest.raises(BundleError, match="it learnt ratings and no classes"):
         registration.pack_fold(cell, params, fold=None, seed=None)

@@ -48,7 +48,7 @@ def walked(tmp_path_factory, project):
         experiment = MemoryExperiment()
         plan, scores = train_cell(root, experiment)
         assert baselines.main([]) == 0
-        tuned.write(root / "data" / "tuned.json", {})
+        tuned.write(root / "data" / "tuned" / "mfcc.json", {})
         tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
 
         assert robustness.main([]) == 0

@@ -89,10 +89,9 @@ def build(root: Path, project: Path) -> None:
             assert extract.main([feature]) == 0
             assert train.main([cell, "--untuned"]) == 0
         assert score.main([]) == 0
-        tuned.write(
-            Path("data/tuned.json"),
-            {tuple(cell.split("-")): dict.fromkeys((1, 2, 3), tuned.UNTUNED) for cell in CELLS},
-        )
+        for cell, feature in CELLS.items():
+            untouched = dict.fromkeys((1, 2, 3), tuned.UNTUNED)
+            tuned.write(Path("data/tuned") / f"{feature}.json", {tuple(cell.split("-")): untouched})
     return root
 
 

@@ -69,4 +69,4 @@ def run_grid() -> None:
     for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
         assert stage.main(words) == 0
     assert train.main([CELL, "--untuned"]) == 0
-    tuned.write(Project().tuned, {})
+    tuned.write(Project().tuned("mfcc"), {})

@@ -11,7 +11,8 @@ from ser.data.protocols import PARTS
 from ser.errors import FileError
 from ser.params import read
 from ser.project import Project
-from ser.workflow import current
+from ser.workflow import current, current_cell
+from ser.workflow.current_cell import CellsNow
 
 
 def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFrame:
@@ -37,7 +38,7 @@ def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFr
     if not folder.record.is_file():
         known = ", ".join(one.folder.name for one in project.scored_cells()) or "none"
         raise FileError(f"{folder.folder}: no such cell; there are: {known}")
-    current.require_cell(project, folder)
+    current_cell.require_cell(project, folder, read(project.params, CellsNow))
     return predictions.read(folder.predictions)
 
 

@@ -9,8 +9,11 @@ import typer
 
 from ser.cli import outputs
 from ser.corpus_folders import DownloadFolder
-from ser.errors import CorpusError, NotTheCorpusError
+from ser.errors import CorpusError, NotTheCorpusError, UnknownComponentError
 from ser.project import Project
+
+#: What a table is called that its user has not named.
+_UNNAMED = "csv"
 
 
 def demo_corpus(
@@ -52,13 +55,16 @@ def _corpus_section(path: Path, name: str) -> dict[str, Any] | None:
 
 
 def link_corpus(
-    name: Annotated[str, typer.Argument(help="The corpus' parser, e.g. emodb, iemocap.")],
+    name: Annotated[
+        str, typer.Argument(help="The corpus, e.g. emodb, iemocap; of a table its own name.")
+    ],
     path: Annotated[Path, typer.Argument(help="The folder that holds the corpus.")],
 ) -> None:
     """Check that a folder is a corpus and make data/raw/NAME a link to it.
 
     The recordings stay where they are; nothing is copied. A link to a folder inside the
-    project is relative, so that the project can be moved.
+    project is relative, so that the project can be moved. A table is read as params.yaml says,
+    which gives it its name: `corpus.name`, beside `parser: csv`.
 
     Example: ser link-corpus emodb ~/corpora/emodb
     """
@@ -78,6 +84,11 @@ def _link(name: str, path: Path) -> None:
         count = len(corpus_diagnosis.parse_corpus(name, path, section).annotations)
     except NotTheCorpusError:
         raise
+    except UnknownComponentError as error:
+        raise UnknownComponentError(
+            f"{error}; a table of your own is named in {Project().params} first: below corpus, "
+            f"`name: {name}` and `parser: csv`"
+        ) from error
     except CorpusError as error:
         if section is not None:
             raise
@@ -88,6 +99,7 @@ def _link(name: str, path: Path) -> None:
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
     if link.is_symlink() and link.resolve() != path.resolve():
+        _require_own_name(name, link, path)
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
     target = _target(link, path.resolve())
     with files.replacing(link) as part:
@@ -111,6 +123,16 @@ def _link(name: str, path: Path) -> None:
         typer.echo(
             f"next: write a preset with `ser new-preset --corpus {name}`, or in params.yaml set "
             f"corpus to {{name: {name}}} and synthetic_corpora to []; then `make repro`"
+        )
+
+
+def _require_own_name(name: str, link: Path, path: Path) -> None:
+    """Refuse that a table without a name of its own takes the link of another one."""
+    if name == _UNNAMED:
+        raise CorpusError(
+            f"{link}: points to {link.readlink()}, which is another table; give this one a name: "
+            f"in {Project().params}, below corpus, `name: <its name>` and `parser: csv`, then "
+            f"`ser link-corpus <its name> {path}`. If the other one is gone for good, remove {link}"
         )
 
 

@@ -67,8 +67,9 @@ def new_preset(  # noqa: PLR0913 (an option each)
     preset = presets.write(wanted, path, force=force, project=Project())
     typer.echo(f"{path}: {len(preset.cells)} cells")
     # A table is read as params.yaml says, so they come before the link.
-    is_there = Project().raw(corpus).exists() or corpus in preset.synthetic_corpora
-    link = "" if is_there else f"`ser link-corpus {corpus} /where/it/is`, "
+    called = presets.corpus_name(wanted)
+    is_there = Project().raw(called).exists() or called in preset.synthetic_corpora
+    link = "" if is_there else f"`ser link-corpus {called} /where/it/is`, "
     if path.parent.resolve() == Project().presets.resolve():
         typer.echo(f"next: `make use PRESET={chosen}`, {link}then `make repro`")
     else:

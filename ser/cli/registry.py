@@ -41,7 +41,7 @@ def register(
     from ser.promotion import registration
     from ser.promotion.params import AnswerParams
     from ser.registry.packing import TrainedCell
-    from ser.workflow import current
+    from ser.workflow import current, current_cell
 
     params = read(Project().params, AnswerParams)
     project = Project()
@@ -50,7 +50,7 @@ def register(
         known = ", ".join(path.name for path in sorted(project.runs.glob("*-*"))) or "none"
         raise RegistryError(f"{trained.folder}: no such trained cell; there are: {known}")
     current.require_data(project, read(project.params, current.DataParams))
-    current.require_cell(project, trained.files)
+    current_cell.require_cell(project, trained.files, read(project.params, current_cell.CellsNow))
     if refit and fold is not None:
         raise RegistryError("--refit trains on all parts, --fold serves one: say one of them")
     with tempfile.TemporaryDirectory() as scratch:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ser.cli import completion, outputs
+from ser.errors import FileError, LineageError
 from ser.project import CellFolder, Project
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ class Format(StrEnum):
 def train(
     cell: Annotated[str, _CELL],
 ) -> None:
-    """Train one cell by the command of its stage, without DVC's bookkeeping.
+    """Train one cell by the command of its stage, without DVC's bookkeeping, and score it.
 
-    Its features must have been extracted, and manifest and folds be those of params.yaml, which
-    is checked. DVC does not learn of the result; `dvc repro` does, and finds the same runs
-    already tracked.
+    Its own feature must have been extracted, and manifest, folds, feature and tuned values be of
+    params.yaml, which is checked; no other feature and no other model's weights are asked for. DVC
+    does not learn of the result; `dvc repro` does, and finds the same runs already tracked.
 
     Example: ser train lstm-focal
     """
@@ -47,15 +48,24 @@ def train(
     import subprocess
 
     from ser.params import read
-    from ser.workflow import commands, current
+    from ser.tracking.mlflow_tracker import open_experiment
+    from ser.workflow import commands, current, trained_cells
     from ser.workflow.preset import Preset
 
     project = Project()
-    command = commands.train(read(project.params, Preset), cell)
+    preset = read(project.params, Preset)
+    is_tuned = bool(preset.tuning.trials_of(cell))
+    command = commands.train(preset, cell, is_tuned=is_tuned)
     current.require_data(project, read(project.params, current.DataParams))
+    if is_tuned:
+        trained_cells.require_tuned(project, preset.cells[cell])
     typer.echo(shlex.join(command))
     sys.stdout.flush()
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    if status := subprocess.run(command, check=False).returncode:
+        raise typer.Exit(status)
+    scores = trained_cells.publish(project, cell, open_experiment)
+    typer.echo(trained_cells.sentence(cell, scores))
+    typer.echo("`ser results` shows all cells that are there")
 
 
 def grid(
@@ -133,6 +143,7 @@ def protocol_gap(
     tables.write_csv(project.protocol_gap, cost.table())
     cost.write(project.protocol_gaps / f"{cell}-{reference}-{protocol}.json")
     typer.echo(protocol_cost.as_text(cost))
+    typer.echo("`make repro` shows it in the report, under Data")
 
 
 def cross_corpus(
@@ -248,10 +259,10 @@ def results(
         bool, typer.Option("--methods", help="Print how the scores came about, for a paper.")
     ] = False,
 ) -> None:
-    """Show the grid's scores and where the report is.
+    """Show the grid's scores and where the report is; without a report, the cells that are there.
 
-    Refused where what lies in data/, runs/ or reports/ is not of params.yaml's corpus, classes
-    and folds.
+    Refused where what lies in data/, runs/ or reports/ is not of params.yaml's corpus, classes,
+    folds, cells and settings, or was made by other source than there is now.
 
     With --into, the table replaces what stands between the file's markers
     `<!-- results:<corpus>-<number of emotions> -->` and `<!-- /results -->`.
@@ -266,13 +277,24 @@ def results(
     from ser.params import read
     from ser.report import paper
     from ser.report import results as tables
-    from ser.workflow import current
+    from ser.workflow import current, current_cell, trained_cells
 
     project = Project()
     if into is not None:
         outputs.require_place(into)
     current.require_data(project, read(project.params, current.DataParams))
-    current.require_reports(project)
+    now = read(project.params, current_cell.CellsNow)
+    try:
+        current.require_reports(project, now)
+    except (FileError, LineageError) as error:
+        if into is not None or format_ is not None or methods:
+            raise
+        there = trained_cells.look(project, now)
+        if not there.scores:
+            raise
+        typer.echo(trained_cells.as_text(there, project))
+        typer.echo(f"no report of these cells: {error}")
+        return
     found = tables.read(project)
     if format_ is not None:
         typer.echo(paper.table(found, format_))

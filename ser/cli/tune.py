@@ -20,7 +20,7 @@ def tune(
     """Run the trials of tuning, without DVC's bookkeeping.
 
     The trials are kept in the storage of `tuning.storage`, where `dvc repro` finds them
-    finished and writes data/tuned.json without running any again. Features must have been
+    finished and writes data/tuned without running any again. Features must have been
     extracted. On several machines, give each the same storage.
 
     Example: ser tune lstm-focal --workers 2

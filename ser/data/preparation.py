@@ -35,7 +35,7 @@ def prepare(
         CorpusError: The folder is not that corpus, more was refused than may be, or nobody speaks
             one of the classes.
     """
-    corpus: Corpus = components.load(components.CORPORA, params.name).build(params)
+    corpus: Corpus = components.load(components.CORPORA, params.parser_name).build(params)
     parsed = fold_lists.parse(corpus, recordings, params.fold_lists)
     taken = intake.take_in(parsed, root=recordings, params=params, progress=progress)
     # Written before anything is refused, so that the list is there to be read.
@@ -66,7 +66,7 @@ def with_classes(params: CorpusParams, wanted: Sequence[str], *, recordings: Pat
     """
     if "emotions" in params.model_fields_set:
         return params
-    corpus: Corpus = components.load(components.CORPORA, params.name).build(params)
+    corpus: Corpus = components.load(components.CORPORA, params.parser_name).build(params)
     annotations = corpus.parse(recordings).annotations
     spoken = {
         speech_kind.studied_emotion(item, emotions=wanted, speech=params.speech)

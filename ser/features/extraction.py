@@ -143,7 +143,8 @@ def extract(
     collections = [(work.collection(copy), work.frames_of(copy, read)) for copy in asked]
     with _threads(extractor) as num_threads:
         fill(collections, num_threads=num_threads, progress=progress)
-    return store.publish(places.kept, places.store, asked)
+    recordings = {id_: utterance.sha256 for id_, utterance in chosen.items()}
+    return store.publish(places.kept, places.store, asked, recordings)
 
 
 @dataclass(frozen=True, slots=True)

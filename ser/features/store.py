@@ -38,6 +38,7 @@ CLEAN = "clean"
 """The copy that every store has: of the recordings as they are."""
 
 _COPIES = "copies"
+_RECORDINGS = "recordings.json"
 _MAX_REASON = 400
 #: Keys of meta.json and the types of their values.
 _READ_OF_META: Mapping[str, type] = {"extractor": str, "dimension": int, "params": dict}
@@ -116,6 +117,26 @@ class FeatureStore:
                 f"write it into features.{self.folder.name}.copies and run `dvc repro extract`"
             )
         return FeatureStore(_place(self.folder, copy), _meta_of(copy, self.meta))
+
+    def require_recordings(self, sha256_of: Mapping[str, str]) -> None:
+        """Refuse frames of other recordings: two corpora may give the same ids to theirs.
+
+        Args:
+            sha256_of: Utterance id -> digest of its recording, as the manifest has it.
+
+        Raises:
+            StaleFeaturesError: An utterance was extracted from another recording.
+            FileError: What the store says of its recordings is damaged.
+        """
+        path = self.folder / _RECORDINGS
+        # None in stores that are joined of others, or were made in memory.
+        known = files.read_object(path, cure=_CURE) if path.is_file() else {}
+        for id_, sha256 in sha256_of.items():
+            if known.get(id_, sha256) != sha256:
+                raise StaleFeaturesError(
+                    f"{self.folder}: the features of utterance {id_!r} are of another recording "
+                    f"than the manifest names; run `dvc repro extract`"
+                )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -248,7 +269,12 @@ def collected(
     )
 
 
-def publish(scratch: Path, folder: Path, copies: Sequence[str] = (CLEAN,)) -> FeatureStore:
+def publish(
+    scratch: Path,
+    folder: Path,
+    copies: Sequence[str] = (CLEAN,),
+    recordings: Mapping[str, str] | None = None,
+) -> FeatureStore:
     """Make a store of finished collections, which stay: its files are further names of theirs.
 
     Args:
@@ -256,11 +282,14 @@ def publish(scratch: Path, folder: Path, copies: Sequence[str] = (CLEAN,)) -> Fe
             else the files are copied.
         folder: Where the store shall be; replaced if it exists.
         copies: All that it shall hold, `clean` among them.
+        recordings: Utterance id -> digest of its recording, if known.
 
     Returns:
         The finished store.
     """
     with files.replacing_folder(folder) as part:
+        if recordings is not None:
+            files.write_json(part / _RECORDINGS, dict(recordings), sort_keys=True)
         for copy in copies:
             files.link_tree(scratch / copy, _place(part, copy), ignore=NOT_IN_A_STORE)
     return FeatureStore(folder)

@@ -24,6 +24,7 @@ from ser.progress import Progress
 from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
+from ser.tracking.telling import TellingTracker
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext
@@ -193,6 +194,9 @@ class CellRunner:
         first, second = (
             Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
         )
+        name = f"{plan.name}/fold-{fold.number}/seed-{seed}"
+        if self.accelerator.is_main_process:
+            tracker = TellingTracker(tracker, name, plan.recipe.num_epochs)
         result = folds.train_fold(
             plan,
             FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of, share_of),

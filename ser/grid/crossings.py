@@ -2,7 +2,9 @@
 
 from ser import cross_folders
 from ser.cross_folders import Crossing, Side
+from ser.data import manifest
 from ser.data.card import CorpusCard
+from ser.errors import LineageError
 from ser.grid import variants
 from ser.grid.params import CrossCorpusParams
 from ser.project import CellFolder, Project
@@ -16,6 +18,32 @@ def own_side(project: Project) -> Side:
     """
     card = CorpusCard.read(project.corpus_card)
     return Side(str(card.params.get("title") or card.name), project)
+
+
+def require_own(pair: Project, project: Project) -> None:
+    """Refuse a pair that was joined of another corpus than the one of params.yaml is now.
+
+    Args:
+        pair: Where the pair is kept.
+        project: The checkout.
+
+    Raises:
+        LineageError: Its utterances in the pair are other ones, or of other recordings.
+        FileError, ManifestError: A manifest or card is missing or damaged.
+    """
+    own, classes = own_side(project).name, CorpusCard.read(pair.corpus_card).emotions
+    now = {
+        (f"{own}/{u.id}", u.sha256, u.emotion)
+        for u in manifest.read(project.manifest)
+        if u.emotion in classes
+    }
+    joined = manifest.read(pair.manifest)
+    then = {(u.id, u.sha256, u.emotion) for u in joined if u.corpus == own and u.emotion}
+    if now != then:
+        raise LineageError(
+            f"{pair.manifest}: it was joined of another corpus {own} than {project.manifest} "
+            f"describes; run `dvc repro cross`"
+        )
 
 
 def of_cell(
@@ -45,6 +73,22 @@ def of_section(section: CrossCorpusParams, project: Project) -> list[Crossing]:
         for name, cell in section.cells.items()
         for crossing in of_cell(name, cell.feature, section, project)
     ]
+
+
+def upstream(crossing: Crossing, project: Project) -> tuple[str, ...]:
+    """Return the stages that a crossing stands on: no split, and of the other corpus its own.
+
+    Args:
+        crossing: The cell and the corpora.
+        project: The checkout. A corpus that a command has prepared has no stage.
+    """
+    found: list[str] = []
+    for side in (crossing.trained_on, crossing.tested_on):
+        if side.project == project:
+            found += ["prepare", f"extract@{crossing.feature}"]
+        elif side.project == cross_folders.other(project, side.name):
+            found.append(f"cross_data@{side.name}")
+    return tuple(sorted(found))
 
 
 def trained(folder: Project, cell: str) -> CellFolder:

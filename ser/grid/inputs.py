@@ -116,8 +116,8 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
     Raises:
         FileError: The card or the report is missing or damaged.
         ManifestError, SplitError: A file breaks its own rules.
-        StaleFeaturesError: The features were made with other params, or the splits from
-            another manifest.
+        StaleFeaturesError: The features were made with other params or from other recordings,
+            or the splits from another manifest.
     """
     utterances = manifest.read(project.manifest)
     card = CorpusCard.read(project.corpus_card)
@@ -138,6 +138,7 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
             )
     index = {emotion: label for label, emotion in enumerate(card.emotions)}
     used = used_of(utterances)
+    store.require_recordings({u.id: u.sha256 for u in used})
     return Inputs(
         project=project,
         feature=feature,
@@ -199,7 +200,7 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
-                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card.name} has no rating of "
+                f"{', '.join(DIMENSIONS)}, but corpus {_trains(inputs, fold)} has no rating of "
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
@@ -219,12 +220,19 @@ def require_votes(plan: CellPlan, inputs: Inputs) -> None:
         return
     if not plans.build_loss(plan).learns_shares:
         raise ParamsError(plans.no_shares(plan.name, plan.loss))
-    if not inputs.votes.are_there:
-        raise ParamsError(
-            f"training.targets: soft learns from the votes of raters, but corpus "
-            f"{inputs.card.name} has no votes for {', '.join(inputs.emotions)}; write "
-            f"`targets: hard`, or use a corpus with votes, as iemocap, cremad or demo"
-        )
+    for fold in inputs.folds:
+        if not any(id_ in inputs.votes.counts_of for id_ in fold.train):
+            raise ParamsError(
+                f"training.targets: soft learns from the votes of raters, but corpus "
+                f"{_trains(inputs, fold)} has no votes for {', '.join(inputs.emotions)} in the "
+                f"train part of fold {fold.number}; write `targets: hard`, or use a corpus with "
+                f"votes, as iemocap, cremad or demo"
+            )
+
+
+def _trains(inputs: Inputs, fold: Fold) -> str:
+    """Return the name of the corpus that a fold trains on, one of two where they are joined."""
+    return ", ".join(sorted({inputs.corpus_of[id_] for id_ in fold.train}))
 
 
 def require_classes(inputs: Inputs, *, what: str) -> None:
@@ -282,6 +290,21 @@ def require_copies(plan: CellPlan, inputs: Inputs) -> None:
     drawn = [inputs.store.of_copy(copy) for copy in plan.recipe.copies or ()]
     if any(copy.hears == "voices" for copy in drawn):
         leakage.require_separate_voices(inputs.folds, manifest.read(inputs.project.manifest))
+
+
+def tuned_from(plan: CellPlan, inputs: Inputs) -> dict[str, str]:
+    """Return what values for a cell are chosen for: its data and its own params, by SHA-256.
+
+    Seeds but the first, which a search trains under, and what is kept or done after the choice
+    count for nothing.
+    """
+    params = plan.params()
+    training = params["training"]
+    first = training.pop("seeds")[0]
+    for name in ("keep_weights", "refit"):
+        training.pop(name)
+    said = {**params, "training": {**training, "seed": first}, "emotions": plan.emotions}
+    return {**inputs.digests, "params": lineage.sha256_text(lineage.canonical_json(said))}
 
 
 def sources(plan: CellPlan, root: Path) -> list[str]:

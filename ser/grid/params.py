@@ -70,6 +70,11 @@ class CrossCorpusParams(Section):
                 f"a name has letters, digits and _ alone, a letter first, got "
                 f"{', '.join(map(shown, wrong))}"
             )
+        if twice := [name for name in corpora if getattr(corpora[name], "parser", None)]:
+            raise ValueError(
+                f"{', '.join(twice)}: here the key is the corpus' own name; write its parser as "
+                f"`name`, and no `parser`"
+            )
         return corpora
 
 

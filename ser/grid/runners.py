@@ -13,6 +13,7 @@ from ser.grid.cell import CellRunner
 from ser.grid.inputs import Inputs
 from ser.grid.params import CellParams
 from ser.grid.plans import CellSections
+from ser.grid.tuned import TunedCell
 from ser.params import read
 from ser.project import Project
 from ser.tracking import memory_tracker, mlflow_tracker
@@ -77,10 +78,10 @@ def make(
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
     if normalisation is not None:
         recipe = plan.recipe.model_copy(update={"normalisation": normalisation})
-        plan = replace(plan, recipe=recipe)
+        plan = replace(plan, recipe=recipe, is_across=True)
     inputs.require_targets(plan, data)
     inputs.require_copies(plan, data)
-    tuned_cell = tuned.read(project.tuned, cell.model, cell.loss) if is_tuned else None
+    tuned_cell = _tuned(plan, data) if is_tuned else None
     accelerator = device.accelerator(plan.training)
     return CellRunner(
         plan,
@@ -91,6 +92,15 @@ def make(
         tuned=tuned_cell,
         variant=variant,
     )
+
+
+def _tuned(plan: CellPlan, data: Inputs) -> TunedCell:
+    """Return what tuning chose for this cell on these data."""
+    path = data.project.tuned(data.feature)
+    found = tuned.read(path, plan.model, plan.loss)
+    if any(fold.params for fold in found.values()):
+        tuned.require_made_from(path, plan.model, plan.loss, inputs.tuned_from(plan, data))
+    return found
 
 
 def _without_copies(plan: CellPlan) -> CellPlan:

@@ -111,7 +111,7 @@ def require_known_recordings(
             f"model {version.name}: its champion, {version.title}, was tested on other recordings "
             f"than {path} lists: {num_known} of {num_smaller} are the same, and gates.min_shared "
             f"is {min_shared:g}; {_way_on(version)}; a table of other recordings gets a "
-            f"corpus.title of its own"
+            f"corpus.name of its own"
         )
 
 

@@ -16,7 +16,7 @@ from ser.registry.evidence import Estimate, Evidence
 #: The way on where challenger and champion cannot be compared.
 _NEW_LINE = (
     '`ser promote --new-line "why"` begins a new line of champions; a table of other recordings '
-    "gets a corpus.title of its own"
+    "gets a corpus.name of its own"
 )
 
 #: Of a change that nobody asked about.

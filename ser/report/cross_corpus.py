@@ -61,11 +61,13 @@ def write(project: Project, section: CrossCorpusParams, tuned: Collection[str]) 
 
     Raises:
         FileError, ManifestError: Something that is read is missing or damaged.
+        LineageError: A cell was trained or tested on another corpus than that of params.yaml.
     """
     rows = []
     for crossing in crossings.of_section(section, project):
         own = within(project, crossing.cell, tuned)
         kept = cross_folders.trained(project, crossing.cell, crossing.pair)
+        crossings.require_own(kept, project)
         rows.append(cross_corpus.row(crossing, kept, own))
     tables.write_csv(cross_folders.table(project), cross_corpus.table(rows))
 

@@ -67,19 +67,33 @@ def read(project: Project) -> Result:
 
     Raises:
         FileError: A file is missing or damaged.
+        LineageError: A file is of another comparison: it does not tell of all cells.
     """
+    grid, origins = tables.read_csv(project.grid), files.read_object(project.origins)
+    procedures = files.read_json(
+        project.procedures,
+        lambda content: {name: Procedure(**said) for name, said in content.items()},
+        what="how the cells were trained",
+    )
+    _require_cells(project.origins, grid, origins)
+    _require_cells(project.procedures, grid, procedures)
     return Result(
-        tables.read_csv(project.grid),
+        grid,
         tables.read_csv(project.baselines),
-        files.read_object(project.origins),
-        files.read_json(
-            project.procedures,
-            lambda content: {name: Procedure(**said) for name, said in content.items()},
-            what="how the cells were trained",
-        ),
+        origins,
+        procedures,
         CorpusCard.read(project.corpus_card),
         SplitReport.read(project.split_report),
     )
+
+
+def _require_cells(path: Path, grid: pd.DataFrame, told: Mapping[str, object]) -> None:
+    cells = [f"{model}-{loss}" for model, loss in zip(grid["model"], grid["loss"], strict=True)]
+    if unknown := [cell for cell in cells if cell not in told]:
+        raise LineageError(
+            f"{path}: it is of another comparison, and does not tell of {', '.join(unknown)}; "
+            f"run `dvc repro compare`"
+        )
 
 
 def write_origins(project: Project, summaries: Mapping[tuple[str, str], CellSummary]) -> None:

@@ -11,6 +11,7 @@ from ser import tables
 from ser.errors import FileError, LineageError, translating
 from ser.evaluation import tuning_gain
 from ser.grid import tuned
+from ser.project import Project
 
 #: File name of a study's figure -> its caption, in the order shown.
 _CAPTIONS = {
@@ -39,22 +40,29 @@ class Tuning:
     figures: Mapping[str, Mapping[int, Mapping[str, Path]]]
 
 
-def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
+def read(project: Project, feature_of: Mapping[str, str]) -> Tuning:
     """Read what the stages `tune` and `gain` wrote.
 
     Args:
-        gains_file: reports/tuning.csv.
-        tuned_file: data/tuned.json.
-        figures: reports/tuning, `<cell>/fold-<k>/<figure>.png`; may be empty.
+        project: Where it is: reports/tuning.csv, data/tuned and reports/tuning, which may be
+            empty.
+        feature_of: Cell of params.yaml -> the feature that it reads.
 
     Raises:
         FileError: A file is missing or is not what these stages write.
-        LineageError: The files are of different runs of these stages.
+        LineageError: The files are of different runs of these stages, or of other cells.
     """
+    gains_file = project.tuning_gain
     gains = _read_gains(gains_file)
     is_tuned = gains["num_trials"] > 0
     chosen = {}
     for model, loss in zip(*(gains.loc[is_tuned, key] for key in ("model", "loss")), strict=True):
+        if f"{model}-{loss}" not in feature_of:
+            raise LineageError(
+                f"{gains_file}: it tells of {model}-{loss}, which is none of `cells` in "
+                f"params.yaml; run `dvc repro gain`"
+            )
+        tuned_file = project.tuned(feature_of[f"{model}-{loss}"])
         cell = tuned.read(tuned_file, model, loss)
         names = {tuple(fold.params) for fold in cell.values()}
         if len(names) != 1 or any(fold.dev_uar is None for fold in cell.values()):
@@ -67,7 +75,10 @@ def read(gains_file: Path, tuned_file: Path, figures: Path) -> Tuning:
         gains[is_tuned],
         [f"{row['model']}-{row['loss']}" for row in gains[~is_tuned].to_dict("records")],
         chosen,
-        {name: _pictures(figures / name, rows) for name, rows in chosen.items()},
+        {
+            name: _pictures(project.tuning_figures(feature_of[name]) / name, rows)
+            for name, rows in chosen.items()
+        },
     )
 
 

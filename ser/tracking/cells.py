@@ -17,8 +17,11 @@ from typing import Any, Protocol
 
 from ser import files, lineage
 from ser.contracts import DatasetReference, RunSpec, Tracker
-from ser.errors import LineageError
-from ser.project import CellFolder
+from ser.errors import FileError, LineageError
+from ser.project import CellFolder, Project
+
+#: What helps where results are of other params than those of params.yaml.
+CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET=<name>`"
 
 #: The columns of history.csv before those of the metrics.
 HISTORY_KEYS = ("fold", "seed", "epoch")
@@ -161,6 +164,34 @@ def _run_record(content: Mapping[str, Any]) -> RunRecord:
 
 def _values(content: Mapping[str, float | None]) -> dict[str, float]:
     return {key: math.nan if value is None else float(value) for key, value in content.items()}
+
+
+def require_data(cell: CellFolder, project: Project) -> CellRecord:
+    """Refuse a cell that was trained on another manifest or other folds than those in data/.
+
+    Args:
+        cell: The cell's folder, trained or scored.
+        project: Where the data are.
+
+    Returns:
+        Its record.
+
+    Raises:
+        FileError: The cell's record, or a file of the data, is missing or damaged.
+        LineageError: It was trained on something else.
+    """
+    record = read(cell)
+    tags = record.cell.spec.tags
+    for what, path in (("manifest", project.manifest), ("split", project.splits)):
+        if not path.is_file():
+            raise FileError(f"{path}: no such file; {files.REPRO}")
+        if tags.get(f"ser.{what}_sha256") != lineage.sha256_file(path):
+            said = tags.get("ser.task", tags.get("ser.corpus", "unknown"))
+            raise LineageError(
+                f"{cell.folder}: it was trained on another {what} than {path} (a cell of {said}); "
+                f"{CURE}"
+            )
+    return record
 
 
 def restore(cell: CellFolder, open_: Callable[..., RestorableExperiment]) -> int:

@@ -1,10 +1,11 @@
 """The section `tuning` of params.yaml: what is searched, how far, and how."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from ser.errors import ParamsError
 from ser.params import Section
 
 
@@ -75,3 +76,25 @@ class TuningParams(Section):
             return 0
         own = self.cells[cell].num_trials
         return self.num_trials if own is None else own
+
+    def chosen(self, names: Sequence[str], feature: str | None = None) -> list[str]:
+        """Return which cells are searched.
+
+        Args:
+            names: Some of `cells`, or none for all of them.
+            feature: Only cells that read it; None takes all.
+
+        Returns:
+            Those with at least one trial.
+
+        Raises:
+            ParamsError: A name is no cell of the section.
+        """
+        if unknown := [name for name in names if name not in self.cells]:
+            known = ", ".join(self.cells) or "none"
+            raise ParamsError(f"tuning.cells has no {', '.join(unknown)}; there are: {known}")
+        return [
+            name
+            for name in (names or self.cells)
+            if self.trials_of(name) and feature in (None, self.cells[name].feature)
+        ]

@@ -5,21 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-import pandas as pd
 
-from ser import tables
 from ser.contracts import Experiment
 from ser.data.splits import Fold
-from ser.errors import ParamsError
 from ser.grid.inputs import Inputs
 from ser.grid.params import Cell
-from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
+from ser.grid.tuned import TunedCell, TunedFold
 from ser.training import device
 from ser.training.plan import CellPlan
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
-from ser.tuning import workers
+from ser.tuning import trials_file, workers
 from ser.tuning.jobs import Job
 from ser.tuning.params import TuningParams
 from ser.tuning.recording import Recorder
@@ -38,26 +35,6 @@ class Place:
     root: Path
     url: str
     figures: Path
-
-
-def chosen_cells(params: TuningParams, names: Sequence[str]) -> list[str]:
-    """Return which cells are searched.
-
-    Args:
-        params: The section `tuning`.
-        names: Some of its cells, or none for all of them.
-
-    Returns:
-        Those with at least one trial.
-
-    Raises:
-        ParamsError: A name is no cell of the section.
-    """
-    unknown = [name for name in names if name not in params.cells]
-    if unknown:
-        known = ", ".join(params.cells) or "none"
-        raise ParamsError(f"tuning.cells has no {', '.join(unknown)}; there are: {known}")
-    return [name for name in (names or params.cells) if params.trials_of(name)]
 
 
 def make_jobs(
@@ -110,19 +87,11 @@ def search(
         plan = job.study
         folds = outcomes.setdefault((plan.cell.model, plan.cell.loss), {})
         folds[plan.fold] = studies.outcome(plan, loaded[plan.name])
-    write_trials(place.figures / "trials.csv", bare, loaded)
+    write_trials(place.figures, bare, loaded)
     return dict(outcomes)
 
 
-def with_untuned(
-    outcomes: Mapping[Cell, TunedCell], cells: Iterable[Cell], folds: Sequence[int]
-) -> dict[Cell, TunedCell]:
-    """Return an entry for every cell: those without an outcome keep params.yaml's values."""
-    untouched: TunedCell = dict.fromkeys(folds, UNTUNED)
-    return {cell: outcomes.get(cell, untouched) for cell in cells}
-
-
-def write_trials(path: Path, jobs: Sequence[Job], loaded: Mapping[str, optuna.Study]) -> None:
+def write_trials(folder: Path, jobs: Sequence[Job], loaded: Mapping[str, optuna.Study]) -> None:
     """Write one row per finished trial: `model, loss, fold, trial, state, dev_uar, epochs`.
 
     Their values follow, a column per param that any study searched.
@@ -141,5 +110,4 @@ def write_trials(path: Path, jobs: Sequence[Job], loaded: Mapping[str, optuna.St
         for job in jobs
         for trial in studies.finished(job.study, loaded[job.study.name])
     ]
-    columns = None if rows else ["model", "loss", "fold", "trial"]
-    tables.write_csv(path, pd.DataFrame(rows, columns=columns))
+    trials_file.write(folder, rows)

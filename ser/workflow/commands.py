@@ -28,7 +28,12 @@ def stage(
 
 
 def train(
-    preset: Preset, cell: str, *, params: Path | None = None, folds: Path | None = None
+    preset: Preset,
+    cell: str,
+    *,
+    params: Path | None = None,
+    folds: Path | None = None,
+    is_tuned: bool = True,
 ) -> list[str]:
     """Return the command that trains a cell.
 
@@ -37,6 +42,7 @@ def train(
         cell: Its name.
         params: See `stage`.
         folds: See `stage`. What was tuned on other folds is not used then.
+        is_tuned: Take over what tuning chose, if it did; else nothing of it is read.
 
     Raises:
         ParamsError: There is no such cell.
@@ -44,7 +50,7 @@ def train(
     if cell not in preset.cells:
         known = ", ".join(preset.cells)
         raise ParamsError(f"there is no cell {cell!r} in params.yaml; there are: {known}")
-    words = [cell] if folds is None else [cell, "--untuned"]
+    words = [cell] if folds is None and is_tuned else [cell, "--untuned"]
     launcher = preset.launcher.split()
     command = [*launcher, *stage("train", *words, params=params, folds=folds)[2:]]
     return [sys.executable, *command[1:]] if command[0] == "python" else command
@@ -68,4 +74,4 @@ def tune(preset: Preset, cells: list[str], workers: int | None) -> list[str]:
             f"params.yaml: tuning.cells has no {', '.join(unknown)}; there are: {known}"
         )
     options = ["--workers", str(workers)] if workers else []
-    return stage("tune", *cells, "--trials-only", *options)
+    return stage("tune", *options, "--trials-only", *cells)

@@ -85,6 +85,15 @@ def _examine_labels(
         yield Finding("fail", _LINK, f"{shown}: {error}", _SEE)
         return
     yield Finding("ok", _LINK, f"{shown}: {len(parsed.annotations)} utterances")
+    if name == "csv" and params.parser_name == "csv":
+        yield Finding(
+            "warn",
+            "corpus name",
+            "the table has no name of its own, and shares data/raw/csv, experiments and models "
+            "with every other table without one",
+            "in params.yaml: `name: <your name>` and `parser: csv` below corpus; then "
+            "`ser link-corpus <your name> <its folder>`",
+        )
     yield _folds(unique, content.get("split") or {})
 
 
@@ -102,7 +111,7 @@ def parse_corpus(name: str, root: Path, section: object = None) -> Parsed:
     """Return what a corpus' labels and file names say.
 
     Args:
-        name: Name of the corpus' parser.
+        name: The corpus; where its section says no parser, the parser's name.
         root: A folder that should hold the corpus.
         section: Its section of params.yaml, or None for the parser's defaults.
 
@@ -118,9 +127,10 @@ def parse_corpus(name: str, root: Path, section: object = None) -> Parsed:
 def _corpus(name: str, section: object) -> tuple[Corpus, CorpusParams]:
     """Return a corpus' parser and its params."""
     content = section if isinstance(section, Mapping) else {"name": name}
-    params_class = cast(type[CorpusParams], params_class_of(components.CORPORA, name))
+    parser = str(content.get("parser") or content.get("name") or name)
+    params_class = cast(type[CorpusParams], params_class_of(components.CORPORA, parser))
     params = parse(content, params_class, where=f"corpus {name}")
-    corpus: Corpus = components.load(components.CORPORA, name).build(params)
+    corpus: Corpus = components.load(components.CORPORA, parser).build(params)
     return corpus, params
 
 

@@ -21,7 +21,7 @@ from ser.progress import Progress
 from ser.project import Project
 from ser.report.cross_corpus import within
 from ser.tracking.cells import RestorableExperiment
-from ser.workflow import current
+from ser.workflow import current_cell
 from ser.workflow.preset import Preset
 
 
@@ -73,7 +73,8 @@ def measure(
         known = ", ".join(preset.cells)
         raise ParamsError(f"there is no cell {name!r} in params.yaml; there are: {known}")
     variant = variants.UNTUNED if name in preset.tuning.cells else ""
-    current.require_cell(project, project.trained(name, variant))
+    now = read(project.params, current_cell.CellsNow)
+    current_cell.require_cell(project, project.trained(name, variant), now, variant=variant)
     grid = within(project, name, preset.tuning.cells)
     feature, folder = preset.cells[name].feature, cross_folders.unversioned(project, corpus)
     other_corpus.make(

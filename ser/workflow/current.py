@@ -4,11 +4,11 @@ DVC makes what has changed anew, and only when it runs. Between `make use` and `
 results of another corpus lie there; a command that reads them has to ask first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from ser import components, files, lineage, tables
 from ser.data.card import CorpusCard
@@ -17,9 +17,10 @@ from ser.data.split_report import SplitReport
 from ser.errors import FileError, LineageError
 from ser.params import StageParams, component
 from ser.project import CellFolder, Project
-from ser.tracking import cells
+from ser.tracking.cells import CURE
+from ser.workflow.current_cell import CellsNow, differing, require_cell
+from ser.workflow.current_tables import require_tables
 
-_CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET=<name>`"
 #: Tables are written with six decimals.
 _ROUNDING = 1e-6
 
@@ -51,51 +52,39 @@ def require_data(project: Project, params: DataParams) -> None:
     ):
         if _digest(path) != said:
             raise LineageError(
-                f"{project.split_report}: it speaks of another {what} than {path}; {_CURE}"
+                f"{project.split_report}: it speaks of another {what} than {path}; {CURE}"
             )
 
 
-def require_cell(project: Project, cell: CellFolder) -> None:
-    """Refuse a cell that was trained on another manifest or other folds than those in data/.
-
-    Args:
-        project: Where the data are.
-        cell: The folder of a cell in runs/.
-
-    Raises:
-        FileError: The cell's record is missing or damaged.
-        LineageError: It was trained on something else.
-    """
-    tags = cells.read(cell).cell.spec.tags
-    for what, path in (("manifest", project.manifest), ("split", project.splits)):
-        if tags.get(f"ser.{what}_sha256") != _digest(path):
-            said = tags.get("ser.task", tags.get("ser.corpus", "unknown"))
-            raise LineageError(
-                f"{cell.folder}: it was trained on another {what} than {path} (a cell of {said}); "
-                f"{_CURE}"
-            )
-
-
-def require_reports(project: Project) -> None:
-    """Refuse a comparison of other cells than those in runs/, or of cells on other data.
+def require_reports(project: Project, params: CellsNow) -> None:
+    """Refuse a comparison of other cells than those of params.yaml, or of cells on other data.
 
     Args:
         project: Where they are.
+        params: Of params.yaml.
 
     Raises:
         FileError: The comparison, or a cell's record or scores, is missing or damaged.
-        LineageError: Comparison, cells and data do not belong together.
+        LineageError: Comparison, cells, tables, data and params do not belong together.
     """
-    for row in tables.read_csv(project.grid).to_dict("records"):
-        cell = project.run(f"{row['model']}-{row['loss']}")
-        require_cell(project, cell)
+    rows = tables.read_csv(project.grid).to_dict("records")
+    compared = [f"{row['model']}-{row['loss']}" for row in rows]
+    if differing_names := sorted({*compared} ^ {*params.cells}):
+        raise LineageError(
+            f"{project.grid}: it compares other cells than `cells` in params.yaml; in one of the "
+            f"two alone: {', '.join(differing_names)}; {CURE}"
+        )
+    for name, row in zip(compared, rows, strict=True):
+        cell = project.run(name)
+        require_cell(project, cell, params)
         headline = "uar" if "uar" in row else "ccc"  # the latter where there are no classes
         value = _mean(cell, headline)
         if abs(value - row[headline]) > _ROUNDING:
             raise LineageError(
                 f"{project.grid}: it says a {headline.upper()} of {row[headline]:.6f} for "
-                f"{cell.folder.name}, {cell.metrics} of {value:.6f}; {_CURE}"
+                f"{name}, {cell.metrics} of {value:.6f}; {CURE}"
             )
+    require_tables(project)
 
 
 def _mean(cell: CellFolder, score: str) -> float:
@@ -113,24 +102,8 @@ def _digest(path: Path) -> str:
 
 def _require_same(path: Path, section: str, made: Mapping[str, Any], said: BaseModel) -> None:
     """Refuse an artefact whose params differ from a section of params.yaml."""
-    if differing := list(_differing(made, said)):
+    if found := list(differing(made, said)):
         raise LineageError(
             f"{path}: it was made with other params than params.yaml has now: "
-            f"{'; '.join(f'{section}.{line}' for line in differing)}; {_CURE}"
+            f"{'; '.join(f'{section}.{line}' for line in found)}; {CURE}"
         )
-
-
-def _differing(made: Mapping[str, Any], said: BaseModel) -> Iterator[str]:
-    """Yield what differs, defaults of new settings filled in."""
-    now = said.model_dump(mode="json")
-    try:
-        then = type(said).model_validate(made).model_dump(mode="json")
-    except ValidationError:  # of another parser
-        then = dict(made)
-    for key in now:
-        if then.get(key) != now[key]:
-            yield f"{key} was {_shown(then.get(key))}, is {_shown(now[key])}"
-
-
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -44,8 +44,8 @@ def examine(root: Path, preset: Preset, head: PresetHead) -> Iterator[Finding]:
 
 
 def corpus_of(preset: Preset) -> str:
-    """Return the name of the corpus of a preset."""
-    name: str = preset.corpus.name
+    """Return the parser of the corpus of a preset."""
+    name: str = preset.corpus.parser_name
     return name
 
 

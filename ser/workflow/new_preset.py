@@ -176,19 +176,26 @@ def _corpus(wanted: Wanted) -> str:
     """Return the section of a corpus: its usual emotions, and where its other settings are."""
     lines = [
         "# Its other settings and their defaults: docs/params.md, section corpus.",
-        f"corpus:\n  name: {wanted.corpus}",
+        f"corpus:\n  name: {corpus_name(wanted)}",
         f"  emotions: [{', '.join(_emotions(wanted.corpus))}]",
     ]
-    if "title" in params_class_of(CORPORA, wanted.corpus).model_fields:
-        title = f"  title: {_title(wanted.name)}"
-        lines.insert(2, f"{title:<30}# names its experiments and models")
+    if _has_own_name(wanted.corpus):
+        lines[1] = f"{lines[1]:<38}# of its folder in data/raw, its experiments and models"
+        lines.insert(2, f"  parser: {wanted.corpus}")
     return "\n".join(lines)
 
 
-def _title(name: str) -> str:
-    """Return the name of a preset as a title: letters, digits and `_`, a letter first."""
-    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return (words if words[:1].isalpha() else f"preset_{words}")[:40]
+def corpus_name(wanted: Wanted) -> str:
+    """Return what the corpus of a preset is called: where that is free, as the preset."""
+    if not _has_own_name(wanted.corpus):
+        return wanted.corpus
+    words = re.sub(r"[^a-z0-9]+", "_", wanted.name.lower()).strip("_")
+    is_free = words[:1].isalpha() and words not in components.names(CORPORA)
+    return (words if is_free else f"preset_{words}")[:40]
+
+
+def _has_own_name(parser: str) -> bool:
+    return "parser" in params_class_of(CORPORA, parser).model_fields
 
 
 def _emotions(corpus: str) -> tuple[str, ...]:

@@ -5,14 +5,16 @@ what DVC manages is touched.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 import yaml
 
 from ser import files, predictions
+from ser.contracts import RunSpec
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.protocols import Protocol
@@ -20,8 +22,9 @@ from ser.data.split_report import SplitReport
 from ser.errors import SerError
 from ser.evaluation import protocol_cost
 from ser.evaluation.protocol_cost import ProtocolCost
-from ser.params import load_mapping, read
+from ser.params import load_mapping, parse, read
 from ser.project import Project
+from ser.tracking import cells
 from ser.wording import shown
 from ser.workflow import commands as stage_commands
 from ser.workflow.preset import Preset
@@ -52,7 +55,8 @@ def measure(
 
     Raises:
         FileError: There is no corpus card.
-        ParamsError: There is no such cell.
+        ParamsError: There is no such cell; or params.yaml would not do under a protocol, as where
+            a recipe draws from voices that it would mix from one part into another.
         ProtocolGapError: There is no such protocol; a stage failed, and has said why; or no
             utterance of some emotion was tested under both protocols.
     """
@@ -64,13 +68,14 @@ def measure(
         raise ProtocolGapError(
             "corpus.emotions is empty: the gap is in UAR, which a corpus without classes has not"
         )
-    first, second = (_train(cell, protocol, root) for protocol in protocols)
+    params = [params_under(protocol, root) for protocol in protocols]  # both, before one trains
+    first, second = map(partial(_train, cell, root), protocols, params)
     utterances = manifest.read(Project(root).manifest)
     try:
         return protocol_cost.measure(
-            cell,
-            frames=(first[0], second[0]),
-            splits=(first[1], second[1]),
+            second.spec,
+            frames=(first.frame, second.frame),
+            splits=(first.split, second.split),
             speaker_of={u.id: u.speaker for u in utterances},
             synthetic=CorpusCard.read(Project(root).corpus_card).synthetic,
         )
@@ -103,21 +108,48 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
     )
 
 
-def _train(cell: str, protocol: str, root: Path) -> tuple[pd.DataFrame, SplitReport]:
-    folder = root / FOLDER / protocol
-    planned = commands(cell, protocol, root)  # refuses params that are wrong
-    params: dict[str, Any] = load_mapping(Project(root).params)
+class _Trained(NamedTuple):
+    """A cell as it was trained under a protocol."""
+
+    spec: RunSpec
+    frame: pd.DataFrame
+    split: SplitReport
+
+
+def params_under(protocol: str, root: Path) -> dict[str, Any]:
+    """Return the content of params.yaml with another protocol.
+
+    Args:
+        protocol: Its name.
+        root: The project's root.
+
+    Raises:
+        ParamsError: They would not do, and say why.
+    """
+    path = Project(root).params
+    params: dict[str, Any] = load_mapping(path)
     split = {**params["split"], "protocol": protocol}
     if protocol != "file":
         split = {key: value for key, value in split.items() if key not in _OF_FILE}
     params["split"] = split
-    text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
+    parse(params, Preset, where=f"{path} under split.protocol {protocol}")
+    return params
+
+
+def _train(cell: str, root: Path, protocol: str, params: Mapping[str, Any]) -> _Trained:
+    folder = root / FOLDER / protocol
+    planned = commands(cell, protocol, root)
+    text = yaml.safe_dump(dict(params), sort_keys=False, allow_unicode=True)
     files.write_text(Project(folder).params, text)
     for command in planned:
         _run(command, root)
     project = Project(root, folds=folder)
-    frame = predictions.read(project.trained(cell).predictions)
-    return frame, SplitReport.read(project.split_report)
+    trained = project.trained(cell)
+    return _Trained(
+        cells.require_data(trained, project).cell.spec,
+        predictions.read(trained.predictions),
+        SplitReport.read(project.split_report),
+    )
 
 
 def _run(command: Sequence[str], root: Path) -> None:

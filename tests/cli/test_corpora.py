@@ -18,6 +18,7 @@ from ser.data.downloads import sources, transfer
 from tests.data.downloads.archives import EMODB, archive
 from tests.data.downloads.server import Server, whole
 from tests.pretrained import hub as hubs
+from tests.recordings import write_corpus
 
 
 @pytest.fixture
@@ -199,6 +200,29 @@ def test_link_corpus_reads_a_table_as_the_params_say(ser, project, tmp_path):
     status, out, _ = ser("link-corpus", "csv", table)
     assert status == 0
     assert "next: `make repro`" in out
+
+
+def test_two_tables_never_share_a_link(ser, project, tmp_path):
+    tables = {}
+    for name in ("calls", "visits"):
+        tables[name] = tmp_path / name
+        write_corpus(tables[name])
+    status, _, err = ser("link-corpus", "calls", tables["calls"])
+    assert status == 1
+    assert "params.yaml first: below corpus, `name: calls` and `parser: csv`" in err
+
+    for name, folder in tables.items():
+        (project / "params.yaml").write_text(f"corpus: {{name: {name}, parser: csv}}\n")
+        assert ser("link-corpus", name, folder)[0] == 0
+    for name, folder in tables.items():
+        assert (project / "data" / "raw" / name).resolve() == folder.resolve()
+
+    (project / "params.yaml").write_text("corpus: {name: csv}\n")
+    assert ser("link-corpus", "csv", tables["calls"])[0] == 0
+    status, _, err = ser("link-corpus", "csv", tables["visits"])
+    assert status == 1
+    assert "which is another table; give this one a name" in err
+    assert (project / "data" / "raw" / "csv").resolve() == tables["calls"].resolve()
 
 
 def test_link_corpus_lists_the_corpora_it_knows(ser, project, emodb):

@@ -31,7 +31,7 @@ def test_several_values_follow_one_option(ser, presets):
     assert len(preset.cells) == 4
     assert preset.training.seeds == (0, 1, 2)
     assert list(preset.tuning.cells) == ["whisper-focal"]
-    assert "ser link-corpus csv" in out
+    assert "ser link-corpus my_corpus" in out
     assert "make use PRESET=my-corpus" in out
 
 
@@ -86,7 +86,7 @@ def test_doctor_is_content_with_it_once_the_corpus_is_linked(ser, presets, proje
     assert ser(*WORDS, "--name", "mine")[0] == 0
     shutil.copy(presets / "mine.yaml", "params.yaml")
     write_corpus(tmp_path / "recordings")
-    assert ser("link-corpus", "csv", tmp_path / "recordings")[0] == 0
+    assert ser("link-corpus", "mine", tmp_path / "recordings")[0] == 0
     said = ser("doctor")[1].splitlines()
     told = [line for line in said if line.split(maxsplit=1)[1].startswith(
         ("params.yaml:", "corpus link:", "checkpoint:", "needs:"))]  # fmt: skip

@@ -94,6 +94,21 @@ def test_a_cell_of_other_classes_than_the_params_is_not_registered(trained, ser,
     assert "`dvc repro`" in err
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("num_epochs: 2", "num_epochs: 3", "recipe.num_epochs was 2, is 3"),
+        ("  lstm-aam: {model", "  other: {model", "params.yaml has no cell lstm-aam"),
+    ],
+)
+def test_a_cell_of_other_settings_is_not_registered(trained, ser, params, old, new, said):
+    params(old, new)
+    status, _, err = ser("register", "lstm-aam")
+    assert status == 1
+    assert said in err
+    assert "`make use PRESET=<name>`" in err
+
+
 def test_a_cell_of_another_manifest_is_not_registered(trained, ser):
     record = trained / "runs/lstm-aam/run.json"
     before = record.read_text()

@@ -1,15 +1,30 @@
 """Commands over runs and results."""
 
+import json
+import re
 import sys
+from pathlib import Path
+
+import pytest
 
 from ser.contracts import RunSpec
 from ser.lineage import sha256_file
-from ser.project import CellFolder
+from ser.project import CellFolder, Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
-from tests import synthetic
+from tests import recordings, synthetic
+from tests.workflow.support import write_cell
 
-PARAMS = "corpus: {name: demo, emotions: [angry, sad]}\nsplit: {protocol: session}\n"
+PARAMS = """
+corpus: {name: demo, emotions: [angry, sad]}
+split: {protocol: session}
+features: {mfcc: {}}
+models: {lstm: {}}
+losses: {cross_entropy: {}, focal: {}}
+recipes: {lstm: {}}
+training: {}
+cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
+"""
 
 
 def write_data(project):
@@ -25,16 +40,6 @@ def digests(project):
     """What folds and cells say of their data."""
     places = {"manifest": "data/manifest.jsonl", "split": "data/splits.csv"}
     return {f"{name}_sha256": sha256_file(project / path) for name, path in places.items()}
-
-
-def write_cell(project, name):
-    """A cell of that data."""
-    folder = CellFolder(project / "runs" / name)
-    folder.folder.mkdir(parents=True)
-    tags = {f"ser.{key}": value for key, value in digests(project).items()}
-    run = RunRecord(RunSpec(name, "cell", tags, {}))
-    cells.write(folder, CellRecord("ser/demo-2-angry-sad/session", "note", {}, run, ()))
-    return folder
 
 
 def write_reports(project):
@@ -54,8 +59,8 @@ def write_reports(project):
         '{"lstm-focal": {"refit": true, "normalisation": "fold"}}'
     )
     write_data(project)
-    cell = write_cell(project, "lstm-focal")
-    (cell.folder / "metrics.json").write_text('{"uar": {"mean": 0.5}}')
+    cell = write_cell(CellFolder(project / "runs" / "lstm-focal"), Project(project))
+    cell.metrics.write_text('{"uar": {"mean": 0.5}}')
 
 
 def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
@@ -88,6 +93,87 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     status, out, err = ser("results")
     assert (status, out) == (1, "")
     assert "corpus.emotions was angry, sad, is angry, happy" in err
+
+
+def test_before_there_is_a_report_the_cells_that_are_there_are_shown(ser, trained, monkeypatch):
+    cell = Path("data/trained/lstm-aam")
+    status, out, err = ser("results")
+    assert (status, err) == (0, "")
+    assert "trained: 5 of 5 cells of params.yaml" in out
+    assert out.count("SYNTHETIC") == 1
+    assert "no report of these cells: reports/grid.csv: no such file; `dvc repro`" in out
+    shown = next(line for line in out.splitlines() if line.startswith("lstm       aam"))
+    scores = json.loads(Path("runs/lstm-aam/metrics.json").read_text())["uar"]
+    assert f"{100 * scores['mean']:.1f} " in shown
+    assert f"{100 * scores['low']:.1f} to {100 * scores['high']:.1f}" in shown
+    assert ser("results", "--format", "csv")[0] == 1
+
+    before = Path("params.yaml").read_text()
+    try:
+        cell.rename("aside")
+        Path("params.yaml").write_text(before.replace("focal: {}", "focal: {gamma: 4.0}"))
+        _, out, _ = ser("results")
+        assert "trained: 3 of 5 cells" in out
+        assert "not trained: lstm-aam" in out
+        assert "not shown: data/trained/wav2vec2-focal: it was trained with other params" in out
+        assert "loss.gamma was 2.0, is 4.0" in out
+    finally:
+        Path("params.yaml").write_text(before)
+        Path("aside").rename(cell)
+
+
+OTHERS = """
+launcher: python -m
+synthetic_corpora: []
+synthetic_weights: {}
+extracted: {mfcc: {}, hubert: {}}
+baselines: {feature: mfcc}
+tuning: {cells: {hubert-cross_entropy: {model: hubert, loss: cross_entropy, feature: hubert,
+  search: [learning_rate]}}}
+robustness: {without_copies: {}}
+cross_corpus: {corpora: {}, cells: {}}
+"""
+
+
+@pytest.fixture
+def other_weights_missing(project):
+    """The LSTM is ready to be trained; of HuBERT there are neither weights nor features."""
+    from pipelines import extract, prepare, split
+
+    path = project / "params.yaml"
+    path.write_text(recordings.PARAMS)
+    (project / "ser").symlink_to(Path(__file__).parents[2] / "ser")
+    recordings.write_corpus(project / "data" / "raw" / "csv")
+    hubert = (
+        f"hubert: {{checkpoint: facebook/hubert-base-ls960, revision: {'a' * 40}, freeze: all}}"
+    )
+    text = recordings.PARAMS.replace("features: {", f"features: {{{hubert}, ")
+    for section in ("models", "recipes"):
+        text = text.replace(f"{section}: {{", f"{section}: {{hubert: {{}}, ")
+    cell = "hubert-cross_entropy: {model: hubert, loss: cross_entropy, feature: hubert}"
+    path.write_text(text.replace("cells: {", f"cells: {{{cell}, ") + OTHERS)
+    for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert stage.main(words) == 0
+
+
+@pytest.mark.stage
+def test_a_cell_needs_no_other_models_weights_and_ends_with_its_scores(other_weights_missing, ser):
+    status, out, err = ser("train", "lstm-cross_entropy")
+    assert status == 0, err
+    assert re.search(
+        r"lstm-cross_entropy: test UAR [\d.]+ \([\d.]+ to [\d.]+\), "
+        r"WA [\d.]+ \([\d.]+ to [\d.]+\) %, "
+        r"95 % intervals; 3 folds, 1 seeds",
+        out,
+    )
+    status, out, _ = ser("results")
+    assert status == 0
+    assert "trained: 1 of 2 cells of params.yaml" in out
+    assert "not trained: hubert-cross_entropy" in out
+
+    status, _, err = ser("train", "hubert-cross_entropy")
+    assert status == 1
+    assert "data/tuned/hubert.json: no such file; `dvc repro tune` makes it" in err
 
 
 def test_a_page_that_cannot_be_written_is_known_before_anything_is_read(ser, project, monkeypatch):

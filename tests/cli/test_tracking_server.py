@@ -132,7 +132,7 @@ def test_training_and_tuning_are_recorded(trained, tracking_server, monkeypatch,
     chosen = f"tuning: {{num_trials: 1, cells: {{lstm-focal: {focal}}}}}"
     text = text.replace("tuning: {cells: {}}", chosen)
     Path("params.yaml").write_text(text)
-    assert tune.main([]) == 0
+    assert tune.main(["mfcc"]) == 0
     assert train.main(["lstm-focal"]) == 0
     client = store.connect(tracking_server)
     for name, expected in (("ser/csv/session/tuning", 3 + 3), ("ser/csv/session", 1 + 3)):

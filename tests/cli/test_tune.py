@@ -54,7 +54,7 @@ def test_the_commands_exit_status_is_that_of_the_stage(described, monkeypatch):
     app.command()(commands.tune)
     result = CliRunner().invoke(app, ["lstm-focal", "--workers", "2"])
     assert result.exit_code == 3
-    words = ["lstm-focal", "--trials-only", "--workers", "2"]
+    words = ["--workers", "2", "--trials-only", "lstm-focal"]
     assert ran == [[sys.executable, "-m", "pipelines.tune", *words]]
     assert " ".join(words) in result.stdout
 

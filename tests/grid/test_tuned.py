@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ser.errors import FileError, ParamsError, TuningError
+from ser.errors import FileError, LineageError, ParamsError, TuningError
 from ser.grid import tuned
 from ser.grid.tuned import UNTUNED, TunedFold
 from ser.project import Project
@@ -54,6 +54,26 @@ def test_what_is_no_outcome_of_tuning_is_refused_with_the_cure(tmp_path, content
         path.write_text(content)
     with pytest.raises(FileError, match=f"{message}.*; `dvc repro tune` makes it"):
         tuned.read(path, "lstm", "focal")
+
+
+SAID = {"manifest": "m", "split": "s", "features": "f", "params": "p"}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_values_that_were_chosen_for_something_else_are_refused_with_the_cure(tmp_path, name):
+    path = tmp_path / "tuned.json"
+    tuned.write(path, {("lstm", "focal"): FOCAL}, {("lstm", "focal"): SAID})
+    assert tuned.read(path, "lstm", "focal") == FOCAL
+    tuned.require_made_from(path, "lstm", "focal", SAID)
+    with pytest.raises(LineageError, match=f"with other {name} than .*run `dvc repro tune`"):
+        tuned.require_made_from(path, "lstm", "focal", SAID | {name: "another"})
+
+
+def test_values_of_which_nothing_is_known_are_refused(tmp_path):
+    path = tmp_path / "tuned.json"
+    tuned.write(path, {("lstm", "focal"): FOCAL})
+    with pytest.raises(FileError, match=r"what lstm\.focal was tuned on"):
+        tuned.require_made_from(path, "lstm", "focal", SAID)
 
 
 def tuned_runner(root, paths, experiment, changes, **settings):

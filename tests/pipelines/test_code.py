@@ -3,7 +3,8 @@ import json
 from pipelines import code
 from ser import components, lineage
 
-TUNED = "tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}\n"
+CORPUS = "corpus: {name: emodb}\n"
+TUNED = f"{CORPUS}tuning: {{cells: {{lstm-focal: {{model: lstm, loss: focal, feature: mfcc}}}}}}\n"
 
 
 def digests(workspace, name):
@@ -31,13 +32,22 @@ def test_tuned_cells_have_the_digests_of_their_models_and_losses(workspace, stag
     assert stage(code.main)[0] == 0
     focal = digests(workspace, "losses/focal.json")
     assert digests(workspace, "tuned.json") == focal | digests(workspace, "models/lstm.json")
-    (workspace / "params.yaml").write_text("tuning: {cells: {}}\n")
+    (workspace / "params.yaml").write_text(f"{CORPUS}tuning: {{cells: {{}}}}\n")
     assert stage(code.main)[0] == 0
     assert digests(workspace, "tuned.json") == {}
 
 
+def test_a_corpus_with_a_name_of_its_own_has_the_digests_of_its_parser(workspace, stage):
+    text = TUNED.replace("name: emodb", "name: helpline, parser: csv")
+    (workspace / "params.yaml").write_text(text)
+    assert stage(code.main)[0] == 0
+    assert digests(workspace, "corpora/helpline.json") == digests(workspace, "corpora/csv.json")
+
+
 def test_wrong_params_are_refused_with_their_path(workspace, fails):
-    (workspace / "params.yaml").write_text("tuning: {cells: {lstm-focal: {model: lstm}}}\n")
+    (workspace / "params.yaml").write_text(
+        f"{CORPUS}tuning: {{cells: {{lstm-focal: {{model: lstm}}}}}}\n"
+    )
     assert "tuning.cells.lstm-focal.loss: Field required" in fails(code.main)
 
 

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 import json
 import re
@@ -11,10 +12,11 @@ import pytest
 import soundfile
 
 from pipelines import baselines, compare
-from ser import lineage
+from ser import lineage, predictions
 from ser.baselines.reference_rows import BaselineParams
 from ser.data import manifest
-from ser.evaluation import robustness, tuning_gain
+from ser.data.split_report import SplitReport
+from ser.evaluation import protocol_cost, robustness, tuning_gain
 from ser.features.extraction import AudioParams
 from ser.figures import intervals
 from ser.grid import tuned
@@ -39,7 +41,7 @@ def finished(tmp_path_factory, project):
     train_and_score(root, paths, MemoryExperiment())
     asked = BaselineParams(functionals=())
     baselines.run(baselines.Params(audio=AudioParams(), baselines=asked), paths)
-    tuned.write(root / "data" / "tuned.json", {})
+    tuned.write(root / "data" / "tuned" / "mfcc.json", {})
     tuning_gain.table([], {}).to_csv(root / "reports" / "tuning.csv", index=False)
     robustness.table({}, {}).to_csv(root / "reports" / "robustness.csv", index=False)
     robustness.pairs_table({}, {}).to_csv(root / "reports" / "without_copies.csv", index=False)
@@ -144,11 +146,28 @@ def test_a_missing_file_is_named_with_the_cure(results, fails, missing):
 
 
 def test_what_tuning_chose_is_named_where_it_is_missing_and_a_cell_was_tuned(results, fails):
-    row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
+    row = ("lstm", "cross_entropy", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
     gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
-    (results / "data" / "tuned.json").unlink()
-    assert "data/tuned.json: no such file; `dvc repro tune` makes it" in compared(fails)
+    (results / "data" / "tuned" / "mfcc.json").unlink()
+    assert "data/tuned/mfcc.json: no such file; `dvc repro tune` makes it" in compared(fails)
+
+
+def test_cells_of_other_folds_are_not_compared(results, fails):
+    with (results / "data" / "splits.csv").open("a") as file:
+        file.write("\n")
+    assert "lstm-cross_entropy: it was trained on another split than data/spl" in compared(fails)
+
+
+def test_baselines_that_dvc_made_on_another_manifest_are_not_set_beside_the_cells(results, fails):
+    path = results / "reports" / "baselines.csv"
+    made = {"path": "reports/baselines.csv", "md5": hashlib.md5(path.read_bytes()).hexdigest()}
+    read = {"path": "data/manifest.jsonl", "md5": "0" * 32}
+    stages = {"baselines": {"cmd": "", "deps": [read], "outs": [made]}}
+    (results / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    message = compared(fails)
+    assert "reports/baselines.csv: the stage baselines made it from another data/man" in message
+    assert "`dvc repro`" in message
 
 
 def test_a_damaged_file_is_named(results, fails):
@@ -171,11 +190,13 @@ def test_the_floor_the_shortcut_and_the_origin_of_weights_are_on_the_page(result
 
 def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     chosen = dict.fromkeys((1, 2, 3), TunedFold({"learning_rate": 0.000321}, "study", 4, 0.5))
-    tuned.write(results / "data" / "tuned.json", {("lstm", "focal"): chosen})
-    row = ("lstm", "focal", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
+    tuned.write(results / "data" / "tuned" / "mfcc.json", {("lstm", "cross_entropy"): chosen})
+    row = ("lstm", "cross_entropy", 4, 0.5, 0.6, 0.7, 0.68, -0.02, -0.03, -0.01, 0.031)
     gains = pd.DataFrame([row[: len(tuning_gain.COLUMNS)]], columns=list(tuning_gain.COLUMNS))
     gains.to_csv(results / "reports" / "tuning.csv", index=False)
-    picture = results / "reports" / "tuning" / "lstm-focal" / "fold-2" / "history.png"
+    picture = (
+        results / "reports" / "tuning" / "mfcc" / "lstm-cross_entropy" / "fold-2" / "history.png"
+    )
     picture.parent.mkdir(parents=True)
     picture.write_bytes(png((7, 5)))
     assert compared(stage)[0] == 0
@@ -184,6 +205,32 @@ def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     assert "tuning was worse than the constants on test" in page
     assert page.count("<td>0.000321</td>") == 3
     assert f'src="{html.image(picture)}"' in page
+
+
+def test_what_a_protocol_costs_is_shown_of_the_very_cell_and_else_how_to_measure_it(results, stage):
+    project = Project()
+    cell, split = project.run("lstm-cross_entropy"), SplitReport.read(project.split_report)
+    spec, frame = cells.read(cell).cell.spec, predictions.read(cell.predictions)
+    cost = protocol_cost.measure(
+        spec,
+        frames=(frame, frame),
+        splits=(split, split),
+        speaker_of={u.id: u.speaker for u in manifest.read(project.manifest)},
+        synthetic=True,
+    )
+    path = project.protocol_gaps / "lstm-cross_entropy-session-text.json"
+    cost.write(path)
+    status, err = compared(stage)
+    assert status == 0, err
+    assert "minus session: +0.0 points" in project.page.read_text()
+    other = {**cost.settings, "training.seeds": "[7]"}
+    cost.model_copy(update={"settings": other}).write(path)
+    status, err = compared(stage)
+    assert status == 0, err
+    page = project.page.read_text()
+    assert "minus session" not in page
+    assert "other params than it has now (training.seeds was [7], is [0])" in page
+    assert "ser protocol-gap lstm-cross_entropy --protocol" in page
 
 
 def test_changed_recordings_have_their_figure_and_what_the_features_lack_is_said(results, stage):
@@ -216,7 +263,13 @@ def spoken(results):
         )
         for number, utterance in enumerate(manifest.read(Project().manifest))
     ]
+    before = lineage.sha256_file(Project().manifest)
     manifest.write(Project().manifest, utterances)
+    record, now = (
+        Project().run("lstm-cross_entropy").record,
+        lineage.sha256_file(Project().manifest),
+    )
+    record.write_text(record.read_text().replace(before, now))  # as if it was trained on these
     return {utterance.id: results / "data/raw/csv" / utterance.audio for utterance in utterances}
 
 

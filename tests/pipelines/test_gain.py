@@ -16,4 +16,4 @@ def test_a_cell_that_tuning_does_not_know_is_one_message(workspace, fails):
     (workspace / "params.yaml").write_text(
         "tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}\n"
     )
-    assert "data/tuned.json: no such file" in fails(gain.main)
+    assert "data/tuned/mfcc.json: no such file" in fails(gain.main)

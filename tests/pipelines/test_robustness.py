@@ -23,7 +23,7 @@ def upstream(workspace, params):
     text = (workspace / "params.yaml").read_text()
     (workspace / "params.yaml").write_text(text + TWIN)
     kept = dict.fromkeys((1, 2, 3), tuned.UNTUNED)
-    tuned.write(workspace / "data" / "tuned.json", {("lstm", "cross_entropy"): kept})
+    tuned.write(workspace / "data" / "tuned" / "mfcc.json", {("lstm", "cross_entropy"): kept})
     for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
         assert stage.main(words) == 0
     return workspace
@@ -59,11 +59,19 @@ def test_a_cell_and_its_twin_are_scored_under_every_copy(upstream, stage, experi
     kept = next(iter(experiments["ser/csv/session/without_copies"].runs.values())).params
     assert kept["recipe.copies"] == "none"
 
+    # Other folds under the same cells, as after `dvc repro split` of another preset.
+    with (upstream / "data" / "splits.csv").open("a") as file:
+        file.write("\n")
+    for program in (score, robustness):
+        status, err = stage(program.main)
+        assert status == 1
+        assert f"data/trained/{CELL}: it was trained on another split than data/splits.csv" in err
+
 
 def test_a_twin_that_was_not_trained_is_named_with_the_cure(upstream, stage, fails, experiments):
     ran(stage, train.main, CELL)
     message = fails(robustness.main)
-    assert f"data/without_copies/{CELL}/copies.parquet: no such file; `dvc repro`" in message
+    assert f"data/without_copies/{CELL}/run.json: no such file; `dvc checkout`" in message
 
 
 def test_of_a_recipe_without_copies_there_is_no_twin(upstream, fails, experiments, params):

@@ -117,7 +117,7 @@ def test_a_table_of_segments_with_official_parts_goes_all_the_way_to_the_report(
     root = calls("whole")
     copy_database(template_database, root / "mlruns" / "mlflow.db")
     for stage, words in (
-        (prepare, []), (split, []), (extract, ["mfcc"]), (tune, []),
+        (prepare, []), (split, []), (extract, ["mfcc"]), (tune, ["mfcc"]),
         (train, ["lstm-cross_entropy"]), (score, []), (baselines, []), (gain, []),
         (robustness, []), (compare, []),
     ):  # fmt: skip

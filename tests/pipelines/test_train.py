@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -36,9 +38,13 @@ def trained(run, cell=CELL):
     return run(train.main, cell, "--untuned")
 
 
-def test_a_cell_is_trained_and_recorded(upstream, stage, experiment):
-    status, err = trained(stage)
+def test_a_cell_is_trained_and_recorded(upstream, stage, experiment, caplog):
+    with caplog.at_level("INFO"):
+        status, err = trained(stage)
     assert status == 0, err
+    for fold in (1, 2, 3):
+        said = f"{CELL}/fold-{fold}/seed-0: epoch 1 of at most 1: train/loss "
+        assert [line for line in caplog.messages if line.startswith(said)] != []
     assert experiment.opened == [("ser/csv/session", {"ser.corpus": "csv"})]
     assert len(experiment.runs) == 4
     assert {run.status for run in experiment.runs.values()} == {"FINISHED"}
@@ -52,6 +58,20 @@ def test_a_cell_is_trained_and_recorded(upstream, stage, experiment):
 def test_features_of_other_params_are_refused(upstream, fails, experiment, params):
     params("hop_ms: 20.0", "hop_ms: 10.0")
     assert "run `dvc repro extract`" in trained(fails)
+    assert experiment.runs == {}
+
+
+def test_features_of_another_corpus_with_the_same_ids_are_refused(upstream, fails, experiment):
+    """As two tables of one's own, whose files have the same names."""
+    path = upstream / "data" / "raw" / "csv" / "s1f_angry_0.wav"
+    (path.parent / "s1m_sad_0.wav").replace(path)
+    table = path.parent / "utterances.csv"
+    table.write_text(re.sub(r"s1m_sad_0.*\n", "", table.read_text()))
+    for stage in (prepare, split):
+        assert stage.main([]) == 0
+    message = trained(fails)
+    assert "s1f_angry_0' are of another recording than the manifest names" in message
+    assert "run `dvc repro extract`" in message
     assert experiment.runs == {}
 
 
@@ -117,7 +137,7 @@ def test_a_file_that_is_not_there_is_named(upstream, fails, experiment, name):
 
 
 def test_without_what_tuning_chose_a_cell_is_not_trained(upstream, fails, experiment):
-    assert "data/tuned.json: no such file; `dvc repro tune`" in fails(train.main, CELL)
+    assert "data/tuned/mfcc.json: no such file; `dvc repro tune`" in fails(train.main, CELL)
 
 
 def test_wrong_params_are_refused_with_their_path(upstream, fails, experiment, params):

@@ -107,7 +107,7 @@ def test_without_a_pair_the_reason_and_the_way_on_are_said():
         verdict = non_inferiority(**changes, no_pair="it tells other classes apart")
         assert "it tells other classes apart" in verdict.reason
         assert "`ser promote --new-line" in verdict.reason
-        assert "corpus.title" in verdict.reason
+        assert "corpus.name" in verdict.reason
 
 
 @pytest.mark.parametrize(

@@ -63,19 +63,29 @@ def test_origins_are_read_back_as_they_were_written(tmp_path):
     write_finished(tmp_path)
     frame, speaker_of = cell()
     summaries = {
-        ("hubert", loss): summary.summarise(frame, speaker_of, origin=f"nobody/tiny@{loss}")
-        for loss in ("aam", "ccc")
+        ("lstm", loss): summary.summarise(frame, speaker_of, origin=f"nobody/tiny@{loss}")
+        for loss in ("cross_entropy", "focal")
     }
     results.write_origins(Project(tmp_path), summaries)
     assert results.read(Project(tmp_path)).origins == {
-        "hubert-aam": "nobody/tiny@aam",
-        "hubert-ccc": "nobody/tiny@ccc",
+        "lstm-cross_entropy": "nobody/tiny@cross_entropy",
+        "lstm-focal": "nobody/tiny@focal",
     }
+
+
+@pytest.mark.parametrize("name", ["origins", "procedures"])
+def test_a_file_of_another_presets_comparison_is_refused(tmp_path, name):
+    write_finished(tmp_path)
+    path = getattr(Project(tmp_path), name)
+    path.write_text(json.dumps({"lstm-focal": json.loads(path.read_text())["lstm-focal"]}))
+    with pytest.raises(LineageError, match=f"{name}.json: .* not tell of lstm-cross_entropy; run"):
+        results.read(Project(tmp_path))
 
 
 def test_procedures_are_read_back_as_they_were_written(tmp_path):
     write_finished(tmp_path)
-    given = {"lstm-focal": Procedure(refit=True, normalisation="session"), "a-b": Procedure()}
+    refitted = Procedure(refit=True, normalisation="session")
+    given = {"lstm-focal": refitted, "lstm-cross_entropy": Procedure()}
     results.write_procedures(Project(tmp_path), given)
     assert results.read(Project(tmp_path)).procedures == given
 

@@ -8,6 +8,7 @@ import pytest
 
 from ser.errors import FileError, LineageError
 from ser.evaluation import tuning_gain
+from ser.project import Project
 from ser.report import html
 from ser.report import page as pages
 from ser.report import tuning as tuning_section
@@ -41,7 +42,10 @@ def picture(fold, name):
 @pytest.fixture
 def places(tmp_path):
     """What the stages tune and gain write for one tuned cell."""
-    paths = tmp_path / "tuning.csv", tmp_path / "tuned.json", tmp_path / "tuning"
+    project = Project(tmp_path)
+    paths = project.tuning_gain, project.tuned("mfcc"), project.tuning_figures("mfcc")
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
     table([AAM]).to_csv(paths[0], index=False)
     paths[1].write_text(json.dumps({"lstm": {"aam": ENTRY, "focal": KEPT}}))
     for fold in (2, 10, 1):
@@ -56,6 +60,11 @@ def table(rows):
     return pd.DataFrame(rows, columns=list(tuning_gain.COLUMNS))
 
 
+def read(places):
+    """The section of a project whose cell is that of AAM."""
+    return tuning_section.read(Project(places[0].parents[1]), {"lstm-aam": "mfcc"})
+
+
 @pytest.fixture(scope="module")
 def untuned(tmp_path_factory):
     """A report to put the section into."""
@@ -63,11 +72,11 @@ def untuned(tmp_path_factory):
 
 
 def shown(untuned, places):
-    return pages.render(replace(untuned, tuning=tuning_section.read(*places)))
+    return pages.render(replace(untuned, tuning=read(places)))
 
 
 def test_folds_and_figures_are_in_order(places):
-    found = tuning_section.read(*places)
+    found = read(places)
     assert [row["fold"] for row in found.chosen["lstm-aam"]] == [1, 2, 10]
     assert list(found.figures["lstm-aam"]) == [1, 2, 10]
     for fold, pictures in found.figures["lstm-aam"].items():
@@ -164,9 +173,9 @@ def test_one_speaker_allows_no_interval_and_no_verdict(places, untuned):
 )
 def test_what_was_chosen_must_fit_the_table(places, content):
     places[1].write_text(json.dumps(content))
-    cure = r"tuned\.json.*lstm\.aam.*`dvc repro tune"
+    cure = r"mfcc\.json.*lstm\.aam.*`dvc repro tune"
     with pytest.raises((FileError, LineageError), match=cure):
-        tuning_section.read(*places)
+        read(places)
 
 
 @pytest.mark.parametrize("text", ["", "model,loss\nlstm,aam\n", None])
@@ -175,16 +184,23 @@ def test_a_table_that_is_none_is_refused(places, text):
     if text is not None:
         places[0].write_text(text)
     with pytest.raises(FileError, match=r"tuning\.csv: .*`dvc repro gain`"):
-        tuning_section.read(*places)
+        read(places)
 
 
 def test_a_table_of_words_is_refused(places):
     table([AAM | {"difference": "much"}]).to_csv(places[0], index=False)
     with pytest.raises(FileError, match="much"):
-        tuning_section.read(*places)
+        read(places)
 
 
 def test_a_missing_outcome_of_tuning_is_named(places):
     places[1].unlink()
-    with pytest.raises(FileError, match=r"tuned\.json: no such file"):
-        tuning_section.read(*places)
+    with pytest.raises(FileError, match=r"mfcc\.json: no such file"):
+        read(places)
+
+
+def test_a_table_of_another_presets_cells_is_refused(places):
+    with pytest.raises(
+        LineageError, match=r"tells of lstm-aam, .*params\.yaml; run `dvc repro gain`"
+    ):
+        tuning_section.read(Project(places[0].parents[1]), {"hubert-aam": "hubert"})

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from ser.errors import ParamsError
+from ser.grid import tuned
 from ser.grid.tuned import UNTUNED
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tuning import recording, search
@@ -117,18 +118,23 @@ def test_a_lost_tracking_store_is_filled_from_the_studies(searched):
 def test_what_is_not_tuned_keeps_its_values():
     cells = [("lstm", "focal"), ("lstm", "aam")]
     found = {("lstm", "aam"): {1: studies.TunedFold({"loss.scale": 8.0}, "s", 2, 0.5)}}
-    entries = search.with_untuned(found, cells, [1, 2])
+    entries = tuned.with_untuned(found, cells, [1, 2])
     assert list(entries) == cells
     assert entries["lstm", "focal"] == {1: UNTUNED, 2: UNTUNED}
     assert entries["lstm", "aam"] == found["lstm", "aam"]
 
 
 def test_no_trials_leave_no_cell_to_search():
-    assert search.chosen_cells(tuning_params(num_trials=0), []) == []
-    assert search.chosen_cells(tuning_params(), []) == ["lstm-focal"]
-    assert search.chosen_cells(tuning_params(cell={"num_trials": 0}), ["lstm-focal"]) == []
+    assert tuning_params(num_trials=0).chosen([]) == []
+    assert tuning_params().chosen([]) == ["lstm-focal"]
+    assert tuning_params(cell={"num_trials": 0}).chosen(["lstm-focal"]) == []
     with pytest.raises(ParamsError, match=r"has no lstm-aam; there are: lstm-focal"):
-        search.chosen_cells(tuning_params(), ["lstm-aam"])
+        tuning_params().chosen(["lstm-aam"])
+
+
+def test_only_cells_that_read_the_feature_are_searched_with_it():
+    assert tuning_params().chosen([], "mfcc") == ["lstm-focal"]
+    assert tuning_params().chosen([], "hubert") == []
 
 
 def test_the_experiment_says_what_its_runs_are(searched):

@@ -45,7 +45,7 @@ def test_trials_are_run_without_writing_what_was_chosen():
     tuned = check(tuning={"cells": TUNED})
     stage = commands.stage("tune")
     assert commands.tune(tuned, [], None) == [*stage, "--trials-only"]
-    assert commands.tune(tuned, [CELL], 2) == [*stage, CELL, "--trials-only", "--workers", "2"]
+    assert commands.tune(tuned, [CELL], 2) == [*stage, "--workers", "2", "--trials-only", CELL]
 
 
 def test_a_cell_that_is_not_tuned_is_refused():

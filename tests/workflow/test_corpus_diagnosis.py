@@ -8,7 +8,10 @@ from ser.emotion import EMOTIONS
 from ser.workflow import corpus_diagnosis
 
 SPEAKERS = {"ann": "female", "bob": "male", "cat": "female", "dan": "male"}
-CONTENT = {"corpus": {"name": "csv", "num_sessions": 4}, "split": {"protocol": "session"}}
+CONTENT = {
+    "corpus": {"name": "calls", "parser": "csv", "num_sessions": 4},
+    "split": {"protocol": "session"},
+}
 
 
 def rows(speakers=SPEAKERS, emotions=EMOTIONS, per_emotion=1):
@@ -25,7 +28,7 @@ def found(tmp_path):
     """Level and detail of each finding of a corpus of such rows."""
 
     def look(rows, *, corpus=None, split=None):
-        folder = tmp_path / "data" / "raw" / "csv"
+        folder = tmp_path / "data" / "raw" / (corpus or {}).get("name", "calls")
         folder.mkdir(parents=True)
         for row in rows:
             (folder / row["path"]).touch()
@@ -44,8 +47,15 @@ def found(tmp_path):
 
 def test_a_corpus_that_the_stages_accept_is_ok(found):
     link, folds = found(rows())
-    assert (link.level, link.detail) == ("ok", "data/raw/csv: 16 utterances")
+    assert (link.level, link.detail) == ("ok", "data/raw/calls: 16 utterances")
     assert (folds.level, folds.detail) == ("ok", "protocol session: 4")
+
+
+def test_a_table_without_a_name_of_its_own_is_warned_of(found):
+    link, name, folds = found(rows(), corpus={"name": "csv"})
+    assert (link.level, name.level, folds.level) == ("ok", "warn", "ok")
+    assert "shares data/raw/csv, experiments and models" in name.detail
+    assert "`name: <your name>` and `parser: csv`" in name.cure
 
 
 def refused(findings):

@@ -2,18 +2,16 @@ import json
 
 import pytest
 
-from ser.contracts import RunSpec
 from ser.errors import FileError, LineageError
 from ser.evaluation import grid_table
 from ser.lineage import sha256_file
 from ser.params import parse
-from ser.project import CellFolder, Project
-from ser.tracking import cells
-from ser.tracking.cells import CellRecord, RunRecord
+from ser.project import Project
 from ser.workflow import current
 from ser.workflow.current import DataParams
 from tests import synthetic
 from tests.evaluation.support import grid
+from tests.workflow.support import now, write_cell
 
 CORPUS = {"name": "emodb"}
 
@@ -22,17 +20,9 @@ def params(corpus=CORPUS, split=None):
     return parse({"corpus": corpus, "split": split or {}}, DataParams, where="params.yaml")
 
 
-def cell_of(project, name, *, uar, manifest=None):
-    """A trained and scored cell of that manifest."""
-    folder = project.run(name)
-    tags = {
-        "ser.task": "emodb",
-        "ser.manifest_sha256": manifest or sha256_file(project.manifest),
-        "ser.split_sha256": sha256_file(project.splits),
-    }
-    folder.folder.mkdir(parents=True)
-    run = RunRecord(RunSpec(name, "key", tags, {}))
-    cells.write(folder, CellRecord("ser/emodb/session", "", {}, run, ()))
+def scored(project, name, *, uar):
+    """A cell of `now()`, trained and scored."""
+    folder = write_cell(project.run(name), project)
     folder.metrics.write_text(json.dumps({"uar": {"mean": uar}}))
     return folder
 
@@ -54,13 +44,13 @@ def project(tmp_path):
     synthetic.split_report(**digests).write(made.split_report)
     grid_table.write(made, grid())
     for row in grid().to_dict("records"):
-        cell_of(made, f"{row['model']}-{row['loss']}", uar=row["uar"])
+        scored(made, f"{row['model']}-{row['loss']}", uar=row["uar"])
     return made
 
 
 def test_data_and_results_of_the_params_are_let_through(project):
     current.require_data(project, params())
-    current.require_reports(project)
+    current.require_reports(project, now())
 
 
 @pytest.mark.parametrize(
@@ -97,18 +87,24 @@ def test_a_split_of_another_manifest_is_refused(project, name):
         current.require_data(project, params())
 
 
-def test_a_cell_of_another_manifest_is_refused_by_name(project):
-    current.require_cell(project, project.run("lstm-focal"))
-    other = cell_of(project, "vggish-focal", uar=0.5, manifest="0" * 64)
-    with pytest.raises(LineageError, match=r"vggish-focal: .*another manifest .*a cell of emodb"):
-        current.require_cell(project, other)
-
-
-def test_a_comparison_of_other_cells_is_refused(project):
-    cell = CellFolder(project.run("lstm-focal").folder)
+def test_a_comparison_of_other_scores_is_refused(project):
+    cell = project.run("lstm-focal")
     cell.metrics.write_text(json.dumps({"uar": {"mean": 0.123}}))
     with pytest.raises(LineageError, match=r"for lstm-focal, .* of 0\.123000"):
-        current.require_reports(project)
+        current.require_reports(project, now())
     cell.record.unlink()
     with pytest.raises(FileError, match=r"run\.json: no such file"):
-        current.require_reports(project)
+        current.require_reports(project, now())
+
+
+def test_a_comparison_of_other_cells_than_those_of_params_yaml_is_refused(project):
+    one = {"lstm-focal": {"model": "lstm", "loss": "focal", "feature": "mfcc"}}
+    with pytest.raises(LineageError, match=r"one of the two alone: lstm-cross_entropy; run `dvc"):
+        current.require_reports(project, now(cells=one))
+
+
+def test_a_comparison_of_cells_with_other_settings_is_refused(project):
+    with pytest.raises(
+        LineageError, match=r"lstm-focal: .* loss\.gamma was 2\.0, is 3\.0; run `dvc"
+    ):
+        current.require_reports(project, now(losses={"cross_entropy": {}, "focal": {"gamma": 3.0}}))

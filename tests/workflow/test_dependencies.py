@@ -24,7 +24,7 @@ stages:
       deps:
         - pipelines/take.py
       params:
-        - data/tuned.json:
+        - data/tuned/${item.feature}.json:
             - ${item.model}
       outs:
         - shown/${key}
@@ -46,7 +46,7 @@ def project(tmp_path, monkeypatch):
     program.reads = lambda project, words: [
         project.manifest,
         project.features(words["item.feature"]),
-        *([project.tuned] if words["stage"] == "show" else []),
+        *([project.tuned(words["item.feature"])] if words["stage"] == "show" else []),
     ]
     monkeypatch.setitem(sys.modules, "pipelines.take", program)
     return Project(tmp_path)
@@ -55,7 +55,7 @@ def project(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["take", "show"])
 def test_a_stage_depends_on_what_its_program_reads_imports_and_finds_by_name(project, name):
     (stage,) = (found for found in dependencies.stages(project) if found.name == name)
-    # data/tuned.json is one of the params of `show`, entry by entry, and no dependency beside.
+    # What was tuned is one of the params of `show`, entry by entry, and no dependency beside.
     assert dependencies.of_stage(stage, project) == [
         "data/code/models/${item.model}.json",
         "data/features/${item.feature}",

@@ -41,20 +41,27 @@ def test_every_model_is_trained_with_every_loss(here):
     assert list(preset.cells) == [
         *("lstm-cross_entropy", "lstm-focal", "whisper-cross_entropy", "whisper-focal"),
     ]
-    assert preset.corpus.name == "csv"
+    assert (preset.corpus.name, preset.corpus.parser) == ("mine", "csv")
     assert list(preset.extracted) == ["mfcc", "whisper"]
     assert set(preset.losses) == {"cross_entropy", "focal"}
     assert set(load_mapping(path)) == set(Preset.model_fields)
 
 
 @pytest.mark.parametrize(
-    ("name", "title"),
-    [("mine", "mine"), ("Help-line v2", "help_line_v2"), ("2024", "preset_2024"), ("é", "preset_")],
+    ("name", "called"),
+    [
+        ("mine", "mine"),
+        ("Help-line v2", "help_line_v2"),
+        ("2024", "preset_2024"),
+        ("é", "preset_"),
+        ("emodb", "preset_emodb"),
+    ],
 )
-def test_a_table_gets_a_title_of_its_own_and_other_corpora_have_none(here, name, title):
-    assert write(here, wanted(name=name))[1].corpus.title == title
+def test_a_table_gets_a_name_of_its_own_and_other_corpora_keep_theirs(here, name, called):
+    corpus = write(here, wanted(name=name), force=True)[1].corpus
+    assert (corpus.name, corpus.parser, corpus.title) == (called, "csv", None)
     _, emodb = write(here, wanted(name="of-emodb", corpus="emodb"))
-    assert not hasattr(emodb.corpus, "title")
+    assert emodb.corpus.name == "emodb"
 
 
 def test_every_setting_is_that_of_a_preset_that_is_there(here, project):

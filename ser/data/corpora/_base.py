@@ -18,7 +18,7 @@ class CorpusParams(ComponentParams, RecordingLimits):
     What a recording may be is inherited.
 
     Args:
-        name: The parser's file name.
+        name: The parser's file name; of a corpus from a table, any name of one's own.
         emotions: The classes to tell apart; other labels stay in the manifest with `emotion`
             null. Whatever is written, `angry happy neutral sad` come first and in this order,
             then the others as they are written. Canonical names; of a corpus from a table,
@@ -41,6 +41,11 @@ class CorpusParams(ComponentParams, RecordingLimits):
     fold_lists: str | None = Field(None, min_length=1, max_length=1000)
     max_rejected: int = Field(0, ge=0)
     min_duration_s: float = Field(0.1, ge=0.025, le=3600.0)
+
+    @property
+    def parser_name(self) -> str:
+        """Name of the parser: the corpus' own, where it can be read in one way alone."""
+        return self.name
 
     @field_validator("emotions")
     @classmethod

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from ser import components
+from ser.components import CORPORA
 from ser.data.corpora import _table
 from ser.data.corpora._base import CorpusParams, inside
 from ser.data.speech_kind import SpeechKind
@@ -74,8 +76,12 @@ class Params(CorpusParams):
     """Params of a corpus described by a table.
 
     Args:
-        title: The corpus' own name, for its experiments and registered models: small letters,
-            digits and `_`, a letter first. Without it all tables share `csv`.
+        name: The corpus' own name: small letters, digits and `_`, a letter first. Its folder in
+            data/raw, its experiments and registered models have it, so two corpora never share
+            any. `csv` alone is the name of a table without one.
+        parser: `csv`, beside a name of one's own.
+        title: Of a table that is named `csv`: told apart in experiments and registered models by
+            this, in words as `name`. A name does the same and has a folder of its own, too.
         table: The table's path, relative to the corpus' folder.
         encoding: Of the table.
         delimiter: Between its fields.
@@ -102,7 +108,8 @@ class Params(CorpusParams):
 
     has_own_classes: ClassVar[bool] = True
 
-    name: Literal["csv"] = "csv"
+    name: str = Field("csv", pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
+    parser: Literal["csv"] | None = None
     title: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
     table: str = Field("utterances.csv", min_length=1, max_length=1000)
     encoding: str = "utf-8-sig"
@@ -118,6 +125,18 @@ class Params(CorpusParams):
     licence: str = Field("As the owner of the recordings states.", min_length=1)
     redistributable: bool = False
     citation: str = Field("As the owner of the recordings asks.", min_length=1)
+
+    @field_validator("name")
+    @classmethod
+    def _own(cls, name: str) -> str:
+        if name in get_args(SpeechKind) or (name != "csv" and name in components.names(CORPORA)):
+            raise ValueError(f"{name} means something else here; give the corpus another name")
+        return name
+
+    @property
+    def parser_name(self) -> str:
+        """Name of the parser, whatever the corpus is called."""
+        return "csv"
 
     @field_validator("title")
     @classmethod

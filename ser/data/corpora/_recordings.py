@@ -10,7 +10,7 @@ def not_the_corpus(name: str, root: Path, *, expected: str) -> NotTheCorpusError
     """Return the error for a folder that is not a corpus, with the cure.
 
     Args:
-        name: The parser's name.
+        name: What the corpus is called: its parser, or the own name of a table.
         root: The folder.
         expected: What was looked for and not found.
 
@@ -30,7 +30,7 @@ def check_counts(
     """Refuse a corpus whose number of utterances per label is not the known one.
 
     Args:
-        name: The parser's name.
+        name: What the corpus is called: its parser, or the own name of a table.
         found: Label -> number of utterances.
         expected: Label -> number of recordings as published.
         num_faulty: So many of the published recordings are known to be unusable; up

@@ -73,7 +73,7 @@ class TableCorpus:
         path = root / self.params.table
         if not path.is_file():
             expected = f"the table {self.params.table} (corpus.table) in it"
-            raise _recordings.not_the_corpus("csv", root, expected=expected)
+            raise _recordings.not_the_corpus(self.params.name, root, expected=expected)
         rows, rejections = self._rows(path)
         if not rows:
             why = f"; {rejections[0].reason}" if rejections else ""
@@ -216,7 +216,7 @@ class TableCorpus:
             raise ValueError(f"scripted must be true, false or empty, got {scripted!r}")
         return Annotation(
             id=own_id,
-            corpus="csv",
+            corpus=self.params.name,
             audio=audio,
             speaker=speaker,
             gender=genders[speaker],

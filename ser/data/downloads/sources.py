@@ -73,8 +73,8 @@ BY_HAND: Mapping[str, str] = {
         "authors' mirror in the same way: https://gitlab.com/cs-cooper-lab/crema-d-mirror"
     ),
     "csv": (
-        "it is your own table of recordings (docs/corpora/csv.md); `ser link-corpus csv PATH` "
-        "links the folder"
+        "it is your own table of recordings (docs/corpora/csv.md), to which params.yaml gives a "
+        "name; `ser link-corpus NAME PATH` links the folder"
     ),
     "demo": "it is synthetic; `ser demo-corpus` writes it",
     "iemocap": (

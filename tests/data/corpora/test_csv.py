@@ -1,10 +1,15 @@
 import csv as standard_csv
 
 import pytest
+from pydantic import ValidationError
 
+from ser.data import task
 from ser.data.corpora import csv
 from ser.errors import CorpusError, ParamsError
 from ser.params import StageParams, component, parse
+from ser.project import Project
+from ser.workflow.current import DataParams
+from tests.recordings import write_corpus
 
 BASE = {"num_sessions": 2}
 
@@ -595,3 +600,38 @@ def test_without_classes_labels_are_kept_and_none_is_unknown(tmp_path):
     parsed = parse_corpus(root, emotions=())
     assert [item.label for item in parsed.annotations] == ["Wut", "Trauer", "neutral", "Langeweile"]
     assert {item.emotion for item in parsed.annotations} == {None}
+
+
+def test_a_table_has_a_name_of_its_own_everywhere(tmp_path):
+    """Two of them share no folder, no experiment and no registered model."""
+    write_corpus(tmp_path / "calls")
+    sections = [{"name": name, "parser": "csv"} for name in ("calls", "visits")]
+    calls, visits = (csv.Params.model_validate(section) for section in sections)
+    assert {a.corpus for a in csv.build(calls).parse(tmp_path / "calls").annotations} == {"calls"}
+    assert Project().raw(calls.name) != Project().raw(visits.name)
+    assert [task.of_section(one.model_dump()) for one in (calls, visits)] == ["calls", "visits"]
+    assert (calls.parser_name, csv.Params().parser_name) == ("csv", "csv")
+
+
+@pytest.mark.parametrize("name", ["emodb", "demo", "improvised", "My-Calls", "2calls", ""])
+def test_a_name_that_means_something_else_is_refused(name):
+    with pytest.raises(ValidationError, match="name"):
+        csv.Params(name=name, parser="csv")
+
+
+def test_params_choose_the_parser_beside_a_name_of_ones_own():
+    found = parse(
+        {"corpus": {"name": "calls", "parser": "csv"}, "split": {}}, DataParams, where="params.yaml"
+    )
+    assert isinstance(found.model_dump()["corpus"], dict)
+    assert found.corpus.parser_name == "csv"
+    with pytest.raises(
+        ParamsError, match=r"named 'calls'.*; beside a name of your own, say `parser"
+    ):
+        parse({"corpus": {"name": "calls"}, "split": {}}, DataParams, where="params.yaml")
+    with pytest.raises(ParamsError, match="there is no such key"):
+        parse(
+            {"corpus": {"name": "emodb", "parser": "emodb"}, "split": {}},
+            DataParams,
+            where="params.yaml",
+        )

@@ -21,7 +21,7 @@ def test_what_no_command_can_fetch_is_answered_with_how_to_get_it(corpus):
         DownloadError, match=rf"^{corpus}: this command cannot fetch it: "
     ) as caught:
         sources.archive_of(corpus)
-    assert re.search(rf"`ser (link-corpus {corpus} PATH|demo-corpus)`", str(caught.value))
+    assert re.search(rf"`ser (link-corpus ({corpus}|NAME) PATH|demo-corpus)`", str(caught.value))
 
 
 def test_a_corpus_that_somebody_added_needs_no_entry(monkeypatch):
