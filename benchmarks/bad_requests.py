@@ -146,11 +146,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     from ser.cli import serving
-    from ser.serving import mlflow_model, server
+    from ser.registry import model_files
+    from ser.serving import server
 
     with tempfile.TemporaryDirectory() as name:
         _, bundle = serving.fetch(options.model, Path(name), takes_exported=False)
-        app = server.build(mlflow_model.model_of(bundle))
+        app = server.build(model_files.model_of(bundle))
         client = TestClient(app, raise_server_exceptions=False)
         recording = mutations.originals()["WAV-PCM_16"]
         campaign(client, recording, num_requests=100, seed=options.seed + 1)

@@ -77,25 +77,27 @@ def _judged(rng: np.random.Generator, trials: Trials, number: int) -> Iterator[d
     contest = best.contest_of(hits, spoken, Seeds(np.zeros(NUM_CELLS), np.ones(NUM_CELLS)))
     resamples = best_methods.resample(rng, hits, spoken, _NUM_DRAWS)
     chosen = best.corrected_p(contest, rng, _NUM_DRAWS) >= ALPHA
-    truly, winner = int(trials.uars.argmax()), int(contest.uars.argmax())
+    truly, winner = int(trials.uars.argmax()), int(contest.scores.argmax())
     for method, kept in {
         CHOSEN_SET: chosen,
         "the same after Bonferroni": best_methods.bonferroni_against_all(contest),
         "against the winner, two-sided, Holm (before)": best_methods.holm_against_the_winner(
             contest
         ),
-        "model confidence set": best_methods.confidence_set(contest.uars, resamples),
+        "model confidence set": best_methods.confidence_set(contest.scores, resamples),
     }.items():
         yield {"what": "set", "method": method, "kept": kept[truly], "size": kept.sum()}
     low, high = statistics.share_ends(hits[winner], spoken)
     for method, optimism in {
         "as it is": 0.0,
-        CHOSEN_OPTIMISM: best.optimism(list(hits[:, None]), spoken, rng, _NUM_DRAWS),
+        CHOSEN_OPTIMISM: best.optimism(
+            best.uar_scorers(hits[:, None], spoken), len(spoken), rng, _NUM_DRAWS
+        ),
         "the resample's winner on itself": best_methods.drawn_optimism(resamples),
         "a speaker left out": best_methods.left_out_optimism(hits, spoken),
         "drawn to the mean of those kept": best_methods.shrunken_optimism(contest, chosen),
     }.items():
-        off = contest.uars[winner] - optimism - trials.uars[winner]
+        off = contest.scores[winner] - optimism - trials.uars[winner]
         held = covers((low - optimism, high - optimism), trials.uars[winner])
         yield {"what": "optimism", "method": method, "off": off, "held": held}
     drawn = best.probabilities(contest, rng, _NUM_DRAWS)

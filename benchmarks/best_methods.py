@@ -43,9 +43,9 @@ def resample(rng: np.random.Generator, hits: Array, spoken: Array, num: int) -> 
 
 def holm_against_the_winner(contest: Contest) -> Kept:
     """Return the cells that two-sided tests against the winner, after Holm, do not tell apart."""
-    winner = int(contest.uars.argmax())
-    others = np.delete(np.arange(len(contest.uars)), winner)
-    kept = np.ones(len(contest.uars), dtype=bool)
+    winner = int(contest.scores.argmax())
+    others = np.delete(np.arange(len(contest.scores)), winner)
+    kept = np.ones(len(contest.scores), dtype=bool)
     kept[others] = comparison.holm(contest.p[winner, others]) >= ALPHA
     return kept
 
@@ -53,7 +53,7 @@ def holm_against_the_winner(contest: Contest) -> Kept:
 def bonferroni_against_all(contest: Contest) -> Kept:
     """Return the cells that no other beats in a one-sided test after Bonferroni."""
     num_speakers, num_cells = contest.pulls.shape
-    lead = (contest.uars[:, None] - contest.uars) / contest.errors
+    lead = (contest.scores[:, None] - contest.scores) / contest.errors
     p = stdtr(num_speakers - 1, -lead)
     np.fill_diagonal(p, 1.0)
     return np.asarray((num_cells - 1) * p.min(axis=0) >= ALPHA)
@@ -93,15 +93,15 @@ def shrunken_optimism(contest: Contest, kept: Kept) -> float:
         Efron & Morris (1975), doi:10.1080/01621459.1975.10479864, for James & Stein's estimate.
     """
     cells = np.flatnonzero(kept)
-    winner = int(contest.uars.argmax())
+    winner = int(contest.scores.argmax())
     if len(cells) < 4:
         return 0.0
     pulls = contest.pulls[:, cells] - contest.pulls[:, cells].mean(axis=1, keepdims=True)
     noise = (pulls**2).sum() / (len(cells) - 1)
-    off = contest.uars[cells] - contest.uars[cells].mean()
+    off = contest.scores[cells] - contest.scores[cells].mean()
     seen = max((off**2).sum() / (len(cells) - 1), 1e-12)
     factor = max(0.0, 1 - (len(cells) - 3) / (len(cells) - 1) * noise / seen)
-    return float((1 - factor) * (contest.uars[winner] - contest.uars[cells].mean()))
+    return float((1 - factor) * (contest.scores[winner] - contest.scores[cells].mean()))
 
 
 def left_out_optimism(hits: Array, spoken: Array) -> float:

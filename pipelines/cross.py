@@ -43,14 +43,19 @@ def run(params_file: Path, name: str, project: Project) -> None:
     """Train a cell of the section on every corpus; test it on every other.
 
     Raises:
-        ParamsError: The section has no such cell.
+        ParamsError: The section has no such cell; or it learns ratings or votes, and a corpus
+            that it is to be trained on has none.
     """
     section = read(params_file, Params).cross_corpus
     if name not in section.cells:
         known = ", ".join(section.cells) or "none"
         raise ParamsError(f"{params_file}: cross_corpus.cells has no {name!r}; there are: {known}")
-    for crossing in crossings.of_cell(name, section.cells[name].feature, section, project):
-        made = cross_corpus.runner(params_file, crossing, project, section)
+    # All are made before any runs: what one of them cannot learn is refused at once.
+    runners = [
+        (crossing, cross_corpus.runner(params_file, crossing, project, section))
+        for crossing in crossings.of_cell(name, section.cells[name].feature, section, project)
+    ]
+    for crossing, made in runners:
         said = f"{name} {crossing.pair}"
         cross_corpus.train(
             made,

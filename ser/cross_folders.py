@@ -19,9 +19,11 @@ class CorpusFolder(Project):
 
     Args:
         folder: Stands for `data`.
+        stages: Of dvc.yaml, which made what lies there, as far as stages did.
     """
 
     folder: Path = Path()
+    stages: tuple[str, ...] = ()
 
     @property
     def data(self) -> Path:
@@ -64,7 +66,29 @@ class Crossing:
     @property
     def pair(self) -> str:
         """`<trained on>-to-<tested on>`."""
-        return f"{self.trained_on.name}{_TO}{self.tested_on.name}"
+        return pair_of(self.trained_on.name, self.tested_on.name)
+
+
+def pair_of(trained_on: str, tested_on: str) -> str:
+    """Return the name of two corpora as one, see `Crossing.pair`."""
+    return f"{trained_on}{_TO}{tested_on}"
+
+
+def sides_of(pair: str) -> tuple[str, ...]:
+    """Return the names of the two corpora of a pair, see `Crossing.pair`."""
+    return tuple(pair.split(_TO))
+
+
+def upstream(project: Project, feature: str) -> tuple[str, ...]:
+    """Return the stages that make what a cell reads there, by their names in dvc.lock.
+
+    Args:
+        project: Where the data of the cell are: a checkout, or a folder of two corpora.
+        feature: Which feature it reads.
+    """
+    if isinstance(project, CorpusFolder):
+        return project.stages
+    return "prepare", "split", f"extract@{feature}"
 
 
 def other(project: Project, corpus: str) -> CorpusFolder:

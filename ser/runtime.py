@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -38,6 +38,10 @@ DEFAULTS: Mapping[str, str] = {
     # Without it, cuBLAS has no deterministic matrix product.
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
+
+#: Of these, what a program of somebody else gets that imports this project as a library: its own
+#: downloads, figures and retries are its own business.
+OF_A_LIBRARY = ("OMP_WAIT_POLICY", "MLFLOW_DISABLE_TELEMETRY", "GIT_PYTHON_REFRESH")
 
 #: Libraries that report their own progress at level INFO.
 _NOISY_LOGGERS = (
@@ -71,13 +75,16 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM arrived; treated like Ctrl-C so that open runs are closed as killed."""
 
 
-def configure() -> None:
+def configure(names: Iterable[str] = tuple(DEFAULTS)) -> None:
     """Set the process-wide environment; call it before torch, MLflow or transformers.
 
     Values already in the environment win.
+
+    Args:
+        names: Of `DEFAULTS`; all of them unless said otherwise.
     """
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    for name in names:
+        os.environ.setdefault(name, DEFAULTS[name])
 
 
 def num_processors() -> int:

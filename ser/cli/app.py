@@ -62,7 +62,13 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         serving.export,
         monitor.monitor,
     ),
-    "Checks": (checks.verify, checks.doctor, dependencies.dependencies, pages.params_page),
+    "Checks": (
+        checks.verify,
+        checks.doctor,
+        dependencies.dependencies,
+        pages.params_page,
+        pages.api_page,
+    ),
 }
 for panel, commands in _COMMANDS.items():
     for command in commands:

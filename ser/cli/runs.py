@@ -141,6 +141,7 @@ def protocol_gap(
     tables.write_csv(project.protocol_gap, cost.table())
     cost.write(project.protocol_gaps / f"{cell}-{reference}-{protocol}.json")
     typer.echo(protocol_cost.as_text(cost))
+    typer.echo("`make repro` shows it in the report, under Data")
 
 
 def cross_corpus(

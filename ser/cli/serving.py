@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ser.cli import outputs, registry
-from ser.project import Project
+from ser.cli import outputs
 
 MODEL = typer.Option(
     "--model",
@@ -18,9 +17,6 @@ REGISTERED = typer.Option(
     "--model",
     help="MLflow's address; default: the champion of params.yaml's corpus, classes and protocol.",
 )
-#: What an address of MLflow's registry begins with.
-_ADDRESS = "models:/"
-
 
 #: Files of which an export has one: of `bundle` and of `onnx`.
 _EXPORTED = ("bundle.json", "model.onnx")
@@ -41,15 +37,15 @@ def predict(
     import tempfile
 
     from ser.errors import AudioInputError
-    from ser.registry.identity import identity_of
-    from ser.serving import audio_input, mlflow_model
+    from ser.registry.identity import identity_of, registered_as
+    from ser.serving import audio_input
     from ser.serving.predictor import Predictor
 
     refused = []
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         predictor = Predictor.load(bundle)
-        who = identity_of(predictor.bundle, mlflow_model.registered_as(bundle))
+        who = identity_of(predictor.bundle, registered_as(bundle))
         for path in files:
             try:
                 waveform = audio_input.from_path(path, predictor.limits)
@@ -120,7 +116,8 @@ def serve(
     """
     import tempfile
 
-    from ser.serving import mlflow_model, server
+    from ser.registry import model_files
+    from ser.serving import server
     from ser.serving.request_log import RequestLog
 
     request_log = None if log is None else RequestLog(log)
@@ -130,7 +127,7 @@ def serve(
     with tempfile.TemporaryDirectory() as folder:
         # What was compared and looked at is what is served.
         uri, bundle = fetch(model, Path(folder), takes_exported=False)
-        place = mlflow_model.model_of(bundle)
+        place = model_files.model_of(bundle)
         said = f"http://{host}:{port}/ answers for {uri}; /docs says how to ask; Ctrl-C ends it"
         listening: dict[str, Any] = {
             "host": host,
@@ -194,62 +191,22 @@ def fetch(model: str | None, folder: Path, *, takes_exported: bool = True) -> tu
     Raises:
         RegistryError: There is no such model, or the champion is of other classes or recordings.
     """
-    uri, place = _found(model, folder, takes_exported=takes_exported)
+    from ser.api import loading
+
+    uri, place = loading.find(model, folder, takes_exported=takes_exported, said_as="--model")
     typer.echo(_who(place), err=True)
-    return uri, place
-
-
-def _found(model: str | None, folder: Path, *, takes_exported: bool) -> tuple[str, Path]:
-    from ser.errors import RegistryError
-    from ser.registry import bundle
-    from ser.serving import mlflow_model
-    from ser.tracking import store
-
-    if model is not None and not model.startswith(_ADDRESS):
-        if takes_exported and (Path(model) / bundle.FILE).is_file():
-            return model, Path(model)
-        other = ", nor a folder that `ser export --format bundle` wrote" if takes_exported else ""
-        raise RegistryError(
-            f"--model {model}: no address of MLflow's registry, models:/<name>@champion or "
-            f"models:/<name>/<version>{other}"
-        )
-    tracking_uri = store.default_uri(Path())
-    store.connect(tracking_uri)
-    if model is None:
-        return _champion(folder)
-    return model, mlflow_model.fetch_bundle(model, tracking_uri, folder)
-
-
-def _champion(folder: Path) -> tuple[str, Path]:
-    """Return address and bundle of the champion of params.yaml; refuse another's."""
-    from ser.params import read
-    from ser.promotion import champion
-    from ser.registry import versions
-    from ser.registry.bundle import FILE, Bundle
-    from ser.serving import mlflow_model
-    from ser.workflow.preset import Preset
-
-    project = Project()
-    params = read(project.params, Preset)
-    line, found = registry.line_of(params), versions.open_registry(Path())
-    version = champion.require(line, found, versions.CHAMPION)
-    # By number: the alias may move meanwhile.
-    uri = f"models:/{version.name}/{version.number}"
-    place = mlflow_model.fetch_bundle(uri, found.uri, folder)
-    champion.require_own(version, Bundle.read(place / FILE), line)
-    champion.require_known_recordings(version, found, project, min_shared=params.gates.min_shared)
     return uri, place
 
 
 def _who(place: Path) -> str:
     """Return which model answers, for people."""
     from ser.registry.bundle import FILE, Bundle
-    from ser.registry.identity import identity_of
-    from ser.serving import mlflow_model
+    from ser.registry.identity import identity_of, registered_as
 
-    who = identity_of(Bundle.read(place / FILE), mlflow_model.registered_as(place))
+    who = identity_of(Bundle.read(place / FILE), registered_as(place))
     named = f"{who['name']} version {who['version']}" if who["name"] else "an unregistered model"
-    return f"{named} ({who['cell']}) answers: {', '.join(who['emotions'])}; of {who['task']}"
+    heard = ", synthetic speech" if who["synthetic"] else ""
+    return f"{named} ({who['cell']}) answers: {', '.join(who['emotions'])}; of {who['task']}{heard}"
 
 
 def _as_text(answer: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ Benchmark", Interspeech 2024; https://github.com/emo-box/EmoBox
 
 import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -52,8 +52,8 @@ def assign(parsed: Parsed, folder: Path) -> Parsed:
 
     Raises:
         CorpusError: There are no lists, a fold lacks one or has two, a line cannot be read, an
-            utterance is not in the corpus or is listed twice in a fold, or the corpus has parts
-            already. Names the file.
+            utterance is not in the corpus, may be any of several, or is listed twice in a fold,
+            or the corpus has parts already. Names the file.
     """
     own = next((a.id for a in parsed.annotations if a.fold is not None or a.parts), None)
     if own is not None:
@@ -96,32 +96,54 @@ class _Listed:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The utterances by their id, and by their recording where it holds no other.
+    """The utterances by their id, and by their recording.
 
     Args:
         ids: All ids.
-        of_recording: Path without ending -> id.
+        of_path: Path of a recording without its ending -> ids.
+        of_name: The same, without its folders.
     """
 
     ids: frozenset[str]
-    of_recording: Mapping[str, str]
+    of_path: Mapping[str, list[str]]
+    of_name: Mapping[str, list[str]]
 
     @classmethod
     def of(cls, annotations: tuple[Annotation, ...]) -> "_Index":
-        stems = [(_stem(annotation.audio), annotation.id) for annotation in annotations]
-        count = Counter(stem for stem, _ in stems)
-        alone = {stem: id_ for stem, id_ in stems if count[stem] == 1}
-        return cls(frozenset(annotation.id for annotation in annotations), alone)
+        of_path, of_name = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+        for annotation in annotations:
+            stem = _stem(annotation.audio)
+            of_path[stem].append(annotation.id)
+            of_name[PurePosixPath(stem).name].append(annotation.id)
+        return cls(frozenset(a.id for a in annotations), dict(of_path), dict(of_name))
 
     def find(self, line: _Listed) -> str | None:
-        """Return the id of a listed utterance, or None."""
+        """Return the id of a listed utterance, or None.
+
+        Raises:
+            CorpusError: It may be any of several.
+        """
         for key in (line.key, line.key.removeprefix(f"{line.dataset}-")):
             if key in self.ids:
                 return key
-        pieces = _stem(line.wav).split("/")
+        found = self._recorded(_stem(line.wav).split("/"))
+        if len(found) > 1:
+            raise CorpusError(
+                f"{line.place}: {shown(line.wav)} may be any of the utterances "
+                f"{first_few(sorted(found))}; write the id as `key`, or the folders of the "
+                f"recording in `wav`"
+            )
+        return found[0] if found else None
+
+    def _recorded(self, pieces: list[str]) -> list[str]:
+        """Return the ids that a path, in pieces, may mean."""
         # The corpus lies somewhere else than where the list was made.
-        tails = ("/".join(pieces[first:]) for first in range(len(pieces)))
-        return next((self.of_recording[tail] for tail in tails if tail in self.of_recording), None)
+        for first in range(len(pieces) - 1):
+            if found := self.of_path.get("/".join(pieces[first:])):
+                return found
+        # What is left is a name alone, which recordings of several folders may have.
+        is_there = len(pieces) == 1 or pieces[-1] in self.of_path
+        return self.of_name.get(pieces[-1], []) if is_there else []
 
 
 def _stem(path: str) -> str:

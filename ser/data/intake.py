@@ -281,16 +281,24 @@ def _refused_copies(opened: Sequence[tuple[Annotation, Recording]]) -> dict[int,
             reason = f"the same audio as {members[0].id}, which is kept"
             refused |= dict.fromkeys(indices[1:], reason)
         else:
-            listed = _some([f"{m.id} is {m.label!r} by {m.speaker}" for m in members], "; ")
-            reason = f"the same audio has conflicting labels or speakers: {listed}"
+            listed = _some([_said(member) for member in members], "; ")
+            reason = f"the same audio has conflicting labels, ratings or speakers: {listed}"
             refused |= dict.fromkeys(indices, reason)
     return refused
 
 
 def _claim(item: Annotation) -> tuple[object, ...]:
-    """Return what copies of a recording must agree on; without a class, that is its ratings."""
-    ratings = () if item.emotion else (item.valence, item.arousal, item.dominance)
-    return item.label, item.emotion, item.speaker, *ratings
+    """Return what copies of a recording must agree on: all that may be learnt of it."""
+    return item.label, item.emotion, item.speaker, *_ratings(item)
+
+
+def _ratings(item: Annotation) -> tuple[float | None, ...]:
+    return item.valence, item.arousal, item.dominance
+
+
+def _said(item: Annotation) -> str:
+    rated = ", ".join("none" if rating is None else f"{rating:g}" for rating in _ratings(item))
+    return f"{item.id} is {item.label!r}{f' rated {rated}' * item.is_rated} by {item.speaker}"
 
 
 def _some(parts: Sequence[str], separator: str) -> str:

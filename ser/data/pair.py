@@ -4,7 +4,7 @@ Classes are those that both have. A recording that is in both is refused. Ids, s
 and dialogues get the name of their corpus in front, so that no two corpora share one by chance.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from ser.data.limits import WIDEST
 from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
 from ser.data.splits import Fold
+from ser.emotion import in_order
 from ser.errors import LeakageError, SplitError
 from ser.project import Project
 from ser.utterance import Utterance
@@ -55,12 +56,15 @@ def _length(utterance: Utterance) -> tuple[int, int]:
 
 
 def shared_classes(first: CorpusCard, second: CorpusCard) -> tuple[str, ...]:
-    """Return the classes that both corpora have, in the order of the first.
+    """Return the classes that both corpora have, in an order that is the same both ways.
+
+    Returns:
+        The study's four in their order, then the others by name.
 
     Raises:
         SplitError: There are fewer than two.
     """
-    common = tuple(emotion for emotion in first.emotions if emotion in second.emotions)
+    common = in_order(sorted({*first.emotions} & {*second.emotions}))
     if len(common) < 2:
         raise SplitError(
             f"{first.name} has {', '.join(first.emotions)}, {second.name} has "
@@ -90,7 +94,7 @@ def write(crossing: Crossing, project: Project) -> tuple[str, ...]:
     sides = (crossing.trained_on, crossing.tested_on)
     cards = [CorpusCard.read(side.project.corpus_card) for side in sides]
     classes = shared_classes(*cards)
-    both = [_renamed(side, classes) for side in sides]
+    both = [_renamed(side, card, classes) for side, card in zip(sides, cards, strict=True)]
     parts = [[u for u in utterances if u.emotion is not None] for utterances in both]
     utterances = sorted([*both[0], *both[1]], key=lambda u: u.id)
     folds = [fold_of(*parts)]
@@ -172,7 +176,7 @@ def require_no_shared_recording(
         )
 
 
-def _renamed(side: Side, classes: Sequence[str]) -> list[Utterance]:
+def _renamed(side: Side, card: CorpusCard, classes: Sequence[str]) -> list[Utterance]:
     """Return a corpus' utterances with its name before theirs; other classes become null."""
     return [
         replace(
@@ -184,9 +188,20 @@ def _renamed(side: Side, classes: Sequence[str]) -> list[Utterance]:
             speaker=f"{side.name}/{u.speaker}",
             session=None if u.session is None else f"{side.name}/{u.session}",
             dialogue=f"{side.name}/{u.dialogue}",
+            votes=_votes(side, card, u),
         )
         for u in manifest.read(side.project.manifest)
     ]
+
+
+def _votes(side: Side, card: CorpusCard, utterance: Utterance) -> dict[str, int] | None:
+    """Return an utterance's votes by canonical emotion: the corpora may map a word otherwise."""
+    if utterance.votes is None:
+        return None
+    found: Counter[str] = Counter()
+    for label, number in utterance.votes.items():
+        found[card.vote_emotions.get(label, f"{side.name}/{label}")] += number
+    return dict(found)
 
 
 def _card(
@@ -212,6 +227,7 @@ def _card(
             "duration_s": round(sum(u.duration_s for u in used), 3),
             "counts": {c: sum(u.emotion == c for u in used) for c in classes},
             "labels": {label: sum(u.label == label for u in utterances) for label in labels},
+            "vote_emotions": {e: e for card in cards for e in card.vote_emotions.values()},
             "params": {**params, "name": name, "emotions": classes, "tested_on": second.params},
         }
     )

@@ -7,6 +7,8 @@ one corpus, never share either. Why it is made so: docs/decisions/0028-names-of-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ser import cross_folders
+from ser.data.card import CorpusCard
 from ser.emotion import EMOTIONS
 
 TAG = "ser.task"
@@ -42,8 +44,8 @@ def named(
         >>> named("iemocap", ("angry", "happy", "neutral", "sad"), speech="improvised")
         'iemocap-improvised'
     """
-    kind = [] if speech == "all" else [speech]
-    return "-".join([corpus, *([title] if title else []), *kind, *_classes(emotions)])
+    words = _marks({"title": title, "speech": speech}, emotions)
+    return "-".join([corpus, *words, *_classes(emotions)])
 
 
 def of_section(corpus: Mapping[str, Any]) -> str:
@@ -51,17 +53,39 @@ def of_section(corpus: Mapping[str, Any]) -> str:
 
     Args:
         corpus: Its `name`, `emotions` and, where the parser has them, `title`,
-            `speech` and `merge_excited`.
+            `speech` and `merge_excited`. Of two corpora that are one, the params of the first,
+            and under `tested_on` those of the second, see `ser.data.pair`.
 
     Example:
         >>> of_section({"name": "iemocap", "emotions": EMOTIONS, "merge_excited": False})
         'iemocap-without_excited'
+        >>> other = {"name": "iemocap", "speech": "improvised"}
+        >>> of_section({"name": "demo-to-iemocap", "emotions": EMOTIONS, "tested_on": other})
+        'demo-to-iemocap-improvised'
     """
-    title = corpus.get("title")
-    if corpus.get("merge_excited") is False and "excited" not in corpus["emotions"]:
+    emotions = corpus["emotions"]
+    if "tested_on" not in corpus:
+        words = [corpus["name"], *_marks(corpus, emotions)]
+        return "-".join([*words, *_classes(emotions)])
+    sides = zip(cross_folders.sides_of(corpus["name"]), (corpus, corpus["tested_on"]), strict=True)
+    # The name of a side is its title already.
+    each = [[name, *_marks({**said, "title": None}, emotions)] for name, said in sides]
+    pair = cross_folders.pair_of(*("-".join(words) for words in each))
+    return "-".join([pair, *_classes(emotions)])
+
+
+def of_card(card: CorpusCard) -> str:
+    """Return the task of a corpus that was read, see `of_section`."""
+    return of_section({**card.params, "name": card.name, "emotions": card.emotions})
+
+
+def _marks(corpus: Mapping[str, Any], emotions: Sequence[str]) -> list[str]:
+    """Return the words that tell what is studied of a corpus, and by which name."""
+    title, speech = corpus.get("title"), corpus.get("speech", "all")
+    if corpus.get("merge_excited") is False and "excited" not in emotions:
         # Happy is another class than usual, under the same word.
         title = "without_excited"
-    return named(corpus["name"], corpus["emotions"], title, corpus.get("speech", "all"))
+    return [*([title] if title else []), *([] if speech == "all" else [speech])]
 
 
 def _classes(emotions: Sequence[str]) -> list[str]:

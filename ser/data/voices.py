@@ -4,8 +4,10 @@ Features are extracted once, before any fold is known, and serve all folds. So w
 into an utterance must be in the same part as the utterance, whatever the fold. Those are the
 recordings of its session: the protocols `session` and `speaker` never train on a session that
 they test or choose on. A speaker who is in further sessions is left out, since another part may
-have those. Under the protocols `superb` and `random` no recording is always in the part of
-another, so `ser.data.leakage.require_separate_voices` refuses them.
+have those. Under the other protocols this does not hold: `superb`, `random` and `file` may deal a
+session to several parts, and under `text` a recording of the session may say what is tested. So
+params that ask for voices under any of them are refused (`ser.workflow.preset`), and folds that
+show it are too (`ser.data.leakage.require_separate_voices`).
 """
 
 from collections import defaultdict

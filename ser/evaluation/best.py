@@ -6,8 +6,9 @@ winner's score is too good. How often they are right was simulated:
 docs/decisions/0032-the-best-of-many.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,35 +16,51 @@ from numpy.typing import NDArray
 
 from ser.evaluation import jackknife, statistics
 from ser.evaluation.jackknife import Floats, Seeds
-from ser.evaluation.statistics import LEVEL
+from ser.evaluation.statistics import LEVEL, Difference
 from ser.grid.params import Cell
 
 NUM_DRAWS = 4999
 NUM_RESAMPLES = 999
 #: Draws are made so many at a time: all together would fill gigabytes.
 _CHUNK = 500
-#: UARs that differ by less are equal but for rounding.
+#: Scores that differ by less are equal but for rounding.
 _ROUNDING = 1e-12
+
+#: Weights of speakers `(num_resamples, num_speakers)` -> a cell's score under each seed
+#: `(num_resamples, num_seeds)`; NaN where it is not defined, which hangs on the weights alone.
+Scorer = Callable[[Floats], Floats]
 
 
 class Contest(NamedTuple):
     """Cells that were tested on the same utterances.
 
     Args:
-        uars: Of each cell `(num_cells,)`, mean over seeds.
+        scores: Of each cell `(num_cells,)`, such as UAR; mean over seeds, the higher the better.
         pulls: Of each speaker on each cell `(num_speakers, num_cells)`, see
             `ser.evaluation.jackknife.pulls`.
         seeds: What seeds add, each `(num_cells,)`.
-        errors: Standard error of the difference of two cells `(num_cells, num_cells)`; NaN
-            for a single speaker.
-        p: Of the paired test of two cells, the same.
+        differences: Of every two cells, each `(num_cells, num_cells)`.
     """
 
-    uars: Floats
+    scores: Floats
     pulls: Floats
     seeds: Seeds
-    errors: Floats
-    p: Floats
+    differences: Difference
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known how cells vary over speakers: two or more, and each can be missed."""
+        return len(self.pulls) > 1 and bool(np.isfinite(self.pulls).all())
+
+    @property
+    def errors(self) -> Floats:
+        """Standard error of the difference of two cells; NaN for a single speaker."""
+        return self.differences.standard_error
+
+    @property
+    def p(self) -> Floats:
+        """Of the paired test of two cells."""
+        return self.differences.p
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +70,11 @@ class Standing:
     Args:
         probability: That it is the best, in [0, 1]; in sum 1 over the cells; NaN where there
             is one speaker.
-        p: Two-sided, of the paired test against the cell with the highest UAR; NaN for that
+        p: Two-sided, of the paired test against the cell with the highest score; NaN for that
             cell itself.
         p_corrected: Of the hypothesis that no other is better, corrected for the number of
             cells.
-        optimism: Of the cell with the highest UAR, by how much it is too high, see `optimism`;
+        optimism: Of the cell with the highest score, by how much it is too high, see `optimism`;
             NaN for the others.
     """
 
@@ -75,7 +92,7 @@ class Standing:
 def judge(
     counts_of: Mapping[Cell, NDArray[np.float64]], *, seed: int = 0, num_draws: int = NUM_DRAWS
 ) -> dict[Cell, Standing]:
-    """Return how each cell stands.
+    """Return how each cell stands by its UAR.
 
     Args:
         counts_of: (model, loss) -> confusion counts
@@ -96,16 +113,36 @@ def judge(
     each = [jackknife.seeds_of(one, spoken) for one in hits]
     seeds = Seeds(*(np.stack(parts) for parts in zip(*each, strict=True)))
     contest = contest_of(np.stack([one.mean(axis=0) for one in hits]), spoken, seeds)
+    return standings(counts_of, contest, uar_scorers(hits, spoken), seed=seed, num_draws=num_draws)
+
+
+def standings(
+    cells: Iterable[Cell],
+    contest: Contest,
+    scorers: Sequence[Scorer],
+    *,
+    seed: int = 0,
+    num_draws: int = NUM_DRAWS,
+) -> dict[Cell, Standing]:
+    """Return how each cell stands in a contest, by whatever score.
+
+    Args:
+        cells: (model, loss) of each; of equal cells the first one wins.
+        contest: They, in this order.
+        scorers: Theirs.
+        seed: Of the draws.
+        num_draws: How many.
+    """
     rng = np.random.default_rng(seed)
-    winner = _first_highest(contest.uars)
+    winner = _first_highest(contest.scores)
     rows = zip(
-        counts_of,
+        cells,
         probabilities(contest, rng, num_draws).tolist(),
         contest.p[winner].tolist(),
         corrected_p(contest, rng, num_draws).tolist(),
         strict=True,
     )
-    too_high = optimism(hits, spoken, rng)
+    too_high = optimism(scorers, len(contest.pulls), rng)
     nan = float("nan")
     return {
         cell: Standing(chance, p, p_corrected, nan)
@@ -115,9 +152,25 @@ def judge(
     }
 
 
-def _first_highest(uars: Floats) -> int:
+def _first_highest(scores: Floats) -> int:
     """Return the first of the highest, whatever rounding says."""
-    return int(np.flatnonzero(uars >= uars.max() - _ROUNDING)[0])
+    return int(np.flatnonzero(scores >= scores.max() - _ROUNDING)[0])
+
+
+def uar_scorers(hits: Iterable[Floats], spoken: Floats) -> list[Scorer]:
+    """Return what scores each cell by UAR.
+
+    Args:
+        hits: Of each cell `(num_seeds, num_speakers, num_classes)`.
+        spoken: `(num_speakers, num_classes)`.
+    """
+    return [partial(_uars, one, spoken) for one in hits]
+
+
+def _uars(hits: Floats, spoken: Floats, weights: Floats) -> Floats:
+    right = np.einsum("ns,rsk->nrk", weights, hits, optimize=True)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((right / (weights @ spoken)[:, None]).mean(axis=-1))
 
 
 def contest_of(hits: Floats, spoken: Floats, seeds: Seeds) -> Contest:
@@ -131,17 +184,13 @@ def contest_of(hits: Floats, spoken: Floats, seeds: Seeds) -> Contest:
     Raises:
         ValueError: A class is spoken by nobody.
     """
-    pairs = jackknife.both_seeds(
-        Seeds(seeds.variance[:, None], seeds.degrees[:, None]),
-        Seeds(seeds.variance[None], seeds.degrees[None]),
-    )
+    pairs = jackknife.seeds_of_pairs(seeds)
     found = statistics.difference(hits[:, None] - hits[None], spoken, pairs)
     return Contest(
-        uars=(hits.sum(axis=1) / spoken.sum(axis=0)).mean(axis=-1),
+        scores=(hits.sum(axis=1) / spoken.sum(axis=0)).mean(axis=-1),
         pulls=jackknife.pulls(hits, spoken).T,
         seeds=seeds,
-        errors=found.standard_error,
-        p=found.p,
+        differences=found,
     )
 
 
@@ -150,7 +199,7 @@ def probabilities(contest: Contest, rng: np.random.Generator, num_draws: int) ->
 
     In a draw every speaker's pull counts with a random weight, normal and in the mean 0, and so
     does every cell's seeds' part; the change is distributed after Student, as in the paired
-    test. The probability is the share of draws in which a cell's UAR comes out highest; equal
+    test. The probability is the share of draws in which a cell's score comes out highest; equal
     cells share a draw.
 
     Args:
@@ -159,24 +208,23 @@ def probabilities(contest: Contest, rng: np.random.Generator, num_draws: int) ->
         num_draws: How many.
 
     Returns:
-        In [0, 1]; NaN where there is one speaker.
+        In [0, 1]; NaN where there is one speaker, or the score hangs on one.
 
     Source:
         Chernozhukov, Chetverikov & Kato (2013), arXiv:1212.6906, for the multiplier bootstrap.
         Unlike a resample of speakers it never lacks a class, and its variance has no bias.
     """
-    num_speakers = len(contest.pulls)
-    if num_speakers < 2:
-        return np.full(len(contest.uars), np.nan)
-    degrees = num_speakers - 1
+    if not contest.is_known:
+        return np.full(len(contest.scores), np.nan)
+    degrees = len(contest.pulls) - 1
     scale = rng.chisquare(degrees, size=(num_draws, 1)) / degrees
-    values = contest.uars + _changes(contest, rng, num_draws) / np.sqrt(scale)
+    values = contest.scores + _changes(contest, rng, num_draws) / np.sqrt(scale)
     is_best = values >= values.max(axis=1, keepdims=True) - _ROUNDING
     return np.asarray((is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def _changes(contest: Contest, rng: np.random.Generator, num_draws: int) -> Floats:
-    """Return what other speakers and seeds change of the UARs `(num_draws, num_cells)`."""
+    """Return what other speakers and seeds change of the scores `(num_draws, num_cells)`."""
     num_speakers, num_cells = contest.pulls.shape
     common = rng.normal(size=(num_draws, num_speakers)) @ contest.pulls
     own = rng.normal(size=(num_draws, num_cells)) * np.sqrt(contest.seeds.variance)
@@ -198,17 +246,17 @@ def corrected_p(contest: Contest, rng: np.random.Generator, num_draws: int) -> F
         num_draws: How many.
 
     Returns:
-        In (0, 1]; 1 where there is one speaker or one cell.
+        In (0, 1]; 1 where there is one speaker or one cell, or the score hangs on one speaker.
 
     Source:
         Hsu (1984), "Constrained simultaneous confidence intervals for multiple comparisons with
         the best", Annals of Statistics 12, for comparing each cell with all others, one-sided.
         His table asks for independent cells of equal variance; the draws are ours.
     """
-    num_speakers, num_cells = contest.pulls.shape
-    if num_speakers < 2 or num_cells < 2:
+    num_cells = len(contest.scores)
+    if num_cells < 2 or not contest.is_known:
         return np.ones(num_cells)
-    lead = np.where(np.eye(num_cells), -np.inf, contest.uars[:, None] - contest.uars)
+    lead = np.where(np.eye(num_cells), -np.inf, contest.scores[:, None] - contest.scores)
     largest = (lead / contest.errors).max(axis=0) - _ROUNDING
     sizes = [min(_CHUNK, num_draws - start) for start in range(0, num_draws, _CHUNK)]
     beyond = sum((_drawn_largest(contest, rng, size) >= largest).sum(axis=0) for size in sizes)
@@ -237,12 +285,12 @@ def _drawn_largest(contest: Contest, rng: np.random.Generator, num_draws: int) -
 
 
 def optimism(
-    hits: Sequence[Floats],
-    spoken: Floats,
+    scorers: Sequence[Scorer],
+    num_speakers: int,
     rng: np.random.Generator,
     num_resamples: int = NUM_RESAMPLES,
 ) -> float:
-    """Return by how much the highest UAR of several cells is too high for having been chosen.
+    """Return by how much the highest score of several cells is too high for having been chosen.
 
     Speakers, and each cell's seeds where there are several, are resampled; the best cell of a
     resample is asked about the speakers and seeds that are not in it, and so is the cell that
@@ -250,44 +298,49 @@ def optimism(
     seems to bring and does not.
 
     Args:
-        hits: Of each cell `(num_seeds, num_speakers, num_classes)`.
-        spoken: `(num_speakers, num_classes)`.
+        scorers: Of each cell.
+        num_speakers: Who are resampled.
         rng: Where chance comes from.
-        num_resamples: How many; those that leave a class out, inside or outside, do not count.
+        num_resamples: How many; those in which a score is not defined, inside or outside, as UAR
+            without a class, do not count.
 
     Returns:
-        At least 0; 0 for a single cell, NaN where no resample has every class on both sides.
+        At least 0; 0 for a single cell, NaN where no resample has a score on both sides.
 
     Source:
         Tsamardinos, Greasidou & Borboudakis (2018), "Bootstrapping the out-of-sample predictions
         for efficient and accurate cross-validation", doi:10.1007/s10994-018-5714-4 (BBC-CV),
         over speakers and seeds in place of samples.
     """
-    if len(hits) < 2:
+    if len(scorers) < 2:
         return 0.0
-    num_speakers = len(spoken)
-    inside = rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=num_resamples)
-    inside = inside[((inside @ spoken > 0) & ((inside == 0) @ spoken > 0)).all(axis=1)]
+    shares = [1 / num_speakers] * num_speakers
+    inside = rng.multinomial(num_speakers, shares, size=num_resamples).astype(np.float64)
+    sides = [scorers[0](side) for side in (inside, _outside(inside))]
+    inside = inside[np.isfinite(np.concatenate(sides, axis=1)).all(axis=1)]
     if not len(inside):
         return float("nan")
-    scores = [_both_sides(one, spoken, inside.astype(np.float64), rng) for one in hits]
+    scores = [_both_sides(score, inside, rng) for score in scorers]
     chosen_on, asked = (np.stack(side, axis=1) for side in zip(*scores, strict=True))
-    uars = [(one.mean(axis=0).sum(axis=0) / spoken.sum(axis=0)).mean() for one in hits]
-    winner = _first_highest(np.array(uars))
+    winner = _first_highest(
+        np.array([score(np.ones((1, num_speakers))).mean() for score in scorers])
+    )
     best = np.take_along_axis(asked, chosen_on.argmax(axis=1)[:, None], axis=1)[:, 0]
     return max(float((asked[:, winner] - best).mean()), 0.0)
 
 
-def _both_sides(
-    hits: Floats, spoken: Floats, inside: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Return a cell's UAR inside and outside of every resample, each `(num_resamples,)`."""
-    num_seeds = len(hits)
+def _outside(inside: Floats) -> Floats:
+    return np.asarray(inside == 0, dtype=np.float64)
+
+
+def _both_sides(score: Scorer, inside: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return a cell's score inside and outside of every resample, each `(num_resamples,)`."""
+    by_seed, by_seed_outside = score(inside), score(_outside(inside))
+    num_seeds = by_seed.shape[1]
     seeds = rng.multinomial(num_seeds, [1 / num_seeds] * num_seeds, size=len(inside))
     others = np.where((seeds == 0).any(axis=1, keepdims=True), seeds == 0, 1)
-    found = []
-    for weights, speakers in ((seeds, inside), (others, (inside == 0).astype(np.float64))):
-        shares = weights / weights.sum(axis=1, keepdims=True)
-        right = np.einsum("nr,ns,rsk->nk", shares, speakers, hits, optimize=True)
-        found.append((right / (speakers @ spoken)).mean(axis=1))
-    return found[0], found[1]
+    return _weighted_mean(by_seed, seeds), _weighted_mean(by_seed_outside, others)
+
+
+def _weighted_mean(by_seed: Floats, weights: NDArray[np.int64]) -> Floats:
+    return np.asarray((by_seed * weights).sum(axis=1) / weights.sum(axis=1))

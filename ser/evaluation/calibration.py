@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import softmax
 
 from ser import metrics, predictions
@@ -83,6 +82,9 @@ def fit_temperature(*, truth: ArrayLike, probabilities: ArrayLike) -> float:
         Guo et al. (2017), arXiv:1706.04599, section 4.2, for the likelihood; the prior is
         our own (docs/decisions/0013-temperature.md).
     """
+    # Here, not at the top: answering needs no optimiser, and its import takes its time.
+    from scipy.optimize import brentq
+
     table, ids = log_probabilities(probabilities), np.asarray(truth, dtype=np.int64)
     if table.ndim != 2 or ids.shape != table.shape[:1] or not len(ids):
         raise ValueError(

@@ -8,6 +8,7 @@ from ser import files, tables
 from ser.evaluation import best
 from ser.evaluation.best import Standing
 from ser.evaluation.summary import CellSummary
+from ser.grid.params import Cell
 from ser.project import Project
 
 COLUMNS = (
@@ -26,15 +27,19 @@ COLUMNS = (
     "ece",
     "tied_with_best",
 )
-#: What best.csv says of each cell, beside the names of model and loss.
-STANDING = (
-    "probability_best",
-    "p_against_best",
-    "p_corrected",
-    "uar_corrected",
-    "uar_corrected_low",
-    "uar_corrected_high",
-)
+
+
+def standing_columns(score: str) -> tuple[str, ...]:
+    """Return what best.csv says of each cell, beside the names of model and loss.
+
+    Args:
+        score: By which cells are compared, `uar`, or `ccc` where there are no classes.
+    """
+    ends = (f"{score}_corrected{end}" for end in ("", "_low", "_high"))
+    return "probability_best", "p_against_best", "p_corrected", *ends
+
+
+STANDING = standing_columns("uar")
 #: Of these, those that `metrics.json` shows.
 SCORES = COLUMNS[4:13]
 
@@ -75,12 +80,25 @@ def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
     ordered = ordered.reset_index(drop=True)
     order = list(zip(ordered["model"], ordered["loss"], strict=True))
     standings = best.judge({cell: summaries[cell].by_seed for cell in order})
-    judged = pd.DataFrame([_standing(standings[cell]) for cell in order])
-    ordered = pd.concat([ordered, judged], axis=1)
-    for name in ("uar", "uar_low", "uar_high"):
-        corrected = ordered[name] - ordered["optimism"]
-        ordered[name.replace("uar", "uar_corrected")] = corrected.clip(lower=0.0)
-    return ordered[[*COLUMNS, *STANDING]]
+    return judged(ordered, standings, "uar", least=0.0)[[*COLUMNS, *STANDING]]
+
+
+def judged(
+    ordered: pd.DataFrame, standings: Mapping[Cell, Standing], score: str, *, least: float
+) -> pd.DataFrame:
+    """Return a grid with `tied_with_best` and the columns of best.csv.
+
+    Args:
+        ordered: One row per cell, with the score and its interval, highest first.
+        standings: How they stand, the same cells in the same order.
+        score: By which they are compared.
+        least: What the score is at least.
+    """
+    found = pd.concat([ordered, pd.DataFrame(list(map(_standing, standings.values())))], axis=1)
+    for end in ("", "_low", "_high"):
+        corrected = found[f"{score}{end}"] - found["optimism"]
+        found[f"{score}_corrected{end}"] = corrected.clip(lower=least)
+    return found.drop(columns="optimism")
 
 
 def _standing(found: Standing) -> dict[str, object]:
@@ -96,8 +114,14 @@ def _standing(found: Standing) -> dict[str, object]:
 def write(project: Project, grid: pd.DataFrame) -> None:
     """Write grid.csv and best.csv, and the scores as metrics.json for `dvc metrics`."""
     tables.write_csv(project.grid, grid[list(COLUMNS)])
-    tables.write_csv(project.breakdown("best"), grid[["model", "loss", *STANDING]])
+    write_best(project, grid, "uar")
     write_metrics(project, grid, SCORES)
+
+
+def write_best(project: Project, grid: pd.DataFrame, score: str) -> None:
+    """Write best.csv: how the cells of a grid stand, compared by a score."""
+    columns = ["model", "loss", *standing_columns(score)]
+    tables.write_csv(project.breakdown("best"), grid[columns])
 
 
 def write_metrics(project: Project, grid: pd.DataFrame, scores: Sequence[str]) -> None:

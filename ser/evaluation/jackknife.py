@@ -90,15 +90,54 @@ def seeds_of(hits: Floats, spoken: Floats) -> Seeds:
         Searle, Casella & McCulloch (1992), "Variance Components", section 4.3: two random
         factors, crossed, by analysis of variance; estimates below 0 are set to 0.
     """
-    num_seeds, shape = hits.shape[-3], hits.shape[:-3]
-    if num_seeds < 2 or hits.shape[-2] < 2:
-        return Seeds(np.zeros(shape), np.ones(shape))
     each = jackknife(hits, spoken[..., None, :, :])
-    between = each.value.var(axis=-1, ddof=1) / num_seeds
     of_mean = jackknife(hits.mean(axis=-3), spoken).variance
-    in_speakers = (each.variance.mean(axis=-1) - of_mean) / (num_seeds - 1)
+    return _seeds_beyond(each.value, each.variance, of_mean, num_speakers=hits.shape[-2])
+
+
+def left_out_seeds(by_seed: Floats, left_out: Floats, of_mean: Floats) -> Seeds:
+    """Return the same of any score, from the score without each speaker.
+
+    Args:
+        by_seed: The score under each seed `(..., num_seeds)`.
+        left_out: Without each speaker in turn `(..., num_seeds, num_speakers)`.
+        of_mean: The mean over seeds without each speaker `(..., num_speakers)`, on the scale of
+            the others.
+    """
+    each, variance = left_out_variance(left_out), left_out_variance(of_mean)
+    return _seeds_beyond(by_seed, each, variance, num_speakers=left_out.shape[-1])
+
+
+def _seeds_beyond(
+    values: Floats, variances: Floats, of_mean: Floats, *, num_speakers: int
+) -> Seeds:
+    """Return V of `seeds_of`, from each seed's score and jackknife `(..., num_seeds)`."""
+    num_seeds, shape = values.shape[-1], values.shape[:-1]
+    if num_seeds < 2 or num_speakers < 2:
+        return Seeds(np.zeros(shape), np.ones(shape))
+    between = values.var(axis=-1, ddof=1) / num_seeds
+    in_speakers = (variances.mean(axis=-1) - of_mean) / (num_seeds - 1)
     variance = np.where(np.isnan(between), 0.0, np.maximum(between - in_speakers, 0.0))
     return Seeds(variance, np.full(shape, num_seeds - 1.0))
+
+
+def left_out_pulls(left_out: Floats) -> Floats:
+    """Return what each speaker does to any score; the sum of squares is its variance.
+
+    Args:
+        left_out: The score without each speaker `(..., num_speakers)`.
+
+    Returns:
+        The same shape, in sum 0.
+    """
+    num_speakers = left_out.shape[-1]
+    moves = left_out.mean(axis=-1, keepdims=True) - left_out
+    return np.asarray(np.sqrt((num_speakers - 1) / num_speakers) * moves)
+
+
+def left_out_variance(left_out: Floats) -> Floats:
+    """Return the jackknife's variance over speakers `(...)`; arguments as above."""
+    return np.asarray((left_out_pulls(left_out) ** 2).sum(axis=-1))
 
 
 def both_seeds(one: Seeds, other: Seeds) -> Seeds:
@@ -109,6 +148,16 @@ def both_seeds(one: Seeds, other: Seeds) -> Seeds:
     """
     variance = one.variance + other.variance
     return Seeds(variance, degrees_of((one.variance, one.degrees), (other.variance, other.degrees)))
+
+
+def seeds_of_pairs(seeds: Seeds) -> Seeds:
+    """Return what seeds change of the differences of cells `(num_cells, num_cells)`.
+
+    Args:
+        seeds: Of each cell `(num_cells,)`.
+    """
+    one, other = (Seeds(*(np.expand_dims(part, axis) for part in seeds)) for axis in (1, 0))
+    return both_seeds(one, other)
 
 
 def pulls(hits: Floats, spoken: Floats) -> Floats:

@@ -1,17 +1,20 @@
 """What a protocol costs: a cell's scores under two protocols, and their difference."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
+from ser.contracts import RunSpec
 from ser.data.split_report import SplitReport
 from ser.evaluation import comparison, summary
 from ser.evaluation.comparison import Paired
 from ser.files import JsonArtefact
 from ser.params import Section
+from ser.tracking import recording
 
 #: Of the table, in order.
 COLUMNS = (
@@ -26,6 +29,16 @@ COLUMNS = (
     "uar_high",
     "wa",
 )
+#: Params of a run that say how its cell is trained, and on what; not on which folds.
+_SECTIONS = ("model", "loss", "recipe", "training", "feature")
+#: Of these, what chooses which weights are kept and changes no score.
+_INDIFFERENT = "training.keep_weights"
+#: A tag of a run -> what it is the digest of, in words.
+_DIGESTS = {
+    "ser.features_sha256": "content of the feature",
+    "ser.source_sha256": "code that trains",
+}
+_NUM_NAMED = 3
 
 
 class UnderProtocol(Section):
@@ -62,8 +75,7 @@ class ProtocolCost(JsonArtefact):
         cell: `<model>-<loss>`.
         synthetic: Whether the speech is.
         manifest_sha256: Of the utterances.
-        settings_sha256: Of what the cell was trained with, see
-            `ser.tracking.cells.settings_sha256`; empty in a file that does not say.
+        settings: How the cell was trained, see `settings_of`; files of before have none.
         first, second: The cell under either protocol.
         num_compared: Utterances that both tested; the difference is of these.
         difference: UAR of the second minus that of the first, in [-1, 1].
@@ -77,7 +89,7 @@ class ProtocolCost(JsonArtefact):
     cell: str
     synthetic: bool
     manifest_sha256: str
-    settings_sha256: str = ""
+    settings: Mapping[str, str] = {}
     first: UnderProtocol
     second: UnderProtocol
     num_compared: int
@@ -91,25 +103,87 @@ class ProtocolCost(JsonArtefact):
         rows = [under.model_dump() for under in (self.first, self.second)]
         return pd.DataFrame(rows)[list(COLUMNS)]
 
+    def differing(self, spec: RunSpec) -> list[str]:
+        """Return in what the measured cell differs from a run of it now, a text for each."""
+        now = settings_of(spec)
+        if not self.settings:
+            return ["the file does not say how its cell was trained"]
+        names = sorted(name for name in {*self.settings, *now} if name not in _DIGESTS)
+        found = [
+            f"{name} was {self.settings.get(name, 'absent')}, is {now.get(name, 'absent')}"
+            for name in names
+            if self.settings.get(name) != now.get(name)
+        ]
+        others = [
+            f"another {what}"
+            for tag, what in _DIGESTS.items()
+            if self.settings.get(tag) != now.get(tag)
+        ]
+        return found + others
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a cell of the grid, and whether it holds for the cell as it is now.
+
+    Args:
+        cost: What was measured.
+        differing: In what the measured cell differs from that of the grid; its numbers are not
+            to be shown beside the cell's then.
+    """
+
+    cost: ProtocolCost
+    differing: tuple[str, ...] = ()
+
+    @property
+    def why_not(self) -> str:
+        """Why the numbers do not belong beside those of the cell, and the cure."""
+        more = len(self.differing) - _NUM_NAMED
+        rest = f", and {more} more" if more > 0 else ""
+        return (
+            f"measured on {self.cost.cell} with other params than it has now "
+            f"({'; '.join(self.differing[:_NUM_NAMED])}{rest}): `{command(self.cost)}` "
+            f"measures it anew"
+        )
+
+
+def settings_of(spec: RunSpec) -> dict[str, str]:
+    """Return how the cell of a run is trained whatever its folds are, name -> value as text.
+
+    Args:
+        spec: The run of the whole cell.
+
+    Returns:
+        Params with dotted names, and two digests by the names of their tags.
+    """
+    params = {name: spec.params[name] for name in _SECTIONS if name in spec.params}
+    flat = recording.flatten(params)
+    flat.pop(_INDIFFERENT, None)
+    return flat | {tag: spec.tags[tag] for tag in _DIGESTS if tag in spec.tags}
+
+
+def command(cost: ProtocolCost) -> str:
+    """Return the command that measures the same anew."""
+    reference = f" --reference {cost.first.protocol}" if cost.first.protocol != "session" else ""
+    return f"ser protocol-gap {cost.cell} --protocol {cost.second.protocol}{reference}"
+
 
 def measure(
-    cell: str,
+    spec: RunSpec,
     *,
     frames: tuple[pd.DataFrame, pd.DataFrame],
     splits: tuple[SplitReport, SplitReport],
     speaker_of: Mapping[str, str],
     synthetic: bool,
-    settings_sha256: str,
 ) -> ProtocolCost:
     """Compare a cell's predictions under two protocols.
 
     Args:
-        cell: `<model>-<loss>`.
+        spec: The run of the cell under either protocol; they differ in their folds alone.
         frames: Its predictions under the first and under the second protocol.
         splits: How their folds were made.
         speaker_of: Utterance id -> speaker.
         synthetic: Whether the speech is.
-        settings_sha256: Of what the cell was trained with.
 
     Raises:
         ValueError: No utterance of some emotion was tested under both.
@@ -121,10 +195,10 @@ def measure(
         _under(frame, split, speaker_of) for frame, split in zip(frames, splits, strict=True)
     )
     return ProtocolCost(
-        cell=cell,
+        cell=spec.name,
         synthetic=synthetic,
         manifest_sha256=splits[0].manifest_sha256,
-        settings_sha256=settings_sha256,
+        settings=settings_of(spec),
         first=first,
         second=second,
         num_compared=len(both),
@@ -135,27 +209,25 @@ def measure(
     )
 
 
-def of_split(
-    folder: Path, split: SplitReport, settings_of: Mapping[str, str]
-) -> list[ProtocolCost]:
-    """Return what was measured of cells on the utterances of a split, with its folds, sorted.
+def of_split(folder: Path, split: SplitReport, specs: Mapping[str, RunSpec]) -> list[Measured]:
+    """Return what was measured on the utterances of a split, with its folds, sorted by cell.
 
     Args:
         folder: Of the files; there may be none.
         split: The report of the folds.
-        settings_of: Cell -> digest of what it is trained with now; any other measurement is of
-            another cell of this name.
+        specs: Name of a cell -> its run with the values of params.yaml, not with tuned ones:
+            those are measured. Other cells are left out.
 
     Raises:
         FileError: A file is damaged.
     """
     found = [ProtocolCost.read(path) for path in sorted(folder.glob("*.json"))]
     return [
-        one
+        Measured(one, tuple(one.differing(specs[one.cell])))
         for one in found
-        if one.manifest_sha256 == split.manifest_sha256
+        if one.cell in specs
+        and one.manifest_sha256 == split.manifest_sha256
         and split.split_sha256 in (one.first.split_sha256, one.second.split_sha256)
-        and one.settings_sha256 == settings_of.get(one.cell)
     ]
 
 

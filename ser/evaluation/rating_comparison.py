@@ -1,14 +1,18 @@
 """Cells of a corpus without classes side by side: the table, pairs of cells, slices."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from ser import tables
-from ser.evaluation import comparison, grid_table, rating_moments, statistics
+from ser.evaluation import best, comparison, grid_table, jackknife, rating_moments, statistics
+from ser.evaluation.best import Contest, Scorer
 from ser.evaluation.comparison import ALPHA
+from ser.evaluation.jackknife import Floats, Seeds
+from ser.evaluation.rating_moments import RatingMoments
 from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.statistics import Difference
 from ser.grid.params import Cell
@@ -30,8 +34,8 @@ def table(summaries: Mapping[Cell, RatingSummary]) -> pd.DataFrame:
 
     Returns:
         One row per cell: `model`, `loss`, `num_folds`, `num_seeds`, every score with its `_low`
-        and `_high`, and `tied_with_best`: False where the paired test over speakers, corrected
-        after Holm over all cells, tells the cell from the best.
+        and `_high`, `tied_with_best` and what best.csv says, see
+        `ser.evaluation.grid_table.table`: the same, of mean CCC in place of UAR.
 
     Raises:
         ValueError: The cells were tested on different utterances.
@@ -50,12 +54,9 @@ def table(summaries: Mapping[Cell, RatingSummary]) -> pd.DataFrame:
         ["ccc", "model", "loss"], ascending=[False, True, True], ignore_index=True
     )
     order = [(str(row["model"]), str(row["loss"])) for row in grid.to_dict("records")]
-    best, *others = order
-    tied = {best: True}
-    if others:
-        p = np.array([compare(summaries[best], summaries[cell]).p for cell in others])
-        tied |= dict(zip(others, (comparison.holm(p) >= ALPHA).tolist(), strict=True))
-    return grid.assign(tied_with_best=[tied[cell] for cell in order])
+    contest, scorers = _contest([summaries[cell].moments for cell in order])
+    standings = best.standings(order, contest, scorers)
+    return grid_table.judged(grid, standings, "ccc", least=-1.0)
 
 
 def _with_ends(summary: RatingSummary) -> dict[str, float]:
@@ -72,12 +73,39 @@ def compare(a: RatingSummary, b: RatingSummary) -> Difference:
     Raises:
         ValueError: The cells were tested on different utterances.
     """
-    if a.moments.speakers != b.moments.speakers or not np.array_equal(
-        a.moments.num_rated, b.moments.num_rated
-    ):
-        raise ValueError("cells were tested on different utterances, so they make no pair")
-    left_out = a.moments.left_out()["ccc"] - b.moments.left_out()["ccc"]
-    return statistics.left_out_difference(a.scores["ccc"] - b.scores["ccc"], left_out)
+    contest, _ = _contest([a.moments, b.moments])
+    return Difference(*(part[0, 1] for part in contest.differences))
+
+
+def _contest(moments: Sequence[RatingMoments]) -> tuple[Contest, list[Scorer]]:
+    """Return the contest of cells by mean CCC, and what scores each.
+
+    Raises:
+        ValueError: The cells were tested on different utterances.
+    """
+    first = moments[0]
+    for other in moments:
+        if other.speakers != first.speakers or not np.array_equal(other.num_rated, first.num_rated):
+            raise ValueError("cells were tested on different utterances, so they make no pair")
+    by_seed = [one.scores()["ccc"] for one in moments]
+    left_out = [one.left_out()["ccc"] for one in moments]
+    without = np.stack([one.mean(axis=0) for one in left_out])
+    each = map(jackknife.left_out_seeds, by_seed, left_out, without)
+    seeds = Seeds(*(np.stack(parts) for parts in zip(*each, strict=True)))
+    scores = np.array([one.mean() for one in by_seed])
+    found = statistics.left_out_difference(
+        scores[:, None] - scores,
+        without[:, None] - without,
+        jackknife.seeds_of_pairs(seeds),
+        num_utterances=first.num_utterances,
+    )
+    pulls = jackknife.left_out_pulls(without).T
+    scorers: list[Scorer] = [partial(_mean_ccc, one) for one in moments]
+    return Contest(scores, pulls, seeds, found), scorers
+
+
+def _mean_ccc(moments: RatingMoments, weights: Floats) -> Floats:
+    return moments.weighted(weights)["ccc"]
 
 
 def pairs_table(summaries: Mapping[Cell, RatingSummary]) -> pd.DataFrame:
@@ -142,7 +170,9 @@ def slices_table(frame: pd.DataFrame, slices: Mapping[str, Mapping[str, str]]) -
 
 def write(project: Project, grid: pd.DataFrame) -> None:
     """Write grid.csv, and its scores as metrics.json for `dvc metrics`."""
-    tables.write_csv(project.grid, grid)
+    standing = [name for name in grid_table.standing_columns("ccc") if name in grid]
+    tables.write_csv(project.grid, grid.drop(columns=standing))
+    grid_table.write_best(project, grid, "ccc")
     scores = [name for name in grid.columns if name.startswith(("ccc", "mae"))]
     grid_table.write_metrics(project, grid, scores)
 

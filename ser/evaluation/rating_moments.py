@@ -40,10 +40,25 @@ class RatingMoments:
         """Return every score under each seed, pooled over speakers, see `_scores`."""
         return self._scores(self.sums.sum(axis=1))
 
+    @property
+    def num_utterances(self) -> float:
+        """As many independent utterances as the mean over the dimensions is of."""
+        return float(len(self.dimensions) ** 2 / (1 / self.num_rated.sum(axis=0)).sum())
+
     def left_out(self) -> dict[str, Floats]:
-        """Return every score without each speaker `(num_speakers,)`, mean over seeds."""
-        without = self.sums.sum(axis=1, keepdims=True) - self.sums
-        return {name: values.mean(axis=0) for name, values in self._scores(without).items()}
+        """Return every score without each speaker `(num_seeds, num_speakers)`."""
+        return self._scores(self.sums.sum(axis=1, keepdims=True) - self.sums)
+
+    def weighted(self, weights: Floats) -> dict[str, Floats]:
+        """Return every score where speakers count more or less than once.
+
+        Args:
+            weights: Of each speaker `(num_resamples, num_speakers)`.
+
+        Returns:
+            `(num_resamples, num_seeds)` each.
+        """
+        return self._scores(np.einsum("ns,rsdk->nrdk", weights, self.sums, optimize=True))
 
     def _scores(self, sums: Floats) -> dict[str, Floats]:
         """Return scores of sums `(..., num_dimensions, 7)`.

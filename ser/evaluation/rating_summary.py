@@ -26,7 +26,7 @@ class RatingSummary:
             `ccc_<dimension>` in [-1, 1] and `mae_<dimension>` in points of the scale from 1 to
             5; means over seeds.
         spread: Score -> standard deviation over seeds; NaN for a single seed.
-        intervals: Score -> 95 % interval over speakers.
+        intervals: Score -> 95 % interval over speakers, and over seeds where there are several.
         moments: What each speaker adds to them.
         origin: Where the model's weights came from before training.
     """
@@ -101,9 +101,9 @@ def summarise(
         },
         intervals={
             name: statistics.left_out_interval(
-                value, left_out[name], is_correlation=name.startswith("ccc")
+                values, left_out[name], is_correlation=name.startswith("ccc")
             )
-            for name, value in scores.items()
+            for name, values in by_seed.items()
         },
         moments=moments,
         origin=origin,

@@ -17,6 +17,8 @@ from ser.evaluation.jackknife import (
     Floats,
     Seeds,
     jackknife,
+    left_out_seeds,
+    left_out_variance,
     seeds_of,
     with_seeds,
 )
@@ -42,10 +44,10 @@ class Interval:
 
 
 class Difference(NamedTuple):
-    """What speakers say about the difference of two means of shares, see `difference`.
+    """What speakers say about the difference of two scores, see `difference`.
 
     Args:
-        low, high: 95 % interval, in [-1, 1].
+        low, high: 95 % interval.
         standard_error: Above 0.
         p: Two-sided, of the hypothesis that there is none; below 0.05 exactly where the
             interval does not hold zero.
@@ -245,13 +247,25 @@ def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Diff
     variance, degrees = with_seeds(found.variance, num_speakers, seeds)
     known = np.where(found.part > 0, variance + added, 0.0)
     error = np.sqrt(found.part**2 * known + 4 * (1 - found.part) ** 2)
+    return _by_student(observed, error, degrees, num_speakers=num_speakers, most=1.0)
+
+
+def _by_student(
+    observed: Floats,
+    error: Floats,
+    degrees: Floats | float,
+    *,
+    num_speakers: int,
+    most: float,
+) -> Difference:
+    """Return interval and p of a difference, which is at most so much either way."""
     if num_speakers < 2:
         nan = np.full_like(observed, np.nan)
         return Difference(nan, nan, nan, np.ones_like(observed))
     half = _t_at(degrees) * error
     p = 2 * stdtr(degrees, -np.abs(observed) / error)
-    low, high = np.clip([observed - half, observed + half], -1.0, 1.0)
-    return Difference(low, high, error, np.asarray(p))
+    low, high = np.clip([observed - half, observed + half], -most, most)
+    return Difference(low, high, error, np.where(np.isnan(error), 1.0, p))
 
 
 def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, float]) -> Interval:
@@ -269,8 +283,14 @@ def jackknife_interval(value: float, left_out: Floats, *, within: tuple[float, f
     Returns:
         NaN for a single speaker.
     """
-    half = float(_t_at(len(left_out) - 1)) * _left_out_error(left_out)
+    half = _half(left_out)
     return Interval(max(value - half, within[0]), min(value + half, within[1]))
+
+
+def _half(left_out: Floats, seeds: Seeds | None = None) -> float:
+    """Return half of the 95 % interval of a score, from it without each speaker."""
+    variance, degrees = with_seeds(left_out_variance(left_out), len(left_out), seeds)
+    return float(_t_at(degrees) * np.sqrt(variance))
 
 
 def _t_at(degrees: Floats | float) -> Floats:
@@ -279,16 +299,18 @@ def _t_at(degrees: Floats | float) -> Floats:
     return np.asarray(stdtrit(known, (1 + LEVEL) / 2))
 
 
-def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -> Interval:
-    """Return the interval of any score over speakers, from the score without each of them.
+def left_out_interval(by_seed: Floats, left_out: Floats, *, is_correlation: bool) -> Interval:
+    """Return the interval of any score over speakers and seeds, from the score without each.
 
-    It is value ± t s, with s from the jackknife and t of Student's distribution for
-    num_speakers - 1 degrees of freedom. A correlation is first stretched by Fisher's
+    It is m ± t s of the mean m over seeds, with s from the jackknife and t of Student's
+    distribution for num_speakers - 1 degrees of freedom; what seeds add, they add to s^2, see
+    `ser.evaluation.jackknife.seeds_of`. A correlation is first stretched by Fisher's
     transformation, whose values are spread more evenly; so the interval stays in [-1, 1].
 
     Args:
-        value: The score over all speakers.
-        left_out: The score without each speaker `(num_speakers,)`; NaN where it is not defined.
+        by_seed: The score over all speakers under each seed `(num_seeds,)`.
+        left_out: The same without each speaker `(num_seeds, num_speakers)`; NaN where it is not
+            defined.
         is_correlation: Whether it is one, in [-1, 1]; else it is an error, at least 0.
 
     Returns:
@@ -298,38 +320,42 @@ def left_out_interval(value: float, left_out: Floats, *, is_correlation: bool) -
         Lin (1989), section 3, for Fisher's transformation of the concordance; Efron & Stein
         (1981) for the jackknife.
     """
+    value, scale = float(by_seed.mean()), _stretched if is_correlation else np.asarray
+    without = scale(left_out.mean(axis=0))
+    half = _half(without, left_out_seeds(scale(by_seed), scale(left_out), without))
     if is_correlation:
-        edge = 1 - NOTHING
-        stretched = np.arctanh(np.clip(np.append(left_out, value), -edge, edge))
-        half = _t_at(len(left_out) - 1) * _left_out_error(stretched[:-1])
-        low, high = np.tanh([stretched[-1] - half, stretched[-1] + half])
+        low, high = np.tanh([_stretched(value) - half, _stretched(value) + half])
         # What was clipped must not leave the value outside.
         return Interval(float(np.minimum(low, value)), float(np.maximum(high, value)))
-    return jackknife_interval(value, left_out, within=(0.0, float("inf")))
+    return Interval(max(value - half, 0.0), value + half)
 
 
-def left_out_difference(value: float, left_out: Floats) -> Difference:
-    """Return what speakers say about the difference of two scores of the same utterances.
+def _stretched(correlation: Floats | float) -> Floats:
+    """Return Fisher's transformation of a correlation."""
+    edge = 1 - NOTHING
+    return np.asarray(np.arctanh(np.clip(correlation, -edge, edge)))
+
+
+def left_out_difference(
+    value: Floats, left_out: Floats, seeds: Seeds | None = None, *, num_utterances: float
+) -> Difference:
+    """Return what speakers say about the difference of two correlations of the same utterances.
+
+    It is made as that of shares, see `difference`: one utterance more adds about
+    1 / num_utterances to the error, so that cells that say the same are not said to differ by
+    exactly 0.
 
     Args:
-        value: The difference over all speakers.
-        left_out: The difference without each speaker `(num_speakers,)`.
+        value: The difference over all speakers `(...)`.
+        left_out: The difference without each speaker `(..., num_speakers)`.
+        seeds: What they add, see `ser.evaluation.jackknife.both_seeds`; None: nothing.
+        num_utterances: How many there are.
 
     Returns:
-        Scalars, see `Difference`; NaN for a single speaker, with p 1. Two cells that say the same
-        have a difference and an error of 0, and p 1.
+        Arrays `(...)`, see `Difference`, within [-2, 2]; NaN for a single speaker, or where the
+        score is not defined without one of them, with p 1.
     """
-    num_speakers, error = len(left_out), _left_out_error(left_out)
-    if num_speakers < 2:
-        nan = np.array(np.nan)
-        return Difference(nan, nan, nan, np.array(1.0))
-    half = _t_at(num_speakers - 1) * error
-    distance = abs(value) / error if error > 0 else 0.0
-    p = 2 * stdtr(num_speakers - 1, -distance)
-    return Difference(*(np.array(number) for number in (value - half, value + half, error, p)))
-
-
-def _left_out_error(left_out: Floats) -> float:
-    """Return the jackknife's standard error over speakers of a score without each of them."""
-    spread = np.mean((left_out - left_out.mean()) ** 2)
-    return float(np.sqrt((len(left_out) - 1) * spread))
+    num_speakers = left_out.shape[-1]
+    variance, degrees = with_seeds(left_out_variance(left_out), num_speakers, seeds)
+    error = np.sqrt(variance + 1 / num_utterances**2)
+    return _by_student(value, error, degrees, num_speakers=num_speakers, most=2.0)

@@ -20,7 +20,7 @@ def join(folder: Path, stores: Mapping[str, FeatureStore]) -> FeatureStore:
             of utterances become `<corpus>/<id>`.
 
     Returns:
-        The store, with the copies that all of them have.
+        The store, with the copies of any of them: all have the same.
 
     Raises:
         StaleFeaturesError: They were made in different ways, or have other copies.

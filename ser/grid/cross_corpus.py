@@ -1,5 +1,6 @@
 """A cell trained on all of one corpus, and tested on another: by the runner of every cell."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ser import cross_folders, files
@@ -10,7 +11,7 @@ from ser.features import joined
 from ser.features.store import FeatureStore
 from ser.grid import runners, variants
 from ser.grid.cell import CellRunner
-from ser.grid.crossings import trained
+from ser.grid.crossings import trained, upstream
 from ser.grid.params import CrossCorpusParams
 from ser.progress import Progress
 from ser.project import Project
@@ -34,7 +35,7 @@ def join(crossing: Crossing, project: Project) -> CorpusFolder:
     pair.write(crossing, folder)
     stores = {side.name: FeatureStore(side.project.features(crossing.feature)) for side in sides}
     joined.join(folder.features(crossing.feature), stores)
-    return folder
+    return replace(folder, stages=upstream(crossing, project))
 
 
 def runner(

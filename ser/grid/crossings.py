@@ -75,6 +75,22 @@ def of_section(section: CrossCorpusParams, project: Project) -> list[Crossing]:
     ]
 
 
+def upstream(crossing: Crossing, project: Project) -> tuple[str, ...]:
+    """Return the stages that a crossing stands on: no split, and of the other corpus its own.
+
+    Args:
+        crossing: The cell and the corpora.
+        project: The checkout. A corpus that a command has prepared has no stage.
+    """
+    found: list[str] = []
+    for side in (crossing.trained_on, crossing.tested_on):
+        if side.project == project:
+            found += ["prepare", f"extract@{crossing.feature}"]
+        elif side.project == cross_folders.other(project, side.name):
+            found.append(f"cross_data@{side.name}")
+    return tuple(sorted(found))
+
+
 def trained(folder: Project, cell: str) -> CellFolder:
     """Return where training leaves a crossing: below its joined corpora, or below what is kept."""
     return folder.trained(cell, variants.CROSS_CORPUS)

@@ -200,7 +200,7 @@ def require_ratings(plan: CellPlan, inputs: Inputs) -> None:
         if unrated:
             raise ParamsError(
                 f"losses.{plan.loss}.targets: vad learns from ratings of "
-                f"{', '.join(DIMENSIONS)}, but corpus {inputs.card.name} has no rating of "
+                f"{', '.join(DIMENSIONS)}, but corpus {_trains(inputs, fold)} has no rating of "
                 f"{', '.join(unrated)} in the train part of fold {fold.number}; write "
                 f"`targets: categories`, or use a corpus with ratings, as iemocap or demo"
             )
@@ -220,12 +220,19 @@ def require_votes(plan: CellPlan, inputs: Inputs) -> None:
         return
     if not plans.build_loss(plan).learns_shares:
         raise ParamsError(plans.no_shares(plan.name, plan.loss))
-    if not inputs.votes.are_there:
-        raise ParamsError(
-            f"training.targets: soft learns from the votes of raters, but corpus "
-            f"{inputs.card.name} has no votes for {', '.join(inputs.emotions)}; write "
-            f"`targets: hard`, or use a corpus with votes, as iemocap, cremad or demo"
-        )
+    for fold in inputs.folds:
+        if not any(id_ in inputs.votes.counts_of for id_ in fold.train):
+            raise ParamsError(
+                f"training.targets: soft learns from the votes of raters, but corpus "
+                f"{_trains(inputs, fold)} has no votes for {', '.join(inputs.emotions)} in the "
+                f"train part of fold {fold.number}; write `targets: hard`, or use a corpus with "
+                f"votes, as iemocap, cremad or demo"
+            )
+
+
+def _trains(inputs: Inputs, fold: Fold) -> str:
+    """Return the name of the corpus that a fold trains on, one of two where they are joined."""
+    return ", ".join(sorted({inputs.corpus_of[id_] for id_ in fold.train}))
 
 
 def require_classes(inputs: Inputs, *, what: str) -> None:

@@ -78,7 +78,7 @@ def make(
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan
     if normalisation is not None:
         recipe = plan.recipe.model_copy(update={"normalisation": normalisation})
-        plan = replace(plan, recipe=recipe)
+        plan = replace(plan, recipe=recipe, is_across=True)
     inputs.require_targets(plan, data)
     inputs.require_copies(plan, data)
     tuned_cell = _tuned(plan, data) if is_tuned else None

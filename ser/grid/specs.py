@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser import lineage, markdown
+from ser import cross_folders, lineage, markdown
 from ser.contracts import DatasetReference, RunSpec
 from ser.data import task
 from ser.emotion import DIMENSIONS
@@ -29,8 +29,7 @@ def experiment_name(inputs: Inputs, variant: str = "") -> str:
 
 def task_of(inputs: Inputs) -> str:
     """Return the name of what is recognised, see `ser.data.task`."""
-    card = inputs.card
-    return task.of_section({**card.params, "name": card.name, "emotions": card.emotions})
+    return task.of_card(inputs.card)
 
 
 def experiment_note(inputs: Inputs) -> str:
@@ -121,7 +120,7 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
     """Return the tags that every run of a cell shares: what it is, where it came from."""
     git = lineage.git_state(root)
     environment = lineage.environment()
-    upstream = ["prepare", "split", f"extract@{inputs.feature}"]
+    upstream = cross_folders.upstream(inputs.project, inputs.feature)
     return {
         "ser.model": plan.model,
         "ser.loss": plan.loss,

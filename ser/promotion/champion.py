@@ -8,7 +8,6 @@ from ser import lineage
 from ser.data import manifest, task
 from ser.errors import RegistryError
 from ser.project import Project
-from ser.promotion import measuring
 from ser.registry import identity
 from ser.registry.bundle import Bundle
 from ser.registry.versions import Registry, Version, model_name
@@ -98,6 +97,9 @@ def require_known_recordings(
     path = project.manifest
     if not path.is_file() or lineage.sha256_file(path) == version.tags.get("ser.manifest_sha256"):
         return
+    # Here, not at the top: it brings all that training does.
+    from ser.promotion import measuring
+
     tested = measuring.recordings_of(version, registry)
     if tested is None:
         return

@@ -208,6 +208,6 @@ def _is_what_was_sent(place: Path, listed: Mapping[str, str], packing: Packing, 
     ):
         return False
     try:
-        return bundles.read(mlflow_model.bundle_of(place)).sha256 == packing.bundle.sha256
+        return bundles.read(model_files.bundle_of(place)).sha256 == packing.bundle.sha256
     except SerError:
         return False  # half of it, or another program's

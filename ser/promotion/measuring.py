@@ -22,7 +22,6 @@ from ser.registry import model_files
 from ser.registry.evidence import Audit, Evidence
 from ser.registry.gates import GateParams
 from ser.registry.versions import Registry, Version
-from ser.serving import mlflow_model
 from ser.tracking import store, verify
 from ser.utterance import Utterance
 from ser.wording import shown
@@ -96,7 +95,7 @@ def measure(
     with tempfile.TemporaryDirectory() as name:
         # Fetched once: what is compared with its digest is what is asked.
         model = model_files.fetch(challenger.uri, place.registry.uri, Path(name))
-        folder = mlflow_model.bundle_of(model)
+        folder = model_files.bundle_of(model)
         size_mib, bundle = bundles.size_mib(folder), bundles.read(folder)
         questioned = Challenger(challenger, bundle, tracked, model, place.registry.uri)
         answers = questioning.question(questioned, utterances, params, place.project)

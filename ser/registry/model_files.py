@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 
 from ser import files, lineage
 from ser.errors import FileError, RegistryError, translating
+from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.tracking.store import says_gone
 from ser.wording import without_password
 
@@ -110,6 +111,41 @@ def fetch(model_uri: str, tracking_uri: str, folder: Path) -> Path:
             f"out who can write to the artifacts of {without_password(tracking_uri)}"
         )
     return place
+
+
+def fetch_bundle(model_uri: str, tracking_uri: str, folder: Path) -> Path:
+    """Fetch a logged or registered model and compare its files with those that were logged.
+
+    Args:
+        model_uri: `models:/<name>@<alias>`, `models:/<name>/<version>` or `models:/m-<id>`.
+        tracking_uri: The store.
+        folder: Where to put it.
+
+    Returns:
+        The folder of its bundle.
+
+    Raises:
+        RegistryError: There is no such model, it is none of this project, or its files are not
+            those that were logged; see `fetch`.
+    """
+    return bundle_of(fetch(model_uri, tracking_uri, folder))
+
+
+def model_of(bundle: Path) -> Path:
+    """Return the folder of a model from that of the bundle in it; see `bundle_of`."""
+    return bundle.parents[1]
+
+
+def bundle_of(model: Path) -> Path:
+    """Return the folder of the bundle in the folder of a model.
+
+    Raises:
+        RegistryError: There is none.
+    """
+    found = sorted(model.glob(f"artifacts/*/{BUNDLE_FILE}"))
+    if not found:
+        raise RegistryError(f"{model}: holds no bundle; this project did not log this model")
+    return found[0].parent
 
 
 def download_unchecked(model_uri: str, tracking_uri: str, folder: Path) -> Path:

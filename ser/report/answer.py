@@ -16,7 +16,7 @@ class Headline:
 
     Args:
         best: The row of the grid.
-        near: The next rows, best first, each with its `lead`: UAR of the best minus its own.
+        near: The next rows, best first, each with its `lead`: score of the best minus its own.
         not_told_apart: Names of all other cells that are not told apart from the best.
         num_others: How many other cells there are.
     """
@@ -27,16 +27,17 @@ class Headline:
     num_others: int
 
 
-def of(grid: pd.DataFrame) -> Headline:
+def of(grid: pd.DataFrame, score: str = "uar") -> Headline:
     """Return the answer.
 
     Args:
         grid: See `ser.evaluation.grid_table.table`, best first.
+        score: By which cells are compared.
     """
     best, *others = grid.to_dict("records")
     return Headline(
         best,
-        [row | {"lead": best["uar"] - row["uar"]} for row in others[:NUM_NEAR]],
+        [row | {"lead": best[score] - row[score]} for row in others[:NUM_NEAR]],
         [f"{row['model']}-{row['loss']}" for row in others if row["tied_with_best"]],
         len(others),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser import files, lineage, predictions, tables
-from ser.contracts import Engine
+from ser.contracts import Engine, RunSpec
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -17,12 +17,18 @@ from ser.errors import LineageError
 from ser.evaluation import breakdown, evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
 from ser.figures import style
-from ser.grid import procedure
+from ser.grid import procedure, variants
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
-from ser.grid.variants import UNTUNED
 from ser.project import CellFolder, Project
-from ser.report import cross_corpus, methods, pictures, rating_report, results
+from ser.report import (
+    cross_corpus,
+    methods,
+    pictures,
+    rating_report,
+    results,
+    tested_sentences,
+)
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -133,10 +139,10 @@ def _write(
     procedures = {"-".join(cell): found.procedure for cell, found in scored.items()}
     results.write_procedures(project, procedures)
     cells_of = {"": named, **beside}
-    variants = [(name, variant) for variant, names in cells_of.items() for name in names]
+    drawn_cells = [(name, variant) for variant, names in cells_of.items() for name in names]
     foot = style.footer(card, split)
     of_models = pictures.of_models(project.figures, folders, grid, card, split)
-    of_cells = [partial(_draw_cell, project, open_, foot, variant) for variant in variants]
+    of_cells = [partial(_draw_cell, project, open_, foot, cell) for cell in drawn_cells]
     pictures.run([*of_models.drawings, *of_cells], engine)
     drawn = pictures.draw(project.figures, folders, grid, baselines, found, card, split)
     order = list(zip(grid["model"], grid["loss"], strict=True))
@@ -176,24 +182,25 @@ def _write(
         changed,
         parts,
         said,
-        protocol_cost.of_split(project.protocol_gaps, split, _settings(project, named, beside)),
+        protocol_cost.of_split(
+            project.protocol_gaps, split, _untuned(project, named, beside.get(variants.UNTUNED, ()))
+        ),
         cross_corpus.read(project),
+        tested_sentences.by_fold(best.frame, utterances),
     )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
 
 
-def _settings(
-    project: Project, named: Iterable[str], beside: Mapping[str, Iterable[str]]
-) -> dict[str, str]:
-    """Return cell -> digest of what it is trained with; of a tuned one, without tuning.
-
-    That is how other protocols train it, too.
-    """
-    tuned = set(beside.get(UNTUNED, ()))
-    folders = {name: project.trained(name, UNTUNED if name in tuned else "") for name in named}
-    return {name: cells.settings_sha256(cells.read(cell)) for name, cell in folders.items()}
+def _untuned(project: Project, named: Iterable[str], tuned: Iterable[str]) -> dict[str, RunSpec]:
+    """Return name -> the run of each cell with the values of params.yaml."""
+    is_tuned = set(tuned)
+    folders = {
+        name: project.trained(name, variants.UNTUNED) if name in is_tuned else project.run(name)
+        for name in named
+    }
+    return {name: cells.read(folder).cell.spec for name, folder in folders.items()}
 
 
 def _breakdown(

@@ -1,7 +1,7 @@
 """The report: one self-contained page that opens from disk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ser.data.split_report import SplitReport
 from ser.evaluation import published
 from ser.evaluation.cross_corpus import TRANSDUCTIVE
 from ser.evaluation.evidence import Findings, best_losses
-from ser.evaluation.protocol_cost import ProtocolCost, statement
+from ser.evaluation.protocol_cost import Measured, statement
 from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
@@ -24,6 +24,7 @@ from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
 from ser.report.tuning import Tuning
+from ser.wording import first_few
 
 SYNTHETIC_NOTICE = (
     "Synthetic speech: these numbers prove that the machinery works, "
@@ -76,8 +77,9 @@ class Report:
         breakdown: `folds`, `speakers` and `confusions` -> one row per cell and fold, speaker or
             pair of emotions, see `ser.evaluation.breakdown` and `ser.evaluation.mistakes`.
         methods: How the scores came about, a paragraph for a paper.
-        costs: What these folds cost, as far as `ser protocol-gap` has measured it.
+        costs: What these folds cost, as far as `ser protocol-gap` has measured it on these cells.
         cross_corpus: How cells do on another corpus; empty where nobody asked.
+        sentences: Fold -> those that it tests, see `ser.report.tested_sentences`.
     """
 
     card: CorpusCard
@@ -97,8 +99,9 @@ class Report:
     robustness: RobustnessSection
     breakdown: Mapping[str, pd.DataFrame]
     methods: str
-    costs: Sequence[ProtocolCost] = ()
+    costs: Sequence[Measured] = ()
     cross_corpus: Sequence[Matrix] = ()
+    sentences: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 #: Name of a template, which is the section's anchor too -> its name in the navigation.
@@ -178,6 +181,7 @@ def environment() -> jinja2.Environment:
         "digits": lambda value: _or_dash(value, 1, ".3g"),
         "flat": _flatten,
         "statement": statement,
+        "first_few": first_few,
     }
     return found
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ser.data import task
 from ser.errors import SerError
 from ser.figures.style import footer
 from ser.grid.procedure import notices
@@ -27,6 +28,10 @@ _ESCAPES = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    # In LaTeX's usual encoding these are other letters.
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     _MARK: r"\textsuperscript{\textdagger}",
 }
 
@@ -52,7 +57,9 @@ def as_latex(result: Result) -> str:
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escaped(_caption(result))}}}",
-        rf"\label{{tab:ser-{result.name}}}",
+        rf"\label{{tab:ser-{task.of_card(result.card)}-{result.split.protocol}}}",
+        # So the longest names fit the lines of `article`.
+        r"\footnotesize\setlength{\tabcolsep}{2pt}",
         r"\begin{tabular}{llrlrlr}",
         r"\toprule",
         " & ".join(escaped(name) for name in _HEADER) + r" \\",

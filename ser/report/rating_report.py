@@ -1,7 +1,7 @@
 """The comparison of a corpus without classes: cells that rate, on a page of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from ser.data.split_report import SplitReport
 from ser.evaluation import (
     breakdown,
     calibration,
-    grid_table,
     mistakes,
     published,
     rating_comparison,
@@ -29,8 +28,8 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
+from ser.report import answer, results, tested_sentences
 from ser.report import page as pages
-from ser.report import results
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
 from ser.utterance import Utterance
@@ -87,6 +86,7 @@ class RatingReport:
         cells: In the grid's order.
         provenance: Name -> value.
         costs: None: what folds cost is measured in UAR.
+        sentences: Fold -> those that it tests, see `ser.report.tested_sentences`.
     """
 
     card: CorpusCard
@@ -100,6 +100,7 @@ class RatingReport:
     cells: Sequence[RatedCell]
     provenance: Mapping[str, str]
     costs: tuple[()] = ()
+    sentences: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 def write(project: Project, named: Mapping[str, CellParams], open_: Callable[..., Any]) -> None:
@@ -179,6 +180,7 @@ def _report(
         style.save(drawn, project.figures / "grid"),
         [read[cell] for cell in order],
         pages.provenance(best.record.cell.spec.tags, environment),
+        sentences=tested_sentences.by_fold(best.frame, utterances),
     )
 
 
@@ -201,8 +203,6 @@ def _write_tables(
     # Files of classes, which DVC and readers expect: they have no rows here.
     tables.write_csv(project.calibration, pd.DataFrame(columns=list(calibration.COLUMNS)))
     tables.write_csv(project.published, pd.DataFrame(columns=list(published.COLUMNS)))
-    standing = pd.DataFrame(columns=["model", "loss", *grid_table.STANDING])
-    tables.write_csv(project.breakdown("best"), standing)
     breakdown.write(
         project,
         {
@@ -231,6 +231,7 @@ def render(report: RatingReport) -> str:
             notices=procedure.notices(procedures),
             absent=ABSENT,
             rows=report.grid.to_dict("records"),
+            answer=answer.of(report.grid, "ccc"),
             baseline_rows=report.baselines.to_dict("records"),
             pair_rows=report.pairs.to_dict("records"),
             slice_rows=report.slices.to_dict("records"),

@@ -96,7 +96,7 @@ def predict(
         One row per recording: `path` (bytes that are no UTF-8 with a backslash, as hex),
         `error` (null where it is answered), `duration_s`, `emotion`, `abstained`,
         `reason`, `speech_share`, `familiarity`, `probability_<emotion>`, `windows` (JSON),
-        `model`, `bundle_sha256`.
+        `model`, `bundle_sha256`, `synthetic` (whether the model learnt from synthetic speech).
     """
     partial = out.with_name(f"{out.name}.partial")
     plan = {"paths": [_shown(path) for path in paths], "bundle": predictor.bundle.sha256}
@@ -121,6 +121,7 @@ def predict(
     next(bar, None)
     table = pd.concat([table.astype(object) for table in answered], ignore_index=True)
     table = table.astype(dict.fromkeys(_numbers(predictor), "float64"))
+    table["synthetic"] = predictor.bundle.is_synthetic
     tables.write_parquet(out, table)
     files.remove_folder(partial)
     return table

@@ -17,7 +17,6 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
@@ -35,15 +34,13 @@ from mlflow.types.schema import (
 )
 
 from ser import lineage
-from ser.errors import RegistryError, SerError, TrackingError, translating
-from ser.registry import model_files
-from ser.registry.bundle import FILE as BUNDLE_FILE
+from ser.errors import SerError, TrackingError, translating
 from ser.registry.bundle import Bundle
-from ser.registry.identity import identity_of
+from ser.registry.identity import identity_of, registered_as
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
-from ser.serving.request import COLUMNS, read_rows, rows_of
+from ser.serving.request import BARE, COLUMNS, is_bare, read_bare, read_rows, rows_of
 from ser.serving.request_log import RequestLog
 from ser.wording import without_password
 
@@ -102,11 +99,8 @@ class ServedModel(PythonModel):
         Raises:
             RequestRefused: Names the row and what is wrong with it.
         """
-        allowed = os.environ.get(ALLOWED_FOLDER)
-        folder = Path(allowed) if allowed else None
         try:
-            waveforms = read_rows(rows_of(model_input), self.predictor.limits, folder=folder)
-            answered = self.answer(waveforms)
+            answered = self.answer(self._heard(model_input))
         except SerError as error:
             raise RequestRefused(str(error)) from error
         # As objects: pandas would make NaN of null, and JSON has no such number.
@@ -126,6 +120,15 @@ class ServedModel(PythonModel):
             for prediction, taken in zip(answered, seconds, strict=True):
                 self.on_answer(prediction, taken)
         return answered
+
+    def _heard(self, model_input: pd.DataFrame) -> list[Waveform]:
+        """Return the recordings of a request, or those that a program names."""
+        limits = self.predictor.limits
+        if is_bare(model_input):
+            return read_bare(model_input, limits)
+        allowed = os.environ.get(ALLOWED_FOLDER)
+        folder = Path(allowed) if allowed else None
+        return read_rows(rows_of(model_input), limits, folder=folder)
 
     def _write_log(self, log: RequestLog, answered: Sequence[tuple[Prediction, Waveform]]) -> None:
         origin = {**self._name(), "bundle_sha256": self.predictor.bundle_sha256}
@@ -182,22 +185,6 @@ def _shown(answer: Answer) -> dict[str, Any]:
     }
 
 
-def registered_as(folder: Path) -> dict[str, Any]:
-    """Return `model_name` and `model_version` that MLflow notes beside a downloaded model.
-
-    Args:
-        folder: Of the bundle, somewhere below the model's folder.
-    """
-    for parent in folder.parents:
-        note = parent / "registered_model_meta"
-        if note.is_file():
-            content = yaml.safe_load(note.read_text(encoding="utf-8"))
-            return dict(content) if isinstance(content, dict) else {}
-        if (parent / "MLmodel").is_file():
-            return {}
-    return {}
-
-
 def signature(bundle: Bundle) -> ModelSignature:
     """Return what goes in and out, as MLflow shows and the server documents it.
 
@@ -205,7 +192,13 @@ def signature(bundle: Bundle) -> ModelSignature:
     by `ser.serving.request`; MLflow's own check would answer some of them with a 500.
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
-    inputs = Schema([ColSpec(anything, name, required=False) for name in COLUMNS])
+    inputs = Schema(
+        [
+            # MLflow keeps no column that the signature does not name, so this one has its number.
+            ColSpec(anything, BARE, required=False),  # type: ignore[arg-type]
+            *(ColSpec(anything, name, required=False) for name in COLUMNS),
+        ]
+    )
     numbers = ["start_s", "end_s", *(f"probability_{name}" for name in bundle.emotions)]
     answer = {
         **dict.fromkeys(numbers[:2], DataType.double),
@@ -232,41 +225,6 @@ def input_example(sampling_rate: int) -> pd.DataFrame:
     seconds = np.arange(sampling_rate // 5) / sampling_rate
     tone = (0.1 * np.sin(2 * np.pi * 220 * seconds)).round(4)
     return pd.DataFrame([{"samples": tone.tolist(), "sampling_rate": sampling_rate}])
-
-
-def fetch_bundle(model_uri: str, tracking_uri: str, folder: Path) -> Path:
-    """Fetch a logged or registered model and compare its files with those that were logged.
-
-    Args:
-        model_uri: `models:/<name>@<alias>`, `models:/<name>/<version>` or `models:/m-<id>`.
-        tracking_uri: The store.
-        folder: Where to put it.
-
-    Returns:
-        The folder of its bundle.
-
-    Raises:
-        RegistryError: There is no such model, it is none of this project, or its files are not
-            those that were logged; see `ser.registry.model_files`.
-    """
-    return bundle_of(model_files.fetch(model_uri, tracking_uri, folder))
-
-
-def model_of(bundle: Path) -> Path:
-    """Return the folder of a model from that of the bundle in it; see `bundle_of`."""
-    return bundle.parents[1]
-
-
-def bundle_of(model: Path) -> Path:
-    """Return the folder of the bundle in the folder of a model.
-
-    Raises:
-        RegistryError: There is none.
-    """
-    found = sorted(model.glob(f"artifacts/*/{BUNDLE_FILE}"))
-    if not found:
-        raise RegistryError(f"{model}: holds no bundle; this project did not log this model")
-    return found[0].parent
 
 
 def log(

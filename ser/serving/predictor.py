@@ -19,6 +19,7 @@ from torch import Tensor
 from ser.batch import FeatureSpec, ModelOutput
 from ser.contracts import Extractor, Model
 from ser.data import speech_activity
+from ser.emotion import DIMENSIONS
 from ser.errors import BundleError, translating
 from ser.evaluation import calibration
 from ser.evaluation.familiarity import Reference, familiarity
@@ -43,7 +44,10 @@ class Answer:
         probabilities: Emotion -> calibrated probability, in sum 1.
         abstained: No emotion is given.
         reason: Why not; None where one is.
-        speech_share, familiarity: See `ser.serving.abstention.HeardSpeech`.
+        speech_share: Share of its time in which somebody speaks, in [0, 1]; None from a bundle
+            that does not listen for speech.
+        familiarity: Share of the utterances compared with that are at least as far from
+            training, in (0, 1]; None from such a bundle.
     """
 
     start_s: float
@@ -73,12 +77,15 @@ class Prediction:
             which is what predictions.parquet holds.
         distance: Mean distance of the same windows' embeddings from training, which is what
             familiarity ranks; None for a bundle of format 1.
+        ratings: Valence, arousal and dominance in points of the scale from 1 to 5, the mean of
+            the same windows; None of a model that tells classes alone.
     """
 
     whole: Answer
     windows: tuple[Answer, ...]
     uncalibrated: dict[str, float]
     distance: float | None = None
+    ratings: dict[str, float] | None = None
 
     @property
     def duration_s(self) -> float:
@@ -86,8 +93,10 @@ class Prediction:
         return self.whole.end_s
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer for the whole, and `windows`; JSON-ready."""
-        return {**asdict(self.whole), "windows": [asdict(window) for window in self.windows]}
+        """Return the answer for the whole, `windows`, and `ratings` if any; JSON-ready."""
+        ratings = {} if self.ratings is None else {"ratings": self.ratings}
+        windows = [asdict(window) for window in self.windows]
+        return {**asdict(self.whole), **ratings, "windows": windows}
 
 
 def _built(bundle: Bundle, folder: Path) -> tuple[Extractor, Model]:
@@ -229,7 +238,9 @@ class Predictor:
             refusals[speaking[0]],
         )
         distance = None if distances is None else float(distances[speaking].mean())
-        return Prediction(whole, windows, self._named(raw[speaking].mean(axis=0)), distance)
+        uncalibrated = self._named(raw[speaking].mean(axis=0))
+        ratings = _ratings([outputs[number] for number in speaking])
+        return Prediction(whole, windows, uncalibrated, distance, ratings)
 
     def _distances(self, outputs: Sequence[ModelOutput]) -> NDArray[np.float64] | None:
         """Return how far each window's embedding is from training; None in format 1."""
@@ -291,3 +302,12 @@ class Predictor:
     def _named(self, probabilities: Sequence[float] | NDArray[Any]) -> dict[str, float]:
         pairs = zip(self.bundle.emotions, probabilities, strict=True)
         return {emotion: float(value) for emotion, value in pairs}
+
+
+def _ratings(outputs: Sequence[ModelOutput]) -> dict[str, float] | None:
+    """Return the mean rating of windows per dimension, None of a model that does not rate."""
+    rated = [output.ratings for output in outputs if output.ratings is not None]
+    if not rated:
+        return None
+    mean = torch.cat(rated).double().mean(dim=0)
+    return dict(zip(DIMENSIONS, mean.tolist(), strict=True))

@@ -1,6 +1,8 @@
 """What a request may say: one recording per row, by its bytes, its samples or its path."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,16 @@ from ser.wording import shown
 
 #: Fields of a row: exactly one of audio, samples (with sampling_rate) and path.
 COLUMNS = ("audio", "samples", "sampling_rate", "path")
+
+#: The column that MLflow makes of what is no table: `predict("some.wav")`, or a list of such.
+BARE = 0
+
+#: Modules of which a process that answers the requests of others has at least one: MLflow's own
+#: servers all import the first, and other frameworks are run by one of the rest.
+_SERVERS = (
+    *("mlflow.pyfunc.scoring_server", "mlserver"),
+    *("uvicorn", "gunicorn", "hypercorn", "waitress"),
+)
 
 _RULE = (
     "a row has one of: `audio` (base64 of WAV, FLAC, OGG or MP3), `samples` with `sampling_rate`, "
@@ -75,6 +87,47 @@ def read_rows(
             where = f"row {number}: " if len(rows) > 1 else ""
             raise AudioInputError(f"{where}{error}") from error
     return waveforms
+
+
+def is_bare(table: object) -> bool:
+    """Return whether recordings were given alone, and not in the fields of a request."""
+    return isinstance(table, pd.DataFrame) and table.columns.equals(pd.Index([BARE]))
+
+
+def read_bare(table: pd.DataFrame, limits: InputLimits) -> list[Waveform]:
+    """Return recordings that are given by their paths or bytes alone.
+
+    A string may have come over the wire, so files are read only where nothing is loaded that
+    answers requests.
+
+    Args:
+        table: See `is_bare`.
+        limits: What each may hold.
+
+    Raises:
+        AudioInputError: This process may be a server, or a recording cannot be used; names which.
+    """
+    if serving := [name for name in _SERVERS if name in sys.modules]:
+        raise AudioInputError(
+            f"paths are refused: this process may be a server (it has loaded {serving[0]}), which "
+            f"reads no files; {_RULE}"
+        )
+    waveforms = []
+    for number, given in enumerate(table[BARE]):
+        try:
+            waveforms.append(_read_bare(given, limits))
+        except AudioInputError as error:
+            where = f"recording {number}: " if len(table) > 1 else ""
+            raise AudioInputError(f"{where}{error}") from error
+    return waveforms
+
+
+def _read_bare(given: object, limits: InputLimits) -> Waveform:
+    if isinstance(given, bytes):
+        return audio_input.from_bytes(given, limits)
+    if isinstance(given, str | PathLike):
+        return audio_input.from_path(Path(given), limits)
+    raise AudioInputError(f"a recording given alone is its path or its bytes, got {shown(given)}")
 
 
 def read_row(row: Mapping[str, Any], limits: InputLimits, *, folder: Path | None) -> Waveform:

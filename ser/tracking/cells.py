@@ -23,9 +23,6 @@ from ser.project import CellFolder, Project
 #: What helps where results are of other params than those of params.yaml.
 CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET=<name>`"
 
-#: Sections of a run's params that are the cell's own, beside those of its data.
-_SETTINGS = ("model", "loss", "recipe", "training", "feature")
-
 #: The columns of history.csv before those of the metrics.
 HISTORY_KEYS = ("fold", "seed", "epoch")
 
@@ -167,16 +164,6 @@ def _run_record(content: Mapping[str, Any]) -> RunRecord:
 
 def _values(content: Mapping[str, float | None]) -> dict[str, float]:
     return {key: math.nan if value is None else float(value) for key, value in content.items()}
-
-
-def settings_sha256(record: CellRecord) -> str:
-    """Return one digest of what params.yaml said of a cell when it was trained.
-
-    What is kept of it counts for nothing.
-    """
-    params = {section: dict(record.cell.spec.params.get(section, {})) for section in _SETTINGS}
-    params["training"].pop("keep_weights", None)
-    return lineage.sha256_text(lineage.canonical_json(params))
 
 
 def require_data(cell: CellFolder, project: Project) -> CellRecord:

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import requests
 import sqlalchemy.exc
 from mlflow import MlflowClient
@@ -108,6 +109,20 @@ def database_path(uri: str) -> Path | None:
     """
     path = sqlite.file_of(uri)
     return None if path is None else path.resolve()
+
+
+@contextmanager
+def left_alone() -> Iterator[None]:
+    """Give MLflow the store back that it had before, whatever the block has set.
+
+    MLflow keeps it in the environment, too, where it would decide for all that comes later.
+    """
+    is_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if is_set else None
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
 
 
 def artifact_folder(database: Path, experiment: str) -> Path:

@@ -27,6 +27,7 @@ class CellPlan:
         recipe: Optimisation of the model.
         training: What all cells share.
         emotions: The classes, in order.
+        is_across: Whether `cross_corpus` has replaced the normalisation of the recipe.
     """
 
     model: str
@@ -36,6 +37,7 @@ class CellPlan:
     recipe: Recipe
     training: TrainingParams
     emotions: tuple[str, ...]
+    is_across: bool = False
 
     @property
     def name(self) -> str:
@@ -147,10 +149,11 @@ def require_normalising(plan: CellPlan, model: Model) -> None:
     """
     chosen = plan.recipe.normalisation
     if chosen != "fold" and not model.normalises_inputs:
-        where = "cross_corpus" if chosen == "corpus" else f"recipes.{plan.model}"
-        usual = "recipe" if chosen == "corpus" else "fold"
+        where, cure = f"recipes.{plan.model}", "write `normalisation: fold`, which leaves them so"
+        if plan.is_across:
+            where = "cross_corpus"
+            cure = f"write `normalisation: recipe`, so that recipes.{plan.model} says it"
         raise ParamsError(
             f"{where}.normalisation: {chosen} normalises the inputs, but this {plan.model} goes "
-            f"on with published weights, which want their inputs as they are; "
-            f"write `normalisation: {usual}`, which leaves them so"
+            f"on with published weights, which want their inputs as they are; {cure}"
         )

@@ -44,6 +44,7 @@ def diagnose(root: Path, *, fix: bool = False) -> list[Finding]:
         _threads(),
         _disk(root),
         _git(root),
+        *_folder(root),
         _dvc(root),
     ]
     findings += _left_by_kills(root, fix=fix)
@@ -117,6 +118,18 @@ def _git(root: Path) -> Finding:
         return Finding("warn", "git", "no commit: runs cannot record the code's version", cure)
     suffix = ", with changes not committed" if state.dirty else ""
     return Finding("ok", "git", f"{state.commit[:12]}{suffix}")
+
+
+def _folder(root: Path) -> Iterator[Finding]:
+    """Look at the checkout's name: a folder `ser` hides the package from programs beside it."""
+    place = root.resolve()
+    if place.name == "ser":
+        cure = (
+            f"`mv {place} {place.with_name('speech-emotion')}`; in there, `rm -r .venv` and "
+            f"`make setup`"
+        )
+        detail = f"it is called ser: `import ser` in {place.parent} finds it, and nothing in it"
+        yield Finding("warn", "folder", detail, cure)
 
 
 def _dvc(root: Path) -> Finding:

@@ -5,7 +5,8 @@ what DVC manages is touched.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -13,6 +14,7 @@ import pandas as pd
 import yaml
 
 from ser import files, predictions
+from ser.contracts import RunSpec
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.protocols import Protocol
@@ -20,7 +22,7 @@ from ser.data.split_report import SplitReport
 from ser.errors import SerError
 from ser.evaluation import protocol_cost
 from ser.evaluation.protocol_cost import ProtocolCost
-from ser.params import load_mapping, read
+from ser.params import load_mapping, parse, read
 from ser.project import Project
 from ser.tracking import cells
 from ser.wording import shown
@@ -53,7 +55,8 @@ def measure(
 
     Raises:
         FileError: There is no corpus card.
-        ParamsError: There is no such cell.
+        ParamsError: There is no such cell; or params.yaml would not do under a protocol, as where
+            a recipe draws from voices that it would mix from one part into another.
         ProtocolGapError: There is no such protocol; a stage failed, and has said why; or no
             utterance of some emotion was tested under both protocols.
     """
@@ -65,16 +68,16 @@ def measure(
         raise ProtocolGapError(
             "corpus.emotions is empty: the gap is in UAR, which a corpus without classes has not"
         )
-    first, second = (_train(cell, protocol, root) for protocol in protocols)
+    params = [params_under(protocol, root) for protocol in protocols]  # both, before one trains
+    first, second = map(partial(_train, cell, root), protocols, params)
     utterances = manifest.read(Project(root).manifest)
     try:
         return protocol_cost.measure(
-            cell,
+            second.spec,
             frames=(first.frame, second.frame),
             splits=(first.split, second.split),
             speaker_of={u.id: u.speaker for u in utterances},
             synthetic=CorpusCard.read(Project(root).corpus_card).synthetic,
-            settings_sha256=first.settings_sha256,
         )
     except ValueError as error:
         raise ProtocolGapError(
@@ -106,31 +109,46 @@ def commands(cell: str, protocol: str, root: Path) -> tuple[list[str], list[str]
 
 
 class _Trained(NamedTuple):
-    """A cell under a protocol: its predictions, its folds, and what it was trained with."""
+    """A cell as it was trained under a protocol."""
 
+    spec: RunSpec
     frame: pd.DataFrame
     split: SplitReport
-    settings_sha256: str
 
 
-def _train(cell: str, protocol: str, root: Path) -> _Trained:
-    folder = root / FOLDER / protocol
-    planned = commands(cell, protocol, root)  # refuses params that are wrong
-    params: dict[str, Any] = load_mapping(Project(root).params)
+def params_under(protocol: str, root: Path) -> dict[str, Any]:
+    """Return the content of params.yaml with another protocol.
+
+    Args:
+        protocol: Its name.
+        root: The project's root.
+
+    Raises:
+        ParamsError: They would not do, and say why.
+    """
+    path = Project(root).params
+    params: dict[str, Any] = load_mapping(path)
     split = {**params["split"], "protocol": protocol}
     if protocol != "file":
         split = {key: value for key, value in split.items() if key not in _OF_FILE}
     params["split"] = split
-    text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
+    parse(params, Preset, where=f"{path} under split.protocol {protocol}")
+    return params
+
+
+def _train(cell: str, root: Path, protocol: str, params: Mapping[str, Any]) -> _Trained:
+    folder = root / FOLDER / protocol
+    planned = commands(cell, protocol, root)
+    text = yaml.safe_dump(dict(params), sort_keys=False, allow_unicode=True)
     files.write_text(Project(folder).params, text)
     for command in planned:
         _run(command, root)
     project = Project(root, folds=folder)
     trained = project.trained(cell)
     return _Trained(
+        cells.require_data(trained, project).cell.spec,
         predictions.read(trained.predictions),
         SplitReport.read(project.split_report),
-        cells.settings_sha256(cells.require_data(trained, project)),
     )
 
 

@@ -19,11 +19,11 @@ def trial(*gaps, seed=0):
 def test_every_way_keeps_the_winner_and_drops_what_is_far_behind():
     hits, spoken, contest = trial(0.0, 0.1, 4.0, 4.5)
     resamples = best_methods.resample(np.random.default_rng(1), hits, spoken, 200)
-    winner = contest.uars.argmax()
+    winner = contest.scores.argmax()
     for kept in (
         best_methods.holm_against_the_winner(contest),
         best_methods.bonferroni_against_all(contest),
-        best_methods.confidence_set(contest.uars, resamples),
+        best_methods.confidence_set(contest.scores, resamples),
     ):
         assert kept[winner]
         assert not kept[2:].any()
@@ -38,7 +38,7 @@ def test_corrections_are_positive_among_equals_and_nothing_for_a_clear_winner():
     assert best_methods.shrunken_optimism(contest, every) > 0
     assert best_methods.left_out_optimism(clear, said) == 0
     assert abs(best_methods.drawn_optimism(best_methods.resample(rng, clear, said, 400))) < 0.02
-    only = np.arange(5) == alone.uars.argmax()
+    only = np.arange(5) == alone.scores.argmax()
     assert best_methods.shrunken_optimism(alone, only) == 0
 
 

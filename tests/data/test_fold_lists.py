@@ -79,6 +79,55 @@ def test_listed_utterances_that_the_corpus_lacks_are_named(tmp_path):
     assert "emodb_test_fold_2.jsonl: emodb-16a01Wa" in str(caught.value)
 
 
+def in_folders(*paths):
+    """Utterances of these recordings, with ids that no list knows."""
+    names = [path.rpartition(".")[0].replace("/", "_") for path in paths]
+    named = zip(names, paths, strict=True)
+    return Parsed(tuple(synthetic.utterance(f"u_{n}", audio=path) for n, path in named), ())
+
+
+def listed(folder, *wavs):
+    write(folder, 1, "train", [])
+    for wav in wavs:
+        write(folder, 1, "test", ["any"], key="any", wav=wav)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("paths", "wav", "said"),
+    [
+        (("a/x.wav", "b/x.wav"), "x.wav", "'u_a_x', 'u_b_x'"),
+        (("x.wav", "b/x.wav"), "x.wav", "'u_b_x', 'u_x'"),
+        (("x.wav", "b/x.wav"), "elsewhere/x.wav", "'u_b_x', 'u_x'"),
+        (("a/x.wav", "a/x.flac"), "a/x.wav", "'u_a_x', 'u_a_x'"),
+    ],
+)
+def test_a_name_that_several_recordings_have_is_refused_with_them(tmp_path, paths, wav, said):
+    with pytest.raises(CorpusError) as refused:
+        fold_lists.assign(in_folders(*paths), listed(tmp_path, wav))
+    assert f"test_fold_1.jsonl:1: '{wav}' may be any of the utterances {said};" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("paths", "wav", "id_"),
+    [
+        (("a/x.wav", "b/x.wav"), "corpora/b/x.wav", "u_b_x"),
+        (("a/x.wav", "a/y.wav"), "x.wav", "u_a_x"),
+        (("x.wav", "a/y.wav"), "elsewhere/x.wav", "u_x"),
+    ],
+)
+def test_folders_tell_recordings_of_one_name_apart(tmp_path, paths, wav, id_):
+    found = fold_lists.assign(in_folders(*paths), listed(tmp_path, wav))
+    assert [a.id for a in found.annotations if a.parts] == [id_]
+
+
+def test_a_recording_of_another_folder_is_not_taken_for_the_listed_one(tmp_path):
+    with pytest.raises(CorpusError, match="1 listed utterances are not in the corpus"):
+        fold_lists.assign(in_folders("a/x.wav"), listed(tmp_path, "b/x.wav"))
+
+
 def test_an_utterance_that_a_fold_lists_twice_is_refused(tmp_path):
     write(lists(tmp_path), 2, "test", SAID[1:])
     with pytest.raises(CorpusError, match="'emodb-08a01Wa' is listed in fold 2 twice"):

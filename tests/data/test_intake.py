@@ -201,7 +201,9 @@ def test_of_copies_that_agree_the_first_by_id_is_kept(tmp_path):
     assert reasons(taken) == {"b": reason, "c": reason}
 
 
-@pytest.mark.parametrize("conflict", [{"label": "JOY"}, {"emotion": "happy"}, {"speaker": "s2"}])
+@pytest.mark.parametrize(
+    "conflict", [{"label": "JOY"}, {"emotion": "happy"}, {"speaker": "s2"}, {"valence": 4.0}]
+)
 def test_of_copies_that_disagree_none_is_kept(tmp_path, conflict):
     for name in "abc":
         write(tmp_path, name, seed=1)
@@ -213,6 +215,17 @@ def test_of_copies_that_disagree_none_is_kept(tmp_path, conflict):
     for reason in reasons(taken).values():
         assert "conflicting" in reason
         assert "a is 'ANGER' by s1" in reason
+
+
+def test_ratings_that_conflict_are_named_whatever_the_class(tmp_path):
+    write(tmp_path, "a", seed=1)
+    write(tmp_path, "b", seed=1)
+    taken = take_in(tmp_path, [annotation("a", valence=1.5), annotation("b", valence=4.0)])
+    assert taken.utterances == ()
+    (reason,) = set(reasons(taken).values())
+    assert (
+        "conflicting labels, ratings or speakers: a is 'ANGER' rated 1.5, none, none by" in reason
+    )
 
 
 def test_a_reason_names_the_first_few_of_many(tmp_path):

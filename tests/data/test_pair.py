@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ser.cross_folders import CorpusFolder, Crossing, Side
-from ser.data import audio, manifest, pair, splits
+from ser.data import audio, manifest, pair, splits, votes
 from ser.data.card import CorpusCard
 from ser.data.limits import WIDEST
 from ser.data.pair import CorpusRecordings
@@ -115,6 +115,31 @@ def test_fewer_than_two_common_classes_are_refused_with_those_of_both():
         pair.shared_classes(one, two)
     three = synthetic.card(emotions=("sad", "angry", "bored"))
     assert pair.shared_classes(one, three) == ("angry", "sad")
+
+
+def test_the_order_of_classes_is_the_same_both_ways():
+    one = synthetic.card(emotions=("sad", "positive", "negative"))
+    two = synthetic.card(emotions=("sad", "negative", "contempt", "positive"))
+    found = {pair.shared_classes(one, two), pair.shared_classes(two, one)}
+    assert found == {("sad", "negative", "positive")}
+
+
+def test_each_corpus_maps_the_votes_on_its_own_utterances(tmp_path):
+    utterances = [replace(u, votes={"X": 2, "odd": 1}) for u in synthetic.corpus(num_sessions=3)]
+    first = write_side(tmp_path, "one", utterances, vote_emotions={"X": "angry"})
+    others = digested(utterances, 1000)
+    second = write_side(tmp_path, "two", others, vote_emotions={"X": "sad", "odd": "neutral"})
+    project = Project(tmp_path)
+    (tmp_path / "data").mkdir()
+    pair.write(Crossing("lstm-focal", "mfcc", first, second), project)
+    card = CorpusCard.read(project.corpus_card)
+    found = votes.of_corpus(manifest.read(project.manifest), card)
+    assert {counts for id_, counts in found.counts_of.items() if id_.startswith("one/")} == {
+        (2, 0, 0, 0)
+    }
+    assert {counts for id_, counts in found.counts_of.items() if id_.startswith("two/")} == {
+        (0, 0, 1, 2)
+    }
 
 
 def recorded(folder, sounds):

@@ -59,6 +59,16 @@ def test_another_happy_is_another_task():
     assert task.of_section({**apart, "emotions": six}) == "iemocap-6-excited-frustrated"
 
 
+def test_of_two_corpora_each_says_what_is_studied_of_it():
+    acted = {"name": "iemocap", "speech": "scripted", "merge_excited": False}
+    table = {"name": "csv", "title": "calls", "speech": "improvised"}
+    there = {**table, "name": "calls-to-iemocap", "emotions": EMOTIONS, "tested_on": acted}
+    assert task.of_section(there) == "calls-improvised-to-iemocap-without_excited-scripted"
+    back = {**acted, "name": "iemocap-to-calls", "emotions": ("angry", "sad"), "tested_on": table}
+    name = "iemocap-without_excited-scripted-to-calls-improvised-2-angry-sad"
+    assert task.of_section(back) == name
+
+
 def test_a_section_of_params_has_a_task():
     section = {"name": "csv", "title": "helpline", "emotions": ["angry", "sad"]}
     assert task.of_section(section) == "csv-helpline-2-angry-sad"

@@ -4,18 +4,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ser.contracts import RunSpec
 from ser.data import leakage, splits
 from ser.data.protocols import SplitParams
 from ser.emotion import EMOTIONS
 from ser.errors import FileError
 from ser.evaluation import protocol_cost
+from ser.evaluation.protocol_cost import Measured
 from tests import synthetic
 
 UTTERANCES = [
     dataclasses.replace(u, text=f"Sentence {u.id[-1]}.") for u in synthetic.corpus(per_speaker=5)
 ]
-SETTINGS = {"lstm-focal": "5" * 64}
 SPEAKER_OF = {u.id: u.speaker for u in UTTERANCES}
+
+
+def spec_of(**params):
+    """The run of a cell; its params are those given, or else the usual."""
+    usual = {
+        "model": {"name": "lstm"}, "loss": {"name": "focal", "gamma": 2.0},
+        "training": {"epochs": 3, "seeds": [0], "keep_weights": "all"},
+        "split": {"protocol": "session"},
+    }  # fmt: skip
+    tags = {"ser.features_sha256": "a" * 64, "ser.source_sha256": "b" * 64, "ser.torch": "2"}
+    return RunSpec(name="lstm-focal", run_key="k", tags=tags, params={**usual, **params})
 
 
 def split_of(protocol, utterances=UTTERANCES):
@@ -54,12 +66,11 @@ def measured(*, without=()):
     frames = predicted(session, accuracy=0.9), predicted(text, accuracy=0.6)
     frames = (frames[0], frames[1][~frames[1]["utterance_id"].isin(without)])
     return protocol_cost.measure(
-        "lstm-focal",
+        spec_of(),
         frames=frames,
         splits=(first, second),
         speaker_of=SPEAKER_OF,
         synthetic=True,
-        settings_sha256="5" * 64,
     )
 
 
@@ -87,25 +98,57 @@ def test_an_emotion_that_not_both_tested_cannot_be_compared():
         measured(without=[u.id for u in UTTERANCES if u.emotion == "sad"])
 
 
+def found(folder, split, spec=None):
+    return protocol_cost.of_split(folder, split, {"lstm-focal": spec or spec_of()})
+
+
 def test_it_is_found_again_by_the_data_and_folds_it_was_measured_on(tmp_path):
     cost = measured()
     cost.write(tmp_path / "lstm-focal-session-text.json")
     for protocol in ("session", "text"):
-        assert protocol_cost.of_split(tmp_path, split_of(protocol)[1], SETTINGS) == [cost]
+        assert found(tmp_path, split_of(protocol)[1]) == [Measured(cost)]
     _, other = split_of("random")
-    assert protocol_cost.of_split(tmp_path, other, SETTINGS) == []
+    assert found(tmp_path, other) == []
     _, report = split_of("text")
-    for settings in ({}, {"lstm-focal": "6" * 64}):  # trained with other params
-        assert protocol_cost.of_split(tmp_path, report, settings) == []
     other = report.model_copy(update={"manifest_sha256": "f" * 64})
-    assert protocol_cost.of_split(tmp_path, other, SETTINGS) == []
-    assert protocol_cost.of_split(tmp_path / "nothing", report, SETTINGS) == []
+    assert found(tmp_path, other) == []
+    assert found(tmp_path / "nothing", report) == []
+    assert protocol_cost.of_split(tmp_path, report, {"lstm-ccc": spec_of()}) == []
+
+
+def test_numbers_of_a_cell_that_is_trained_otherwise_now_are_not_shown_beside_it(tmp_path):
+    cost, (_, split) = measured(), split_of("text")
+    cost.write(tmp_path / "lstm-focal-session-text.json")
+    kept = {"epochs": 3, "seeds": [0], "keep_weights": "best"}
+    (same,) = found(tmp_path, split, spec_of(split={"protocol": "text"}, training=kept))
+    assert same.differing == ()
+    (other,) = found(tmp_path, split, spec_of(loss={"name": "focal", "gamma": 3.0}))
+    assert other.why_not == (
+        "measured on lstm-focal with other params than it has now (loss.gamma was 2.0, is 3.0): "
+        "`ser protocol-gap lstm-focal --protocol text` measures it anew"
+    )
+    tags = {**spec_of().tags, "ser.features_sha256": "f" * 64, "ser.torch": "3"}
+    (of_feature,) = found(tmp_path, split, dataclasses.replace(spec_of(), tags=tags))
+    assert of_feature.differing == ("another content of the feature",)
+
+
+def test_a_file_that_does_not_say_how_its_cell_was_trained_is_not_trusted(tmp_path):
+    measured().model_copy(update={"settings": {}}).write(tmp_path / "old.json")
+    (old,) = found(tmp_path, split_of("text")[1])
+    assert old.differing == ("the file does not say how its cell was trained",)
+
+
+def test_the_command_that_measures_anew_names_a_reference_that_is_not_usual():
+    cost = measured()
+    cost = cost.model_copy(update={"first": cost.first.model_copy(update={"protocol": "speaker"})})
+    said = protocol_cost.command(cost)
+    assert said == "ser protocol-gap lstm-focal --protocol text --reference speaker"
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(FileError, match=r"a\.json.*ser protocol-gap"):
-        protocol_cost.of_split(tmp_path, split_of("text")[1], SETTINGS)
+        found(tmp_path, split_of("text")[1])
 
 
 def test_the_text_names_both_protocols_the_difference_and_synthetic_speech():

@@ -19,7 +19,7 @@ def test_scores_are_pooled_over_folds_and_averaged_over_seeds():
 
 
 def test_the_interval_is_that_of_leaving_each_speaker_out():
-    frame, speaker_of = rated()
+    frame, speaker_of = rated(num_seeds=1)
     summary = rating_summary.summarise(frame, speaker_of)
     test = frame[frame["part"] == "test"]
     speakers = test["utterance_id"].map(speaker_of)
@@ -35,6 +35,29 @@ def test_the_interval_is_that_of_leaving_each_speaker_out():
         interval = summary.intervals[name]
         assert interval.low == pytest.approx(back(z(value) - half), rel=1e-6)
         assert interval.high == pytest.approx(back(z(value) + half), rel=1e-6)
+
+
+def test_seeds_that_disagree_widen_the_interval_and_equal_ones_do_not():
+    frame, speaker_of = rated(num_seeds=1)
+    weak = frame.assign(**{name: 0.3 * frame[name] + 2.1 for name in PREDICTED})
+    factors = {}
+    for kind, other in (("equal", frame), ("weak", weak)):
+        both = pd.concat([frame, other.assign(seed=1)], ignore_index=True)
+        summary = rating_summary.summarise(both, speaker_of)
+        for name in ("ccc", "mae_arousal"):
+            ends, held = summary.intervals[name], seeds_held_fixed(summary.moments, name)
+            factors[kind, name] = (ends.high - ends.low) / (held.high - held.low)
+    assert factors["equal", "ccc"] == pytest.approx(1.0)
+    assert factors["equal", "mae_arousal"] == pytest.approx(1.0)
+    assert factors["weak", "ccc"] > 1.5
+
+
+def seeds_held_fixed(moments, name):
+    """The interval over speakers alone."""
+    value, left_out = (found[name].mean(axis=0) for found in (moments.scores(), moments.left_out()))
+    return statistics.left_out_interval(
+        value[None], left_out[None], is_correlation=name.startswith("ccc")
+    )
 
 
 def test_a_dimension_that_nobody_rates_is_no_score():
@@ -94,8 +117,9 @@ def test_the_interval_holds_what_it_is_asked_for_about_as_often_as_it_says():
 
 
 def test_an_error_of_nothing_has_an_interval_from_nothing():
-    interval = statistics.left_out_interval(0.1, np.array([0.0, 0.3, 0.1]), is_correlation=False)
+    without = np.array([[0.0, 0.3, 0.1]])
+    interval = statistics.left_out_interval(np.array([0.1]), without, is_correlation=False)
     assert interval.low == 0.0 < 0.1 < interval.high
     assert dataclasses.astuple(
-        statistics.left_out_interval(1.0, np.ones(4), is_correlation=True)
+        statistics.left_out_interval(np.ones(1), np.ones((1, 4)), is_correlation=True)
     ) == pytest.approx((1.0, 1.0), abs=1e-5)

@@ -119,8 +119,8 @@ def test_a_corpus_without_votes_is_refused_where_targets_are_soft(paths):
         inputs.require_votes(make_soft_plan(), data)
     assert str(refused.value) == (
         "training.targets: soft learns from the votes of raters, but corpus demo has no votes for "
-        "angry, happy, neutral, sad; write `targets: hard`, or use a corpus with votes, as "
-        "iemocap, cremad or demo"
+        "angry, happy, neutral, sad in the train part of fold 1; write `targets: hard`, or use a "
+        "corpus with votes, as iemocap, cremad or demo"
     )
 
 
@@ -166,6 +166,16 @@ def test_a_normalisation_that_the_model_has_no_use_for_is_refused(paths, monkeyp
     with pytest.raises(ParamsError, match=r"recipes\.lstm\.normalisation: speaker .* as they are"):
         inputs.require_normalising(plan, data)
     inputs.require_normalising(make_plan(), data)
+    by_corpus = make_plan(normalisation="corpus")
+    with pytest.raises(
+        ParamsError, match=r"recipes\.lstm\.normalisation: corpus .*`normalisation: f"
+    ):
+        inputs.require_normalising(by_corpus, data)
+    across = dataclasses.replace(by_corpus, is_across=True)
+    with pytest.raises(
+        ParamsError, match=r"cross_corpus\.normalisation: corpus .* recipe`, so that"
+    ):
+        inputs.require_normalising(across, data)
 
 
 def test_sessions_that_are_not_known_normalise_nothing(paths):

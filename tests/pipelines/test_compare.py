@@ -12,10 +12,11 @@ import pytest
 import soundfile
 
 from pipelines import baselines, compare
-from ser import lineage
+from ser import lineage, predictions
 from ser.baselines.reference_rows import BaselineParams
 from ser.data import manifest
-from ser.evaluation import robustness, tuning_gain
+from ser.data.split_report import SplitReport
+from ser.evaluation import protocol_cost, robustness, tuning_gain
 from ser.features.extraction import AudioParams
 from ser.figures import intervals
 from ser.grid import tuned
@@ -204,6 +205,32 @@ def test_what_tuning_brought_is_on_the_page_with_its_figures(results, stage):
     assert "tuning was worse than the constants on test" in page
     assert page.count("<td>0.000321</td>") == 3
     assert f'src="{html.image(picture)}"' in page
+
+
+def test_what_a_protocol_costs_is_shown_of_the_very_cell_and_else_how_to_measure_it(results, stage):
+    project = Project()
+    cell, split = project.run("lstm-cross_entropy"), SplitReport.read(project.split_report)
+    spec, frame = cells.read(cell).cell.spec, predictions.read(cell.predictions)
+    cost = protocol_cost.measure(
+        spec,
+        frames=(frame, frame),
+        splits=(split, split),
+        speaker_of={u.id: u.speaker for u in manifest.read(project.manifest)},
+        synthetic=True,
+    )
+    path = project.protocol_gaps / "lstm-cross_entropy-session-text.json"
+    cost.write(path)
+    status, err = compared(stage)
+    assert status == 0, err
+    assert "minus session: +0.0 points" in project.page.read_text()
+    other = {**cost.settings, "training.seeds": "[7]"}
+    cost.model_copy(update={"settings": other}).write(path)
+    status, err = compared(stage)
+    assert status == 0, err
+    page = project.page.read_text()
+    assert "minus session" not in page
+    assert "other params than it has now (training.seeds was [7], is [0])" in page
+    assert "ser protocol-gap lstm-cross_entropy --protocol" in page
 
 
 def test_changed_recordings_have_their_figure_and_what_the_features_lack_is_said(results, stage):

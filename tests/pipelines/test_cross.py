@@ -12,6 +12,7 @@ from pipelines import compare, cross, cross_data, extract, prepare, score, split
 from ser.errors import LineageError
 from ser.grid import inputs, tuned
 from ser.grid.cell import CellRunner
+from ser.models import lstm
 from ser.project import Project
 from ser.report import cross_corpus as section
 from ser.workflow import used_folds
@@ -72,6 +73,13 @@ def test_a_cell_is_trained_on_each_and_tested_on_the_other(upstream, stage, expe
     assert [path.name for path in (upstream / "runs").iterdir()] == [CELL]
     names = {f"ser/{pair}/session/cross_corpus" for pair in PAIRS}
     assert set(experiments) == {"ser/csv/session", *names}
+    stages = {
+        record["cell"]["spec"]["tags"]["ser.upstream_stages"]
+        for record in (
+            json.loads(path.read_text()) for path in Path("data/crossed").rglob("run.json")
+        )
+    }
+    assert stages == {"cross_data@other,extract@mfcc,prepare"}
     for pair, row in zip(PAIRS, table.to_dict("records"), strict=True):
         parent = next(iter(experiments[f"ser/{pair}/session/cross_corpus"].runs.values()))
         assert parent.metrics["test/uar"] == [(0, pytest.approx(row["uar"], abs=1e-6))]
@@ -121,17 +129,53 @@ def test_other_truth_of_what_is_tested_changes_no_weights(upstream, monkeypatch)
     assert len(weights[True]) == 2
 
 
-def test_each_corpus_by_its_own_statistics_is_said(upstream, stage):
+def test_each_corpus_by_its_own_statistics_is_said(upstream, stage, fails, monkeypatch):
     path = upstream / "params.yaml"
     path.write_text(
         path.read_text().replace("cross_corpus:\n", "cross_corpus:\n  normalisation: corpus\n")
     )
+    with monkeypatch.context() as patch:
+        patch.setattr(lstm.LstmModel, "normalises_inputs", False)
+        refused = fails(cross.main, CELL)
+    assert "cross_corpus.normalisation: corpus normalises the inputs, but" in refused
     ran(stage, cross.main, CELL)
     record = json.loads(
         (upstream / f"data/crossed/{CELL}/{PAIRS[0]}/cross_corpus/{CELL}/run.json").read_text()
     )
     assert record["cell"]["spec"]["tags"]["ser.transductive"] == "true"
     assert record["cell"]["spec"]["params"]["recipe"]["normalisation"] == "corpus"
+
+
+@pytest.mark.parametrize(
+    ("training", "loss", "message"),
+    [
+        ({}, {"targets": "vad"}, "corpus other has no rating of valence, arousal, dominance in"),
+        ({"targets": "soft"}, {}, "corpus other has no votes for angry, happy, neutral, sad in"),
+    ],
+)
+def test_what_only_one_corpus_can_teach_is_refused_before_anything_is_trained(
+    upstream, fails, training, loss, message
+):
+    path = upstream / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["losses"]["ccc"] = loss
+    content["training"] |= training
+    cell = {"model": "lstm", "loss": "ccc", "feature": "mfcc"}
+    content["cross_corpus"]["cells"] = content["cells"] = {"lstm-ccc": cell}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    lines = [
+        json.dumps(
+            {**u, "valence": 2.0, "arousal": 3.0, "dominance": 4.0, "votes": {u["label"]: 3}}
+        )
+        for u in map(json.loads, Path("data/manifest.jsonl").read_text().splitlines())
+    ]
+    Path("data/manifest.jsonl").write_text("\n".join(lines) + "\n")
+    card = json.loads(Path("data/corpus.json").read_text())
+    card["vote_emotions"] = {label: label for label in card["labels"]}
+    Path("data/corpus.json").write_text(json.dumps(card))
+    kept = set(Path("work/folds").iterdir())
+    assert message in fails(cross.main, "lstm-ccc")
+    assert set(Path("work/folds").iterdir()) == kept
 
 
 def test_folds_across_corpora_are_in_use(upstream, stage):

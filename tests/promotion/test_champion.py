@@ -9,10 +9,9 @@ from ser.params import read
 from ser.project import Project
 from ser.promotion import champion, measuring
 from ser.promotion.champion import ChampionLine
-from ser.registry import versions
+from ser.registry import model_files, versions
 from ser.registry.bundle import FILE, Bundle
 from ser.registry.versions import CHAMPION
-from ser.serving import mlflow_model
 from ser.workflow.preset import Preset
 from tests.promotion.support import NAME, version_of
 
@@ -70,7 +69,7 @@ def test_a_line_that_only_its_former_name_has_is_named_with_the_way_on(version, 
 
 
 def test_a_champion_of_other_classes_or_another_corpus_is_refused(version, registry, tmp_path):
-    folder = mlflow_model.fetch_bundle(version.source, registry.uri, tmp_path)
+    folder = model_files.fetch_bundle(version.source, registry.uri, tmp_path)
     bundle = Bundle.read(folder / FILE)
     champion.require_own(version, bundle, line())
     for other in (line(emotions=("angry", "sad")), line(title="helpline"), line(name="emodb")):

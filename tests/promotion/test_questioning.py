@@ -17,7 +17,6 @@ from ser.promotion.questioning import Challenger
 from ser.registry import gates, model_files, versions
 from ser.registry.bundle import FILE, Bundle
 from ser.registry.gates import GateParams
-from ser.serving import mlflow_model
 from tests.promotion.support import version_of
 from tests.registry.support import GOOD
 
@@ -38,7 +37,7 @@ def challenger(trained, tmp_path):
     version = version_of("lstm-aam", fold=1)
     registry = versions.open_registry(Path())
     model = model_files.fetch(version.source, registry.uri, tmp_path)
-    bundle = Bundle.read(mlflow_model.bundle_of(model) / FILE)
+    bundle = Bundle.read(model_files.bundle_of(model) / FILE)
     tracked = measuring._artifact(
         version,
         registry,

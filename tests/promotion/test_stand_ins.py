@@ -6,9 +6,8 @@ import pytest
 from ser.project import Project
 from ser.promotion import asking, stand_ins
 from ser.promotion.asking import Question
-from ser.registry import versions
+from ser.registry import model_files, versions
 from ser.registry.bundle import FILE, Bundle
-from ser.serving import mlflow_model
 from ser.tracking import store
 from tests.promotion.support import SERVED_WITHIN, cell_of, version_of
 from tests.serving.support import recordings
@@ -55,7 +54,7 @@ def test_what_it_is_asked_about_is_its_own_test_part(version):
 
 
 def test_it_answers_as_the_training_pipeline_did(version, tmp_path, warm):
-    folder = mlflow_model.fetch_bundle(version.source, versions.open_registry(Path()).uri, tmp_path)
+    folder = model_files.fetch_bundle(version.source, versions.open_registry(Path()).uri, tmp_path)
     found = next(stand_ins.of(version, Project()))
     model = found.save(Bundle.read(folder / FILE), tmp_path / "saved")
     paths = recordings(Path())

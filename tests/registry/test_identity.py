@@ -11,7 +11,7 @@ def bundle(**changes):
     corpus = SimpleNamespace(name="emodb", protocol="session")
     training = SimpleNamespace(cell="lstm-focal")
     said = {"tags": {}, "corpus": corpus, "training": training, "emotions": EMOTIONS, **changes}
-    return SimpleNamespace(**said)
+    return SimpleNamespace(**said, is_synthetic=False)
 
 
 @pytest.mark.parametrize(
@@ -35,5 +35,6 @@ def test_who_answers_is_said_with_name_version_and_classes():
         "task": "emodb",
         "protocol": "session",
         "emotions": list(EMOTIONS),
+        "synthetic": False,
     }
     assert identity.identity_of(bundle(), {})["name"] is None

@@ -194,6 +194,21 @@ def test_one_seed_is_said_to_show_no_spread(tmp_path):
     assert notice not in text_of(pages.render(make_report(tmp_path, num_seeds=2)))
 
 
+def test_sentences_of_no_other_part_are_named_where_they_are_dealt(tmp_path):
+    usual = make_report(tmp_path)
+    assert "test sentence was" not in text_of(pages.render(usual))
+    split = usual.split.model_copy(update={"protocol": "text"})
+    said = {split.folds[0].fold: ["Come in.", "Go <away>.", "Stay.", "Why?"]}
+    page = pages.render(replace(usual, split=split, sentences=said))
+    assert "no test sentence is in another part of its fold" in text_of(page[: page.index("<nav")])
+    data = section(page, "data")
+    assert "4: 'Come in.', 'Go &lt;away&gt;.', 'Stay.' and 1 more" in data.replace("&#39;", "'")
+    assert "No test speaker was heard in training or in choosing. No test sentence was," in text_of(
+        data
+    )
+    assert "What this protocol costs is not measured" in text_of(data)
+
+
 def test_data_folds_params_and_provenance_are_shown(tmp_path):
     page = text_of(pages.render(make_report(tmp_path)))
     for shown in (

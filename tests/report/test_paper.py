@@ -61,7 +61,21 @@ def test_latex_escapes_names_and_marks_what_is_not_told_apart():
     assert not re.search(r"(?<!\\)[%#_$&^~](?!.* & )", first[1] + second[1])
 
 
+def test_tables_of_two_tasks_or_protocols_have_two_labels_and_fit_the_page():
+    params = {"title": "calls"}
+    tables = [
+        paper.as_latex(result()),
+        paper.as_latex(result(params=params)),
+        paper.as_latex(replace(result(), split=SPLIT.model_copy(update={"protocol": "text"}))),
+    ]
+    labels = [re.search(r"\\label\{(.+)\}", table)[1] for table in tables]
+    assert labels == ["tab:ser-emodb-session", "tab:ser-emodb-calls-session", "tab:ser-emodb-text"]
+    # Compiled once: 63 points too wide in the size of the text.
+    assert tables[0].index(r"\footnotesize") < tables[0].index(r"\begin{tabular}")
+
+
 def test_every_letter_that_latex_reads_is_escaped():
+    assert paper.escaped("a < b > c | d") == (r"a \textless{} b \textgreater{} c \textbar{} d")
     assert paper.escaped("a_b & 5 % {x} $1 #2 ~ ^") == (
         r"a\_b \& 5 \% \{x\} \$1 \#2 \textasciitilde{} \textasciicircum{}"
     )

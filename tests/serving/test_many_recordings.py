@@ -94,6 +94,7 @@ def test_every_recording_has_a_row(predictor, folder, tmp_path):
     assert "not audio" in broken["error"]
     assert pd.isna(broken["emotion"])
     good = read[read["error"].isna()]
+    assert good["synthetic"].tolist() == [True] * 6
     columns = [f"probability_{name}" for name in predictor.bundle.emotions]
     assert good[columns].sum(axis=1).tolist() == pytest.approx([1.0] * 6)
     long = read[read["path"].str.endswith("long.FLAC")].iloc[0]

@@ -16,8 +16,9 @@ from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
 from ser.errors import RegistryError
-from ser.registry import packing
-from ser.serving import mlflow_model
+from ser.registry import identity, model_files, packing
+from ser.serving import mlflow_model, request
+from ser.serving.request import COLUMNS
 from ser.tracking import store
 from tests.promotion.support import cell_of, version_of
 from tests.serving.support import (
@@ -109,17 +110,58 @@ def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatc
     assert "leads out" in client.post("/invocations", json=body).json()["message"]
 
 
+@pytest.fixture
+def no_server(monkeypatch):
+    """A program of one's own, as far as the model can see."""
+    for name in request._SERVERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_a_program_of_one_s_own_names_recordings_by_path(uri_of, trained, no_server):
+    model = mlflow.pyfunc.load_model(uri_of("lstm-aam"))
+    paths = list(recordings(trained).values())[:2]
+    rows = [{"audio": as_base64(path.read_bytes())} for path in paths]
+    wanted = model.predict(pd.DataFrame(rows)).to_dict("records")
+    assert model.predict([str(path) for path in paths]).to_dict("records") == wanted
+    assert model.predict(paths).to_dict("records") == wanted
+    assert model.predict(str(paths[0])).to_dict("records") == wanted[:1]
+    assert model.predict(paths[1].read_bytes()).to_dict("records") == wanted[1:]
+    with pytest.raises(mlflow.MlflowException, match=r"^.*recording 1: .*none\.wav: missing"):
+        model.predict([str(paths[0]), "none.wav"])
+    with pytest.raises(mlflow.MlflowException, match=r"is its path or its bytes, got 0\.5"):
+        model.predict(0.5)
+
+
+def test_a_server_reads_no_path_whatever_its_form(uri_of, trained, monkeypatch):
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(uri_of("lstm-aam"))))
+    monkeypatch.chdir(trained / "data" / "raw" / "csv")
+    name = "s1f_angry_0.wav"
+    assert Path(name).is_file()
+    for body in (
+        {"inputs": name},
+        {"inputs": [name]},
+        {"inputs": {"0": [name]}},
+        {"instances": [name]},
+        {"instances": name},
+        {"dataframe_split": {"columns": [0], "data": [[name]]}},
+        {"dataframe_records": [{"0": name}]},
+    ):
+        response = client.post("/invocations", json=body)
+        assert response.status_code == 400, body
+        assert "predictions" not in response.json()
+    # Once more, so that it is not refused for its form alone.
+    monkeypatch.setattr(request, "_SERVERS", ())
+    assert client.post("/invocations", json={"inputs": name}).status_code == 200
+
+
 def test_the_logged_model_is_code_and_safetensors(uri_of, tmp_path):
     uri = uri_of("wav2vec2-focal")
-    bundle = mlflow_model.fetch_bundle(uri, store.default_uri(Path()), tmp_path)
+    bundle = model_files.fetch_bundle(uri, store.default_uri(Path()), tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert (bundle / "checkpoint" / "model.safetensors").is_file()
     assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".pth", ".bin")]
     described = mlflow.models.get_model_info(uri)
-    assert {spec.name for spec in described.signature.inputs} == {
-        *("audio", "samples"),
-        *("sampling_rate", "path"),
-    }
+    assert [spec.name for spec in described.signature.inputs] == [0, *COLUMNS]
     requirements = next(path for path in files if path.name == "requirements.txt").read_text()
     assert f"mlflow=={mlflow.__version__}" in requirements
     assert all("==" in line for line in requirements.split())
@@ -134,7 +176,7 @@ def test_the_input_example_is_answered(uri_of):
 
 def test_an_unknown_model_is_refused_with_the_cure(trained, tmp_path):
     with pytest.raises(RegistryError, match="`ser register"):
-        mlflow_model.fetch_bundle("models:/none@champion", store.default_uri(Path()), tmp_path)
+        model_files.fetch_bundle("models:/none@champion", store.default_uri(Path()), tmp_path)
 
 
 def test_a_sound_that_nobody_made_is_answered_with_null_and_the_reason(uri_of):
@@ -169,7 +211,7 @@ def test_a_refusal_does_not_echo_the_request():
 
 
 def test_a_bundle_outside_of_a_model_has_no_name(tmp_path):
-    assert mlflow_model.registered_as(tmp_path / "bundle") == {}
+    assert identity.registered_as(tmp_path / "bundle") == {}
 
 
 @pytest.fixture

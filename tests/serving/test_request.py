@@ -97,3 +97,35 @@ def test_a_wrong_row_is_named_where_there_are_several():
         request.read_rows([good, {}], LIMITS, folder=None)
     with pytest.raises(AudioInputError, match=r"^got none of them"):
         request.read_rows([{}], LIMITS, folder=None)
+
+
+def bare(*given):
+    """What MLflow makes of `predict("a.wav")` and of a list."""
+    return pd.DataFrame(list(given))
+
+
+def test_only_what_was_given_alone_is_bare():
+    assert request.is_bare(bare("a.wav"))
+    for table in ([{"path": "a.wav"}], [{"0": "a.wav"}], [{0: "a.wav", "path": "b.wav"}], []):
+        assert not request.is_bare(pd.DataFrame(table))
+    assert not request.is_bare("a.wav")
+
+
+def test_recordings_given_alone_are_read_where_nothing_serves(tmp_path, monkeypatch):
+    monkeypatch.setattr(request, "_SERVERS", ("no_such_server",))
+    content = encoded(speech(), subtype="FLOAT")
+    (tmp_path / "a.wav").write_bytes(content)
+    forms = (str(tmp_path / "a.wav"), tmp_path / "a.wav", content)
+    for waveform in request.read_bare(bare(*forms), LIMITS):
+        assert np.allclose(waveform.samples, speech())
+    with pytest.raises(AudioInputError, match=r"^recording 1: .*b\.wav: missing"):
+        request.read_bare(bare(forms[0], str(tmp_path / "b.wav")), LIMITS)
+    with pytest.raises(AudioInputError, match=r"^a recording given alone is its path or its bytes"):
+        request.read_bare(bare(None), LIMITS)
+
+
+def test_where_something_serves_no_path_is_read_and_the_reason_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(request, "_SERVERS", ("no_such_server", "pytest"))
+    (tmp_path / "a.wav").write_bytes(encoded(speech()))
+    with pytest.raises(AudioInputError, match=r"may be a server \(it has loaded pytest\)"):
+        request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)

@@ -15,6 +15,7 @@ import pytest
 from ser import runtime
 from ser.errors import ParamsError
 from ser.report.functional_rows import FunctionalRows
+from ser.training.recipe import TrainingParams
 from ser.workflow import diagnosis, weights_diagnosis
 from tests.recordings import write_corpus
 from tests.tracking.support import copy_database
@@ -27,6 +28,7 @@ PRESET = SimpleNamespace(
     extracted={},
     cells={},
     synthetic_weights={},
+    training=TrainingParams(device="cpu"),
     cross_corpus=SimpleNamespace(corpora={}),
 )
 
@@ -92,6 +94,14 @@ def test_everything_wrong_comes_with_a_cure(root, monkeypatch):
     wrong = {finding.what for finding in findings if finding.level != "ok"}
     assert wrong == {"versions", "threads", "git", "dvc", "params.yaml"}
     assert all(finding.cure for finding in findings if finding.level != "ok")
+
+
+def test_a_checkout_called_as_the_package_hides_it_and_is_told(tmp_path, root):
+    assert found(root, "folder") == []
+    (tmp_path / "ser").mkdir()
+    finding = only(tmp_path / "ser", "folder")
+    assert (finding.level, f"`import ser` in {tmp_path} " in finding.detail) == ("warn", True)
+    assert "speech-emotion" in finding.cure
 
 
 def test_version_that_differs_from_its_pin_is_named(root):
@@ -357,3 +367,12 @@ def test_a_damaged_file_of_functionals_is_left_to_the_stage(root, monkeypatch):
     (root / "reports" / "functionals.json").write_text("{")
     monkeypatch.setattr(diagnosis.lineage, "package_versions", lambda _: dict.fromkeys(_, "1"))
     assert found(root, "functionals") == []
+
+
+def test_a_precision_that_this_machine_cannot_give_is_said_as_training_says_it(root, monkeypatch):
+    training = TrainingParams(precision="float16", device="cpu")
+    preset = SimpleNamespace(**{**vars(PRESET), "training": training})
+    monkeypatch.setattr(diagnosis, "_preset", lambda _path: preset)
+    finding = only(root, "precision")
+    assert finding.level == "fail"
+    assert "training.precision is float16, which needs a GPU" in finding.detail

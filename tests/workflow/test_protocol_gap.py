@@ -2,6 +2,7 @@ import sys
 
 import pandas as pd
 import pytest
+import yaml
 
 from pipelines import extract, prepare
 from ser.errors import ParamsError
@@ -64,6 +65,19 @@ def test_stage_that_fails_ends_it_with_the_command(extracted, capfd):
     with pytest.raises(ProtocolGapError, match=r"pipelines\.split .* ended with status 1"):
         protocol_gap.measure("lstm-cross_entropy", root=extracted)
     assert "manifest.jsonl" in capfd.readouterr().err
+
+
+def test_voices_that_a_protocol_would_mix_into_other_parts_are_refused(root):
+    path = root / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["features"]["mfcc"] = {"copies": ["clean", "babble_10db"]}
+    content["recipes"]["lstm"]["copies"] = {"clean": 0.5, "babble_10db": 0.5}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert protocol_gap.params_under("session", root)["split"]["protocol"] == "session"
+    with pytest.raises(
+        ParamsError, match=r"(?s)under split\.protocol text.*'babble_10db', which would"
+    ):
+        protocol_gap.params_under("text", root)
 
 
 def test_a_protocol_that_is_none_is_refused_before_anything_is_trained(tmp_path):

@@ -1,0 +1,1 @@
+"""The Python API: ask a model and read a finished project, from a program or a notebook."""
