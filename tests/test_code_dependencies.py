@@ -71,7 +71,7 @@ EXPECTED = {
     "ser/tuning/params.py": {*TUNE, "score", "gain", "compare"},
     # What is written of a cell.
     "ser/grid/cell.py": cells(),
-    "ser/tracking/cells.py": {*cells(), "score", "compare"},
+    "ser/tracking/cells.py": {*cells(), "score", "compare", "gain", "robustness"},
     "ser/grid/kept_folds.py": cells(),
     # What scores, compares, draws and tells.
     "ser/evaluation/scored_cell.py": {"score"},

@@ -12,7 +12,6 @@ from ser.errors import FileError
 from ser.params import read
 from ser.project import Project
 from ser.workflow import current, current_cell
-from ser.workflow.current_cell import CellsNow
 
 
 def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFrame:
@@ -31,14 +30,14 @@ def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFr
 
     Raises:
         FileError: There is no such cell, or a file is missing or damaged.
-        LineageError: Cell, data and params.yaml do not belong together.
+        LineageError: Cell, data, params.yaml and source do not belong together.
     """
     project = _current(Path(root))
     folder = project.run(cell)
     if not folder.record.is_file():
         known = ", ".join(one.folder.name for one in project.scored_cells()) or "none"
         raise FileError(f"{folder.folder}: no such cell; there are: {known}")
-    current_cell.require_cell(project, folder, read(project.params, CellsNow))
+    current_cell.require_cell(project, folder, read(project.params, current_cell.CellsNow))
     return predictions.read(folder.predictions)
 
 
