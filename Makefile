@@ -32,13 +32,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 runs one stage at a time
-	@# It mends what kills and a full disk left, and says so.
-	@$(BIN)/ser doctor --quiet --fix
 	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(BIN)/dvc config --local core.no_scm true
-	@$(BIN)/ser grid --jobs $(JOBS)
-	$(BIN)/dvc repro
-	@$(BIN)/ser restore-runs --quiet
-	@$(BIN)/ser results
+	@# `dvc repro`, in one process with what comes before and after it.
+	$(BIN)/ser repro --jobs $(JOBS)
 
 # A file's tests share fixtures, so they stay on one worker; the longest files go first.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
@@ -52,9 +48,12 @@ test: $(STAMP)  ## Run all tests, with coverage
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
 	$(PYTEST) -m "not stage"
 
+# Only these are imported: to look for the mark in all the others takes ten seconds of a process.
+NUMERIC = $(shell grep -rlE 'mark\.numeric' tests --include='test_*.py')
+
 test-numeric: $(STAMP)  ## Run the tests that compare float32 computations as processors without AVX-512 do
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric $(NUMERIC)
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric $(NUMERIC)
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .
@@ -67,9 +66,7 @@ ui: $(STAMP)  ## Open the MLflow UI over the project's runs
 
 use: $(STAMP)  ## Use a preset: make use PRESET=emodb
 	@test -n "$(PRESET)" || { echo "say which: make use PRESET=<name>, one of: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
-	@test -f configs/$(PRESET).yaml || { echo "there is no configs/$(PRESET).yaml; there are: $(sort $(basename $(notdir $(wildcard configs/*.yaml))))"; exit 2; }
-	cp configs/$(PRESET).yaml .params.yaml.part
-	mv -f .params.yaml.part params.yaml
+	@$(BIN)/ser use "$(PRESET)"
 	@$(BIN)/ser doctor --quiet || true
 
 bench: $(STAMP)  ## Measure speed as ratios against named alternatives

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import warm_python
-from ser import runtime
+from ser import runtime, sqlite
 from ser.project import Project
 from tests import once, tiers
 from tests.recordings import PARAMS, write_corpus
+from tests.tracking.support import copy_database
 
 runtime.configure()
 
@@ -100,16 +101,35 @@ def warm(python, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(python.executable))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tables_made_once(tmp_path_factory, worker_id):
+    """Let this process copy a tracking database that it needs; its tables take two seconds."""
+    create = sqlite._create
+
+    def copied(path, initialise):
+        if (initialise.__module__, initialise.__name__) != ("ser.tracking.store", "_initialise"):
+            create(path, initialise)
+            return
+
+        def make(folder):
+            create(folder / "mlflow.db", initialise)
+
+        made = once.made("template-database", make, tmp_path_factory, worker_id)
+        copy_database(made / "mlflow.db", path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "_create", copied)
+        yield
+
+
 @pytest.fixture(scope="session")
-def template_database(tmp_path_factory, worker_id):
-    """A tracking database without experiments of ours; making its tables takes two seconds."""
+def template_database(tmp_path_factory):
+    """A tracking database without experiments of ours."""
+    from ser.tracking import store
 
-    def make(folder):
-        from ser.tracking import store
-
-        store.connect(f"sqlite:///{folder / 'mlflow.db'}")
-
-    return once.made("template-database", make, tmp_path_factory, worker_id) / "mlflow.db"
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    store.connect(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture(scope="session")

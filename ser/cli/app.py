@@ -3,7 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from ser.cli import (
     pages,
     presets,
     registry,
+    repro,
     runs,
     serving,
     tune,
@@ -28,9 +29,27 @@ app = typer.Typer(
     help="Speech emotion recognition: corpora, tracked runs, the registry and its models.\n\n"
     "Run it in the project's root. The main job is `make repro` (or `dvc repro`).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ser, version {version('ser')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show it and exit."),
+    ] = False,
+) -> None:
+    pass
+
 
 #: Heading of the help page -> its commands.
 _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -39,9 +58,11 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         corpora.link_corpus,
         corpora.download_corpus,
         corpora.download_weights,
+        presets.use,
         presets.new_preset,
     ),
     "Training and results": (
+        repro.repro,
         runs.train,
         runs.grid,
         tune.tune,

@@ -6,20 +6,28 @@ from typing import Annotated
 
 import typer
 
+from ser.cli import completion
 from ser.errors import LineageError, SerError
 
 
 def verify(
-    run_id: Annotated[str, typer.Argument(help="MLflow's id, as the run's page shows it.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A cell, e.g. lstm-focal, or MLflow's id of a run, as its page shows it.",
+            autocompletion=completion.cells,
+        ),
+    ],
 ) -> None:
     """Check that a run still leads back to its data, features, code, lock and commit.
 
     Exit status 1 if anything differs.
 
-    Example: ser verify 0a928df2660647cf92cbaefa245a7eb5
+    Example: ser verify lstm-focal
     """
     from ser.tracking import verify as verification
 
+    run_id = verification.find_id(run, Path())
     checks = verification.verify(run_id, Path())
     rows = [
         ("ok" if check.ok else "DIFFERS", check.name, check.recorded, check.found, check.where)

@@ -1,4 +1,4 @@
-"""The command that writes a preset."""
+"""Commands that use a preset and that write one."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,36 @@ from typing import Annotated
 
 import typer
 
+from ser.cli import completion
 from ser.project import Project
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def use(
+    preset: Annotated[
+        str,
+        typer.Argument(
+            help="A file of configs/, without .yaml.", autocompletion=completion.presets
+        ),
+    ],
+) -> None:
+    """Make params.yaml a copy of a preset.
+
+    Where it holds settings of your own, it is first copied beside itself.
+
+    Example: ser use emodb
+    """
+    from ser.workflow import preset_use
+
+    project = Project()
+    kept = preset_use.use(project, preset)
+    if kept is not None:
+        typer.echo(
+            f"{project.params} was like no preset, so it is kept as {kept}; to go back: "
+            f"`cp {kept} {project.params}`"
+        )
+    typer.echo(f"{project.params} is {project.presets / preset}.yaml")
 
 
 def new_preset(  # noqa: PLR0913 (an option each)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ser.cli import completion
 from ser.errors import RegistryError
 from ser.project import Project
 
@@ -18,7 +19,10 @@ _MODEL = typer.Option(
 
 
 def register(
-    cell: Annotated[str, typer.Argument(help="A trained cell, e.g. lstm-focal.")],
+    cell: Annotated[
+        str,
+        typer.Argument(help="A trained cell, e.g. lstm-focal.", autocompletion=completion.cells),
+    ],
     fold: Annotated[int | None, typer.Option(help="Serve the weights of this fold.")] = None,
     seed: Annotated[int | None, typer.Option(help="Serve the weights of this seed.")] = None,
     refit: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ser.cli import outputs
+from ser.cli import completion, outputs
 from ser.errors import FileError, LineageError
 from ser.project import CellFolder, Project
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from ser.contracts import Engine
     from ser.tracking.known_runs import KnownExperiment
+
+
+_CELL = typer.Argument(
+    help="One of `cells` in params.yaml, e.g. lstm-focal.", autocompletion=completion.cells
+)
 
 
 class Format(StrEnum):
@@ -29,7 +34,7 @@ class Format(StrEnum):
 
 
 def train(
-    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    cell: Annotated[str, _CELL],
 ) -> None:
     """Train one cell by the command of its stage, without DVC's bookkeeping, and score it.
 
@@ -97,14 +102,11 @@ def grid(
 
 
 def _train_missing(engine: "Engine", root: Path) -> None:
-    from tqdm import tqdm
-
     from ser.errors import SerError
     from ser.workflow import missing_stages
 
     stages = missing_stages.find(root, missing_stages.CELLS)
-    bar = partial(tqdm, total=len(stages), desc="cells", unit="cell", disable=None)
-    outcomes = missing_stages.run(stages, engine, root, progress=bar)
+    outcomes = missing_stages.run(stages, engine, root)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         typer.echo(f"{outcome.unit.stage}: {outcome.error}", err=True)
@@ -114,7 +116,7 @@ def _train_missing(engine: "Engine", root: Path) -> None:
 
 
 def protocol_gap(
-    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    cell: Annotated[str, _CELL],
     protocol: Annotated[
         str, typer.Option(help="What is compared: random, text, superb, speaker.")
     ] = "random",
@@ -145,7 +147,7 @@ def protocol_gap(
 
 
 def cross_corpus(
-    cell: Annotated[str, typer.Argument(help="One of `cells` in params.yaml, e.g. lstm-focal.")],
+    cell: Annotated[str, _CELL],
     to: Annotated[str | None, typer.Option(help="The corpus to test on.")] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="The corpus to train on, instead.")

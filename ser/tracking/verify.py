@@ -12,7 +12,7 @@ from ser import cross_folders, lineage
 from ser.errors import FileError, LineageError, TrackingError
 from ser.project import CellFolder, Project
 from ser.tracking import cells, store
-from ser.tracking.recording import RUN_KEY
+from ser.tracking.recording import RUN_KEY, check_run_key
 
 _PREDICTIONS = CellFolder(Path()).predictions.name
 _MISSING = "missing"
@@ -36,6 +36,35 @@ class Check:
     recorded: str
     found: str
     where: str
+
+
+def find_id(name: str, root: Path) -> str:
+    """Return MLflow's id of the run of a trained cell.
+
+    Args:
+        name: The cell, e.g. `lstm-focal`. What has no hyphen is taken for an id and returned.
+        root: The project's root.
+
+    Raises:
+        FileError: There is no such trained cell.
+        TrackingError: The store has no run of it, or cannot be used.
+    """
+    if "-" not in name:
+        return name
+    record = cells.read(Project(root).run(name))
+    uri = store.default_uri(root)
+    client = store.connect(uri)
+    key = check_run_key(record.cell.spec.run_key)
+    with store.translated(uri):
+        experiment = client.get_experiment_by_name(record.experiment)
+        ids = [experiment.experiment_id] if experiment else []
+        asked = f"tags.`{RUN_KEY}` = '{key}' and attributes.status = 'FINISHED'"
+        runs = client.search_runs(ids, filter_string=asked) if ids else []
+    if not runs:
+        raise TrackingError(
+            f"{name}: {record.experiment} has no finished run of it; `ser restore-runs` records it"
+        )
+    return str(runs[0].info.run_id)
 
 
 def verify(run_id: str, root: Path) -> list[Check]:

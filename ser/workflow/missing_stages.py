@@ -6,27 +6,22 @@ stage's own program would have left, and is put into dvc.lock as `dvc commit` do
 """
 
 import logging
-import os
 import runpy
 import shlex
-import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
 
-from ser import runtime
 from ser.contracts import Engine, UnitOutcome
 from ser.errors import PipelineError
-from ser.grid import runners, variants
-from ser.progress import Progress
+from ser.grid import variants
 from ser.project import Project
+from ser.workflow import dvc_runs
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +40,6 @@ _BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
 
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
-
-#: Exit statuses of a program that a signal ended -> what this process does for the same signal.
-_ENDED: Mapping[int, type[KeyboardInterrupt]] = {
-    runtime.INTERRUPTED: KeyboardInterrupt,
-    runtime.TERMINATED: runtime.Terminated,
-}
 
 
 class Missing(NamedTuple):
@@ -83,7 +72,7 @@ def make_features(engine: Engine, root: Path, *, is_crossed: bool = False) -> No
     Raises:
         PipelineError: One of them failed; it has said why.
     """
-    _repro(_BEFORE_FEATURES, root)
+    dvc_runs.repro(root, _BEFORE_FEATURES)
     _make([_SOURCES], engine, root)
     _make([_FEATURES], engine, root)
     if is_crossed:
@@ -99,7 +88,7 @@ def tune(root: Path) -> None:
     Raises:
         PipelineError: It failed; it has said why.
     """
-    _repro(_BEFORE_CELLS, root)
+    dvc_runs.repro(root, _BEFORE_CELLS)
 
 
 def make_scores(engine: Engine, root: Path, *, is_crossed: bool = False) -> None:
@@ -127,15 +116,6 @@ def _make(groups: Collection[str], engine: Engine, root: Path) -> None:
         raise PipelineError(f"{', '.join(failed)} failed; the messages above say why")
 
 
-def _repro(target: str, root: Path) -> None:
-    # Stages call `python`, which has to be the one that runs this, on the path or not.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    command = [sys.executable, "-m", "dvc", "repro", target]
-    done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": path}, check=False)
-    if done.returncode:
-        raise PipelineError(f"`dvc repro {target}` failed; the messages above say why")
-
-
 def find(root: Path, groups: Collection[str], *, clears: bool = False) -> list[Missing]:
     """Return the stages of groups that have to be run, in the order of dvc.yaml.
 
@@ -152,7 +132,7 @@ def find(root: Path, groups: Collection[str], *, clears: bool = False) -> list[M
     Raises:
         PipelineError: dvc.yaml or dvc.lock cannot be read, or DVC is busy.
     """
-    with _opened(root) as repo:
+    with dvc_runs.opened(root) as repo:
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
         asked = [stage for stage in stages if stage.name.partition("@")[0] in groups]
         missing = [stage for stage in asked if _has_to_run(stage, repo)]
@@ -181,6 +161,9 @@ def do(missing: Missing) -> None:
 
 def _train(missing: Missing) -> None:
     """Train a cell, without the bar that its program draws: several are trained at once."""
+    # Here, not at the top: it takes torch and MLflow along, and there may be no cell to train.
+    from ser.grid import runners
+
     cell, variant = missing.stage.partition("@")[2], CELLS[missing.group]
     project = Project()
     is_tuned = variants.is_tuned(variant)
@@ -197,24 +180,21 @@ def _run_here(words: Sequence[str]) -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        if isinstance(end.code, int) and end.code in _ENDED:
-            raise _ENDED[end.code] from None
+        if isinstance(end.code, int) and end.code in dvc_runs.ENDED:
+            raise dvc_runs.ENDED[end.code] from None
         if end.code:
             raise PipelineError("failed; the messages above say why") from None
     finally:
         sys.argv = given
 
 
-def run(
-    stages: Collection[Missing], engine: Engine, root: Path, *, progress: Progress = iter
-) -> list[UnitOutcome[Missing]]:
+def run(stages: Collection[Missing], engine: Engine, root: Path) -> list[UnitOutcome[Missing]]:
     """Run stages and tell DVC of those that are done, whatever becomes of the others.
 
     Args:
         stages: See `find`.
         engine: Where they are run.
         root: The project's root, which is the working directory.
-        progress: Wraps the iteration over what became of them.
 
     Returns:
         What became of each.
@@ -225,12 +205,21 @@ def run(
     outcomes: list[UnitOutcome[Missing]] = []
     try:
         # One by one: an interrupt leaves those that there are.
-        for outcome in progress(engine.run(do, list(stages))):
-            outcomes.append(outcome)  # noqa: PERF402
+        for outcome in engine.run(do, list(stages)):
+            outcomes.append(outcome)
+            _say(outcome, len(outcomes), len(stages))
     finally:
         # Interrupted, too: a stage that is done shall not be made again.
         commit([outcome.unit.stage for outcome in outcomes if outcome.error is None], root)
     return outcomes
+
+
+def _say(outcome: UnitOutcome[Missing], number: int, total: int) -> None:
+    """Say how far the work is."""
+    stage = outcome.unit
+    kind = "cell" if stage.group in CELLS else "stage"
+    state = "done" if outcome.error is None else "failed"
+    logger.info("%s %d of %d: %s %s", kind, number, total, stage.stage, state)
 
 
 def commit(stages: Collection[str], root: Path) -> None:
@@ -245,7 +234,7 @@ def commit(stages: Collection[str], root: Path) -> None:
     """
     if not stages:
         return
-    with _opened(root) as repo:
+    with dvc_runs.opened(root) as repo:
         done = [stage for stage in repo.index.stages if getattr(stage, "name", "") in stages]
         for stage in done:
             stage.save()
@@ -268,15 +257,3 @@ def _num_bytes_read(stage: PipelineStage) -> int:
     paths = [Path(dependency.fs_path) for dependency in stage.deps]
     inside = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
     return sum(file.stat().st_size for file in inside if file.is_file())
-
-
-@contextmanager
-def _opened(root: Path) -> Iterator[Repo]:
-    """Open the repository, locked against other DVC processes; say its errors as ours."""
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    try:
-        with Repo(str(root)) as repo, repo.lock:
-            yield repo
-    except DvcException as error:
-        where = Project(root).pipeline
-        raise PipelineError(f"{where}: {error}; `dvc status` says more") from error

@@ -1,4 +1,4 @@
-"""The command that writes a preset."""
+"""Commands that use a preset and that write one."""
 
 import shutil
 from pathlib import Path
@@ -92,3 +92,27 @@ def test_doctor_is_content_with_it_once_the_corpus_is_linked(ser, presets, proje
         ("params.yaml:", "corpus link:", "checkpoint:", "needs:"))]  # fmt: skip
     assert len(told) >= 3
     assert [line for line in told if not line.startswith("ok")] == []
+
+
+def test_a_preset_is_used_and_a_changed_params_yaml_is_kept(ser, presets, project):
+    params = project / "params.yaml"
+    assert ser("use", "emodb")[:2] == (0, "params.yaml is configs/emodb.yaml\n")
+    assert params.read_bytes() == (presets / "emodb.yaml").read_bytes()
+    assert "kept" not in ser("use", "demo")[1]
+    edited = params.read_text("utf-8") + "# mine\n"
+    params.write_text(edited, "utf-8")
+    status, out, _ = ser("use", "emodb")
+    (kept,) = project.glob("params.*.yaml")
+    assert status == 0
+    assert f"it is kept as {kept.name}; to go back: `cp {kept.name} params.yaml`" in out
+    assert kept.read_text("utf-8") == edited
+    assert params.read_bytes() == (presets / "emodb.yaml").read_bytes()
+
+
+def test_a_preset_that_is_not_there_changes_nothing(ser, presets, project):
+    (project / "params.yaml").write_text("mine: 1\n")
+    status, _, err = ser("use", "nonsense")
+    assert status == 1
+    assert "there is no configs/nonsense.yaml; there are: cremad, demo, " in err
+    assert (project / "params.yaml").read_text() == "mine: 1\n"
+    assert list(project.glob("params.*.yaml")) == []

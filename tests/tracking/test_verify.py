@@ -6,8 +6,8 @@ import pytest
 
 from ser import lineage
 from ser.contracts import RunSpec
-from ser.errors import LineageError, TrackingError
-from ser.project import CellFolder
+from ser.errors import FileError, LineageError, TrackingError
+from ser.project import CellFolder, Project
 from ser.tracking import cells, verify
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.mlflow_tracker import open_experiment
@@ -192,3 +192,18 @@ def test_unknown_run_and_missing_store_are_refused(project, tmp_path):
         verify.verify("nobody", project)
     with pytest.raises(TrackingError, match="nothing was recorded"):
         verify.verify("nobody", tmp_path / "empty")
+
+
+def test_a_cell_is_known_by_its_name(project, runs):
+    assert verify.find_id("lstm-focal", project) == runs[0]
+    assert verify.find_id(runs[1], project) == runs[1]
+    with pytest.raises(FileError, match=r"runs/lstm-ccc/run.json: no such file"):
+        verify.find_id("lstm-ccc", project)
+
+
+@pytest.mark.parametrize("experiment", ["ser/demo/session", "ser/other/session"])
+def test_a_cell_that_the_store_does_not_have_is_told(project, runs, experiment):
+    other = RunRecord(RunSpec("lstm-ccc", "another", {}, {}))
+    cells.write(Project(project).run("lstm-ccc"), CellRecord(experiment, "", {}, other, ()))
+    with pytest.raises(TrackingError, match=rf"^lstm-ccc: {experiment} has no finished run of it"):
+        verify.find_id("lstm-ccc", project)

@@ -13,6 +13,7 @@ from ser import runtime
 from ser.contracts import UnitOutcome
 from ser.engine.local import LocalEngine
 from ser.errors import PipelineError
+from ser.grid import runners
 from ser.workflow import missing_stages
 
 # Of DVC, of its own library.
@@ -271,8 +272,14 @@ def test_what_dvc_has_in_its_run_cache_is_not_missing(root):
     assert Path("data/trained/lstm-ccc").read_text() == "recordings"
 
 
-def test_a_cell_that_fails_is_told_and_not_recorded(root):
+def test_a_cell_that_fails_is_told_and_not_recorded(root, caplog):
+    caplog.set_level("INFO", logger="ser")
     outcomes = missing_stages.run(named(*CELLS), Engine(failing=[CELLS[1]]), root)
+    assert caplog.messages == [
+        "cell 1 of 3: train@lstm-focal done",
+        "cell 2 of 3: train@lstm-ccc failed",
+        "cell 3 of 3: untuned@lstm-focal done",
+    ]
     assert outcomes[1] == UnitOutcome(*named(CELLS[1]), "it diverged")
     assert cells(root) == [CELLS[1]]
 
@@ -305,7 +312,7 @@ def test_a_stage_is_trained_as_its_program_would_do_it(monkeypatch):
         made.append((params, cell, project.root, is_tuned, variant))
         return Runner()
 
-    monkeypatch.setattr(missing_stages.runners, "make", make)
+    monkeypatch.setattr(runners, "make", make)
     missing_stages.do(*named("train@lstm-ccc"))
     missing_stages.do(*named("untuned@lstm-focal"))
     missing_stages.do(*named("without_copies@lstm-ccc"))

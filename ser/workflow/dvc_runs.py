@@ -1,0 +1,114 @@
+"""DVC, called in this process: what would it run, and run it.
+
+A `dvc` of its own starts Python, and says of every stage that nothing has changed in it.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from ser import runtime
+from ser.errors import PipelineError
+from ser.project import Project
+
+#: Exit statuses of a program that a signal ended -> what this process does for the same signal.
+ENDED: Mapping[int, type[KeyboardInterrupt]] = {
+    runtime.INTERRUPTED: KeyboardInterrupt,
+    runtime.TERMINATED: runtime.Terminated,
+}
+
+#: Says which stage is run, and its command. All else that DVC says of a run that succeeds is
+#: of no use to whoever waits for it.
+_SAYS_WHAT_RUNS = "dvc.stage.run"
+
+_EXITED = re.compile(r"exited with (\d+)")
+
+
+@contextmanager
+def opened(root: Path, *, is_locked: bool = True) -> Iterator[Repo]:
+    """Open the repository; say DVC's errors as ours.
+
+    Args:
+        root: The project's root.
+        is_locked: Keep other DVC processes out. DVC's own commands do that by themselves.
+
+    Raises:
+        PipelineError: dvc.yaml or dvc.lock cannot be read, or DVC is busy.
+    """
+    _quieten()
+    try:
+        with Repo(str(root)) as repo:
+            if not is_locked:
+                yield repo
+                return
+            with repo.lock:
+                yield repo
+    except DvcException as error:
+        where = Project(root).pipeline
+        raise PipelineError(f"{where}: {error}; `dvc status` says more") from error
+
+
+def is_up_to_date(root: Path) -> bool:
+    """Return whether DVC would run nothing, by what `dvc status` says.
+
+    Args:
+        root: The project's root.
+
+    Raises:
+        PipelineError: See `opened`.
+    """
+    with opened(root, is_locked=False) as repo:
+        return not repo.status()
+
+
+def repro(root: Path, *targets: str) -> bool:
+    """Do what `dvc repro` does.
+
+    Args:
+        root: The project's root, which is the working directory.
+        targets: Stages; without any, all.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        PipelineError: A stage failed, and has said why; or see `opened`.
+        KeyboardInterrupt: A stage was interrupted; `ser.runtime.Terminated` after SIGTERM.
+    """
+    _quieten()
+    try:
+        with _own_python_first(), Repo(str(root)) as repo:
+            return bool(repo.reproduce(list(targets) or None))
+    except DvcException as error:
+        why = str(error.__cause__ or error)
+        exited = _EXITED.search(why)
+        if exited and (interrupt := ENDED.get(int(exited[1]))):
+            raise interrupt from None
+        command = " ".join(["dvc repro", *targets])
+        said = "; the messages above say why" if exited else ""
+        raise PipelineError(f"`{command}` failed: {why}{said}") from error
+
+
+@contextmanager
+def _own_python_first() -> Iterator[None]:
+    """Let stages, which call `python`, find the one that runs this, on the path or not."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def _quieten() -> None:
+    own = logging.getLogger("dvc")
+    own.setLevel(logging.WARNING)
+    own.handlers.clear()  # DVC's write what this process' own handler writes as well
+    logging.getLogger(_SAYS_WHAT_RUNS).setLevel(logging.INFO)
