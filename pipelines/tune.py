@@ -77,7 +77,7 @@ def run(params_file: Path, names: Sequence[str], workers: int | None, *, trials_
         experiment = mlflow_tracker.open_experiment(
             specs.experiment_name(found, recording.VARIANT),
             note=recording.experiment_note(found),
-            tags={"ser.corpus": found.card.name},
+            tags=recording.experiment_tags(found),
         )
         url = storage.resolve(params.tuning.storage, project.root)
         place = Place(project.root, url, project.tuning_figures)

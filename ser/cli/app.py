@@ -20,6 +20,7 @@ from ser.cli import (
     runs,
     serving,
     tune,
+    ui,
 )
 from ser.cli.several import SeveralValues
 
@@ -50,7 +51,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         runs.results,
         runs.restore_runs,
         folds.kept_folds,
-        runs.ui,
+        ui.ui,
     ),
     "Registry and serving": (
         registry.register,

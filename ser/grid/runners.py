@@ -34,7 +34,7 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
     return mlflow_tracker.open_experiment(
         specs.experiment_name(data, variant),
         note=specs.experiment_note(data),
-        tags={"ser.corpus": data.card.name},
+        tags=specs.experiment_tags(data),
     )
 
 

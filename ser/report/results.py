@@ -137,7 +137,8 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
     experiment = open_(
         f"{best.experiment}/report",
         note=f"One run per state of the comparison of `{best.experiment}`.",
-        tags=best.experiment_tags,
+        # No cell is in it, so it has no leaderboard.
+        tags={k: v for k, v in best.experiment_tags.items() if k != "ser.headline"},
     )
     with experiment.run(spec) as tracker:
         headlines = ("test/uar", "test/ccc")  # a cell has one of them

@@ -22,7 +22,7 @@ from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.processes import this_process
 from ser.project import Project
-from ser.tracking import store
+from ser.tracking import store, views
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
 from ser.wording import without_password
 
@@ -55,7 +55,8 @@ def open_experiment(
     Args:
         name: `ser/<task>/<protocol>`.
         note: Markdown shown at the top of the experiment's page.
-        tags: Tags of the experiment.
+        tags: Tags of the experiment. With `ser.headline`, a metric, it gets a leaderboard that is
+            ordered by it, see `ser.tracking.views`, and a link to that in its note.
         tracking_uri: Where runs go; None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.
         root: The project's root.
 
@@ -71,6 +72,11 @@ def open_experiment(
     with store.translated(uri):
         wanted = {**_EXPERIMENT_TAGS, "mlflow.note.content": note, **tags}
         experiment = client.get_experiment_by_name(name) or _create(client, uri, name, wanted)
+        if (headline := tags.get(views.HEADLINE)) is not None:
+            wanted["mlflow.note.content"] = views.note(note, experiment.experiment_id)
+            # One that is there may show params as well, see `views.refresh`.
+            if views.TAG not in experiment.tags:
+                wanted[views.TAG] = views.value(headline)
         _tag(client, experiment, wanted)
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
