@@ -67,6 +67,8 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.figures,
         project.page,
         project.grid_metrics,
+        project.curves,
+        project.decisions,
         project.origins,
         project.procedures,
     ]

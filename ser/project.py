@@ -259,8 +259,18 @@ class Project:
 
     @property
     def grid_metrics(self) -> Path:
-        """The same for `dvc metrics`, JSON."""
-        return self.reports / "metrics.json"
+        """Folder of the main scores of each cell for `dvc metrics`, a JSON file a cell."""
+        return self.reports / "metrics"
+
+    @property
+    def curves(self) -> Path:
+        """Folder of the learning curves of each cell for `dvc plots`, a CSV file a cell."""
+        return self.reports / "plots" / "curves"
+
+    @property
+    def decisions(self) -> Path:
+        """Folder of the decisions of each cell for `dvc plots`, a CSV file a cell."""
+        return self.reports / "plots" / "decisions"
 
     @property
     def pairs(self) -> Path:

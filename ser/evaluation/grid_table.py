@@ -35,8 +35,8 @@ STANDING = (
     "uar_corrected_low",
     "uar_corrected_high",
 )
-#: Of these, those that `metrics.json` shows.
-SCORES = COLUMNS[4:13]
+#: Of these, those that `dvc metrics` shows: few enough for a table in a terminal.
+SCORES = ("uar", "uar_low", "uar_high", "wa", "macro_f1")
 
 
 def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
@@ -94,21 +94,24 @@ def _standing(found: Standing) -> dict[str, object]:
 
 
 def write(project: Project, grid: pd.DataFrame) -> None:
-    """Write grid.csv and best.csv, and the scores as metrics.json for `dvc metrics`."""
+    """Write grid.csv and best.csv, and the main scores for `dvc metrics`."""
     tables.write_csv(project.grid, grid[list(COLUMNS)])
     tables.write_csv(project.breakdown("best"), grid[["model", "loss", *STANDING]])
     write_metrics(project, grid, SCORES)
 
 
 def write_metrics(project: Project, grid: pd.DataFrame, scores: Sequence[str]) -> None:
-    """Write metrics.json for `dvc metrics`: some columns of a grid, those that have a value."""
-    records = {
-        f"{row['model']}-{row['loss']}": {
-            name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])
-        }
-        for row in grid.to_dict("records")
-    }
-    files.write_json(project.grid_metrics, records)
+    """Write some columns of a grid for `dvc metrics`: a file, and so a row, per cell.
+
+    Args:
+        project: Where they go, `Project.grid_metrics`, replaced as a whole.
+        grid: With columns `model` and `loss`.
+        scores: Which columns; where one has no value, it is left out.
+    """
+    with files.replacing_folder(project.grid_metrics) as part:
+        for row in grid.to_dict("records"):
+            said = {name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])}
+            files.write_json(part / f"{row['model']}-{row['loss']}.json", said)
 
 
 def as_text(grid: pd.DataFrame) -> str:

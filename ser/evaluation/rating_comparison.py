@@ -141,10 +141,9 @@ def slices_table(frame: pd.DataFrame, slices: Mapping[str, Mapping[str, str]]) -
 
 
 def write(project: Project, grid: pd.DataFrame) -> None:
-    """Write grid.csv, and its scores as metrics.json for `dvc metrics`."""
+    """Write grid.csv, and its main scores for `dvc metrics`."""
     tables.write_csv(project.grid, grid)
-    scores = [name for name in grid.columns if name.startswith(("ccc", "mae"))]
-    grid_table.write_metrics(project, grid, scores)
+    grid_table.write_metrics(project, grid, ("ccc", "ccc_low", "ccc_high", "mae"))
 
 
 def as_text(grid: pd.DataFrame) -> str:

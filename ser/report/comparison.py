@@ -21,7 +21,7 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import cross_corpus, methods, pictures, rating_report, results
+from ser.report import cross_corpus, methods, pictures, plots, rating_report, results
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
@@ -150,6 +150,11 @@ def _write(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
     parts = _breakdown(project, frames, speaker_of)
+    plots.write(
+        project,
+        {name: project.run(name) for name in named},
+        {"-".join(cell): frame for cell, frame in frames.items()},
+    )
     said = methods.paragraph(
         card,
         split,

@@ -30,7 +30,7 @@ from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
 from ser.report import page as pages
-from ser.report import results
+from ser.report import plots, results
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
 from ser.utterance import Utterance
@@ -126,6 +126,11 @@ def write(project: Project, named: Mapping[str, CellParams], open_: Callable[...
         cells.add_figures(project.trained(cell.name), project.cell_figures(cell.name), open_)
     report = _report(project, read, utterances, card, split)
     _write_tables(project, read, report, utterances)
+    plots.write(
+        project,
+        {name: project.run(name) for name in named},
+        {found.name: found.frame for found in read.values()},
+    )
     files.write_text(project.page, render(report))
     results.track(project, report.cells[0].record, open_)
 

@@ -1,7 +1,5 @@
 """Commands over runs and results."""
 
-import sys
-
 from ser.contracts import RunSpec
 from ser.lineage import sha256_file
 from ser.project import CellFolder
