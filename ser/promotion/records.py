@@ -1,4 +1,4 @@
-"""Where registrations and decisions are tracked: one experiment beside that of training."""
+"""Where registrations, decisions and rollbacks are tracked: an experiment beside the cells'."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from ser.data import task
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
 
-_NOTE = "One run per registered model, and one per decision about a promotion."
+_NOTE = "One run per registered model, one per decision about a promotion, one per rollback."
 
 
 def open_experiment(

@@ -150,11 +150,6 @@ def _write(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
     parts = _breakdown(project, frames, speaker_of)
-    plots.write(
-        project,
-        {name: project.run(name) for name in named},
-        {"-".join(cell): frame for cell, frame in frames.items()},
-    )
     said = methods.paragraph(
         card,
         split,
@@ -191,13 +186,15 @@ def _write(
 def _breakdown(
     project: Project, frames: Mapping[Cell, pd.DataFrame], speaker_of: Mapping[str, str]
 ) -> dict[str, pd.DataFrame]:
-    """Return the scores by fold, speaker and pair of emotions, and write them."""
+    """Return the scores by fold, speaker and pair of emotions; write them and the plots' data."""
     found = {
         "folds": breakdown.by_fold(frames),
         "speakers": breakdown.by_speaker(frames, speaker_of),
         "confusions": mistakes.pairs_table(frames),
     }
     breakdown.write(project, found)
+    named = {"-".join(cell): frame for cell, frame in frames.items()}
+    plots.write(project, {name: project.run(name) for name in named}, named)
     return found
 
 
