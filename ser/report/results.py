@@ -105,7 +105,7 @@ def write_procedures(project: Project, procedures: Mapping[str, Procedure]) -> N
 
 
 def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) -> None:
-    """Record the comparison as a run of its own, with the page and the tables as artifacts.
+    """Record the comparison as a run of its own, with page, tables and figures as artifacts.
 
     Args:
         project: Where the finished comparison is.
@@ -146,6 +146,9 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
         tracker.log_metrics({name: scores[name] for name in headlines if name in scores})
         for path in (page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
+        # Those of all cells together; a cell's own are kept with its runs.
+        for path in sorted(project.figures.glob("*.png")):
+            tracker.log_artifact(path, folder="figures")
 
 
 def as_text(result: Result) -> str:

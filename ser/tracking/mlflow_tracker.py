@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from getpass import getuser
@@ -22,7 +22,7 @@ from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.processes import this_process
 from ser.project import Project
-from ser.tracking import store, views
+from ser.tracking import machine, store, views
 from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
 from ser.wording import without_password
 
@@ -49,6 +49,7 @@ def open_experiment(
     tags: Mapping[str, str],
     tracking_uri: str | None = None,
     root: Path = Path(),
+    is_watched: bool = False,
 ) -> "MlflowExperiment":
     """Open an experiment, creating it and a local store as needed.
 
@@ -59,6 +60,7 @@ def open_experiment(
             ordered by it, see `ser.tracking.views`, and a link to that in its note.
         tracking_uri: Where runs go; None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.
         root: The project's root.
+        is_watched: Record what the machine does during each parent run, see `ser.tracking.machine`.
 
     Returns:
         The experiment.
@@ -90,7 +92,7 @@ def open_experiment(
             f"{experiment.artifact_location}, but the project lies elsewhere now; "
             "`ser doctor --fix` corrects the paths"
         )
-    return MlflowExperiment(client, experiment.experiment_id, uri, root)
+    return MlflowExperiment(client, experiment.experiment_id, uri, root, is_watched)
 
 
 def _create(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) -> Any:
@@ -132,12 +134,14 @@ class MlflowExperiment:
         experiment_id: MLflow's id.
         uri: Tracking URI, named in errors.
         root: The project's root; locks lie under its `work/locks/`.
+        is_watched: Parent runs have metrics of the machine.
     """
 
     client: MlflowClient
     experiment_id: str
     uri: str
     root: Path
+    is_watched: bool = False
 
     @contextmanager
     def run(self, spec: RunSpec, *, parent_key: str | None = None) -> Iterator[Tracker]:
@@ -154,7 +158,9 @@ class MlflowExperiment:
                 return
             run = self._resume(found, spec) if found else self._start(spec, parent_key)
             tracker = MlflowRun(self.client, run)
-            with self._closing(tracker):
+            is_watched = self.is_watched and parent_key is None
+            watching = machine.watching(tracker.id, self.uri) if is_watched else nullcontext()
+            with self._closing(tracker), watching:
                 self._record(tracker, run, spec)
                 yield tracker
 
