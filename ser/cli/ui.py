@@ -1,8 +1,6 @@
 """The command that shows the runs: MLflow's user interface, opened on the leaderboard."""
 
 import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +32,8 @@ def ui(
 
     Example: ser ui --port 5001
     """
+    import subprocess
+
     from ser.tracking import store
     from ser.wording import without_password
 
@@ -68,6 +68,8 @@ def require_free(port: int) -> None:
     Raises:
         SerError: Something else listens there, or this user may not.
     """
+    import socket
+
     with socket.socket() as probe:
         # As the server does; a port that was just given up is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

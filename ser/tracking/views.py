@@ -26,6 +26,8 @@ MAX_TAG_CHARS = 5000
 _BESIDE = ("test/wa", "test/macro_f1", "test/mae", "test/ece", "dev/best_uar", "dev/best_ccc")
 #: What names a cell comes before other params that differ.
 _NAMES = ("model.name", "loss.name", "feature.name")
+#: Then what people change most, as long as there is room.
+_SECTIONS = ("loss", "recipe", "model", "training")
 #: Shown as one value each by the nested runs.
 _OF_FOLDS = "tuned."
 _MAX_CELLS = 1000
@@ -89,9 +91,18 @@ def differing(params: Sequence[Mapping[str, str]]) -> list[str]:
         >>> differing([{"loss.name": "ccc", "b": "1", "a": "1"}, {"loss.name": "aam", "b": "2"}])
         ['loss.name', 'a', 'b']
     """
-    keys = sorted({key for found in params for key in found if not key.startswith(_OF_FOLDS)})
+    keys = {key for found in params for key in found if not key.startswith(_OF_FOLDS)}
     chosen = [key for key in keys if len({found.get(key) for found in params}) > 1]
-    return [*(k for k in _NAMES if k in chosen), *(k for k in chosen if k not in _NAMES)]
+    return sorted(chosen, key=_place)
+
+
+def _place(key: str) -> tuple[int, int, str]:
+    """Return what orders the key of a param."""
+    name, section = (
+        order.index(word) if word in order else len(order)
+        for order, word in ((_NAMES, key), (_SECTIONS, key.partition(".")[0]))
+    )
+    return name, section, key
 
 
 def refresh(client: MlflowClient, experiment: Any) -> None:

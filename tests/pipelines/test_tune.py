@@ -21,7 +21,7 @@ def experiments(monkeypatch):
     """Name -> what is recorded in memory instead of in MLflow."""
     found = {}
 
-    def open_experiment(name, *, note, tags):
+    def open_experiment(name, *, note, tags, **_):
         assert note
         assert tags == {"ser.corpus": "csv"}
         return found.setdefault(name, MemoryExperiment())

@@ -85,6 +85,12 @@ def test_studies_are_ordered_by_what_they_maximise():
     assert state["orderByKey"] == "metrics.`dev/best_uar`"
 
 
+def test_names_come_first_then_loss_and_recipe():
+    keys = ("feature.hop_ms", "model.name", "recipe.num_epochs", "loss.gamma", "loss.name")
+    runs = [{**dict.fromkeys(keys, number), "same": "x", "tuned.fold-1": number} for number in "12"]
+    assert views.differing(runs) == [keys[1], keys[4], keys[3], keys[2], keys[0]]
+
+
 def test_a_view_of_many_params_fits_into_a_tag():
     keys = [f"recipe.a_param_with_a_long_name_{number}" for number in range(200)]
     text = views.value("test/uar", keys)
