@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 Inputs = Mapping[str, Tensor]
@@ -34,7 +35,14 @@ class InTurn:
             yield batch
 
 
-def step_seconds(model: nn.Module, batches: InTurn, *, learning_rate: float) -> list[float]:
+def step_seconds(
+    model: nn.Module,
+    batches: InTurn,
+    *,
+    learning_rate: float,
+    on_gpu: bool = False,
+    is_half: bool = False,
+) -> list[float]:
     """Train with the Trainer and return what every step took, the first left out.
 
     Its settings are its own but for the learning rate: AdamW, gradients clipped at 1,
@@ -44,6 +52,8 @@ def step_seconds(model: nn.Module, batches: InTurn, *, learning_rate: float) -> 
         model: A transformers model; trained in place.
         batches: In order; the first warms up.
         learning_rate: Of AdamW.
+        on_gpu: Whether on the first GPU, to which the Trainer moves the batches.
+        is_half: Whether the forward pass is in bfloat16.
 
     Returns:
         Seconds of each batch after the first: forward, backward and optimiser step.
@@ -58,6 +68,8 @@ def step_seconds(model: nn.Module, batches: InTurn, *, learning_rate: float) -> 
             self.start = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
+            if on_gpu:
+                torch.cuda.synchronize()
             self.seconds.append(time.perf_counter() - self.start)
 
     class OrderedTrainer(Trainer):
@@ -70,7 +82,8 @@ def step_seconds(model: nn.Module, batches: InTurn, *, learning_rate: float) -> 
             output_dir=folder,
             num_train_epochs=1,
             learning_rate=learning_rate,
-            use_cpu=True,
+            use_cpu=not on_gpu,
+            bf16=is_half,
             save_strategy="no",
             logging_strategy="no",
             report_to=[],

@@ -113,12 +113,13 @@ class Trainer:
 
     Args:
         model: In training mode.
+        fused: Whether the optimiser is one kernel, as the project's is.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, fused: bool = False) -> None:
         self.model = model
         trainable = [weight for weight in model.parameters() if weight.requires_grad]
-        self.optimiser = torch.optim.AdamW(trainable, lr=LEARNING_RATE)
+        self.optimiser = torch.optim.AdamW(trainable, lr=LEARNING_RATE, fused=fused)
 
     def learn(self, logits: Tensor, labels: Tensor) -> float:
         """Take one optimiser step on the cross-entropy of a batch; return it."""
@@ -184,21 +185,40 @@ def on_cached_frames(
     Returns:
         Row numbers of a batch -> its loss.
     """
-    trainer = Trainer(suffix_model(size, freeze))
-    settings = config(size)
-    width = settings.conv_dim[-1] if freeze == "feature_encoder" else settings.hidden_size
+    trainer = Trainer(suffix_model(size, freeze), fused=True)
 
     def step(rows: Sequence[int]) -> float:
-        counts = torch.tensor([lengths[row] for row in rows])
-        frames = torch.zeros(len(rows), int(counts.max()), width)
-        generator = torch.Generator().manual_seed(SEED)
-        for index, count in enumerate(counts.tolist()):
-            frames[index, :count] = torch.randn(count, width, generator=generator)
+        frames, counts = frames_of(size, freeze, rows, lengths)
         with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
             logits = trainer.model(frames, counts).logits
         return trainer.learn(logits.float(), labels_of(rows))
 
     return step
+
+
+def frames_of(
+    size: Size, freeze: Freeze, rows: Sequence[int], lengths: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Return noise in place of a batch of frames from the store.
+
+    Args:
+        size: Of the transformer.
+        freeze: What the store's frames went through.
+        rows: Of the batch.
+        lengths: Frames per utterance.
+
+    Returns:
+        Frames, padded to the longest `(batch, num_frames, num_bins)`, and how many of them are
+        valid `(batch,)`.
+    """
+    settings = config(size)
+    width = settings.conv_dim[-1] if freeze == "feature_encoder" else settings.hidden_size
+    counts = torch.tensor([lengths[row] for row in rows])
+    frames = torch.zeros(len(rows), int(counts.max()), width)
+    generator = torch.Generator().manual_seed(SEED)
+    for index, count in enumerate(counts.tolist()):
+        frames[index, :count] = torch.randn(count, width, generator=generator)
+    return frames, counts
 
 
 def labels_of(rows: Sequence[int]) -> Tensor:
@@ -211,15 +231,15 @@ def num_samples(num_frames: int) -> int:
     return 400 + 320 * (num_frames - 1)
 
 
-def random_batches(lengths: Sequence[int]) -> list[list[int]]:
+def random_batches(lengths: Sequence[int], size: int = BATCH_SIZE) -> list[list[int]]:
     """Return an epoch of random batches, as the published recipe draws them."""
     order = np.random.default_rng(SEED).permutation(len(lengths)).tolist()
-    return [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def bucketed_batches(lengths: Sequence[int]) -> list[list[int]]:
+def bucketed_batches(lengths: Sequence[int], size: int = BATCH_SIZE) -> list[list[int]]:
     """Return an epoch of the project's batches."""
-    return LengthBucketedBatches(lengths, batch_size=BATCH_SIZE, seed=SEED).batches()
+    return LengthBucketedBatches(lengths, batch_size=size, seed=SEED).batches()
 
 
 @dataclass(frozen=True, slots=True)

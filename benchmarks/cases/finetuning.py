@@ -75,23 +75,24 @@ def _compare(
     ]
 
 
-def grouped_batches(lengths: Sequence[int]) -> list[list[int]]:
+def grouped_batches(lengths: Sequence[int], size: int = BATCH_SIZE) -> list[list[int]]:
     """Return an epoch of batches as the Hugging Face Trainer's group_by_length draws them.
 
     Its own sampler gives the order: sorted by length within blocks of 50 batches.
 
     Args:
         lengths: Frames per utterance.
+        size: Utterances in a batch.
     """
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
     sampler = LengthGroupedSampler(
-        BATCH_SIZE,
+        size,
         lengths=list(lengths),
         generator=torch.Generator().manual_seed(ssl_training.SEED),
     )
     order = list(sampler)
-    return [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 @dataclass(frozen=True, slots=True)

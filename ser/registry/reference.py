@@ -93,7 +93,9 @@ def network_of(saved: SavedFold, record: RunRecord, data: Inputs) -> TrainedNetw
 
     with translating(say):
         model.load_state_dict(load_file(saved.weights))
-    model.to(device.accelerator(plan.training).device)
+    # A model that a GPU trained in float16 may be registered where there is none.
+    as_it_is = plan.training.model_copy(update={"precision": "float32"})
+    model.to(device.accelerator(as_it_is).device)
     return TrainedNetwork(plan, model, Statistics.load(saved.statistics), data)
 
 

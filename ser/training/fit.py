@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
@@ -158,7 +159,8 @@ def fit(
         the earlier one; without a dev part those of the last epoch.
 
     Raises:
-        TrainingError: A loss or gradient is not finite.
+        TrainingError: A loss or gradient is not finite; in float16, the gradients of no step of
+            an epoch are.
         CheckpointError: The checkpoint is damaged or of another run.
     """
     accelerator = context.accelerator
@@ -167,7 +169,7 @@ def fit(
     optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
     wrapped = accelerator.prepare(model)
     # After that: the state of an optimiser goes to where its parameters are.
-    progress = _resume(model, optimiser, context.checkpoint)
+    progress = _resume(model, optimiser, accelerator.scaler, context.checkpoint)
     # Its wrapper scales gradients, and asks in every step which packages are installed.
     stepping = optimiser if accelerator.scaler is None else accelerator.prepare(optimiser)
     loss.to(accelerator.device)
@@ -190,7 +192,7 @@ def fit(
         progress.add(row, model.state_dict())
         context.tracker.log_metrics(_without_epoch(row), step=epoch)
         if context.checkpoint is not None and accelerator.is_main_process:
-            context.checkpoint.save(_snapshot(model, optimiser, progress))
+            context.checkpoint.save(_snapshot(model, optimiser, accelerator.scaler, progress))
     return FitResult(
         progress.best, progress.best_epoch, progress.best_score, tuple(progress.history)
     )
@@ -226,12 +228,16 @@ def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _resume(model: Model, optimiser: AdamW, checkpoint: Checkpoint | None) -> FitState:
+def _resume(
+    model: Model, optimiser: AdamW, scaler: GradScaler | None, checkpoint: Checkpoint | None
+) -> FitState:
     snapshot = checkpoint.load() if checkpoint is not None else None
     if snapshot is None:
         return FitState()
     model.load_state_dict(dict(snapshot.model))
     restore_optimiser(optimiser, snapshot.optimiser)
+    if scaler is not None:
+        scaler.load_state_dict(snapshot.progress["scaler"])
     return FitState(
         history=list(snapshot.progress["history"]),
         best_epoch=int(snapshot.progress["best_epoch"]),
@@ -239,12 +245,19 @@ def _resume(model: Model, optimiser: AdamW, checkpoint: Checkpoint | None) -> Fi
     )
 
 
-def _snapshot(model: Model, optimiser: AdamW, progress: FitState) -> Snapshot:
+def _snapshot(
+    model: Model, optimiser: AdamW, scaler: GradScaler | None, progress: FitState
+) -> Snapshot:
     return Snapshot(
         model=model.state_dict(),
         best=progress.best,
         optimiser=optimiser_tensors(optimiser),
-        progress={"history": progress.history, "best_epoch": progress.best_epoch},
+        progress={
+            "history": progress.history,
+            "best_epoch": progress.best_epoch,
+            # A few numbers: by what float16 multiplies the loss, and since when.
+            "scaler": None if scaler is None else scaler.state_dict(),
+        },
     )
 
 
@@ -280,12 +293,20 @@ def _train_epoch(
             factor = learning_rate_factor(done, recipe.warmup)
             for settings in optimiser.param_groups:
                 settings["lr"] = recipe.learning_rate * settings["rate"] * factor
-            norm = accelerator.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
-            _require_finite(float(norm), f"gradient norm {float(norm)}", epoch, batch)
+            norm = float(accelerator.clip_grad_norm_(model.parameters(), recipe.gradient_clip))
+            if accelerator.scaler is None:
+                _require_finite(norm, f"gradient norm {norm}", epoch, batch)
             optimiser.step()
             optimiser.zero_grad()
-            totals[2] += float(norm)
-            num_steps += 1
+            # In float16 the scaler finds its scale by steps that overflow: it leaves them out.
+            if math.isfinite(norm):
+                totals[2] += norm
+                num_steps += 1
+    if not num_steps:
+        raise TrainingError(
+            f"epoch {epoch}: the gradients of every step overflow in float16; set "
+            f"training.precision: bfloat16 or float32"
+        )
     summed = accelerator.reduce(totals.to(accelerator.device, torch.float32), "sum").tolist()
     return {
         "train/loss": summed[0] / summed[1],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser import lineage
-from ser.errors import SerError
+from ser.errors import ParamsError, SerError
 from ser.params import load_mapping, read
 from ser.project import Project
 from ser.report.functional_rows import FunctionalRows
@@ -154,6 +154,7 @@ def _params(root: Path) -> Iterator[Finding]:
     yield Finding("ok", "params.yaml", "valid")
     yield from corpus_diagnosis.examine(root, content)
     yield from _other_corpora(root, preset)
+    yield from _precision(preset)
     yield from _weights(root, preset)
     yield from _needs(root, preset)
 
@@ -170,6 +171,16 @@ def _other_corpora(root: Path, preset: "Preset") -> Iterator[Finding]:
     from ser.workflow import cross_diagnosis
 
     yield from cross_diagnosis.examine(root, preset)
+
+
+def _precision(preset: "Preset") -> Iterator[Finding]:
+    """Say a precision that this machine cannot give, as a training would."""
+    from ser.training import device
+
+    try:
+        device.require_precision(preset.training)
+    except ParamsError as error:
+        yield Finding("fail", "precision", str(error), "see the message")
 
 
 def _weights(root: Path, preset: "Preset") -> list[Finding]:

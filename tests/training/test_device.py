@@ -2,6 +2,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
+from ser.errors import ParamsError
 from ser.training import device
 from ser.training.recipe import TrainingParams
 
@@ -30,3 +31,13 @@ def test_without_a_gpu_it_trains_on_the_cpu_whatever_is_asked_for(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     assert not device.on_cpu(TrainingParams(device="auto"))
     assert device.on_cpu(TrainingParams(device="cpu"))
+
+
+def test_float16_without_a_gpu_is_refused_and_not_taken_for_float32(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    with pytest.raises(ParamsError, match=r"training\.precision is float16, which needs a GPU"):
+        device.accelerator(TrainingParams(precision="float16"))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    device.require_precision(TrainingParams(precision="float16"))
+    with pytest.raises(ParamsError, match=r"training\.device is cpu"):
+        device.require_precision(TrainingParams(precision="float16", device="cpu"))
