@@ -23,11 +23,11 @@ def watching(run_id: str, uri: str) -> Iterator[None]:
     """
     logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
     # A run that is taken up again goes on after its last sample.
-    monitor = SystemMetricsMonitor(
+    monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
         run_id, sampling_interval=SAMPLE_EVERY_S, resume_logging=True, tracking_uri=uri
     )
-    monitor.start()
+    monitor.start()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        monitor.finish()
+        monitor.finish()  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ def experiment(monkeypatch):
     found = MemoryExperiment()
     opened = []
 
-    def open_experiment(name, *, note, tags):
+    def open_experiment(name, *, note, tags, **_):
         opened.append((name, tags))
         return found
 
@@ -39,7 +39,8 @@ def trained(run, cell=CELL):
 def test_a_cell_is_trained_and_recorded(upstream, stage, experiment):
     status, err = trained(stage)
     assert status == 0, err
-    assert experiment.opened == [("ser/csv/session", {"ser.corpus": "csv"})]
+    tags = {"ser.corpus": "csv", "ser.headline": "test/uar"}
+    assert experiment.opened == [("ser/csv/session", tags)]
     assert len(experiment.runs) == 4
     assert {run.status for run in experiment.runs.values()} == {"FINISHED"}
     parent = next(iter(experiment.runs.values()))

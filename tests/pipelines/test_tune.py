@@ -23,7 +23,8 @@ def experiments(monkeypatch):
 
     def open_experiment(name, *, note, tags, **_):
         assert note
-        assert tags == {"ser.corpus": "csv"}
+        score = "dev/best_uar" if name.endswith("/tuning") else "test/uar"
+        assert tags == {"ser.corpus": "csv", "ser.headline": score}
         return found.setdefault(name, MemoryExperiment())
 
     for module in (tune, runners):
