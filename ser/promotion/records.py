@@ -24,7 +24,9 @@ def open_experiment(
     Raises:
         TrackingError: The store cannot be used.
     """
-    corpus, protocol = tags["ser.corpus"], tags["ser.protocol"]
+    # A version that has outlived its run has the task alone.
+    corpus = tags.get("ser.corpus") or tags[task.TAG]
+    protocol = tags["ser.protocol"]
     return mlflow_tracker.open_experiment(
         f"ser/{tags.get(task.TAG, corpus)}/{protocol}/registry",
         note=_NOTE,
