@@ -67,8 +67,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.figures,
         project.page,
         project.grid_metrics,
-        project.curves,
-        project.decisions,
+        *map(project.plotted, ("curves", "decisions")),
         project.origins,
         project.procedures,
     ]

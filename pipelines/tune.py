@@ -78,7 +78,6 @@ def run(params_file: Path, names: Sequence[str], workers: int | None, *, trials_
             specs.experiment_name(found, recording.VARIANT),
             note=recording.experiment_note(found),
             tags=recording.experiment_tags(found),
-            is_watched=True,
         )
         url = storage.resolve(params.tuning.storage, project.root)
         place = Place(project.root, url, project.tuning_figures)

@@ -262,15 +262,9 @@ class Project:
         """Folder of the main scores of each cell for `dvc metrics`, a JSON file a cell."""
         return self.reports / "metrics"
 
-    @property
-    def curves(self) -> Path:
-        """Folder of the learning curves of each cell for `dvc plots`, a CSV file a cell."""
-        return self.reports / "plots" / "curves"
-
-    @property
-    def decisions(self) -> Path:
-        """Folder of the decisions of each cell for `dvc plots`, a CSV file a cell."""
-        return self.reports / "plots" / "decisions"
+    def plotted(self, what: str) -> Path:
+        """Return a folder of data for `dvc plots`, `curves` or `decisions`: a CSV file a cell."""
+        return self.reports / "plots" / what
 
     @property
     def pairs(self) -> Path:

@@ -26,7 +26,10 @@ def write(
     """
     curves = {name: curve(tables.read_csv(cell.history)) for name, cell in folders.items()}
     made = {name: decisions(frame) for name, frame in frames.items()}
-    for folder, found in ((project.curves, curves), (project.decisions, made)):
+    for folder, found in (
+        (project.plotted("curves"), curves),
+        (project.plotted("decisions"), made),
+    ):
         with files.replacing_folder(folder) as part:
             for name, table in found.items():
                 tables.write_csv(part / f"{name}.csv", table)

@@ -2,12 +2,9 @@
 
 import socket
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ser.cli import browser
 from ser.contracts import RunSpec
 
 PARAMS = "configs/emodb.yaml"
@@ -89,28 +86,3 @@ def test_no_browser_is_started_where_nobody_looks(ser, project, started, opened,
     monkeypatch.setenv("DISPLAY", ":0")
     assert ser("ui", "--port", port)[0] == 0  # its output is no terminal
     assert not opened
-
-
-class Page(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def test_the_browser_waits_for_the_server(monkeypatch, port):
-    seen = []
-    monkeypatch.setattr("webbrowser.open", lambda address: seen.append(address) or True)
-    base = f"http://127.0.0.1:{port}"
-    assert not browser.main(base, f"{base}/#/x", patience_s=0.3)
-    assert not seen
-    server = HTTPServer(("127.0.0.1", port), Page)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    assert browser.main(base, f"{base}/#/x", patience_s=10.0)
-    server.shutdown()
-    server.server_close()
-    thread.join()
-    assert seen == [f"{base}/#/x"]
