@@ -92,8 +92,6 @@ def _link(name: str, path: Path) -> None:
     with files.replacing(link) as part:
         part.symlink_to(target, target_is_directory=True)
     typer.echo(f"{link} -> {target}: {count} utterances")
-    if not Project().shipped(name).folder.is_dir():  # git knows the link to a shipped corpus
-        typer.echo(f"for `dvc exp run --temp` or `--queue`, tell git the link: `git add -f {link}`")
     shipped = Project().shipped(name).folder
     if shipped.is_dir() and not shipped.samefile(link):
         typer.echo(
@@ -113,6 +111,8 @@ def _link(name: str, path: Path) -> None:
             f"next: write a preset with `ser new-preset --corpus {name}`, or in params.yaml set "
             f"corpus to {{name: {name}}} and synthetic_corpora to []; then `make repro`"
         )
+    if not shipped.is_dir():  # git knows the link to a shipped corpus
+        typer.echo(f"for `dvc exp run --temp` or `--queue`, tell git the link: `git add -f {link}`")
 
 
 def _target(link: Path, folder: Path) -> Path:
