@@ -5,12 +5,15 @@ All take hits and utterances `(num_trials, num_speakers, num_classes)` and retur
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, expit, logit, ndtr, ndtri, stdtrit
 
+from benchmarks.paired_tests import degrees
 from ser.evaluation import statistics
+from ser.evaluation.jackknife import jackknife as of_shared_classes
 from ser.evaluation.statistics import LEVEL
 
 Array = NDArray[np.float64]
@@ -68,25 +71,119 @@ def student_of_logits(estimate: Callable[[Array, Array], tuple[Array, Array]]) -
     return ends
 
 
+def wilson(*, of_utterances: Callable[[int], float], is_satterthwaite: bool = False) -> Method:
+    """Return Wilson's interval with t over speakers, at least as wide as for utterances.
+
+    Args:
+        of_utterances: Number of speakers -> the quantile with which utterances count.
+        is_satterthwaite: Whether t's degrees of freedom are those of
+            `benchmarks.paired_tests.degrees`.
+    """
+
+    def ends(hits: Array, spoken: Array) -> Ends:
+        found = _Found.of(hits, spoken)
+        t = stdtrit(degrees(spoken), 1 - _TAIL) if is_satterthwaite else _t(hits)
+        quantile = of_utterances(hits.shape[1])
+        c = np.maximum(t**2 * found.relative, quantile**2 / found.num_utterances)
+        return found.wilson(c)
+
+    return ends
+
+
+def wilson_known_chance(hits: Array, spoken: Array) -> Ends:
+    """Return Wilson's interval where only what exceeds the chance of utterances is estimated.
+
+    Degrees of freedom after Satterthwaite: the part of the variance that follows from the share
+    is known, the rest has s - 1 of them.
+    """
+    found = _Found.of(hits, spoken)
+    known = 1 / found.num_utterances
+    relative = np.maximum(found.relative, known)
+    estimated = np.maximum(1 - known / relative, 1e-6)
+    t = stdtrit((hits.shape[1] - 1) / estimated, 1 - _TAIL)
+    return found.wilson(t**2 * relative)
+
+
+def changing_variance(hits: Array, spoken: Array) -> Ends:
+    """Return the shares p that the mean does not refute, with a variance that changes with p.
+
+    That of utterances changes as p (1 - p), that of speakers, above it, as its power of 1.5:
+    between shares and logits that vary as much for every p.
+    """
+    found = _Found.of(hits, spoken)
+    t, value, spread = _t(hits), found.value, found.value * (1 - found.value)
+    chance = np.clip(t**2 * found.relative * found.num_utterances, _Z**2, t**2)
+    more = np.maximum(found.relative - 1 / found.num_utterances, 0.0)
+    scale = t**2 * more * spread / np.where(spread > 0, spread, 1.0) ** 1.5
+    ends = []
+    for edge in (0.0, 1.0):
+        inside, outside = value.copy(), np.full_like(value, edge)
+        for _ in range(40):
+            p = (inside + outside) / 2
+            varied = chance * p * (1 - p) / found.num_utterances + scale * (p * (1 - p)) ** 1.5
+            is_inside = (p - value) ** 2 <= varied
+            inside, outside = np.where(is_inside, p, inside), np.where(is_inside, outside, p)
+        ends.append(inside)
+    return found.widened(*ends)
+
+
+class _Found(NamedTuple):
+    """The mean share of classes that two speakers or more have, and what is known about it.
+
+    Args:
+        value: That mean.
+        relative: Its variance over speakers in units of m (1 - m).
+        num_utterances: That there are.
+        part: How many of all classes these are.
+    """
+
+    value: Array
+    relative: Array
+    num_utterances: Array
+    part: Array
+
+    @classmethod
+    def of(cls, hits: Array, spoken: Array) -> "_Found":
+        found = of_shared_classes(hits, spoken)
+        spread = found.value * (1 - found.value)
+        relative = np.where(spread > 1e-12, found.variance / np.maximum(spread, 1e-12), 0.0)
+        return cls(found.value, relative, found.num_utterances, found.part)
+
+    def widened(self, low: Array, high: Array) -> Ends:
+        """Return the ends where the other classes may have any share."""
+        return low * self.part, high * self.part + 1 - self.part
+
+    def wilson(self, c: Array) -> Ends:
+        """Return Wilson's interval with the squared quantile over the utterances that count."""
+        half = np.sqrt(c * self.value * (1 - self.value) + c**2 / 4)
+        centre = self.value + c / 2
+        return self.widened((centre - half) / (1 + c), (centre + half) / (1 + c))
+
+
 def korn_graubard(hits: Array, spoken: Array) -> Ends:
     """Return Clopper & Pearson's interval at the effective sample size, adjusted by t."""
-    num_right, size = _effective(hits, spoken)
-    return _beta(num_right, size - num_right + 1, num_right + 1, size - num_right)
+    found = _Found.of(hits, spoken)
+    size = _size(found, _t(hits))
+    right, wrong = found.value * size, (1 - found.value) * size
+    return found.widened(*_beta(right, wrong + 1, right + 1, wrong))
 
 
-def korn_graubard_jeffreys(hits: Array, spoken: Array) -> Ends:
-    """Return the same with Jeffreys' prior in place of exact tails."""
-    right, size = _effective(hits, spoken)
-    return _beta(right + 0.5, size - right + 0.5, right + 0.5, size - right + 0.5)
+def korn_graubard_jeffreys(*, of_utterances: Callable[[int], float]) -> Method:
+    """Return the same with Jeffreys' prior in place of exact tails; argument as in `wilson`."""
+
+    def ends(hits: Array, spoken: Array) -> Ends:
+        found = _Found.of(hits, spoken)
+        size = _size(found, _t(hits), of_utterances(hits.shape[1]))
+        right, wrong = found.value * size + 0.5, (1 - found.value) * size + 0.5
+        return found.widened(*_beta(right, wrong, right, wrong))
+
+    return ends
 
 
-def _effective(hits: Array, spoken: Array) -> tuple[Array, Array]:
-    value, variance = jackknife(hits, spoken)
-    at_most = spoken.shape[2] ** 2 / (1 / spoken.sum(axis=1)).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.fmin(value * (1 - value) / variance, at_most) * (_Z / _t(hits)) ** 2
-    size = np.maximum(size, 1e-3)
-    return value * size, size
+def _size(found: _Found, t: float, of_utterances: float | None = None) -> Array:
+    """Return the effective sample size for normal quantiles."""
+    chance = (t if of_utterances is None else of_utterances) ** 2 / found.num_utterances
+    return _Z**2 / np.maximum(t**2 * found.relative, chance)
 
 
 def _beta(low_a: Array, low_b: Array, high_a: Array, high_b: Array) -> Ends:
@@ -96,19 +193,34 @@ def _beta(low_a: Array, low_b: Array, high_a: Array, high_b: Array) -> Ends:
     return np.where(low_a > least, low, 0.0), np.where(high_b > least, high, 1.0)
 
 
+def _of_normal(_: int) -> float:
+    return _Z
+
+
+def _of_student(num_speakers: int) -> float:
+    return float(stdtrit(num_speakers - 1, 1 - _TAIL))
+
+
 def _t(hits: Array) -> float:
-    return float(stdtrit(hits.shape[1] - 1, 1 - _TAIL))
+    return _of_student(hits.shape[1])
 
 
 #: Those that need no resampling.
 CLOSED: dict[str, Method] = {
-    "Wilson at the effective size, t (chosen)": statistics.share_ends,
+    "Wilson, t for speakers, z for utterances (chosen)": statistics.share_ends,
+    "Wilson, t for both (before)": wilson(of_utterances=_of_student),
+    "chosen, Satterthwaite's degrees by size": wilson(
+        of_utterances=_of_normal, is_satterthwaite=True
+    ),
+    "chosen, variance that changes with the share": changing_variance,
+    "Wilson, chance of utterances known": wilson_known_chance,
     "jackknife, t": student(jackknife),
     "linearised, t": student(linearised),
     "jackknife of logits, t": student_of_logits(jackknife),
     "linearised logits, t": student_of_logits(linearised),
     "Korn and Graubard": korn_graubard,
-    "the same, Jeffreys": korn_graubard_jeffreys,
+    "the same, Jeffreys": korn_graubard_jeffreys(of_utterances=_of_student),
+    "the same, Jeffreys, z for utterances": korn_graubard_jeffreys(of_utterances=_of_normal),
 }
 #: Those of `resampled`.
 RESAMPLED = ("percentile bootstrap (before)", "bootstrap, BCa", "bootstrap-t")

@@ -47,11 +47,13 @@ class Shape:
         title: For people.
         num_speakers: Drawn for a trial.
         count: How much they say.
+        speaker_spread: How unlike they are, standard deviation on the logit scale.
     """
 
     title: str
     num_speakers: int
     count: Count
+    speaker_spread: float = SPEAKER_SPREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def shapes() -> dict[str, Shape]:
     four = [list(letters.values()).index(name) for name in ("angry", "happy", "neutral", "sad")]
     of_emodb = _emodb_counts()
     return {
+        "two": Shape("2 speakers, 30 of each class", 2, _fixed([30] * 4)),
         "six": Shape("6 speakers, 30 of each class", 6, _fixed([30] * 4)),
         "emodb": Shape("EmoDB, 10, four emotions", 10, _rows(of_emodb[:, four])),
         "emodb-7": Shape("EmoDB, 10, all seven", 10, _rows(of_emodb)),
@@ -126,14 +129,15 @@ def draw(
     """
     spoken = _spoken(rng, shape, num_trials)
     num_classes, size = spoken.shape[-1], spoken.shape
-    spread = float(np.sqrt(SPEAKER_SPREAD**2 + CLASS_SPREAD**2 + 2 * likeness.spread**2))
+    own = shape.speaker_spread
+    spread = float(np.sqrt(own**2 + CLASS_SPREAD**2 + 2 * likeness.spread**2))
     offsets = np.linspace(-_CLASS_RANGE / 2, _CLASS_RANGE / 2, num_classes)
     at = brentq(lambda mu: _recalls(mu + offsets, spread).mean() - uar, -5.0, 15.0)
     # A gap is wider in easy classes: cells do not differ by the same in all of them.
     slopes = np.linspace(0.5, 1.5, num_classes)
     logits = [at + offsets - gap * slopes for gap in gaps]
     trained = [mu - luck * rng.normal(size=(num_trials, 1, 1)) * slopes for mu in logits]
-    common = SPEAKER_SPREAD * rng.normal(size=(*size[:2], 1)) + CLASS_SPREAD * rng.normal(size=size)
+    common = own * rng.normal(size=(*size[:2], 1)) + CLASS_SPREAD * rng.normal(size=size)
     chances = np.stack(
         [
             expit(

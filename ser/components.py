@@ -29,6 +29,9 @@ LOSSES = "ser.losses"
 MODELS = "ser.models"
 FAMILIES = (CORPORA, EXTRACTORS, LOSSES, MODELS)
 
+#: What whoever writes params.yaml calls one of a family; a module's name says nothing to them.
+_WORDS = {CORPORA: "corpus", EXTRACTORS: "feature", LOSSES: "loss", MODELS: "model"}
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -121,8 +124,9 @@ def load_module(package: str, name: str) -> ModuleType:
 def _stem(package: str, name: str) -> str:
     stems = _stems(package)
     if name not in stems:
+        word = _WORDS.get(package, package)
         raise UnknownComponentError(
-            f"no {package} is named {shown(name)}; there are: {', '.join(sorted(stems))}"
+            f"no {word} is named {shown(name)}; there are: {', '.join(sorted(stems))}"
             f"{meant(name, stems)}"
         )
     return stems[name]

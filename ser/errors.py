@@ -4,6 +4,7 @@ SerError
 ├── ParamsError             params.yaml is wrong
 │   └── UnknownComponentError   ... it names a component that has no file
 ├── FileError               a file of the project is missing, damaged or not of its form
+├── FullDiskError           there is no room for what is written, and a cure of its own
 ├── CorpusError             a folder is not the corpus it should be, or too much of it is unusable
 │   ├── NotTheCorpusError   ... nothing of it is in the folder
 │   └── DownloadError       ... it cannot be fetched, or what came is not its archive
@@ -46,6 +47,10 @@ class UnknownComponentError(ParamsError):
 
 class FileError(SerError):
     """A file of the project is missing, cannot be read, or is not of its form."""
+
+
+class FullDiskError(SerError):
+    """A disk is full, and more can be done about it than to free some space."""
 
 
 class CorpusError(SerError):

@@ -5,6 +5,7 @@ writer: everything is written under another name beside its place and then renam
 killed writer leaves there begins with a dot and ends in `.part`.
 """
 
+import errno
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ValidationError
 
+from ser import runtime
 from ser.errors import FileError, SerError
 from ser.params import Section, explain
 from ser.wording import cut
@@ -146,14 +148,18 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Yields:
         A path in the same folder that does not exist yet. After an exception nothing is
         left there, and an old file stays as it was.
+
+    Raises:
+        OSError: The file cannot be written; names it, also where the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _beside(path)
     try:
-        yield part
-        if durable:
-            _sync(part)
-        part.replace(path)
+        with _named(path, part):
+            yield part
+            if durable:
+                _sync(part)
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -169,17 +175,90 @@ def replacing_folder(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
     Yields:
         An empty folder beside it. After an exception it is removed.
+
+    Raises:
+        OSError: The folder cannot be written; names it where nothing else is named.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _beside(path)
-    part.mkdir()
     try:
-        yield part
-        for file in [file for file in part.rglob("*") if durable and file.is_file()]:
-            _sync(file)
-        put_folder(part, path)
+        with _named(path, part):
+            part.mkdir()
+            yield part
+            for file in [file for file in part.rglob("*") if durable and file.is_file()]:
+                _sync(file)
+            put_folder(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def adding(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; leaving the block normally moves its files into another.
+
+    Args:
+        folder: Made where it is missing. It may hold others; those of the same names are replaced,
+            each in one step, once all of the new ones are whole.
+
+    Yields:
+        An empty folder beside it. After an exception it is removed, and the other is as it was.
+
+    Raises:
+        OSError: A file cannot be written; names the folder where nothing else is named.
+    """
+    is_new = not folder.exists()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = _beside(folder)
+    try:
+        with _named(folder, part):
+            part.mkdir()
+            yield part
+            if is_new:
+                part.replace(folder)
+            else:
+                _move_files(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _move_files(source: Path, target: Path) -> None:
+    """Move the files of a folder into another one of the same file system."""
+    found = [path.relative_to(source) for path in source.rglob("*") if not path.is_dir()]
+    for name in found:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in found:
+        (source / name).replace(target / name)
+
+
+@contextmanager
+def _named(path: Path, part: Path) -> Iterator[None]:
+    """Let what the system refuses name the place that was meant, not one that only we know.
+
+    A write to a file that is open says no name at all, and libraries say a full disk in words.
+    """
+    try:
+        yield
+    except OSError as error:
+        meant = _meant(error, path, part)
+        if error.errno is None or meant is None:
+            raise
+        raise OSError(error.errno, error.strerror, meant) from error
+    except SerError:
+        raise
+    except Exception as error:
+        if runtime.disk_full(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
+def _meant(error: OSError, path: Path, part: Path) -> str | None:
+    """Return the name that an error should have; None where it has one of another place."""
+    if error.filename is None:
+        return str(path)
+    for named in (error.filename2, error.filename):  # the second one is written to
+        if isinstance(named, str | Path) and Path(named).is_relative_to(part):
+            return str(path / Path(named).relative_to(part))
+    return None
 
 
 def put_folder(part: Path, path: Path) -> None:

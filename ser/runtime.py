@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-from ser.errors import SerError
+from ser.errors import FullDiskError, SerError
 
 #: Set before heavy imports, and only where the person at the keyboard has not.
 DEFAULTS: Mapping[str, str] = {
@@ -110,6 +111,69 @@ def sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
 
 
+class HeldInterrupts:
+    """Ctrl-C and SIGTERM, kept back while what must not be cut in two is done.
+
+    The first one waits until it is let through. Whoever asks a second time is not kept waiting,
+    e.g. for a server that does not answer. Outside the main thread there is nothing to keep back.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[int, Any] = {}
+        self._waiting: int | None = None
+
+    def hold(self) -> None:
+        """Keep them back, those that Python handles; what ends the process at once still does."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                self._handlers[number] = handler
+                signal.signal(number, self._keep)
+
+    def release(self) -> None:
+        """Let them through again, with the one that waits.
+
+        Raises:
+            KeyboardInterrupt: One waited.
+        """
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            signal.raise_signal(waiting)
+
+    @contextmanager
+    def let_through(self) -> Iterator[None]:
+        """Let them through inside the block; see `holding_interrupts`."""
+        try:
+            self.release()
+            yield
+        finally:
+            self.hold()
+
+    def _keep(self, number: int, _frame: FrameType | None) -> None:
+        if self._waiting is not None:
+            self.release()
+        self._waiting = number
+
+
+@contextmanager
+def holding_interrupts() -> Iterator[HeldInterrupts]:
+    """Keep Ctrl-C and SIGTERM back until the block ends.
+
+    Yields:
+        Lets them through in a part of the block.
+    """
+    held = HeldInterrupts()
+    held.hold()
+    try:
+        yield held
+    finally:
+        held.release()
+
+
 def disk_full(error: BaseException) -> str | None:
     """Return what to say of an error if it, or what caused it, is a full disk; else None.
 
@@ -188,7 +252,8 @@ def run_main(function: Callable[[], int | None]) -> int:
             return function() or 0
     except Exception as error:
         own = str(error) if isinstance(error, SerError) else _refused_by_system(error)
-        message = disk_full(error) or own
+        full = None if isinstance(error, FullDiskError) else disk_full(error)
+        message = full or own
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")

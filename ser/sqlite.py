@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -22,6 +23,9 @@ LOCK_TIMEOUT_S = 20.0
 
 #: Free space that is too little for a write-ahead log and its index.
 _LITTLE_BYTES = 2**18
+
+#: What sqlite says where it has no room for its log, among other cases.
+_SAYS_NO_ROOM = re.compile("disk I/O error|unable to open database file")
 
 
 def file_of(url: str) -> Path | None:
@@ -81,6 +85,20 @@ def require_space(path: Path) -> None:
     """
     if shutil.disk_usage(path.parent).free < _LITTLE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def require_room(path: Path, said: str) -> None:
+    """Raise where a database failed with words that may mean a full disk, and its disk is full.
+
+    Args:
+        path: The database.
+        said: What the library that failed says.
+
+    Raises:
+        OSError: ENOSPC.
+    """
+    if _SAYS_NO_ROOM.search(said):
+        require_space(path)
 
 
 def use_write_ahead_log(path: Path) -> None:

@@ -63,6 +63,15 @@ def test_a_file_may_hold_a_family(tmp_path, monkeypatch):
         components.source("birds", "waders")
 
 
-def test_an_unknown_name_lists_the_alternatives():
-    with pytest.raises(UnknownComponentError, match=r"'fcal'; there are: .*cross_entropy"):
-        components.load("ser.losses", "fcal")
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ("ser.losses", "no loss is named 'fcal'; there are: .*cross_entropy"),
+        ("ser.data.corpora", "no corpus is named 'fcal'; there are: .*emodb"),
+        ("ser.features.extractors", "no feature is named 'fcal'; there are: .*mfcc"),
+        ("ser.models", "no model is named 'fcal'; there are: .*lstm"),
+    ],
+)
+def test_an_unknown_name_lists_the_alternatives_in_the_words_of_params(family, said):
+    with pytest.raises(UnknownComponentError, match=f"^{said}"):
+        components.load(family, "fcal")

@@ -1,4 +1,5 @@
 import ast
+import errno
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from safetensors import SafetensorError
 
 from ser import files
 from ser.errors import FileError
@@ -84,6 +86,64 @@ def test_a_writer_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
         fail_after(part)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Io(Os { code: 28, kind: StorageFull })"),
+    ],
+)
+@pytest.mark.parametrize("place", [files.replacing, files.replacing_folder, files.adding])
+def test_a_full_disk_names_what_was_to_be_written(place, error, tmp_path):
+    said = r"No space left on device: .*/notes'"
+    with pytest.raises(OSError, match=said) as caught, place(tmp_path / "notes"):
+        raise error
+    assert caught.value.errno == errno.ENOSPC
+    assert names(tmp_path) == []
+
+
+def test_what_cannot_be_made_is_named_as_it_was_meant(tmp_path):
+    with (
+        pytest.raises(PermissionError, match=r"/notes'$"),
+        files.replacing(tmp_path / "notes") as part,
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied", str(part))
+
+
+def test_a_link_that_cannot_be_made_is_named_and_not_what_it_points_to(tmp_path):
+    said = r"No space left on device: '.*/notes'$"
+    with pytest.raises(OSError, match=said), files.replacing(tmp_path / "notes") as part:
+        raise OSError(errno.ENOSPC, "No space left on device", "/corpora/a", None, str(part))
+
+
+def test_what_else_goes_wrong_comes_out_as_it_went_in(tmp_path):
+    other = OSError(errno.ENOENT, "No such file", "other.csv")
+    for error in (other, FileError("damaged"), ZeroDivisionError()):
+        with pytest.raises(type(error)) as caught, files.replacing(tmp_path / "notes"):
+            raise error
+        assert caught.value is error
+    assert other.filename == "other.csv"
+
+
+def test_files_are_added_to_a_folder_all_or_none(tmp_path):
+    folder = tmp_path / "out"
+    with files.adding(folder) as part:
+        (part / "a").write_text("old")
+        (part / "deep").mkdir()
+        (part / "deep" / "b").write_text("old")
+    (folder / "mine").write_text("mine")
+    with pytest.raises(OSError, match="disk full"), files.adding(folder) as part:
+        fail_after(part / "a")
+    assert (folder / "a").read_text() == "old"
+    with files.adding(folder) as part:
+        (part / "deep").mkdir()
+        for name in ("a", "deep/b", "c"):
+            (part / name).write_text("new")
+    found = {name: (folder / name).read_text() for name in ("a", "deep/b", "c", "mine")}
+    assert found == {"a": "new", "deep/b": "new", "c": "new", "mine": "mine"}
+    assert names(tmp_path) == ["out"]
 
 
 def test_a_reader_never_sees_half(tmp_path):

@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "ser/data/limits.py": "tests/data/test_decoding.py",
     "ser/data/quiet.py": "tests/data/test_decoding.py",
     "ser/promotion/logging_model.py": "tests/promotion/test_registration.py",
+    "ser/serving/answer_schema.py": "records only; tests/serving/test_api_description.py",
     "ser/serving/timed_protocol.py": "tests/serving/test_request_guard.py",
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/grid/cross_corpus.py": "tests/pipelines/test_cross.py",

@@ -56,7 +56,7 @@ corpus: {name: emodb, max_rejected: -1, emotions: [angry, mad]}
         "fit.num_epochs",
         "fit.learning_rat",
         "losses.cross_entropy.gamma",
-        "losses.fcal: no ser.losses is named 'fcal'; there are: ",
+        "losses.fcal: no loss is named 'fcal'; there are: ",
         "cross_entropy",
         "corpus.max_rejected",
         "corpus.emotions: unknown emotions ['mad']",
@@ -142,7 +142,7 @@ def test_a_misspelt_component_is_named_with_the_one_that_was_meant(tmp_path):
 @pytest.mark.parametrize("name", ["__base__", "_x", "model_config", "schema", "a.b", "../x", "1"])
 def test_any_name_may_stand_where_a_component_is_expected(tmp_path, name):
     text = GOOD.replace("{cross_entropy: {}}", f"{{{name}: {{}}}}")
-    with pytest.raises(ParamsError, match=r"no ser\.losses is named"):
+    with pytest.raises(ParamsError, match=r"no loss is named"):
         params.read(write(tmp_path, text), Stage)
 
 

@@ -15,7 +15,7 @@ import pytest
 from safetensors import SafetensorError
 
 from ser import runtime
-from ser.errors import ManifestError, TrackingError
+from ser.errors import FullDiskError, ManifestError, TrackingError
 
 
 def test_configure_sets_what_is_missing_and_keeps_what_is_there(monkeypatch):
@@ -139,6 +139,17 @@ def test_a_full_disk_is_one_sentence(error, capsys):
     assert runtime.run_main(full) == runtime.FAILED
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: the disk is full ({str(error).strip()}): free some space")
+
+
+def test_a_full_disk_with_a_cure_of_its_own_says_that(capsys):
+    def full():
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise FullDiskError("cache: full; set HF_HOME") from error
+
+    assert runtime.run_main(full) == runtime.FAILED
+    assert capsys.readouterr().err == "error: cache: full; set HF_HOME\n"
 
 
 def test_a_full_disk_is_found_behind_another_error(capsys):

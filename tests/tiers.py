@@ -24,6 +24,8 @@ LONGEST = (
     "tests/serving/test_mlflow_model.py",
     "tests/promotion/test_measuring.py",
     "tests/serving/test_server.py",
+    "tests/serving/test_page.py",
+    "tests/serving/test_workers.py",
     "tests/cli/test_registry.py",
     "tests/tuning/test_workers.py",
     "tests/tuning/test_study.py",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ser import lineage
 from ser.data import audio, decoding, hearing
-from ser.errors import FileError, StaleFeaturesError, TrainingError
+from ser.errors import FileError, StaleFeaturesError, TrainingError, translating
 from ser.features import store
 from ser.features.store import FeatureStore
 from ser.progress import Progress
@@ -154,15 +154,17 @@ def extractor(
 
 def _package() -> Any:
     """Import openSMILE."""
-    try:
-        # Optional, and it takes half a second.
-        import opensmile
-    except (ImportError, OSError) as error:  # OSError: its library is for another machine
-        raise TrainingError(
+
+    def say(error: Exception) -> TrainingError:
+        return TrainingError(
             f"{PACKAGE} is installed but cannot be imported ({error}); "
             f"`.venv/bin/pip install -c constraints.txt -e '.[opensmile]'` completes it, and "
             f"`baselines: {{functionals: []}}` in params.yaml does without"
-        ) from error
+        )
+
+    with translating(say):
+        # Optional, and it takes half a second.
+        import opensmile
     return opensmile
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ser.cli import outputs
 from ser.corpus_folders import DownloadFolder
 from ser.errors import CorpusError, NotTheCorpusError
 from ser.project import Project
@@ -71,6 +72,7 @@ def _link(name: str, path: Path) -> None:
     from ser import files
     from ser.workflow import corpus_diagnosis
 
+    link = _place_of_link(name)
     section = _corpus_section(Project().params, name)
     try:
         count = len(corpus_diagnosis.parse_corpus(name, path, section).annotations)
@@ -85,7 +87,6 @@ def _link(name: str, path: Path) -> None:
         ) from error
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
-    link = _place_of_link(name)
     if link.is_symlink() and link.resolve() != path.resolve():
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
     target = _target(link, path.resolve())
@@ -124,12 +125,13 @@ def _target(link: Path, folder: Path) -> Path:
 
 
 def _place_of_link(name: str) -> Path:
-    """Return where the link belongs, or refuse to replace what is no link."""
+    """Return where the link belongs; refuse to replace what is no link, or a place to write in."""
     link = Project().raw(name)
     if link.exists() and not link.is_symlink():
         raise CorpusError(
             f"{link}: is a real folder, which a link must not replace; move it away first"
         )
+    outputs.require_place(link)
     return link
 
 

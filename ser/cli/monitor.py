@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ser.cli import serving
+from ser.cli import outputs, serving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Exit status with --fail-on-drift; 1 and 2 are taken.
 DRIFT = 3
+
+#: The title of a page stands in so many bytes.
+_HEAD_BYTES = 1024
 
 
 def monitor(
@@ -49,6 +52,7 @@ def monitor(
     from ser.registry import bundle as bundles
     from ser.report import drift as report
 
+    _require_outputs(source, as_json, page)
     with tempfile.TemporaryDirectory() as scratch:
         uri, folder = serving.fetch(model, Path(scratch))
         bundle = bundles.read(folder)
@@ -59,6 +63,31 @@ def monitor(
     _write(found, shown, as_json, page)
     if fail_on_drift and found.moved:
         raise typer.Exit(DRIFT)
+
+
+def _require_outputs(source: Path, as_json: Path | None, page: Path | None) -> None:
+    """Refuse what could not be written, before hours of recordings are heard."""
+    for out, is_ours in ((as_json, _is_result), (page, _is_page)):
+        if out is not None and out != Path("-"):
+            outputs.require_file(out, is_ours=is_ours, read=[source])
+
+
+def _is_result(path: Path) -> bool:
+    """Return whether a file is empty, or a result that was written before."""
+    from ser import files
+    from ser.errors import FileError
+
+    try:
+        return not path.stat().st_size or "findings" in files.read_object(path)
+    except FileError:
+        return False
+
+
+def _is_page(path: Path) -> bool:
+    """Return whether a file is empty, or a page that was written before."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return not head or b"<title>Drift: " in head
 
 
 def _heard(source: Path, bundle: "Bundle", folder: Path) -> "pd.DataFrame":

@@ -1,10 +1,11 @@
 """Where a command may write what it was told to: asked before the work begins."""
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from ser.errors import FileError
+from ser.errors import FileError, FullDiskError
 
 
 def require_file(out: Path, *, is_ours: Callable[[Path], bool], read: Iterable[Path] = ()) -> None:
@@ -26,7 +27,7 @@ def require_file(out: Path, *, is_ours: Callable[[Path], bool], read: Iterable[P
         raise FileError(
             f"{out}: is there and was not written by this command; remove it or name another file"
         )
-    _require_place(out)
+    require_place(out)
 
 
 def require_folder(out: Path, *, holds: Collection[str]) -> None:
@@ -47,13 +48,43 @@ def require_folder(out: Path, *, holds: Collection[str]) -> None:
             raise FileError(
                 f"{out}: holds {min(names)!r} and no export; name a folder that is new or empty"
             )
-    _require_place(out)
+    require_place(out)
 
 
-def _require_place(out: Path) -> None:
-    """Check that what is above can be written to, or made."""
-    above = next(place for place in out.absolute().parents if place.exists())
+def require_place(out: Path) -> None:
+    """Check that what is above can be written to, or made.
+
+    Args:
+        out: A file, folder or link that is to be.
+
+    Raises:
+        FileError: It cannot; names the file, the place and the cure.
+    """
+    above = _above(out)
     if not above.is_dir():
         raise FileError(f"{out}: {above} is a file, so nothing can be written below it")
     if not os.access(above, os.W_OK | os.X_OK):
         raise FileError(f"{out}: {above} may not be written to; name another place")
+
+
+def require_room(out: Path, num_bytes: int) -> None:
+    """Check that a disk has room for what is to be written.
+
+    Args:
+        out: A file or folder that is to be.
+        num_bytes: Of it.
+
+    Raises:
+        FullDiskError: There is less; names the file, both numbers and the cure.
+    """
+    free = shutil.disk_usage(_above(out)).free
+    if free < num_bytes:
+        raise FullDiskError(
+            f"{out}: {num_bytes / 1e6:.1f} MB are needed, and its disk has {free / 1e6:.1f} MB "
+            f"left; free some space, or name a place on another disk"
+        )
+
+
+def _above(out: Path) -> Path:
+    """Return the lowest place above that is there."""
+    return next(place for place in out.absolute().parents if place.exists())

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ser.cli import outputs
 from ser.project import CellFolder, Project
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ser.contracts import Engine
+    from ser.tracking.known_runs import KnownExperiment
 
 
 class Format(StrEnum):
@@ -187,14 +191,15 @@ def restore_runs(
     from ser.evaluation import scored_cell
     from ser.grid import variants
     from ser.tracking import cells, store, views
+    from ser.tracking.known_runs import opening_once
     from ser.tracking.mlflow_tracker import open_experiment
 
-    project = Project()
+    project, open_ = Project(), opening_once(open_experiment)
     total = 0
     scored = project.scored_cells()
     for cell in scored:
-        count = cells.restore(cell, open_experiment)
-        cells.add_figures(cell, project.cell_figures(cell.folder.name), open_experiment)
+        count = cells.restore(cell, open_)
+        cells.add_figures(cell, project.cell_figures(cell.folder.name), open_)
         if count or not quiet:
             said = f"{count} runs restored" if count else "complete"
             typer.echo(f"{cell.folder}: {said}")
@@ -203,31 +208,32 @@ def restore_runs(
         views.find(store.default_uri(Path()), name)  # which cells differ in what, all being there
     for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
         for cell in project.trained_cells(variant):
-            _restore_variant(cell, project, variant)
+            _restore_variant(cell, project, variant, open_)
     for folder in cross_folders.trained_pairs(project):
-        scored_cell.publish_crossing(folder.folder.parent.name, folder, project, open_experiment)
+        scored_cell.publish_crossing(folder.folder.parent.name, folder, project, open_)
     if not quiet:
         typer.echo(f"{total} runs restored from {len(scored)} cells")
 
 
-def _restore_variant(cell: CellFolder, project: Project, variant: str) -> None:
+def _restore_variant(
+    cell: CellFolder, project: Project, variant: str, open_: "Callable[..., KnownExperiment]"
+) -> None:
     """Bring the runs of a cell beside the grid back; it is scored only where it was not before."""
     from ser.data import manifest, votes
     from ser.data.card import CorpusCard
     from ser.evaluation import scored_cell
     from ser.tracking import cells
-    from ser.tracking.mlflow_tracker import open_experiment
 
     name = cell.folder.name
     scored = project.scored(name, variant)
     if cells.is_of(scored, cell):
-        cells.restore(scored, open_experiment)
+        cells.restore(scored, open_)
     else:
         utterances = manifest.read(project.manifest)
         speaker_of = {u.id: u.speaker for u in utterances}
         said = votes.of_corpus(utterances, CorpusCard.read(project.corpus_card))
-        scored_cell.publish(cell, scored, speaker_of, open_experiment, said)
-    cells.add_figures(cell, project.cell_figures(name, variant), open_experiment)
+        scored_cell.publish(cell, scored, speaker_of, open_, said)
+    cells.add_figures(cell, project.cell_figures(name, variant), open_)
 
 
 def results(
@@ -262,6 +268,8 @@ def results(
     from ser.workflow import current
 
     project = Project()
+    if into is not None:
+        outputs.require_place(into)
     current.require_data(project, read(project.params, current.DataParams))
     current.require_reports(project)
     found = tables.read(project)

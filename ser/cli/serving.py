@@ -110,8 +110,11 @@ def serve(
     max_connections: Annotated[
         int, typer.Option(min=1, help="Clients at once; more are told to come back.")
     ] = 100,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the port; each holds the model.")
+    ] = 1,
 ) -> None:
-    """Answer over HTTP, as `mlflow models serve` does, with limits on what a client may send.
+    """Answer over HTTP, with a page to talk to and limits on what a client may send.
 
     Example: ser serve --port 5050
     """
@@ -127,9 +130,22 @@ def serve(
     with tempfile.TemporaryDirectory() as folder:
         # What was compared and looked at is what is served.
         uri, bundle = fetch(model, Path(folder), takes_exported=False)
-        app = server.build(mlflow_model.model_of(bundle), log=request_log)
-        typer.echo(f"http://{host}:{port}/invocations answers for {uri}; Ctrl-C ends it")
-        server.serve(app, host=host, port=port, max_connections=max_connections)
+        place = mlflow_model.model_of(bundle)
+        said = f"http://{host}:{port}/ answers for {uri}; /docs says how to ask; Ctrl-C ends it"
+        listening: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "max_connections": max_connections,
+        }
+        if workers == 1:
+            app = server.build(place, log=request_log)
+            typer.echo(said)
+            server.serve(app, **listening)
+            return
+        from ser.serving import workers as processes
+
+        typer.echo(said)
+        processes.serve(place, log=log, num_workers=workers, **listening)
 
 
 def export(
@@ -154,7 +170,10 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         if format_ == "bundle":
-            files.replace_files(bundle, out)
+            sizes = [path.stat().st_size for path in bundle.rglob("*") if path.is_file()]
+            outputs.require_room(out, sum(sizes))
+            with files.adding(out) as part:
+                files.replace_files(bundle, part)
             typer.echo(f"{out}: the bundle of {uri}")
             return
         from ser.serving import onnx_export

@@ -226,7 +226,7 @@ def _drawn_largest(contest: Contest, rng: np.random.Generator, num_draws: int) -
     )
     each = np.diagonal(covariance, axis1=1, axis2=2) + of_seeds
     variance = each[:, :, None] + each[:, None] - 2 * covariance
-    # What an error holds beside speakers and seeds: the utterance more, a lone speaker's class.
+    # What an error holds beside speakers and seeds: part of an utterance, a lone speaker's class.
     seen = contest.pulls.T @ contest.pulls + np.diag(contest.seeds.variance)
     of_pairs = np.diag(seen)[:, None] + np.diag(seen) - 2 * seen
     rest = np.maximum(contest.errors**2 - of_pairs, 0.0)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from ser import metrics
 from ser.evaluation.jackknife import (
@@ -22,6 +22,11 @@ from ser.evaluation.jackknife import (
 )
 
 LEVEL = 0.95
+_Z = float(ndtri((1 + LEVEL) / 2))
+#: Of the square of an utterance, as much is added to the variance of a difference.
+_ADDED = 0.5
+#: Least m (1 - m) that is not a rounding; a single utterance is far above it.
+_LEAST_SPREAD = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +165,18 @@ def share_ends(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> tupl
     """Return the ends of the 95 % interval of a mean of shares, such as UAR, over speakers.
 
     The jackknife over speakers gives the variance V of the mean m, and V the number of
-    independent utterances that would say as much, n = m (1 - m) / V. It is at most the number
-    that there are: chance must not make few errors look surer than that. The interval is
-    Wilson's for n utterances, with the quantile t of Student's distribution for
-    num_speakers - 1 degrees of freedom in place of the normal one,
+    independent utterances that would say as much, n = m (1 - m) / V. The interval is Wilson's
+    for n utterances, with the quantile t of Student's distribution for num_speakers - 1
+    degrees of freedom in place of the normal one, since V is only as well known as that:
 
-        (m + t^2 / 2n ± t sqrt(m (1 - m) / n + t^2 / 4n^2)) / (1 + t^2 / n).
+        (m + c / 2 ± sqrt(c m (1 - m) + c^2 / 4)) / (1 + c),   c = t^2 / n.
 
-    So it stays within [0, 1], and where all is right it reaches from n / (n + t^2) to 1. How
-    other speakers speak a class that only one of them has is not known: such a share may
-    be anything from 0 to 1. What seeds add, they add to V, and t is that of the degrees of
-    freedom of the sum.
+    Chance must not make few errors look surer than N independent utterances are, which is
+    what there is. How much those vary follows from m and needs no estimate, so c is at least
+    z^2 / N with the normal quantile z. The interval stays within [0, 1], and where all is
+    right it reaches from N / (N + z^2) to 1. How other speakers speak a class that only one
+    of them has is not known: such a share may be anything from 0 to 1. What seeds add, they
+    add to V, and t is that of the degrees of freedom of the sum.
 
     Args:
         hits: Per speaker and class `(..., num_speakers, num_classes)`, mean over seeds.
@@ -187,19 +193,20 @@ def share_ends(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> tupl
         Korn & Graubard (1998), "Confidence intervals for proportions with small expected number
         of positive counts estimated from survey data", for n; Franco et al. (2019), "Comparative
         study of confidence intervals for proportions in complex sample surveys", section 2,
-        for Wilson's interval with it, which they recommend. The quantile t is our choice.
+        for Wilson's interval with it, which they recommend. Where t counts, and where z, is
+        our choice: docs/decisions/0029-intervals-that-cover.md.
     """
     found = jackknife(hits, spoken)
-    value, at_most = found.value, found.num_utterances
+    value = found.value
     variance, degrees = with_seeds(found.variance, hits.shape[-2], seeds)
-    t = _t_at(degrees)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        n = np.fmin(value * (1 - value) / variance, at_most)
-    scale = n + t**2
-    centre = (n * value + t**2 / 2) / scale
-    half = t * np.sqrt(n * value * (1 - value) + t**2 / 4) / scale
-    # Rounding must not leave the value, or 1 where all is right, outside.
+    spread = value * (1 - value)
+    of_speakers = _t_at(degrees) ** 2 * variance / np.maximum(spread, _LEAST_SPREAD)
+    c = np.fmax(of_speakers, _Z**2 / found.num_utterances)
+    centre = (value + c / 2) / (1 + c)
+    half = np.sqrt(c * spread + c**2 / 4) / (1 + c)
+    # Rounding must not leave the value outside, nor an end beyond 0 and 1.
     low, high = np.fmin(centre - half, value), np.fmax(centre + half, value)
+    low, high = np.clip([low, high], 0.0, 1.0)
     if hits.shape[-2] > 1:  # where no class is spoken by two, nothing but 0 to 1 is known
         low, high = np.where(found.part > 0, [low, high], 0.0)
     return low * found.part, high * found.part + (1 - found.part)
@@ -209,9 +216,9 @@ def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Diff
     """Return what speakers say about the difference of two means of shares, such as two UARs.
 
     The interval is d ± t s, with s from the jackknife over speakers and t of Student's
-    distribution for num_speakers - 1 degrees of freedom; p is that of d / s. As much as one
-    utterance more, answered otherwise, is added to s^2, so that two cells that decide alike
-    are not said to differ by exactly 0. A class that only one speaker has may differ by
+    distribution for num_speakers - 1 degrees of freedom; p is that of d / s. Half the square of
+    one utterance, 1 / 2 N^2, is added to s^2, so that two cells that decide alike are not said
+    to differ by exactly 0. A class that only one speaker has may differ by
     anything from -1 to 1 for others, which adds its square.
 
     Args:
@@ -228,14 +235,15 @@ def difference(hits: Floats, spoken: Floats, seeds: Seeds | None = None) -> Diff
         ValueError: A class is spoken by nobody.
 
     Source:
-        Efron & Stein (1981), "The jackknife estimate of variance"; the added utterance after
-        Agresti & Min (2005), doi:10.1002/sim.1781, for differences of paired proportions.
+        Efron & Stein (1981), "The jackknife estimate of variance"; what is added after Agresti
+        & Min (2005), doi:10.1002/sim.1781, for differences of paired proportions, who add
+        twice as much.
     """
     observed = metrics.uar_of(hits.sum(axis=-2), spoken.sum(axis=-2))
     found, num_speakers = jackknife(hits, spoken), hits.shape[-2]
-    one_more = 1 / np.where(found.part > 0, found.num_utterances, 1.0) ** 2
+    added = _ADDED / np.where(found.part > 0, found.num_utterances, 1.0) ** 2
     variance, degrees = with_seeds(found.variance, num_speakers, seeds)
-    known = np.where(found.part > 0, variance + one_more, 0.0)
+    known = np.where(found.part > 0, variance + added, 0.0)
     error = np.sqrt(found.part**2 * known + 4 * (1 - found.part) ** 2)
     if num_speakers < 2:
         nan = np.full_like(observed, np.nan)

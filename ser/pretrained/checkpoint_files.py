@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from ser import files
-from ser.errors import WeightsError
+from ser.errors import WeightsError, translating
 
 CONFIG = "config.json"
 PREPROCESSING, PROCESSOR = "preprocessor_config.json", "processor_config.json"
@@ -180,14 +180,15 @@ def shapes_in(path: Path, *, cure: str = CURE) -> Mapping[str, tuple[int, ...]]:
     Raises:
         WeightsError: The header is damaged, or the file is not as long as it says.
     """
-    try:
-        with safe_open(path, framework="np") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
+
+    def say(error: Exception) -> WeightsError:
+        return WeightsError(
             f"{path}: it is cut off or damaged, at a size of {path.stat().st_size} bytes "
             f"({error}); {cure}"
-        ) from error
+        )
+
+    with translating(say), safe_open(path, framework="np") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
 
 
 def _require_whole_pickle(path: Path, *, cure: str) -> None:

@@ -264,10 +264,16 @@ def title(checkpoint: str, revision: str | None) -> str:
 
 
 def cached_folder(checkpoint: str, revision: str) -> Path:
-    """Return where the local Hugging Face cache keeps the files of a revision of an id."""
+    """Return where the local Hugging Face cache keeps the files of a revision of an id.
+
+    Raises:
+        WeightsError: The Hub has no such names.
+    """
     from huggingface_hub import constants, file_download
 
-    folder = file_download.repo_folder_name(repo_id=checkpoint, repo_type="model")
+    no_name = f"checkpoint {checkpoint}: no name that the Hugging Face Hub allows"
+    with translating(lambda error: WeightsError(f"{no_name} ({error}); compare the spelling")):
+        folder = file_download.repo_folder_name(repo_id=checkpoint, repo_type="model")
     return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / revision
 
 

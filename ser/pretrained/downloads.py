@@ -4,14 +4,16 @@ The client takes up a transfer that breaks where it broke, and fetches no comple
 twice. What came is then checked as every stage will check it.
 """
 
-import errno
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser.errors import FileError, WeightsError
+from ser import runtime
+from ser.errors import FileError, FullDiskError, SerError, WeightsError, translating
 from ser.pretrained import checkpoint_files, checkpoints
 from ser.pretrained.checkpoint_files import (
     CONFIG,
@@ -47,40 +49,44 @@ def download(checkpoint: str, revision: str) -> Path:
         The folder with the files, as `ser.pretrained.checkpoints.locate` accepts it.
 
     Raises:
-        WeightsError: The name is wrong, the Hub cannot be reached or refuses, the disk is
-            full, or what was published cannot be used.
+        WeightsError: The name is wrong, the Hub cannot be reached or refuses, the cache may not
+            be written to, or what was published cannot be used.
+        FullDiskError: The cache's disk is full.
         FileError: A published file that should be JSON is none.
     """
-    import httpx2
-
     problem = checkpoints.problem_of(checkpoint, revision)
     if problem:
         raise WeightsError(problem)
-    try:
-        with _online():
-            if not checkpoints.cached_folder(checkpoint, revision).is_dir():
-                _require_reachable()
-            folder = _fetch_all(checkpoint, revision)
-    # The client lets errors of HTTP through, and of the storage behind the Hub; where it
-    # cannot fetch a file again, it says so by a ValueError.
-    except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(
-            f"{checkpoints.title(checkpoint, revision)}: cannot be downloaded: "
-            f"{_reason(error, checkpoint, revision)}"
-        ) from error
+    cached = checkpoints.cached_folder(checkpoint, revision)
+    with _online():
+        if not cached.is_dir():
+            _require_writable(cached, checkpoint, revision)
+            _require_reachable(checkpoint, revision)
+        folder = _fetch_all(checkpoint, revision)
     _require_usable(folder, checkpoint, revision)
     return checkpoints.locate(checkpoint, revision)
 
 
-def _require_reachable() -> None:
+def _require_writable(cached: Path, checkpoint: str, revision: str) -> None:
+    """Refuse a cache that may not be written to, before anything is asked for."""
+    above = next(place for place in cached.absolute().parents if place.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise WeightsError(
+            f"{checkpoints.title(checkpoint, revision)}: cannot be downloaded: {above} may not be "
+            f"written to; {_cure_of_cache()}"
+        )
+
+
+def _require_reachable(checkpoint: str, revision: str) -> None:
     """Ask the Hub for anything, once: the client would try for half a minute before it fails.
 
     Raises:
-        httpx2.TransportError: No answer; any answer will do.
+        WeightsError: No answer; any answer will do.
     """
     from huggingface_hub import constants, get_session
 
-    get_session().head(constants.ENDPOINT, timeout=_PATIENCE_S)
+    with translating(partial(_failed, checkpoint, revision)):
+        get_session().head(constants.ENDPOINT, timeout=_PATIENCE_S)
 
 
 def _require_usable(folder: Path, checkpoint: str, revision: str) -> None:
@@ -126,15 +132,16 @@ def _fetch(checkpoint: str, revision: str, names: Sequence[str]) -> Path:
     """Fetch those of some files that the Hub has; return the folder of the revision."""
     import huggingface_hub
 
-    fetched = huggingface_hub.snapshot_download(
-        checkpoint, revision=revision, allow_patterns=list(names)
-    )
+    fetch = partial(huggingface_hub.snapshot_download, checkpoint, revision=revision)
+    # The client lets errors of HTTP through, of the disk, and of the storage behind the Hub.
+    say = partial(_failed, checkpoint, revision)
+    with translating(say):
+        fetched = fetch(allow_patterns=list(names))
     folder = Path(fetched)
     damaged = [name for name in names if (folder / name).is_file() and _is_damaged(folder / name)]
     if damaged:
-        huggingface_hub.snapshot_download(
-            checkpoint, revision=revision, allow_patterns=damaged, force_download=True
-        )
+        with translating(say):
+            fetch(allow_patterns=damaged, force_download=True)
     return folder
 
 
@@ -146,27 +153,40 @@ def _is_damaged(path: Path) -> bool:
     return False
 
 
+def _failed(checkpoint: str, revision: str, error: Exception) -> SerError:
+    """Return what a failure of the client means."""
+    from huggingface_hub import constants
+
+    failed = f"{checkpoints.title(checkpoint, revision)}: cannot be downloaded"
+    if runtime.disk_full(error):
+        return FullDiskError(
+            f"{failed}: no space is left on the disk of {constants.HF_HUB_CACHE}; free some, or "
+            f"set the environment variable HF_HOME, here and for the stages, to a folder of "
+            f"another disk, and run the same command again: it goes on where it ended"
+        )
+    return WeightsError(f"{failed}: {_reason(error, checkpoint, revision)}")
+
+
+def _cure_of_cache() -> str:
+    return (
+        "mend its rights, or set the environment variable HF_HOME, here and for the stages, to a "
+        "folder that may be written to"
+    )
+
+
 def _reason(error: Exception, checkpoint: str, revision: str) -> str:
     """Return why a download failed, and what to do, for people."""
     from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     # Where the client found nothing in its cache either, it wraps what went wrong first.
     is_wrapped = isinstance(error, LocalEntryNotFoundError | ValueError)
     said = error.__cause__ if is_wrapped and error.__cause__ is not None else error
     if isinstance(said, HfHubHTTPError):
         return _refusal(said, f"{constants.ENDPOINT}/{checkpoint}", revision)
-    if isinstance(said, OSError) and said.errno == errno.ENOSPC:
-        return (
-            f"no space is left on the disk of {constants.HF_HUB_CACHE}; free some, or set the "
-            f"environment variable HF_HOME, here and for the stages, to a folder of another disk"
-        )
-    if (isinstance(said, OSError) and said.errno) or isinstance(said, HFValidationError):
-        return str(said)
+    is_of_network = isinstance(said, ConnectionError | TimeoutError)
+    if isinstance(said, OSError) and said.errno and not is_of_network:
+        return f"{said}; {_cure_of_cache()}"
     first_line = str(said).strip().partition("\n")[0] or type(said).__name__
     return (
         f"the connection to {constants.ENDPOINT} failed or broke off ({first_line}); run the same "

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ from ser.features.changes._base import Samples
 from ser.features.store import CLEAN
 from ser.promotion import answering_process
 from ser.registry.evidence import Served
+from ser.serving.audio_input import InputLimits
 from ser.utterance import Utterance
 
 _TIMEOUT_S = 3600
+
+#: More than the head of a WAV file takes.
+_HEADER_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,16 @@ class Question:
     Args:
         utterance_id: Whose recording.
         change: As `ser.features.copies` names it; `clean` is the recording as it is.
-        path: Of the recording.
+        path: Of the recording, or of its samples, a `.npy` file.
         duration_s: Length of the utterance, in seconds.
+        sampling_rate: Of the samples, in Hz; None: the file is a recording and says it.
     """
 
     utterance_id: str
     change: str
     path: Path
     duration_s: float
+    sampling_rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,15 @@ class Recordings:
         scratch: A folder that nobody else writes to.
         sampling_rate: At which recordings are changed, in Hz: that of the model's feature, so
             that a change is what the copy of that name is.
+        max_bytes: What the model takes of one recording's file. A larger one is sent as samples,
+            which need no file: what training read in parts, or at another rate, may be as long as
+            an answer may be.
     """
 
     root: Path
     scratch: Path
     sampling_rate: int
+    max_bytes: int = InputLimits().max_bytes
 
     def question(self, utterance: Utterance, change: str) -> Question:
         """Return one question; a changed recording, or a part of one, is written first.
@@ -66,25 +76,32 @@ class Recordings:
         Raises:
             AudioError: The recording cannot be read; names it.
         """
-        path = self.root / utterance.audio
+        asked = Question(utterance.id, change, self.root / utterance.audio, utterance.duration_s)
         if change != CLEAN:
-            path = self._changed(utterance, change)
-        elif utterance.segment is not None:
-            rate = utterance.sampling_rate
-            samples = audio.read_utterance(self.root, utterance, sampling_rate=rate)
-            path = self._written(samples, rate)
-        return Question(utterance.id, change, path, utterance.duration_s)
+            return self._written(asked, self._changed(utterance, change), self.sampling_rate)
+        if utterance.segment is None and self._fits(asked.path):
+            return asked
+        rate = utterance.sampling_rate
+        samples = audio.read_utterance(self.root, utterance, sampling_rate=rate)
+        return self._written(asked, samples, rate)
 
-    def _changed(self, utterance: Utterance, change: str) -> Path:
+    def _changed(self, utterance: Utterance, change: str) -> Samples:
         rate = self.sampling_rate
         waveform = audio.read_utterance(self.root, utterance, sampling_rate=rate)
-        rng = copies.rng_of(utterance, change)
-        return self._written(copies.change_of(change)(waveform, rate, rng), rate)
+        return copies.change_of(change)(waveform, rate, copies.rng_of(utterance, change))
 
-    def _written(self, samples: Samples, sampling_rate: int) -> Path:
+    def _written(self, asked: Question, samples: Samples, sampling_rate: int) -> Question:
+        """Return the question about samples: in a file that the model takes, or as they are."""
         path = self.scratch / f"{len(list(self.scratch.iterdir()))}.wav"
-        audio.write(path, samples, sampling_rate, subtype="FLOAT", format="WAV")
-        return path
+        if samples.astype(np.float32).nbytes + _HEADER_BYTES <= self.max_bytes:
+            audio.write(path, samples, sampling_rate, subtype="FLOAT", format="WAV")
+            return replace(asked, path=path)
+        path = path.with_suffix(".npy")
+        np.save(path, samples)
+        return replace(asked, path=path, sampling_rate=sampling_rate)
+
+    def _fits(self, path: Path) -> bool:
+        return path.is_file() and path.stat().st_size <= self.max_bytes
 
 
 def questions(
@@ -124,8 +141,11 @@ def ask(model_uri: str, asked: Sequence[Question], *, tracking_uri: str) -> list
     """
     with tempfile.TemporaryDirectory() as name:
         requests, answers = Path(name) / "requests.json", Path(name) / "answers.jsonl"
-        paths = [str(question.path.resolve()) for question in asked]
-        files.write_json(requests, paths)
+        described = [
+            {"path": str(question.path.resolve()), "sampling_rate": question.sampling_rate}
+            for question in asked
+        ]
+        files.write_json(requests, described)
         # By its path: it must not import this copy of `ser` before the model brings its own.
         command = [sys.executable, str(answering_process.__file__), model_uri]
         try:

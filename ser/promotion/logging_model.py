@@ -10,7 +10,7 @@ from mlflow.entities import LoggedModelStatus
 
 from ser import files
 from ser.contracts import RunSpec, Tracker
-from ser.errors import RegistryError, SerError, TrackingError, translating
+from ser.errors import RegistryError, SerError
 from ser.lineage import file_digests, sha256_file, sha256_text
 from ser.promotion.measuring import digest_tag
 from ser.registry import bundle as bundles
@@ -18,8 +18,9 @@ from ser.registry import model_files
 from ser.registry.bundle import Bundle
 from ser.registry.model_files import UnansweredError
 from ser.serving import mlflow_model
-from ser.tracking import mlflow_tracker, store
+from ser.tracking import store
 from ser.tracking.mlflow_tracker import MlflowExperiment
+from ser.tracking.recording import SilentTracker
 from ser.wording import without_password
 
 _URI = "ser.model_uri"
@@ -132,7 +133,7 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
         note=packing.description,
     )
     with experiment.run(spec) as tracker:
-        if isinstance(tracker, mlflow_tracker.SilentTracker):
+        if isinstance(tracker, SilentTracker):
             return False
         with tempfile.TemporaryDirectory() as scratch:
             for name, table in packing.tables.items():
@@ -142,23 +143,15 @@ def _log(packing: Packing, experiment: MlflowExperiment, key: str, *, root: Path
                 tracker.set_tags({digest_tag(name): sha256_file(path)})
         run_id = str(experiment.run_id(key))
         if not _take_over(tracker, run_id, packing, experiment, root=root):
-            uri = experiment.uri
-
-            def say(error: Exception) -> TrackingError:
-                first = str(error).partition("\n")[0]
-                said = f"tracking store {uri}: it does not take the model: {first}"
-                return TrackingError(without_password(said))
-
-            with translating(say):
-                info = mlflow_model.log(
-                    packing.folder,
-                    bundle,
-                    run_id=run_id,
-                    tracking_uri=uri,
-                    model_card=packing.description,
-                    root=root,
-                )
-            _pin(tracker, info.model_uri, packing, uri, root=root)
+            info = mlflow_model.log(
+                packing.folder,
+                bundle,
+                run_id=run_id,
+                tracking_uri=experiment.uri,
+                model_card=packing.description,
+                root=root,
+            )
+            _pin(tracker, info.model_uri, packing, experiment.uri, root=root)
     return True
 
 

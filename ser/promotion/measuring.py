@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 
 from ser import lineage, tables
 from ser.data import manifest, recordings
 from ser.data.split_report import SplitReport
-from ser.errors import RegistryError
+from ser.errors import FileError, RegistryError
 from ser.evaluation import calibration, slices, summary
 from ser.project import CellFolder, Project
 from ser.promotion import pairing, questioning
@@ -142,6 +143,7 @@ def tracked_cell(version: Version, registry: Registry) -> pd.DataFrame:
 
     Raises:
         RegistryError: They are no longer in the store.
+        TrackingError: The store cannot be asked.
     """
     run_id = version.tags["ser.cell_run_id"]
     return _artifact(version, registry, run_id, _PREDICTIONS, "ser.predictions_sha256")
@@ -152,6 +154,7 @@ def tested(version: Version, registry: Registry) -> Tested:
 
     Raises:
         RegistryError: Its predictions are no longer in the store.
+        TrackingError: The store cannot be asked.
     """
     frame = tracked_cell(version, registry)
     return Tested(frame[frame["part"] == "test"], recordings_of(version, registry))
@@ -163,7 +166,8 @@ def recordings_of(version: Version, registry: Registry) -> dict[str, str] | None
     None of a version that was registered before this was kept.
 
     Raises:
-        RegistryError: It cannot be fetched.
+        RegistryError: It was damaged, or changed.
+        TrackingError: The store cannot be asked.
     """
     with store.translated(registry.uri):
         names = {item.path for item in registry.client.list_artifacts(version.run_id)}
@@ -190,23 +194,46 @@ def _artifact(
     where = f"model {version.name}: {name} of {version.title}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = Path(registry.client.download_artifacts(run_id, name, folder))
-            noted = registry.client.get_run(run_id).data.tags.get(tag)
+            path, noted = _fetched(registry, run_id, name, tag, folder)
             is_changed = noted not in (None, lineage.sha256_file(path))
-            found = tables.read_parquet(path, cure="its file was damaged")
-        except Exception as error:
+            found = None if is_changed else tables.read_parquet(path, cure="it was damaged")
+        except (_GoneError, FileError) as error:
             raise RegistryError(
                 f"{where} is no longer in the store (run {run_id}): {error}; register the cell "
                 f"anew, or, where it is the champion's that is lost, begin a new line with `ser "
                 f'promote --new-line "why"`'
             ) from error
-    if is_changed:
+    if found is None:
         raise RegistryError(
             f"{where} is not what run {run_id} was recorded with: its SHA-256 is not the tag "
             f"{tag}; find out who can write to the artifacts of {registry.uri}, and register a "
             f"cell anew"
         )
     return found
+
+
+class _GoneError(Exception):
+    """A store answers that it does not have what was asked for."""
+
+
+def _fetched(
+    registry: Registry, run_id: str, name: str, tag: str, folder: str
+) -> tuple[Path, str | None]:
+    """Return an artifact of a run, fetched into a folder, and what a tag of the run says.
+
+    Raises:
+        _GoneError: The run or the artifact has gone.
+        TrackingError: The store does not say whether it has.
+    """
+    with store.translated(registry.uri):
+        try:
+            path = Path(registry.client.download_artifacts(run_id, name, folder))
+            noted = registry.client.get_run(run_id).data.tags.get(tag)
+        except MlflowException as error:
+            if not store.says_gone(error):
+                raise
+            raise _GoneError(str(error).partition("\n")[0]) from error
+    return path, noted
 
 
 def _paired(

@@ -9,14 +9,17 @@ from typing import Any
 import pandas as pd
 
 from ser.errors import RegistryError, SerError
+from ser.params import parse
 from ser.project import Project
 from ser.promotion import asking, robustness, stand_ins
 from ser.promotion.asking import Question, Recordings
 from ser.promotion.stand_ins import StandIn
+from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.registry.evidence import Robustness, Served
 from ser.registry.gates import GateParams
 from ser.registry.versions import Version
+from ser.serving.audio_input import InputLimits
 from ser.utterance import Utterance
 
 _NOBODY = (
@@ -43,6 +46,12 @@ class Challenger:
     tracked: pd.DataFrame
     model: Path
     uri: str
+
+    @property
+    def limits(self) -> InputLimits:
+        """What it takes of a recording."""
+        where = f"{bundles.FILE}, answering.limits"
+        return parse(self.bundle.answering.limits, InputLimits, where=where)
 
     @property
     def test(self) -> pd.DataFrame:
@@ -85,8 +94,12 @@ def question(
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
     others = list(stand_ins.of(challenger.version, project))
     test = pd.concat([challenger.test, *(other.test for other in others)], ignore_index=True)
-    changed = robustness.sample(test, speaker_of, params.num_utterances)
-    plain = robustness.sample(challenger.tracked, speaker_of, params.num_utterances)
+    answered = _answered(utterances, challenger.limits)
+    changed = robustness.sample(_of(test, answered), speaker_of, params.num_utterances)
+    plain = robustness.sample(_of(challenger.tracked, answered), speaker_of, params.num_utterances)
+    if plain.empty:
+        said = _unanswered(challenger)
+        return Questioned(served_error=said, robustness_error=said)
     with tempfile.TemporaryDirectory() as name:
         asker = _Asker(challenger, {item.id: item for item in utterances}, params, project, name)
         try:
@@ -148,9 +161,33 @@ class _Asker:
                 [self.utterance_of[id_] for id_ in sorted(plain)],
                 changed,
                 self.params.changes,
-                Recordings(self.root, Path(scratch), rate),
+                Recordings(self.root, Path(scratch), rate, self.challenger.limits.max_bytes),
             )
             return asked, asking.ask(model, asked, tracking_uri=self.challenger.uri)
+
+
+def _answered(utterances: Sequence[Utterance], limits: InputLimits) -> set[str]:
+    """Return those that are as long as a request may be: to the others no user gets an answer."""
+    return {
+        utterance.id
+        for utterance in utterances
+        if limits.min_duration_s
+        <= utterance.num_samples / utterance.sampling_rate
+        <= limits.max_duration_s
+    }
+
+
+def _of(frame: pd.DataFrame, ids: set[str]) -> pd.DataFrame:
+    return frame[frame["utterance_id"].isin(ids)]
+
+
+def _unanswered(challenger: Challenger) -> str:
+    limits = challenger.limits
+    return (
+        f"none of the {len(challenger.tracked)} utterances that it was tested on lasts "
+        f"{limits.min_duration_s:g} to {limits.max_duration_s:g} s, which is all that it answers "
+        f"for; set input_limits for such recordings and register it anew"
+    )
 
 
 def _ids(frame: pd.DataFrame) -> set[str]:

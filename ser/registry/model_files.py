@@ -11,15 +11,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from ser import files, lineage
 from ser.errors import FileError, RegistryError, translating
+from ser.tracking.store import says_gone
 from ser.wording import without_password
 
 MODEL = "ser.model_sha256"
@@ -36,8 +35,11 @@ _ADDRESS = re.compile(
 _REGISTER = (
     "`ser register <model>-<loss>` registers a trained cell, `ser promote` makes it champion"
 )
+_ASK_AGAIN = (
+    "the store does not say that it has gone: see to the store, `ser doctor` says what is wrong "
+    "with it, and give the same command again"
+)
 _NUM_NAMED = 5
-_GONE, _NO_FILE = "RESOURCE_DOES_NOT_EXIST", "No such file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,26 +164,15 @@ def _translated(model_uri: str, tracking_uri: str) -> Iterator[None]:
     """Say errors of MLflow and of whatever keeps its artifacts as ours."""
 
     def say(error: Exception) -> RegistryError:
-        kind = RegistryError if _says_gone(error) else UnansweredError
+        kind, cure = (
+            (RegistryError, _REGISTER) if says_gone(error) else (UnansweredError, _ASK_AGAIN)
+        )
         first = str(error).partition("\n")[0] or type(error).__name__
-        said = f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; {_REGISTER}"
+        said = f"{model_uri}: cannot be fetched from {tracking_uri}: {first}; {cure}"
         return kind(without_password(said))
 
     with translating(say):
         yield
-
-
-def _says_gone(error: Exception) -> bool:
-    """Return whether a store says that there is no such model or file: not so if it is down."""
-    if isinstance(error, MlflowException):
-        return bool(error.error_code == _GONE)
-    response = getattr(error, "response", None)  # of requests
-    if response is not None:
-        return bool(getattr(response, "status_code", None) == HTTPStatus.NOT_FOUND)
-    # MLflow's own, of a store in a folder, has words and no number.
-    return isinstance(error, FileNotFoundError) or (
-        type(error) is OSError and str(error).startswith(_NO_FILE)
-    )
 
 
 def _difference(client: MlflowClient, pinned: _Pinned, found: Mapping[str, str]) -> str:

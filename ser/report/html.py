@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from ser.errors import FileError
+from ser.errors import FileError, translating
 
 #: Colours that an image of pixels keeps; drawings have few, and shades of their edges.
 _NUM_COLOURS = 128
@@ -49,12 +49,13 @@ def image(path: Path) -> str:
         FileError: It is no picture.
     """
     drawing = path.with_suffix(".svg")
-    try:
-        with Image.open(path) as found:
-            pixels = _pixels(found)
-    except (FileNotFoundError, UnidentifiedImageError) as error:
-        cure = "`dvc repro compare` makes the report's, `dvc repro tune` those of a search"
-        raise FileError(f"{path}: is no picture; {cure}") from error
+    cure = "`dvc repro compare` makes the report's, `dvc repro tune` those of a search"
+    with (
+        translating(lambda error: FileError(f"{path}: is no picture ({error}); {cure}")),
+        Image.open(path) as found,
+    ):
+        found.load()  # a damaged one is seen here
+    pixels = _pixels(found)
     if not drawing.is_file() or drawing.stat().st_size > _MAX_SVG_BYTES:
         return pixels
     return min(_drawing(drawing.read_text("utf-8")), pixels, key=len)

@@ -155,7 +155,8 @@ def _statistics(card: CorpusCard, grid: pd.DataFrame) -> str:
     text = (
         f"Scores pool the test parts of all folds{' and average over seeds' if several else ''}. "
         f"95 % intervals are Wilson's at the effective sample size, from the jackknife over "
-        f"{unit} with quantiles of Student's t."
+        f"{unit} with quantiles of Student's t, and not shorter than those of as many independent "
+        f"utterances."
     )
     if card.num_speakers < 2 or len(grid) < 2:
         return text

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ser import tables
-from ser.errors import FileError, LineageError
+from ser.errors import FileError, LineageError, translating
 from ser.evaluation import tuning_gain
 from ser.grid import tuned
 
@@ -75,12 +75,11 @@ def _read_gains(path: Path) -> pd.DataFrame:
     """Return the rows of reports/tuning.csv with their verdict."""
     cure = "`dvc repro gain` makes it"
     gains = tables.read_csv(path, cure=cure)
-    try:
+    said = f"{path}: it is not what tuning brought"
+    with translating(lambda error: FileError(f"{said} ({error}); {cure}")):
         gains = gains[list(tuning_gain.COLUMNS)]
         numbers = gains.columns.drop(["model", "loss"])
         gains = gains.astype(dict.fromkeys(numbers, float) | {"num_trials": int})
-    except (ValueError, KeyError) as error:
-        raise FileError(f"{path}: it is not what tuning brought ({error}); {cure}") from error
     ends = zip(gains["low"], gains["high"], strict=True)
     return gains.assign(verdict=[tuning_gain.verdict(low, high) for low, high in ends])
 

@@ -6,9 +6,11 @@ with a request is therefore raised as `RequestRefused`.
 
 import json
 import os
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from mlflow.types.schema import (
 )
 
 from ser import lineage
-from ser.errors import RegistryError, SerError
+from ser.errors import RegistryError, SerError, TrackingError, translating
 from ser.registry import model_files
 from ser.registry.bundle import FILE as BUNDLE_FILE
 from ser.registry.bundle import Bundle
@@ -43,6 +45,7 @@ from ser.serving.audio_input import Waveform
 from ser.serving.predictor import Answer, Prediction, Predictor
 from ser.serving.request import COLUMNS, read_rows, rows_of
 from ser.serving.request_log import RequestLog
+from ser.wording import without_password
 
 #: What the served model imports; pinned to the versions it was logged with.
 _REQUIREMENTS = (
@@ -83,6 +86,8 @@ class ServedModel(PythonModel):
         self.predictor = Predictor.load(folder)
         self.registered = registered_as(folder)
         self.log = RequestLog.from_environment()
+        #: Is told of every answer, and of the seconds that it took.
+        self.on_answer: Callable[[Prediction, float], None] | None = None
 
     def predict(
         self,
@@ -101,13 +106,26 @@ class ServedModel(PythonModel):
         folder = Path(allowed) if allowed else None
         try:
             waveforms = read_rows(rows_of(model_input), self.predictor.limits, folder=folder)
-            answered = [(self.predictor.predict(waveform), waveform) for waveform in waveforms]
+            answered = self.answer(waveforms)
         except SerError as error:
             raise RequestRefused(str(error)) from error
-        if self.log is not None:
-            self._write_log(self.log, answered)
         # As objects: pandas would make NaN of null, and JSON has no such number.
-        return pd.DataFrame([self._answered(one) for one, _ in answered], dtype=object)
+        return pd.DataFrame([self._answered(one) for one in answered], dtype=object)
+
+    def answer(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
+        """Return what is heard in the recordings of a request, and keep account of it."""
+        answered: list[Prediction] = []
+        seconds: list[float] = []
+        for waveform in waveforms:
+            began = time.perf_counter()
+            answered.append(self.predictor.predict(waveform))
+            seconds.append(time.perf_counter() - began)
+        if self.log is not None:
+            self._write_log(self.log, list(zip(answered, waveforms, strict=True)))
+        if self.on_answer is not None:
+            for prediction, taken in zip(answered, seconds, strict=True):
+                self.on_answer(prediction, taken)
+        return answered
 
     def _write_log(self, log: RequestLog, answered: Sequence[tuple[Prediction, Waveform]]) -> None:
         origin = {**self._name(), "bundle_sha256": self.predictor.bundle_sha256}
@@ -126,8 +144,12 @@ class ServedModel(PythonModel):
     @property
     def identity(self) -> dict[str, Any]:
         """Who answers, see `ser.registry.identity`."""
-        said = identity_of(self.predictor.bundle, self.registered)
-        return {**said, "bundle_sha256": self.predictor.bundle_sha256}
+        bundle = self.predictor.bundle
+        return {
+            **identity_of(bundle, self.registered),
+            "bundle_sha256": self.predictor.bundle_sha256,
+            "synthetic": bundle.is_synthetic,
+        }
 
     def _name(self) -> dict[str, str]:
         return {
@@ -263,24 +285,40 @@ def log(
 
     Returns:
         MLflow's record of the model; `model_uri` names it.
+
+    Raises:
+        TrackingError: The store does not take it.
     """
+    described = {
+        **_loaded_from(folder, bundle, root),
+        "input_example": input_example(int(bundle.served["feature"]["sampling_rate"])),
+        "metadata": {
+            "bundle_sha256": bundle.sha256,
+            "synthetic": bundle.is_synthetic,
+            "weights": bundle.training.described,
+        },
+    }
     mlflow.set_tracking_uri(tracking_uri)
-    with _active(run_id), warnings.catch_warnings():
+    with (
+        translating(partial(_not_taken, tracking_uri)),
+        _active(run_id),
+        warnings.catch_warnings(),
+    ):
         # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
         warnings.simplefilter("ignore")
         mlflow.log_text(model_card, MODEL_CARD)
         info: ModelInfo = mlflow.pyfunc.log_model(
-            name="model",
-            **_loaded_from(folder, bundle, root),
-            input_example=input_example(int(bundle.served["feature"]["sampling_rate"])),
-            metadata={
-                "bundle_sha256": bundle.sha256,
-                "synthetic": bundle.is_synthetic,
-                "weights": bundle.training.described,
-            },
-            model_type="speech-emotion-recognition",
+            name="model", **described, model_type="speech-emotion-recognition"
         )
     return info
+
+
+def _not_taken(uri: str, error: Exception) -> TrackingError:
+    """Return what MLflow, or whatever keeps its artifacts, means by an error."""
+    first = str(error).partition("\n")[0]
+    return TrackingError(
+        without_password(f"tracking store {uri}: it does not take the model: {first}")
+    )
 
 
 @contextmanager

@@ -110,6 +110,7 @@ def export(bundle: Path, out: Path) -> Parity:
     Raises:
         BundleError: The package `onnx` or `onnxruntime` is missing, the bundle answers for longer
             windows than its network hears at once, or the exporter cannot write its network.
+        OSError: The folder cannot be written, or its disk is full; what was there stays.
     """
     try:
         import onnx  # noqa: F401 (torch writes by it)
@@ -121,8 +122,9 @@ def export(bundle: Path, out: Path) -> Parity:
         ) from error
     predictor = Predictor.load(bundle)
     _require_one_piece(predictor)
-    with translating(partial(_not_exported, bundle)):
-        return _exported(predictor, out, onnxruntime)
+    with files.adding(out) as folder:
+        difference, num_signals = _written(predictor, folder, bundle, onnxruntime)
+    return Parity(out, _input_of(predictor), difference, num_signals)
 
 
 def _not_exported(bundle: Path, error: Exception) -> BundleError:
@@ -134,22 +136,30 @@ def _not_exported(bundle: Path, error: Exception) -> BundleError:
     )
 
 
-def _exported(predictor: Predictor, out: Path, onnxruntime: ModuleType) -> Parity:
+def _written(
+    predictor: Predictor, folder: Path, bundle: Path, onnxruntime: ModuleType
+) -> tuple[float, int]:
+    """Write a graph and what describes it; return its largest difference and of how many."""
     kind = _input_of(predictor)
     signals = _signals(predictor.sampling_rate)
     inputs = [_graph_input(predictor, kind, signal) for signal in signals]
-    example = torch.from_numpy(inputs[-1])
-    with files.replacing(out / GRAPH) as part:
-        _write_graph(Chain(predictor, kind).eval(), example, kind, part)
-    _write_features(predictor, kind, out / FEATURES)
-    session = onnxruntime.InferenceSession(out / GRAPH, providers=["CPUExecutionProvider"])
+    chain, example = Chain(predictor, kind).eval(), torch.from_numpy(inputs[-1])
+    with torch.inference_mode():
+        chain(example)  # so that a fault of ours is seen here, and is none of the exporter's
+    say = partial(_not_exported, bundle)
+    graph = folder / GRAPH
+    with translating(say):
+        _write_graph(chain, example, kind, graph)
+    _write_features(predictor, kind, folder / FEATURES)
+    with translating(say):
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        answers = [session.run(["probabilities"], {kind: values})[0] for values in inputs]
     temperature = predictor.bundle.answering.temperature
     differences = []
-    for signal, values in zip(signals, inputs, strict=True):
-        found = session.run(["probabilities"], {kind: values})[0]
+    for signal, found in zip(signals, answers, strict=True):
         expected = (predictor.logits(signal) / temperature).softmax(0).numpy()
         differences.append(temperature * _difference(found, expected))
-    return Parity(out, kind, max(differences), len(signals))
+    return max(differences), len(signals)
 
 
 def as_text(parity: Parity) -> str:

@@ -6,6 +6,7 @@ feature store keeps, the fold's normalisation, the model in evaluation mode.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,6 +90,42 @@ class Prediction:
         return {**asdict(self.whole), "windows": [asdict(window) for window in self.windows]}
 
 
+def _built(bundle: Bundle, folder: Path) -> tuple[Extractor, Model]:
+    """Return the components that a bundle describes; the weights are not in them yet."""
+    section = bundle.served["feature"]
+    params, plan = bundle.feature_params(folder), bundle.plan()
+    say = partial(_not_built, folder)
+    with translating(say):
+        extractor = build_extractor(section["name"], params, sampling_rate=section["sampling_rate"])
+    spec = FeatureSpec(
+        extractor=section["name"],
+        num_bins=extractor.num_bins,
+        params=params.model_dump(mode="json"),
+        weights_sha256=extractor.provenance.get("weights_sha256"),
+    )
+    with translating(say):
+        loss = build_loss(plan)
+        network = build_model(plan, feature=spec, head=loss.head, num_ratings=loss.num_ratings)
+    return extractor, network
+
+
+def _not_built(folder: Path, error: Exception) -> BundleError:
+    """Return what a component means by an error: its params allow values nobody trained with."""
+    said = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return BundleError(
+        f"{folder / bundles.FILE}: describes no model that can be built ({said}); {Bundle.cure}"
+    )
+
+
+def _misfit(folder: Path, error: Exception) -> BundleError:
+    """Return what torch or safetensors mean by an error."""
+    first = str(error).partition("\n")[0]
+    return BundleError(
+        f"{folder / bundles.WEIGHTS}: does not fit the params in {bundles.FILE}: {first}; "
+        f"it was made by another version of this project: register the cell anew"
+    )
+
+
 class Predictor:
     """Answers for one bundle; made by `load`.
 
@@ -135,41 +172,9 @@ class Predictor:
             WeightsError: It pins a checkpoint that is not on this machine.
         """
         bundle = bundles.read(folder)
-
-        def say(error: Exception) -> BundleError:
-            # What a component makes of values that its params allow and nobody ever trained with.
-            said = f"{type(error).__name__}: {error}".partition("\n")[0]
-            return BundleError(
-                f"{folder / bundles.FILE}: describes no model that can be built ({said}); "
-                f"{Bundle.cure}"
-            )
-
-        with translating(say):
-            return cls._build(bundle, folder, device)
-
-    @classmethod
-    def _build(cls, bundle: Bundle, folder: Path, device: str) -> Self:
-        """Build what a bundle describes."""
-        section = bundle.served["feature"]
-        params = bundle.feature_params(folder)
-        extractor = build_extractor(section["name"], params, sampling_rate=section["sampling_rate"])
-        plan = bundle.plan()
-        loss = build_loss(plan)
-        spec = FeatureSpec(
-            extractor=section["name"],
-            num_bins=extractor.num_bins,
-            params=params.model_dump(mode="json"),
-            weights_sha256=extractor.provenance.get("weights_sha256"),
-        )
-        network = build_model(plan, feature=spec, head=loss.head, num_ratings=loss.num_ratings)
-        try:
+        extractor, network = _built(bundle, folder)
+        with translating(partial(_misfit, folder)):
             network.load_state_dict(load_file(folder / bundles.WEIGHTS))
-        except RuntimeError as error:
-            first = str(error).partition("\n")[0]
-            raise BundleError(
-                f"{folder / bundles.WEIGHTS}: does not fit the params in {bundles.FILE}: {first}; "
-                f"it was made by another version of this project: register the cell anew"
-            ) from error
         statistics = Statistics.load(folder / bundles.STATISTICS)
         reference = None
         if bundle.hearing is not None:

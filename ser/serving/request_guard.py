@@ -2,8 +2,8 @@
 
 MLflow's server reads a body of any size for any time, parses CSV and Parquet (a body of 39 kB can
 hold three million rows), answers 500 to JSON that Python refuses to parse, and sends traces with
-the paths of the server. Behind the guard only JSON of a known form arrives, whole, and what goes
-out with an error is one sentence.
+the paths of the server. Behind the guard only JSON of a known form arrives, or a recording where
+one is expected, whole, and what goes out with an error is one sentence.
 """
 
 import asyncio
@@ -27,6 +27,14 @@ _PARAMS = "params"
 
 _RULE = f"a request is a JSON object with one of {', '.join(FORMS)}"
 _MEDIA_TYPE = "application/json"
+
+#: Where a recording is sent as it is, or in a form.
+AUDIO_PATH = "/predict"
+#: Beside `audio/*`; browsers and curl know OGG, and files without a known ending, as these.
+_AUDIO_TYPES = ("application/octet-stream", "application/ogg", "multipart/form-data")
+#: Who a browser says has asked: this server's own page, or a person.
+_OWN_SITES = (b"same-origin", b"none")
+
 _MAX_REASON_CHARS = 500
 _FAILED = "the server failed at this request; its log says why"
 _UNREADABLE = (
@@ -48,19 +56,28 @@ class RefusedRequestError(Exception):
 
 
 class RequestGuard:
-    """Passes on whole requests in JSON, and takes out of answers what is nobody's business.
+    """Passes on whole requests, and takes out of answers what is nobody's business.
 
     Args:
         app: What is guarded.
         max_bytes: Of a body.
         max_seconds: In which a body has to arrive.
+        max_audio_bytes: Of a body at `AUDIO_PATH`; None: a recording is expected nowhere.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        max_seconds: float,
+        max_audio_bytes: int | None = None,
+    ) -> None:
         self.app, self.max_bytes, self.max_seconds = app, max_bytes, max_seconds
+        self.max_audio_bytes = max_audio_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 400, 408, 413 or 415, or pass the request on."""
+        """Answer 400, 403, 408, 413 or 415, or pass the request on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -68,10 +85,7 @@ class RequestGuard:
             await self.app(scope, receive, _discreet(send))
             return
         try:
-            require_json(scope["headers"])
-            body = await self._read(receive)
-            # Beside the event loop: a body may hold millions of numbers.
-            await asyncio.to_thread(require_form, body)
+            body = await self._body(scope, receive)
         except RefusedRequestError as refusal:
             await refused(refusal.status, refusal.reason)(scope, receive, send)
         except ConnectionAbortedError as left:
@@ -79,16 +93,28 @@ class RequestGuard:
         else:
             await self.app(scope, _replayed(body, receive), _discreet(send))
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return a body that may be passed on."""
+        require_own_site(scope["headers"])
+        if self.max_audio_bytes is not None and scope["path"] == AUDIO_PATH:
+            require_audio(scope["headers"])
+            return await self._read(receive, self.max_audio_bytes)
+        require_json(scope["headers"])
+        body = await self._read(receive, self.max_bytes)
+        # Beside the event loop: a body may hold millions of numbers.
+        await asyncio.to_thread(require_form, body)
+        return body
+
+    async def _read(self, receive: Receive, max_bytes: int) -> bytes:
         try:
             async with asyncio.timeout(self.max_seconds):
-                return await self._received(receive)
+                return await self._received(receive, max_bytes)
         except TimeoutError:
             raise RefusedRequestError(
                 408, f"the body was not here after {self.max_seconds:g} seconds; send it in parts"
             ) from None
 
-    async def _received(self, receive: Receive) -> bytes:
+    async def _received(self, receive: Receive, max_bytes: int) -> bytes:
         parts: list[bytes] = []
         num_bytes, is_whole = 0, False
         while not is_whole:
@@ -98,9 +124,9 @@ class RequestGuard:
             parts.append(message.get("body", b""))
             num_bytes += len(parts[-1])
             is_whole = not message.get("more_body", False)
-            if num_bytes > self.max_bytes:
+            if num_bytes > max_bytes:
                 raise RefusedRequestError(
-                    413, f"a request holds at most {self.max_bytes} bytes; send it in parts"
+                    413, f"a request holds at most {max_bytes} bytes; send it in parts"
                 )
         return b"".join(parts)
 
@@ -114,9 +140,7 @@ def require_json(headers: list[tuple[bytes, bytes]]) -> None:
     Raises:
         RefusedRequestError: It is not JSON in UTF-8.
     """
-    given = dict(headers).get(b"content-type", b"").decode("latin-1")
-    header = MimeHeader()
-    header["content-type"] = given
+    given, header = _content_type(headers)
     charset = str(header.get_param("charset", "utf-8")).lower()
     if header.get_content_type() != _MEDIA_TYPE or charset != "utf-8":
         raise RefusedRequestError(
@@ -124,6 +148,47 @@ def require_json(headers: list[tuple[bytes, bytes]]) -> None:
             f"the content type is {shown(given) if given else 'missing'}; send JSON in UTF-8 "
             f"as {_MEDIA_TYPE}",
         )
+
+
+def require_audio(headers: list[tuple[bytes, bytes]]) -> None:
+    """Check the content type of a recording.
+
+    Args:
+        headers: Of a request; names are in lower case.
+
+    Raises:
+        RefusedRequestError: It is none of a recording, nor of a form with one.
+    """
+    given, header = _content_type(headers)
+    if header.get_content_maintype() != "audio" and header.get_content_type() not in _AUDIO_TYPES:
+        raise RefusedRequestError(
+            415,
+            f"the content type is {shown(given) if given else 'missing'}; send the bytes of a "
+            f"recording as audio/wav, audio/flac, audio/ogg or audio/mpeg, or a form as "
+            f"multipart/form-data",
+        )
+
+
+def require_own_site(headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse what a browser sends for a page of another site, which could ask in secret.
+
+    Programs send no such header.
+
+    Raises:
+        RefusedRequestError: A page of another site asks.
+    """
+    if dict(headers).get(b"sec-fetch-site", b"none") not in _OWN_SITES:
+        raise RefusedRequestError(
+            403,
+            "a page of another site may not ask; open the page of this server, or ask by a program",
+        )
+
+
+def _content_type(headers: list[tuple[bytes, bytes]]) -> tuple[str, MimeHeader]:
+    given = dict(headers).get(b"content-type", b"").decode("latin-1")
+    header = MimeHeader()
+    header["content-type"] = given
+    return given, header
 
 
 def require_form(body: bytes) -> None:
@@ -202,7 +267,10 @@ def _said(start: Message, body: bytes) -> tuple[Message, Message]:
     if status >= 500:
         answer = _FAILED
     elif status in (404, 405):
-        answer = "POST /invocations answers requests, GET /ping says whether the server is up"
+        answer = (
+            f"POST /invocations and POST {AUDIO_PATH} answer requests, GET /ping says whether the "
+            f"server is up, GET /docs describes them"
+        )
     else:
         answer = _own_reason(body) or _UNREADABLE
     content = refused(status, answer)

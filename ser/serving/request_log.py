@@ -4,6 +4,7 @@ A line holds numbers about the recording and the answer. It holds no audio, no n
 and nothing about who asked.
 """
 
+import fcntl
 import json
 import logging
 import os
@@ -63,7 +64,8 @@ class RequestLog:
     """Appends lines to a file that several processes may share.
 
     The file is opened for every request, so that it may be renamed and made anew at any time
-    (logrotate), and all lines of a request are one write at the end of the file.
+    (logrotate), and all lines of a request are one write at the end of the file. Where the disk is
+    full, what was written of them is taken away again: no half of a line stays.
 
     Args:
         path: The file; made where it is missing.
@@ -71,7 +73,7 @@ class RequestLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._is_torn = self._has_failed = False
+        self._has_failed = False
 
     @classmethod
     def from_environment(cls) -> Self | None:
@@ -102,13 +104,12 @@ class RequestLog:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
             texts = [json.dumps({"format": 1, "time": now, **line}) + "\n" for line in lines]
-            content = ("\n" * self._is_torn + "".join(texts)).encode()
             file = self._open()
             try:
-                self._is_torn = os.write(file, content) < len(content)
+                is_whole = _write_whole(file, "".join(texts).encode())
             finally:
                 os.close(file)
-            self._say("the disk is full" if self._is_torn else "")
+            self._say("" if is_whole else "the disk is full; free some space, nothing else to do")
         except OSError as error:
             self._say(str(error))
 
@@ -121,6 +122,20 @@ class RequestLog:
     def _open(self) -> int:
         # O_APPEND: every write goes to the end, whoever else writes.
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+
+def _write_whole(file: int, content: bytes) -> bool:
+    """Write at the end of a file, or leave it as it was; return whether it was written."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: nobody writes behind what may go
+        is_alone = True
+    except OSError:  # not every file system has locks
+        is_alone = False
+    size = os.fstat(file).st_size
+    is_whole = os.write(file, content) == len(content)
+    if not is_whole and is_alone:
+        os.ftruncate(file, size)
+    return is_whole
 
 
 def read(path: Path, *, bundle_sha256: str) -> tuple[pd.DataFrame, int]:

@@ -1,36 +1,38 @@
 """Runs recorded in MLflow: one per run key, resumed or silent instead of logged twice."""
 
-import json
 import logging
-import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from ser.contracts import DatasetReference, RunSpec, Tracker
+from ser import runtime
+from ser.contracts import RunSpec, Tracker
 from ser.errors import TrackingError
-from ser.processes import this_process
 from ser.project import Project
 from ser.tracking import machine, store, views
-from ser.tracking.recording import RUN_KEY, MetricSteps, check_run_key, flatten
+from ser.tracking._described import dataset_input, run_tags
+from ser.tracking.recording import (
+    RUN_KEY,
+    MetricSteps,
+    SilentTracker,
+    check_run_key,
+    flatten,
+)
 from ser.wording import without_password
 
 logger = logging.getLogger(__name__)
 
 _PARAMS_PER_REQUEST = 100
 _METRICS_PER_REQUEST = 1000
-_MAX_DIGEST_CHARS = 36
 _FINISHED = "FINISHED"
 
 #: Metrics are sent at most this often, in seconds: an epoch of a small network takes less time
@@ -156,12 +158,7 @@ class MlflowExperiment:
             if found is not None and found.info.status == _FINISHED:
                 yield SilentTracker()
                 return
-            run = self._resume(found, spec) if found else self._start(spec, parent_key)
-            tracker = MlflowRun(self.client, run)
-            is_watched = self.is_watched and parent_key is None
-            watching = machine.watching(tracker.id, self.uri) if is_watched else nullcontext()
-            with self._closing(tracker), watching:
-                self._record(tracker, run, spec)
+            with self._open(found, spec, parent_key) as tracker:
                 yield tracker
 
     @contextmanager
@@ -195,6 +192,15 @@ class MlflowExperiment:
         with store.translated(self.uri):
             found = self._find(run_key)
         return found is not None and found.info.status == _FINISHED
+
+    def recorded(self) -> dict[str, dict[str, str]]:
+        """Return run key -> tags of all runs that are recorded to their end."""
+        found: dict[str, dict[str, str]] = {}
+        with store.translated(self.uri):
+            for run in store.runs(self.client, self.experiment_id, status=_FINISHED):
+                if RUN_KEY in run.data.tags:  # the latest comes first, as in `_find`
+                    found.setdefault(run.data.tags[RUN_KEY], dict(run.data.tags))
+        return found
 
     def run_id(self, run_key: str) -> str | None:
         """Return MLflow's id of the run of a key, or None if there is none."""
@@ -231,7 +237,7 @@ class MlflowExperiment:
         return next(iter([*finished, *runs]), None)
 
     def _start(self, spec: RunSpec, parent_key: str | None) -> Run:
-        tags = _run_tags(spec)
+        tags = run_tags(spec)
         if parent_key is not None:
             parent = self._find(parent_key)
             if parent is None:
@@ -242,7 +248,7 @@ class MlflowExperiment:
     def _resume(self, found: Run, spec: RunSpec) -> Run:
         run_id = found.info.run_id
         self.client.update_run(run_id, status="RUNNING")
-        MlflowRun(self.client, found).set_tags(_run_tags(spec))
+        MlflowRun(self.client, found).set_tags(run_tags(spec))
         logger.info("run %s: taking up %s", spec.name, run_id)
         return self.client.get_run(run_id)
 
@@ -250,39 +256,42 @@ class MlflowExperiment:
         """Log params and datasets that the run does not have yet."""
         tracker.log_params(flatten(spec.params))
         if spec.datasets and not (run.inputs and run.inputs.dataset_inputs):
-            inputs = [_dataset_input(dataset) for dataset in spec.datasets]
+            inputs = [dataset_input(dataset) for dataset in spec.datasets]
             self.client.log_inputs(run.info.run_id, datasets=inputs)
 
     @contextmanager
-    def _closing(self, run: "MlflowRun") -> Iterator[None]:
-        """End the run as finished, failed or killed, whichever the block came to."""
-        try:
-            yield
-            run.send()
-        except BaseException as error:
-            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-            for act in (run.send, partial(self.client.set_terminated, run.id, status)):
-                try:
-                    act()
-                except store.FAILURES as unclosed:
-                    # The first error is the one to see; this one, e.g. of a full disk, is a line.
-                    said = str(unclosed).strip().partition("\n")[0]
-                    logger.warning("run %s could not be closed as %s: %s", run.id, status, said)
-            raise
-        self.client.set_terminated(run.id, _FINISHED)
+    def _open(
+        self, found: Run | None, spec: RunSpec, parent_key: str | None
+    ) -> Iterator["MlflowRun"]:
+        """Open a run, and end it as finished, failed or killed, whichever the block came to.
 
+        An interrupt while the store opens or closes it waits: cut in two, it would be RUNNING for
+        good, and nobody here would know of it.
+        """
+        with runtime.holding_interrupts() as held:
+            opened = self._resume(found, spec) if found else self._start(spec, parent_key)
+            run = MlflowRun(self.client, opened)
+            is_watched = self.is_watched and parent_key is None
+            watching = machine.watching(run.id, self.uri) if is_watched else nullcontext()
+            try:
+                with held.let_through(), watching:
+                    self._record(run, opened, spec)
+                    yield run
+                    run.send()
+            except BaseException as error:
+                self._close(run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                raise
+            self.client.set_terminated(run.id, _FINISHED)
 
-class SilentTracker:
-    """Stands in for a run that is already recorded to its end: logs nothing."""
-
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
-        """Do nothing."""
-
-    def log_artifact(self, path: Path, *, folder: str = "") -> None:
-        """Do nothing."""
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Do nothing."""
+    def _close(self, run: "MlflowRun", status: str) -> None:
+        """End a run that did not come to its end."""
+        for act in (run.send, partial(self.client.set_terminated, run.id, status)):
+            try:
+                act()
+            except store.FAILURES as unclosed:
+                # The first error is the one to see; this one, e.g. of a full disk, is a line.
+                said = str(unclosed).strip().partition("\n")[0]
+                logger.warning("run %s could not be closed as %s: %s", run.id, status, said)
 
 
 class MlflowRun:
@@ -349,45 +358,3 @@ class MlflowRun:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set or replace tags in one request."""
         self._client.log_batch(self.id, tags=[RunTag(key, tags[key]) for key in tags])
-
-
-def _run_tags(spec: RunSpec) -> dict[str, str]:
-    """Return the tags of a run and of the process that records it."""
-    process = this_process()
-    tags = {
-        **spec.tags,
-        RUN_KEY: spec.run_key,
-        "mlflow.runName": spec.name,
-        "mlflow.user": _user(),
-        "mlflow.source.name": Path(sys.argv[0]).name or "python",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.note.content": spec.note,
-        "ser.host": process.host,
-        "ser.pid": str(process.pid),
-        "ser.pid_started": f"{process.started:.0f}",
-    }
-    if "ser.git_commit" in spec.tags:
-        tags["mlflow.source.git.commit"] = spec.tags["ser.git_commit"]
-    # Exported by DVC to the stages it runs.
-    names = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-    tags.update({f"ser.{name.lower()}": os.environ[name] for name in names if name in os.environ})
-    return tags
-
-
-def _user() -> str:
-    try:
-        return getuser()
-    except (KeyError, OSError):  # a container's user id without an account
-        return "unknown"
-
-
-def _dataset_input(dataset: DatasetReference) -> DatasetInput:
-    return DatasetInput(
-        Dataset(
-            name=dataset.name,
-            digest=dataset.digest[:_MAX_DIGEST_CHARS],
-            source_type="local",
-            source=json.dumps({"uri": dataset.source}),
-        ),
-        [InputTag("mlflow.data.context", dataset.context)],
-    )

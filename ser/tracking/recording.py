@@ -1,10 +1,11 @@
-"""The rules that every tracker follows: what a key, a param and a step may be."""
+"""What trackers share: what a key, a param and a step may be, and how a silent one is."""
 
 import json
 import logging
 import math
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -119,3 +120,16 @@ class MetricSteps:
                 accepted[key] = float(value)
                 self._last[key] = step or 0
         return accepted
+
+
+class SilentTracker:
+    """Stands in for a run that is already recorded to its end: logs nothing."""
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
+        """Do nothing."""
+
+    def log_artifact(self, path: Path, *, folder: str = "") -> None:
+        """Do nothing."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing."""

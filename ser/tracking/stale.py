@@ -41,17 +41,8 @@ def stale_runs(root: Path) -> list[StaleRun]:
     found = []
     with store.translated(uri):
         for experiment in client.search_experiments():
-            token = None
-            while True:
-                runs = client.search_runs(
-                    [experiment.experiment_id],
-                    filter_string="attributes.status = 'RUNNING'",
-                    page_token=token,
-                )
-                found += [_stale(run) for run in runs if _is_stale(run)]
-                token = runs.token
-                if not token:
-                    break
+            running = store.runs(client, experiment.experiment_id, status="RUNNING")
+            found += [_stale(run) for run in running if _is_stale(run)]
     return found
 
 

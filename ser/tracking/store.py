@@ -7,9 +7,10 @@ import ssl
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import wraps
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,15 @@ from ser.wording import without_password
 #: What a store's failures are, from `Client` and from MLflow's own functions.
 FAILURES = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
 
-#: What sqlite says where it has no room for its log, among other cases.
-_SAYS_NO_ROOM = re.compile("disk I/O error|unable to open database file")
+_RUNS_PER_REQUEST = 1000
 
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
 
+
+#: An unknown alias and an id of another form are invalid values to MLflow.
+_GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_NO_FILE = "No such file"
 
 #: What a fault of ours raises; no store does.
 _FAULTS = (TypeError, AttributeError, NameError, AssertionError)
@@ -60,6 +64,33 @@ def _as_mlflow(method: Callable[..., Any]) -> Callable[..., Any]:
             raise MlflowException(f"{type(error).__name__}: {error}") from error
 
     return call
+
+
+def says_gone(error: BaseException) -> bool:
+    """Return whether a store says that there is no such thing: not so if it does not answer.
+
+    Args:
+        error: Of MLflow, of `Client`, or of whatever keeps artifacts.
+    """
+    if isinstance(error, MlflowException) and error.error_code in _GONE:
+        return True
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)  # of requests
+    if isinstance(response, Mapping):  # of botocore, which speaks to S3
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if status is not None:
+        return bool(status == HTTPStatus.NOT_FOUND)
+    # MLflow's own, of a store in a folder, has words and no number.
+    if isinstance(error, FileNotFoundError) or (
+        type(error) is OSError and str(error).startswith(_NO_FILE)
+    ):
+        return True
+    return isinstance(error, MlflowException) and _causes_gone(error)
+
+
+def _causes_gone(error: MlflowException) -> bool:
+    """Return whether what `Client` made an error of MLflow's own says that."""
+    return error.__cause__ is not None and says_gone(error.__cause__)
 
 
 def default_uri(root: Path) -> str:
@@ -102,10 +133,16 @@ def connect(uri: str) -> MlflowClient:
     database = database_path(uri)
     if database is None:
         with translated(uri):
-            return Client(uri)
+            return _client(uri)
     with sqlite.opening(database, _initialise):
         _check_database(database)
         return _open(database)
+
+
+def _client(uri: str) -> Client:
+    """Return a client; a store that cannot be opened, e.g. without its driver, is a failure."""
+    made: Client = _as_mlflow(Client)(uri)
+    return made
 
 
 def _initialise(database: Path) -> None:
@@ -118,7 +155,7 @@ def _open(database: Path) -> MlflowClient:
     uri = f"{sqlite.PREFIX}{database}"
     with translated(uri), warnings.catch_warnings():
         warnings.simplefilter("ignore", sqlalchemy.exc.SADeprecationWarning)
-        client = Client(uri)
+        client = _client(uri)
         client.search_experiments(max_results=1)
     sqlite.use_write_ahead_log(database)
     return client
@@ -137,8 +174,8 @@ def translated(uri: str) -> Iterator[None]:
     except FAILURES as error:
         text = str(error)
         database = database_path(uri)
-        if database is not None and _SAYS_NO_ROOM.search(text):
-            sqlite.require_space(database)
+        if database is not None:
+            sqlite.require_room(database, text)
         if "out-of-date database schema" in text or "Can't locate revision" in text:
             cure = (
                 "the database belongs to another version of MLflow: install the pinned one "
@@ -170,7 +207,7 @@ def _check_server(uri: str) -> None:
         # 401, 403 and 404 come from a living server that keeps no public health page.
         if error.code >= 500:
             raise TrackingError(f"tracking server {shown}: answers {error.code}; {cure}") from error
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+    except Exception as error:  # urllib lets errors of sockets and of http.client through
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
             return  # alive; MLflow's own client has the settings for its certificate
@@ -210,6 +247,29 @@ def former_folder(database: Path, experiment: str, location: str) -> str | None:
     if not location or location == str(folder) or Path(location).name != folder.name:
         return None
     return str(Path(location).parent)
+
+
+def runs(client: MlflowClient, experiment_id: str, *, status: str) -> Iterator[Run]:
+    """Yield all runs of an experiment that have a status, the latest first.
+
+    Args:
+        client: From `connect`; its failures pass.
+        experiment_id: MLflow's id.
+        status: As MLflow says it, e.g. `FINISHED`.
+    """
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            filter_string=f"attributes.status = '{status}'",
+            max_results=_RUNS_PER_REQUEST,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def find_run(client: MlflowClient, run_id: str, uri: str) -> Run:

@@ -1,12 +1,16 @@
 """A thread that tells the storage that a trial's worker lives."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optuna.storages import RDBStorage
 
+from ser.errors import TuningError
 from ser.tuning.storage import HEARTBEAT_S
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -16,7 +20,10 @@ def beating(storage: RDBStorage, trial_id: int) -> Iterator[None]:
 
     def beat() -> None:
         while not over.wait(HEARTBEAT_S):
-            storage.record_heartbeat(trial_id)
+            try:
+                storage.record_heartbeat(trial_id)
+            except TuningError as error:  # the next one may get through, before the grace ends
+                logger.warning("%s", error)
 
     storage.record_heartbeat(trial_id)
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)

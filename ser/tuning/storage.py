@@ -1,19 +1,26 @@
 """Where studies are kept: Optuna's database, opened so that several processes can share it."""
 
+import inspect
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial, wraps
 from pathlib import Path
+from typing import Any
 
 import optuna
-import sqlalchemy.exc
 from filelock import FileLock
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.storages import RDBStorage
 
 from ser import sqlite
-from ser.errors import TuningError
+from ser.errors import SerError, TuningError, translating
 from ser.wording import without_password
 
 #: A worker says that it lives this often, in seconds.
@@ -23,6 +30,47 @@ HEARTBEAT_S = 30
 GRACE_S = 300
 
 _LOCK_TIMEOUT_S = 60.0
+
+#: What Optuna promises of any storage, and waits for itself: answers, no failures.
+_ANSWERS = (KeyError, DuplicatedStudyError, UpdateFinishedTrialError)
+
+#: What Optuna's cache calls beside the public methods. The others are called inside these, where
+#: Optuna waits for the errors of its driver and tries again.
+_CALLED_BY_CACHE = frozenset(
+    {
+        *("_create_new_trial", "_get_best_trial_id", "_get_stale_trial_ids", "_get_trials"),
+        "_set_trial_param",
+    }
+)
+
+
+class Storage(RDBStorage):
+    """A database of studies; what its driver raises is one error that names the storage.
+
+    Optuna calls it from everywhere, also while a trial trains: so each of its methods says its
+    own failures, and none of training's.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return a method that raises `TuningError` or Optuna's answers, or another attribute."""
+        value = super().__getattribute__(name)
+        is_called = not name.startswith("_") or name in _CALLED_BY_CACHE
+        return _as_ours(value) if is_called and inspect.ismethod(value) else value
+
+
+def _as_ours(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a storage that says what goes wrong below it as an error of ours."""
+
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return method(*arguments, **named)
+        except (SerError, *_ANSWERS):
+            raise
+        except Exception as error:
+            raise _failed(method.__self__.url, error) from error  # type: ignore[attr-defined]
+
+    return call
 
 
 def resolve(url: str, root: Path) -> str:
@@ -42,7 +90,7 @@ def is_local(url: str) -> bool:
     return sqlite.file_of(url) is not None
 
 
-def connect(url: str) -> RDBStorage:
+def connect(url: str) -> Storage:
     """Open the storage, creating and initialising a local database that is not there yet.
 
     Args:
@@ -53,27 +101,27 @@ def connect(url: str) -> RDBStorage:
 
     Raises:
         TuningError: It cannot be used.
+        OSError: The disk of a local database is full.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = sqlite.file_of(url)
-    with translated(url):
-        if path is None:
-            return _open(url)
-        with sqlite.opening(path, _initialise):
-            storage = _open(url)
-            sqlite.use_write_ahead_log(path)
-            return storage
+    if path is None:
+        return _open(url)
+    with sqlite.opening(path, _initialise):
+        storage = _open(url)
+        sqlite.use_write_ahead_log(path)
+        return storage
 
 
 def _initialise(path: Path) -> None:
     _open(f"{sqlite.PREFIX}{path}").engine.dispose()
 
 
-def _open(url: str) -> RDBStorage:
+def _open(url: str) -> Storage:
     arguments = {"timeout": _LOCK_TIMEOUT_S} if url.startswith(sqlite.PREFIX) else {}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), translating(partial(_failed, url)):
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(
+        return Storage(
             url,
             engine_kwargs={"connect_args": arguments},
             heartbeat_interval=HEARTBEAT_S,
@@ -94,21 +142,20 @@ def claiming(url: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def translated(url: str) -> Iterator[None]:
-    """Say the database's errors as one that names the storage.
+def _failed(url: str, error: Exception) -> TuningError:
+    """Return what a failure of the database means, of whatever driver it is.
 
     Raises:
-        TuningError: The database failed.
-        RuntimeError: Something else failed.
+        OSError: The disk of a local database is full.
     """
-    try:
-        yield
-    except (StorageInternalError, sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError) as e:
-        if isinstance(e, RuntimeError) and "optuna" not in str(e).lower():
-            raise
-        first = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise TuningError(
-            f"study storage {without_password(url)}: {first}; correct tuning.storage or "
-            f"OPTUNA_STORAGE, or move a damaged file aside"
-        ) from e
+    # Optuna says of each failure the same two sentences; its cause says which it is.
+    said = error.__cause__ if isinstance(error, StorageInternalError) else None
+    text = str(said or error).strip()
+    path = sqlite.file_of(url)
+    if path is not None:
+        sqlite.require_room(path, text)
+    first = text.splitlines()[0] if text else type(error).__name__
+    return TuningError(
+        f"study storage {without_password(url)}: {first}; correct tuning.storage or "
+        f"OPTUNA_STORAGE, or move a damaged file aside"
+    )

@@ -75,8 +75,7 @@ def _fill(
     score = job_making.objective(plan.cell, job.data(), accelerator)
     with runtime.sparing_what_stays():
         while True:
-            with storages.translated(url):
-                trial = studies.claim(plan, study, storage, url)
+            trial = studies.claim(plan, study, storage, url)
             if trial is None:
                 return
             done = studies.run_trial(study, trial, score, storage)
@@ -88,9 +87,8 @@ def _fill(
 
 def _open_slots(job: Job, storage: RDBStorage, url: str) -> bool:
     """Prepare a study; return whether any of its slots is not finished."""
-    with storages.translated(url):
-        study = studies.prepare(job.study, storage, url)
-        return len(studies.finished(job.study, study)) < job.study.num_trials
+    study = studies.prepare(job.study, storage, url)
+    return len(studies.finished(job.study, study)) < job.study.num_trials
 
 
 def _run_processes(jobs: Sequence[Job], url: str, num_workers: int, report: Reporter) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 import yaml
 
 from ser import files, lineage
-from ser.errors import PipelineError
+from ser.errors import PipelineError, translating
 from ser.project import Project, Words
 
 #: Imported by one program, and yet no reason to run it again: program -> pattern -> why not.
@@ -87,14 +87,20 @@ def stages(project: Project) -> list[Stage]:
 def _bodies(project: Project) -> dict[str, Mapping[str, Any]]:
     """Return what dvc.yaml says of each stage, or of the template of its items."""
     text = files.read_text(project.pipeline, cure="run it in the project's root")
-    try:
-        definitions = yaml.safe_load(text)["stages"].items()
-        return {name: definition.get("do", definition) for name, definition in definitions}
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise PipelineError(
+
+    def say(error: Exception) -> PipelineError:
+        return PipelineError(
             f"{project.pipeline}: not YAML with a mapping of stages: {error!r}; "
             f"`git checkout {project.pipeline}` brings the last one back"
-        ) from error
+        )
+
+    with translating(say):
+        content = yaml.safe_load(text)
+    try:
+        definitions = content["stages"].items()
+        return {name: definition.get("do", definition) for name, definition in definitions}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise say(error) from error
 
 
 def _stage(name: str, body: Mapping[str, Any], project: Project) -> Stage:

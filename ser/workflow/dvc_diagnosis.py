@@ -21,9 +21,9 @@ from dvc.lock import Lock, LockError
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.rwlock import SCHEMA as RWLOCK_SCHEMA
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from voluptuous import Invalid
 
 from ser import files, processes
+from ser.errors import PipelineError, translating
 from ser.project import Project
 from ser.workflow.finding import Finding
 
@@ -109,14 +109,19 @@ def _problem_of_lock_file(path: Path) -> str | None:
 def _problem_of_text(text: str) -> str | None:
     if not text.strip():
         return "is empty: a DVC was killed, or the disk was full, while it was written"
+    # The C parser where there is one: of some hundred kB, the other takes seconds.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        # The C parser where there is one: of some hundred kB, the other takes seconds.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        COMPILED_LOCKFILE_SCHEMA(yaml.load(text, Loader=loader))  # noqa: S506 (a safe one)
-    except (yaml.YAMLError, Invalid) as error:
-        first = str(error).splitlines()[0]
-        return f"is not what DVC wrote ({first}): it ends early, or somebody changed it"
+        with translating(_not_dvc_s):
+            COMPILED_LOCKFILE_SCHEMA(yaml.load(text, Loader=loader))  # noqa: S506 (a safe one)
+    except PipelineError as error:
+        return str(error)
     return None
+
+
+def _not_dvc_s(error: Exception) -> PipelineError:
+    first = str(error).partition("\n")[0] or type(error).__name__
+    return PipelineError(f"is not what DVC wrote ({first}): it ends early, or somebody changed it")
 
 
 def _committed(root: Path, name: str) -> str | None:
@@ -149,8 +154,9 @@ def _paths_in_use(root: Path, path: Path, *, fix: bool) -> Iterator[Finding]:
         return
     shown = path.relative_to(root)
     try:
-        content = RWLOCK_SCHEMA(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, Invalid):
+        with translating(_not_dvc_s):
+            content = RWLOCK_SCHEMA(json.loads(path.read_text(encoding="utf-8")))
+    except PipelineError:
         yield from _damaged_list(root, path, fix=fix)
         return
     # Nobody who began after the list was written last can be in it.

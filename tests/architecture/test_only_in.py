@@ -73,6 +73,8 @@ def test_the_design_says_which_libraries_are_kept_apart():
         "transformers": ["ser.pretrained"],
         "opensmile": ["ser.baselines.functionals"],
         "silero_vad": ["ser.data.speech_activity"],
+        "prometheus_client": ["ser.serving.meters"],
+        "python_multipart": ["ser.serving.form"],
         "dvc": ["ser.workflow"],
     }
 

@@ -228,8 +228,14 @@ def test_the_installed_version_is_the_pinned_one(project):
     assert f"opensmile=={functionals.installed()}" in pins
 
 
-def test_a_package_that_cannot_be_imported_is_said_with_the_cure(monkeypatch):
-    monkeypatch.setitem(sys.modules, "opensmile", None)  # as if its import failed
+@pytest.mark.parametrize("failure", [None, "OSError('another machine')", "RuntimeError('boom')"])
+def test_a_package_that_cannot_be_imported_is_said_with_the_cure(monkeypatch, tmp_path, failure):
+    if failure is None:
+        monkeypatch.setitem(sys.modules, "opensmile", None)  # as if its import failed
+    else:
+        monkeypatch.delitem(sys.modules, "opensmile", raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "opensmile.py").write_text(f"raise {failure}\n")
     with pytest.raises(TrainingError, match="cannot be imported") as refused:
         functionals.extractor("egemaps", sampling_rate=RATE)
     assert "pip install -c constraints.txt -e '.[opensmile]'" in str(refused.value)

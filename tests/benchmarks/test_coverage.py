@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks import coverage
+from benchmarks import coverage, intervals, paired_tests
 from benchmarks.simulated_speakers import Likeness, draw, shapes
 
 
@@ -25,6 +27,16 @@ def test_cells_that_share_all_their_luck_and_have_no_spread_decide_alike():
     assert (worse.hits[0] >= worse.hits[1]).all()
 
 
+def test_speakers_who_are_less_alike_are_understood_less_alike():
+    usual = replace(shapes()["iemocap"], speaker_spread=0.6)
+    spreads = []
+    for shape in (usual, replace(usual, speaker_spread=1.2)):
+        trials = draw(np.random.default_rng(6), shape, 200, uar=0.75)
+        assert trials.uars[0] == pytest.approx(0.75)
+        spreads.append((trials.hits[0].sum(axis=2) / trials.spoken.sum(axis=2)).std())
+    assert spreads[1] > 1.5 * spreads[0]
+
+
 def test_speakers_say_as_much_as_those_of_the_corpora_do():
     rng = np.random.default_rng(2)
     emodb = draw(rng, shapes()["emodb-7"], 500, uar=0.75).spoken
@@ -34,7 +46,8 @@ def test_speakers_say_as_much_as_those_of_the_corpora_do():
     assert iemocap.sum(axis=(1, 2)).mean() == pytest.approx(5531, rel=0.03)
 
 
-def test_every_shape_has_its_rows_between_the_marks_of_the_page(tmp_path):
+def test_every_shape_has_its_rows_between_the_marks_of_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(coverage, "UARS", (0.75, 0.985))
     page = tmp_path / "page.md"
     page.write_text("before\n\n{}\nof another day\n{}\n\nafter\n".format(*coverage._MARKERS))
     assert coverage.main(["--trials", "8", "--into", str(page)]) == 0
@@ -43,5 +56,6 @@ def test_every_shape_has_its_rows_between_the_marks_of_the_page(tmp_path):
     assert text.endswith("after\n")
     assert "of another day" not in text
     for shape in shapes().values():
-        assert text.count(f"\n| {shape.title} |") == 2
-    assert "| percentile bootstrap (before) |" in text
+        assert text.count(f"\n| {shape.title} |") == 4
+    for method in (*intervals.CLOSED, *intervals.RESAMPLED, *paired_tests.TESTS):
+        assert f"\n| {method} |" in text

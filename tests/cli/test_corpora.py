@@ -1,9 +1,12 @@
 """Commands that bring recordings and weights to the stages."""
 
+import errno
 import hashlib
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +153,34 @@ def test_link_corpus_refuses_a_folder_that_is_not_the_corpus(ser, project, tmp_p
     assert ser("link-corpus", "emodb", tmp_path)[0] == 1
     assert ser("link-corpus", "emodb", tmp_path / "gone")[0] == 1
     assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("link-corpus", "emodb", "../corpora/emodb"), ("download-corpus", "emodb")]
+)
+def test_a_place_that_cannot_be_written_to_is_known_before_the_work(
+    ser, project, emodb, publisher, monkeypatch, command
+):
+    # Whoever runs the tests may write everywhere.
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    status, out, err = ser(*command)
+    assert (status, out) == (1, "")
+    assert err == (f"error: data/raw/emodb: {project} may not be written to; name another place\n")
+    assert list(project.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_link_that_was_there(ser, project, emodb, monkeypatch):
+    (project / "data/raw").mkdir(parents=True)
+    (project / "data/raw/emodb").symlink_to("/gone")
+
+    def full(path, target, **_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target), None, str(path))
+
+    monkeypatch.setattr(Path, "symlink_to", full)
+    status, _, err = ser("link-corpus", "emodb", emodb)
+    assert status == 1
+    assert "the disk is full ([Errno 28] No space left on device: 'data/raw/emodb')" in err
+    assert [path.readlink() for path in (project / "data/raw").iterdir()] == [Path("/gone")]
 
 
 def test_link_corpus_reads_a_table_as_the_params_say(ser, project, tmp_path):

@@ -37,6 +37,7 @@ def test_a_folder_that_sounds_different_is_drift(model, ser, folder, tmp_path):
     assert told["drift"] is True
     assert {one["name"] for one in told["findings"] if one["moved"]} >= {"level_dbfs", "duration_s"}
     assert page.read_text().startswith("<!doctype html>")
+    assert ser("monitor", folder, "--json", out_file, "--page", page, *model)[0] == 0  # once more
 
 
 def test_what_the_corpus_itself_sounds_like_has_not_moved(model, ser, trained):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ser.cli import outputs
-from ser.errors import FileError
+from ser.errors import FileError, FullDiskError
 
 
 def require_file(out, *, is_ours=False, read=()):
@@ -54,3 +54,10 @@ def test_a_folder_is_new_or_empty_or_one_of_ours(tmp_path):
         outputs.require_folder(tmp_path / "notes.txt", holds=["model.onnx"])
     (tmp_path / "model.onnx").touch()
     outputs.require_folder(tmp_path, holds=["model.onnx"])
+
+
+def test_a_disk_with_too_little_room_is_known_before_it_is_full(tmp_path):
+    outputs.require_room(tmp_path / "deep" / "new", 1)
+    said = r"new: 10000000000000\.0 MB are needed, and its disk has .* MB left; free some"
+    with pytest.raises(FullDiskError, match=said):
+        outputs.require_room(tmp_path / "deep" / "new", 10**19)

@@ -56,7 +56,7 @@ def test_a_name_that_is_not_its_file_s_is_wrong_usage(ser, presets, words):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--models", "gru"), "no ser.models is named 'gru'; there are: "),
+        (("--models", "gru"), "no model is named 'gru'; there are: "),
         (("--tune", "lstm-aam"), "no such cell"),
         (("--name", "demo", "--force"), "give another --name"),
         (("--name", "ravdess"), "--force"),

@@ -88,6 +88,14 @@ def test_results_shows_the_table_and_writes_it_into_a_page(ser, project):
     assert "corpus.emotions was angry, sad, is angry, happy" in err
 
 
+def test_a_page_that_cannot_be_written_is_known_before_anything_is_read(ser, project, monkeypatch):
+    # Whoever runs the tests may write everywhere.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    status, out, err = ser("results", "--into", "README.md")
+    assert (status, out) == (1, "")
+    assert err == f"error: README.md: {project} may not be written to; name another place\n"
+
+
 def test_tables_and_methods_for_a_paper_are_printed_alone(ser, project):
     (project / "params.yaml").write_text(PARAMS)
     write_reports(project)

@@ -1,3 +1,4 @@
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -5,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ser import files
 from ser.cli import serving
 from ser.data import manifest
 from ser.project import Project
 from ser.registry import versions
-from ser.serving import server
+from ser.serving import server, workers
 from ser.serving.timed_protocol import TimedProtocol
 from tests.promotion.support import version_of
 from tests.serving.support import decision, encoded, speech
@@ -159,6 +161,28 @@ def test_a_model_is_exported_with_its_parity(model, ser, tmp_path):
     assert ser("export", "--format", "tflite", "--out", tmp_path, *model)[0] == 1
 
 
+def test_a_full_disk_leaves_the_bundle_that_was_exported_before(model, ser, tmp_path, monkeypatch):
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "bundle.json").write_text("of yesterday")
+
+    def full(source, target):
+        if Path(source).name == "model.safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return copy(source, target)
+
+    copy = files.shutil.copy
+    monkeypatch.setattr(files.shutil, "copy", full)
+    status, _, err = ser("export", "--format", "bundle", "--out", out, *model)
+    assert status == 1
+    assert "the disk is full" in err
+    assert f"device: '{out / 'model.safetensors'}'" in err
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        "bundle.json": "of yesterday"
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
 def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
     started = []
     monkeypatch.setattr(server.uvicorn, "run", lambda _, **options: started.append(options))
@@ -173,7 +197,7 @@ def test_the_server_is_started_for_the_model(model, ser, monkeypatch):
             "limit_concurrency": 8,
         }
     ]
-    assert f"http://127.0.0.1:5999/invocations answers for {model[1]}" in out
+    assert f"http://127.0.0.1:5999/ answers for {model[1]}" in out
     assert Path("mlruns/mlflow.db").exists()
 
 
@@ -213,9 +237,30 @@ def test_nothing_of_somebody_else_is_overwritten_and_no_model_fetched_for_it(ser
         ("predict-batch", tmp_path / "notes", "--out", tmp_path / "notes"),
         ("export", "--out", tmp_path / "notes"),
         ("export", "--out", tmp_path, "--format", "bundle"),
+        ("monitor", tmp_path, "--json", tmp_path / "notes"),
+        ("monitor", tmp_path, "--page", tmp_path / "notes"),
+        ("monitor", tmp_path / "notes", "--page", tmp_path / "notes"),
     ):
         status, out, err = ser(*command, *nobody)
         assert (status, out) == (1, "")
         assert err.startswith(f"error: {tmp_path}")
         assert "nobody" not in err
     assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_several_workers_are_asked_for_with_what_was_compared(model, ser, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(workers, "serve", lambda place, **settings: asked.append((place, settings)))
+    log = tmp_path / "log"
+    status, out, err = ser("serve", "--workers", "2", "--port", "5051", "--log", log, *model)
+    assert status == 0, err
+    assert f"http://127.0.0.1:5051/ answers for {model[1]}" in out
+    ((place, settings),) = asked
+    assert place.name != "bundle"
+    assert settings == {
+        "log": log,
+        "num_workers": 2,
+        "host": "127.0.0.1",
+        "port": 5051,
+        "max_connections": 100,
+    }

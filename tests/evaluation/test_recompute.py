@@ -35,7 +35,7 @@ def variance_over_speakers(rows):
 
 
 def uar_and_its_interval(test, num_seeds):
-    """UAR of pooled rows, and Wilson's interval for as many utterances as speakers say."""
+    """UAR of pooled rows, and Wilson's interval over speakers, at least that of utterances."""
     found, of_speakers = uar_of(test), variance_over_speakers(test)
     each = [rows for _, rows in test.groupby("seed")]
     in_speakers = np.mean([variance_over_speakers(rows) for rows in each]) - of_speakers
@@ -44,9 +44,10 @@ def uar_and_its_interval(test, num_seeds):
     variance, speakers = of_speakers + of_seeds, test["speaker"].nunique() - 1
     degrees = variance**2 / (of_speakers**2 / speakers + of_seeds**2 / (num_seeds - 1))
     spoken = test["truth"].value_counts() / num_seeds
-    size = min(found * (1 - found) / variance, len(spoken) ** 2 / (1 / spoken).sum())
-    t = scipy.stats.t.ppf(0.975, degrees)
-    ends = [brentq(lambda p: (found - p) ** 2 * size - t**2 * p * (1 - p), *bounds)
+    of_speakers = scipy.stats.t.ppf(0.975, degrees) ** 2 * variance / (found * (1 - found))
+    of_utterances = scipy.stats.norm.ppf(0.975) ** 2 * (1 / spoken).sum() / len(spoken) ** 2
+    c = max(of_speakers, of_utterances)
+    ends = [brentq(lambda p: (found - p) ** 2 - c * p * (1 - p), *bounds)
             for bounds in ((0, found), (found, 1))]  # fmt: skip
     return found, *ends
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from benchmarks import coverage, intervals
+from benchmarks import coverage, intervals, paired_tests
 from benchmarks.simulated_speakers import draw, shapes
 from ser import metrics
 from ser.evaluation import statistics
@@ -35,12 +35,21 @@ def test_the_ends_solve_wilsons_equation_with_the_variance_of_leaving_each_speak
     wa = lambda some: metrics.wa_of(*metrics.tallies(some.sum(axis=0)))  # noqa: E731
     for name, value in (("uar", uar), ("wa", wa)):
         found, mean = statistics.score_intervals(matrices)[name], value(matrices)
-        effective = mean * (1 - mean) / standard_error(value, matrices) ** 2
         totals = metrics.tallies(matrices.sum(axis=0))[1]
-        effective = min(effective, 16 / (1 / totals).sum() if name == "uar" else totals.sum())
+        num_utterances = 16 / (1 / totals).sum() if name == "uar" else totals.sum()
+        effective = mean * (1 - mean) / standard_error(value, matrices) ** 2
+        of_speakers, of_utterances = t / np.sqrt(effective), 1.96 / np.sqrt(num_utterances)
         for end in (found.low, found.high):
             # Each end is the share from which the mean is t of its own standard errors away.
-            assert abs(mean - end) == pytest.approx(t * np.sqrt(end * (1 - end) / effective))
+            errors = abs(mean - end) / np.sqrt(end * (1 - end))
+            assert errors == pytest.approx(max(of_speakers, of_utterances), rel=1e-4)
+
+
+def test_speakers_more_alike_than_chance_makes_them_have_the_interval_of_their_utterances():
+    """Each of six got 27 of 30 right: that says no more than 162 of 180 in one row."""
+    found = statistics.share_interval(np.full(6, 27.0), np.full(6, 30.0))
+    low, high = scipy.stats.binomtest(162, 180).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((low, high))
 
 
 def test_many_speakers_who_are_alike_have_the_interval_of_independent_utterances():
@@ -60,13 +69,23 @@ def test_speakers_that_differ_widen_the_interval_beyond_that_of_utterances():
 
 
 def test_where_all_is_right_or_wrong_the_interval_has_a_width_and_ends_at_1_or_0():
-    t = scipy.stats.t.ppf(0.975, 9)
+    z = scipy.stats.norm.ppf(0.975)
     for found in statistics.score_intervals(all_right()).values():
-        assert found.low == pytest.approx(320 / (320 + t**2))
+        assert found.low == pytest.approx(320 / (320 + z**2))
         assert found.high == 1.0
     for found in statistics.score_intervals(np.roll(all_right(), 1, axis=2)).values():
         assert found.low == 0.0
-        assert found.high == pytest.approx(t**2 / (320 + t**2))
+        assert found.high == pytest.approx(z**2 / (320 + z**2))
+
+
+def test_the_ends_stay_within_0_and_1_with_the_share_between_them():
+    rng = np.random.default_rng(2)
+    spoken = rng.integers(1, 9, size=(3000, 3, 2)).astype(float)
+    hits = np.round(spoken * rng.choice([0.0, 0.03, 0.5, 0.97, 1.0], size=(3000, 1, 1)), 1)
+    low, high = statistics.share_ends(hits, spoken)
+    share = (hits.sum(axis=1) / spoken.sum(axis=1)).mean(axis=1)
+    assert ((low >= 0) & (low <= share) & (share <= high) & (high <= 1)).all()
+    assert (high - low > 0.05).all()
 
 
 def test_seeds_are_no_utterances():
@@ -112,15 +131,15 @@ def test_a_class_that_nobody_speaks_is_refused():
         statistics.score_intervals(silent)
 
 
-def test_the_error_of_a_difference_is_that_of_leaving_each_speaker_out_and_one_utterance_more():
+def test_the_error_of_a_difference_is_that_of_leaving_each_speaker_out_and_part_of_an_utterance():
     a, b = counts(seed=1), counts(seed=2)
     b = b * (a.sum(axis=2) / b.sum(axis=2))[:, :, None]  # the same utterances
     (hits_a, spoken), (hits_b, _) = metrics.tallies(a), metrics.tallies(b)
     found = statistics.difference(hits_a - hits_b, spoken)
     numbers = np.arange(len(a))
     gap = lambda rows: uar(a[rows]) - uar(b[rows])  # noqa: E731
-    one_more = (1 / spoken.sum(axis=0)).sum() / 16
-    assert found.standard_error == pytest.approx(np.hypot(standard_error(gap, numbers), one_more))
+    added = (1 / spoken.sum(axis=0)).sum() / 16 / np.sqrt(2)
+    assert found.standard_error == pytest.approx(np.hypot(standard_error(gap, numbers), added))
     t = gap(numbers) / found.standard_error
     assert found.p == pytest.approx(2 * scipy.stats.t.sf(abs(t), 9))
     assert (found.low + found.high) / 2 == pytest.approx(gap(numbers))
@@ -139,7 +158,7 @@ def test_cells_that_decide_alike_may_differ_by_an_utterance_or_two():
     spoken = np.full((10, 4), 8.0)
     found = statistics.difference(np.zeros_like(spoken), spoken)
     assert found.p == 1.0
-    assert found.high == pytest.approx(scipy.stats.t.ppf(0.975, 9) / 320)
+    assert found.high == pytest.approx(scipy.stats.t.ppf(0.975, 9) / 320 / np.sqrt(2))
     assert found.low == -found.high
 
 
@@ -156,9 +175,22 @@ def test_intervals_hold_the_truth_as_often_as_they_say_and_percentiles_do_not(na
     assert np.mean(percentiles) < 0.915
 
 
+@pytest.mark.parametrize("name", ["six", "emodb"])
+def test_near_100_percent_intervals_hold_the_truth_no_more_often_than_they_say(name):
+    trials = draw(np.random.default_rng(4), shapes()[name], 3000, uar=0.985)
+    chosen, before = list(intervals.CLOSED.values())[:2]
+    held, held_before = (
+        coverage.covers(ends(trials.hits[0], trials.spoken), trials.uars[0]).mean()
+        for ends in (chosen, before)
+    )
+    assert 0.95 < held < 0.975 < held_before
+
+
 def test_without_a_difference_the_paired_test_rejects_at_its_level():
     for name, uar_ in itertools.product(("six", "emodb"), (0.55, 0.75)):
-        rows = coverage.of_differences(shapes()[name], uar_, num_trials=1500)
+        rows = coverage.of_differences(
+            shapes()[name], uar_, num_trials=1500, tests={"chosen": paired_tests.chosen}
+        )
         shares = {row["question"]: row["share"] for row in rows}
         assert 0.93 <= shares.pop("holds the gap") <= 0.97
         assert all(0.03 <= share <= 0.07 for share in shares.values()), (name, uar_, shares)

@@ -48,7 +48,7 @@ def test_a_recording_that_has_gone_since_is_named(workspace, fails):
 
 def test_an_unknown_feature_and_one_without_params_are_refused(workspace, fails, params):
     prepared()
-    assert "no ser.features.extractors is named 'mfc'" in extracted(fails, "mfc")
+    assert "no feature is named 'mfc'" in extracted(fails, "mfc")
     params("features: {mfcc: {hop_ms: 20.0}}", "features: {}")
     assert "the section features has no entry mfcc" in extracted(fails)
 

@@ -99,7 +99,7 @@ def test_a_root_that_is_no_corpus_is_refused_with_its_path(workspace, fails):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("name: csv", "name: cvs", "no ser.data.corpora is named 'cvs'; there are: "),
+        ("name: csv", "name: cvs", "no corpus is named 'cvs'; there are: "),
         ("max_rejected: 0", "max_rejected: many", "corpus.max_rejected"),
         ("max_rejected: 0", "max_rejectd: 0", "corpus.max_rejectd"),
         ("corpus:", "corpse:", "corpus: Field required"),

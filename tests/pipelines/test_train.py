@@ -94,9 +94,9 @@ def test_a_cell_that_is_not_in_params_is_refused_with_those_that_are(upstream, f
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("model: lsmt", "no ser.models is named 'lsmt'; there are: "),
-        ("loss: entropy", "no ser.losses is named 'entropy'; there are: "),
-        ("feature: gone", "no ser.features.extractors is named 'gone'"),
+        ("model: lsmt", "no model is named 'lsmt'; there are: "),
+        ("loss: entropy", "no loss is named 'entropy'; there are: "),
+        ("feature: gone", "no feature is named 'gone'"),
     ],
 )
 def test_a_component_that_is_not_there_is_named(

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from huggingface_hub import constants, file_download
 
-from ser.errors import WeightsError
+from ser import runtime
+from ser.errors import FullDiskError, WeightsError
 from ser.pretrained import checkpoints, downloads
 from tests.pretrained import hub as hubs
 from tests.pretrained.support import write_as_published, write_sharded
@@ -34,8 +35,12 @@ def hub(cache, monkeypatch):
         yield served
 
 
+class NobodysError(Exception):
+    """Related to no error that the client raises today."""
+
+
 def refusal():
-    with pytest.raises(WeightsError) as caught:
+    with pytest.raises((WeightsError, FullDiskError)) as caught:
         downloads.download(ID, COMMIT)
     assert constants.HF_HUB_OFFLINE
     return str(caught.value)
@@ -200,6 +205,9 @@ def test_what_the_client_says_of_a_retry_is_not_said_again_by_the_program(hub, c
         (httpx2.ReadError("Connection reset by peer"), "broke off (Connection reset by peer)"),
         (OSError("Consistency check failed:\nretry"), "broke off (Consistency check failed:)"),
         (RuntimeError("storage"), "broke off (storage)"),
+        (PermissionError(errno.EACCES, "Permission denied", "/blobs"), "HF_HOME"),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "broke off ([Errno 104] reset)"),
+        (NobodysError("of the client's next version"), "broke off (of the client's next version)"),
     ],
 )
 def test_what_ends_a_transfer_is_one_message(hub, copied, monkeypatch, error, said):
@@ -212,6 +220,37 @@ def test_what_ends_a_transfer_is_one_message(hub, copied, monkeypatch, error, sa
     message = refusal()
     assert said in message
     assert "\n" not in message
+
+
+def test_a_full_disk_keeps_its_cure_on_the_command_line(hub, copied, monkeypatch, capsys):
+    hub.put(ID, COMMIT, copied)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(file_download, "http_get", full)
+    assert runtime.run_main(lambda: downloads.download(ID, COMMIT) and None) == runtime.FAILED
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: ")
+    assert f"no space is left on the disk of {constants.HF_HUB_CACHE}; free some, or set" in line
+
+
+def test_a_cache_that_may_not_be_written_to_is_known_before_the_hub_is_asked(
+    hub, copied, cache, monkeypatch
+):
+    hub.put(ID, COMMIT, copied)
+    hub.status = 503
+    # Whoever runs the tests may write everywhere.
+    monkeypatch.setattr(downloads.os, "access", lambda *_: False)
+    assert f"{cache.parent} may not be written to; mend its rights, or set" in refusal()
+    assert not cache.exists()
+
+
+def test_a_fault_of_ours_is_none_of_the_hub_s(hub, copied, monkeypatch):
+    hub.put(ID, COMMIT, copied)
+    monkeypatch.setattr(downloads, "_is_damaged", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        downloads.download(ID, COMMIT)
 
 
 def test_what_is_there_needs_no_hub(hub, copied):
@@ -240,8 +279,9 @@ def test_a_damaged_file_that_cannot_be_fetched_again_is_one_message(hub, copied)
 
 
 def test_a_name_that_the_hub_does_not_allow_is_one_message(hub):
-    with pytest.raises(WeightsError, match="cannot be downloaded: Cannot have -- or"):
-        downloads.download("org/a--b", COMMIT)
+    for find in (checkpoints.locate, downloads.download):
+        with pytest.raises(WeightsError, match=r"org/a--b: no name .* \(Cannot have -- or"):
+            find("org/a--b", COMMIT)
 
 
 def test_an_index_that_leads_out_of_the_folder_is_refused(hub, hubert, tmp_path):

@@ -66,6 +66,29 @@ def test_of_a_part_of_a_recording_that_part_is_asked(utterances, recordings, tmp
     assert soundfile.info(changed.path).frames == 4000
 
 
+def test_what_is_larger_than_a_request_s_file_is_asked_by_its_samples(utterances, recordings):
+    whole = utterances[0]
+    size = (recordings.root / whole.audio).stat().st_size
+    part = dataclasses.replace(whole, id="part", start_s=0.0, end_s=0.5)
+    few = dataclasses.replace(recordings, max_bytes=size - 1)
+    asked = asking.questions([whole, part], {part.id}, ["gain_-6db"], few)
+    assert [question.sampling_rate for question in asked] == [16000] * 3
+    heard = audio.read(recordings.root / whole.audio, sampling_rate=16000)
+    for question, expected in zip(asked, (heard, heard[:8000], heard[:8000] / 2), strict=True):
+        np.testing.assert_allclose(np.load(question.path), expected, rtol=0.01)
+    assert [q.sampling_rate for q in asking.questions([whole], (), (), recordings)] == [None]
+
+
+def test_samples_are_answered_as_their_recording_is(utterances, recordings):
+    few = dataclasses.replace(recordings, max_bytes=2000)
+    asked = [who.question(utterances[0], "clean") for who in (recordings, few)]
+    assert [question.sampling_rate for question in asked] == [None, 16000]
+    version = version_of("lstm-aam")
+    uri = f"models:/{version.name}/{version.number}"
+    file, samples = asking.ask(uri, asked, tracking_uri=store.default_uri(Path()))
+    assert {**file, "seconds": 0.0} == {**samples, "seconds": 0.0}
+
+
 def test_what_is_asked_is_the_recording_and_its_copy(utterances, recordings):
     utterance, rate = utterances[0], recordings.sampling_rate
     clean, noisy = asking.questions([utterance], {utterance.id}, ["noise_20db"], recordings)

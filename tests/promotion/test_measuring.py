@@ -1,11 +1,16 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from ser.errors import AudioError, RegistryError
+from ser.errors import AudioError, RegistryError, TrackingError
 from ser.promotion import asking, measuring, stand_ins
 from ser.promotion.measuring import Workplace
 from ser.registry import model_files, versions
@@ -16,6 +21,14 @@ from tests.promotion.support import FEW, SERVED_WITHIN, cell_of, version_of
 @pytest.fixture
 def place(trained):
     return Workplace(versions.open_registry(Path()), Path(), allow_synthetic=True)
+
+
+class S3Error(Exception):
+    """As botocore raises them: no relation of any other."""
+
+    def __init__(self, status):
+        super().__init__(f"An error occurred ({status}) when calling the HeadObject operation")
+        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
 
 
 @pytest.fixture
@@ -172,6 +185,45 @@ def test_predictions_that_are_gone_are_named(place, trained):
     lost = versions.Version(version.name, version.number, version.run_id, version.source, tags)
     with pytest.raises(RegistryError, match=r"predictions\.parquet .* no longer in the store"):
         measuring.tracked_cell(lost, place.registry)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        MlflowException("API request to http://tracking:5000 failed: Connection refused"),
+        requests.HTTPError("503 Server Error", response=SimpleNamespace(status_code=503)),
+        ConnectionResetError(104, "Connection reset by peer"),
+        S3Error(503),
+    ],
+    ids=repr,
+)
+def test_a_store_that_is_down_has_lost_no_evidence(failure, place, monkeypatch):
+    def fail(*_):
+        raise failure
+
+    version = version_of("lstm-aam")
+    monkeypatch.setattr(MlflowClient, "download_artifacts", fail)
+    said = rf"tracking store {re.escape(place.registry.uri)}: .*`ser doctor` says"
+    with pytest.raises(TrackingError, match=said):
+        measuring.tracked_cell(version, place.registry)
+
+
+def test_an_object_store_that_says_so_has_lost_it(place, monkeypatch):
+    def fail(*_):
+        raise S3Error(404)
+
+    monkeypatch.setattr(MlflowClient, "download_artifacts", fail)
+    with pytest.raises(RegistryError, match=r"no longer in the store .*: S3Error"):
+        measuring.tracked_cell(version_of("lstm-aam"), place.registry)
+
+
+def test_a_fault_of_ours_is_none_of_the_store_s(place, monkeypatch):
+    def fault(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(measuring.lineage, "sha256_file", fault)
+    with pytest.raises(ZeroDivisionError):
+        measuring.tracked_cell(version_of("lstm-aam"), place.registry)
 
 
 def test_predictions_that_were_edited_in_the_store_are_refused(place):

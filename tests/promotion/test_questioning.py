@@ -1,5 +1,6 @@
 """Whom a challenger's gates ask, with stubs in place of models: one hears loudness, one nothing."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,24 @@ def test_a_refit_without_its_folds_is_not_asked_about_what_it_was_trained_on(
     assert answers.served is not None
     assert answers.robustness is None
     assert "training.keep_weights: all" in answers.robustness_error
+
+
+def test_what_no_user_may_ask_about_is_not_asked_about(challenger, utterances, stub):
+    asked = stub(lambda _: "sad")
+    some = set(challenger.tracked["utterance_id"].sort_values()[:3])
+    lasting = [
+        utterance
+        if utterance.id in some
+        else dataclasses.replace(utterance, num_samples=601 * utterance.sampling_rate)
+        for utterance in utterances
+    ]
+    answers = questioning.question(challenger, lasting, PARAMS, Project())
+    assert answers.served.num_utterances == 3
+    ids = {question.utterance_id for _, questions in asked for question in questions}
+    assert ids & set(challenger.tracked["utterance_id"]) == some
+    too_long = [dataclasses.replace(one, num_samples=10**9) for one in utterances]
+    answers = questioning.question(challenger, too_long, PARAMS, Project())
+    assert "lasts 0.1 to 600 s" in answers.served_error
 
 
 def test_a_stand_in_that_cannot_be_asked_is_evidence(

@@ -95,8 +95,8 @@ def fail_once(monkeypatch, owner, name, failure, *, after=False):
 
 #: Where a store may fail while a cell is registered.
 PLACES = {
-    "before the model is sent": (mlflow_model, "log", False),
-    "after the model was sent": (mlflow_model, "log", True),
+    "before the model is sent": (mlflow.pyfunc, "log_model", False),
+    "after the model was sent": (mlflow.pyfunc, "log_model", True),
     "while the files are listed": (model_files, "download_unchecked", False),
     "before the version is made": (MlflowClient, "create_model_version", False),
     "after the version was made": (MlflowClient, "create_model_version", True),
@@ -134,6 +134,17 @@ def test_a_store_that_fails_once_leaves_one_model_and_one_version(trained, monke
     assert [run.info.status for run in runs] == ["FINISHED"]
     sent = registry.client.search_logged_models([experiment], f"source_run_id = '{version.run_id}'")
     assert len(sent) == 1
+
+
+def test_a_fault_of_ours_is_none_of_the_store_s(trained, monkeypatch):
+    params = read(Path("params.yaml"), Preset)
+    serving = params.serving.model_copy(update={"window_s": 9.0})
+    params = params.model_copy(update={"serving": serving})
+    cell = cell_of("lstm-aam")
+    packed = registration.pack_fold(cell, params, fold=1, seed=None)
+    monkeypatch.setattr(mlflow_model, "input_example", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        registration.register(cell, packed, root=Path())
 
 
 def test_a_store_that_does_not_answer_gets_no_second_model(trained, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 
 from ser.evaluation import statistics
 from ser.promotion import robustness
@@ -96,12 +96,12 @@ def test_shares_losses_and_intervals_are_those_counted_by_hand():
     # 2 of 8 angry ones are lost, that is 1/4 of one recall of two. Without the last speaker
     # none is, without another 2 of 6: the variance is 3/4 of what these spread.
     without = np.array([1 / 6, 1 / 6, 1 / 6, 0.0])
-    half = t.ppf(0.975, 3) * np.sqrt(3 * without.var() + 1 / 16**2)
+    half = t.ppf(0.975, 3) * np.sqrt(3 * without.var() + 1 / 2 / 16**2)
     ends = (1 / 8 - half, 1 / 8 + half)
     assert (loss.value, loss.low, loss.high) == pytest.approx((1 / 8, *ends))
     unchanged = found.stability["trimmed"]
     assert (unchanged.value, unchanged.high) == (1.0, 1.0)
-    assert unchanged.low == pytest.approx(16 / (16 + t.ppf(0.975, 3) ** 2))
+    assert unchanged.low == pytest.approx(16 / (16 + norm.ppf(0.975) ** 2))
 
 
 def test_what_gets_better_under_a_change_is_a_negative_loss():

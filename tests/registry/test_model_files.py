@@ -157,7 +157,8 @@ def test_a_store_that_does_not_answer_has_not_lost_the_model(failure, uri, fetch
         raise failure
 
     monkeypatch.setattr(mlflow.artifacts, "download_artifacts", fail)
-    with pytest.raises(UnansweredError, match=f"{NAME}/1: cannot be fetched from sqlite"):
+    said = f"{NAME}/1: cannot be fetched from sqlite.*`ser doctor` says what is wrong"
+    with pytest.raises(UnansweredError, match=said):
         fetch(uri)
 
 
@@ -168,7 +169,9 @@ def test_a_model_whose_files_have_gone_is_told_from_one_that_is_not_given_back(u
     assert not isinstance(caught.value, UnansweredError)
 
 
-@pytest.mark.parametrize("address", ["none/1", "none@champion", "m-0", f"{NAME}/7"])
+@pytest.mark.parametrize(
+    "address", ["none/1", "none@champion", f"{NAME}@nobody", "m-0", f"{NAME}/7"]
+)
 def test_an_unknown_model_is_refused_with_the_cure(address, uri, fetch):
     with pytest.raises(RegistryError, match=r"cannot be fetched from .*`ser register") as caught:
         fetch(f"models:/{address}")

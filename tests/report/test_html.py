@@ -71,7 +71,11 @@ def test_a_cloud_of_points_is_taken_as_pixels(drawn, monkeypatch):
     assert html.image(drawn).startswith("data:image/webp;base64,")
 
 
-def test_what_is_no_picture_is_refused_by_name(tmp_path):
-    (tmp_path / "dot.png").write_bytes(b"nothing")
-    with pytest.raises(FileError, match=r"dot.png: is no picture; `dvc repro compare` makes"):
-        html.image(tmp_path / "dot.png")
+def test_what_is_no_picture_is_refused_by_name(drawn, tmp_path):
+    whole = drawn.read_bytes()
+    for content in (b"nothing", whole[:-200], whole[:40] + b"rubbish" + whole[47:], None):
+        path = tmp_path / "dot.png"
+        path.unlink() if content is None else path.write_bytes(content)
+        said = r"dot.png: is no picture \(.*\); `dvc repro compare` makes"
+        with pytest.raises(FileError, match=said):
+            html.image(path)

@@ -1,3 +1,4 @@
+import errno
 import json
 from types import SimpleNamespace
 
@@ -96,3 +97,46 @@ def test_a_model_that_rates_is_exported_without_its_ratings():
     frames = torch.from_numpy(predictor.extractor(samples))
     logits = model(frames.unsqueeze(0), torch.tensor([len(frames)])).logits[0]
     torch.testing.assert_close(found, (2.0 * logits).softmax(0))
+
+
+class ExporterError(Exception):
+    """Of torch's exporter: related to no other."""
+
+
+def test_whatever_the_exporter_raises_is_its_own_and_leaves_nothing(trained, tmp_path, monkeypatch):
+    folder, _ = write_bundle("lstm-aam", tmp_path / "bundle")
+
+    def fail(*_, **__):
+        raise ExporterError("no such operator\nat all")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    said = r"bundle: its network cannot be written as an ONNX graph \(ExporterError: no such oper"
+    with pytest.raises(BundleError, match=said):
+        onnx_export.export(folder, tmp_path / "onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_fault_of_ours_is_none_of_the_exporter_s(trained, tmp_path, monkeypatch):
+    folder, _ = write_bundle("lstm-aam", tmp_path / "bundle")
+    monkeypatch.setattr(onnx_export.Chain, "forward", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        onnx_export.export(folder, tmp_path / "onnx")
+
+
+def test_a_full_disk_leaves_the_export_that_was_there(trained, tmp_path, monkeypatch):
+    folder, _ = write_bundle("lstm-aam", tmp_path / "bundle")
+    out = tmp_path / "onnx"
+    out.mkdir()
+    for name in (onnx_export.GRAPH, onnx_export.FEATURES):
+        (out / name).write_text("of yesterday")
+
+    def full(path, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(onnx_export.files, "write_json", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*onnx'"):
+        onnx_export.export(folder, out)
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        onnx_export.GRAPH: "of yesterday",
+        onnx_export.FEATURES: "of yesterday",
+    }

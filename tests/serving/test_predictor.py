@@ -9,6 +9,7 @@ from ser.errors import BundleError
 from ser.evaluation import calibration
 from ser.registry import bundle as bundles
 from ser.serving import audio_input
+from ser.serving import predictor as predicting
 from ser.serving.audio_input import InputLimits, Waveform
 from ser.serving.predictor import Predictor
 from tests.serving.support import (
@@ -111,4 +112,19 @@ def test_weights_of_another_shape_are_refused(trained, tmp_path):
     old = bundles.Bundle.model_validate_json(text).files[bundles.WEIGHTS]
     (folder / bundle).write_text(text.replace(old, lineage.sha256_file(path)))
     with pytest.raises(BundleError, match="does not fit the params"):
+        Predictor.load(folder)
+
+
+def test_only_what_a_component_makes_of_the_bundle_is_said_of_the_bundle(
+    trained, tmp_path, monkeypatch
+):
+    folder, _ = write_bundle("lstm-aam", tmp_path / "bundle")
+    with pytest.raises(RuntimeError, match="device"):
+        Predictor.load(folder, device="nonsense")
+    monkeypatch.setattr(predicting.Statistics, "load", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Predictor.load(folder)
+    monkeypatch.setattr(predicting, "build_model", lambda *_, **__: 1 / 0)
+    said = r"bundle\.json: describes no model that can be built \(ZeroDivisionError"
+    with pytest.raises(BundleError, match=said):
         Predictor.load(folder)

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import multiprocessing
@@ -87,16 +88,27 @@ def test_later_it_is_one_warning_and_no_error(tmp_path, caplog):
     assert len(log.path.read_text().splitlines()) == 1
 
 
-def test_a_full_disk_tears_one_line_and_no_other(path, monkeypatch, caplog):
+def test_a_full_disk_leaves_no_half_of_a_line(path, monkeypatch, caplog):
     write = os.write
     log = RequestLog(path)
+    log.append([LINE])
+    before = path.read_bytes()
     monkeypatch.setattr(os, "write", lambda file, content: write(file, content[:20]))
     log.append([LINE])
     monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert f"{path}: requests are answered and not logged: the disk is full" in caplog.text
     log.append([LINE])
-    assert len(path.read_text().splitlines()[0]) == 20
-    assert json.loads(path.read_text().splitlines()[1])["emotion"] == "sad"
-    assert "the disk is full" in caplog.text
+    assert len(request_log.read(path, bundle_sha256="abc")[0]) == 2
+
+
+def test_a_file_system_without_locks_is_written_to_all_the_same(path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(request_log.fcntl, "flock", none)
+    RequestLog(path).append([LINE])
+    assert len(path.read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,25 @@ def test_the_server_says_which_model_answers(client, uri):
     assert len(found["bundle_sha256"]) == 64
 
 
+def test_a_recording_is_answered_as_by_mlflows_route(client, uri):
+    content = encoded(speech(2.0))
+    rows = {"inputs": [{"audio": as_base64(content)}]}
+    (row,) = client.post("/invocations", json=rows).json()["predictions"]
+    answer = client.post("/predict", content=content, headers={"content-type": "audio/wav"}).json()
+    for name in ("emotion", "abstained", "reason", "speech_share", "familiarity", "end_s"):
+        assert answer[name] == row[name], name
+    assert answer["probabilities"] == {
+        name.removeprefix("probability_"): value
+        for name, value in row.items()
+        if name.startswith("probability_")
+    }
+    assert len(answer["windows"]) == len(row["windows"]) > 1
+    assert answer["run_key"] == row["run_key"]
+    assert answer["synthetic"] is answer["answered_by"]["synthetic"] is True
+    named = answer["answered_by"]
+    assert f"models:/{named['name']}/{named['version']}" == uri
+
+
 @pytest.mark.parametrize("kind", [None, "text/csv", "application/vnd.apache.parquet"])
 def test_a_request_that_is_no_json_is_415(client, kind):
     headers = {} if kind is None else {"content-type": kind}

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import shutil
 import signal
 import sqlite3
@@ -129,6 +130,17 @@ def test_whatever_lies_below_mlflow_raises_it_is_the_store_s_error(root, monkeyp
     with pytest.raises(TrackingError, match=said) as caught, store.translated(uri):
         client.log_artifact("run", "a.txt")
     assert caught.value.__cause__.__cause__ is failure
+
+
+@pytest.mark.parametrize("uri", ["http://localhost:port", "http://[::1"])
+def test_an_address_that_is_none_is_one_message(uri):
+    with pytest.raises(TrackingError, match=rf"{re.escape(uri)}: no answer .*MLFLOW_TRACKING_URI"):
+        store.connect(uri)
+
+
+def test_a_store_whose_driver_is_not_installed_is_one_message():
+    with pytest.raises(TrackingError, match=r"tracking store mssql\+pymssql://.*pymssql.*; `ser"):
+        store.connect("mssql+pymssql://ser:secret@host/runs")
 
 
 def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():

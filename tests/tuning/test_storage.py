@@ -3,7 +3,10 @@ import subprocess
 import sys
 from contextlib import closing
 
+import optuna
 import pytest
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
 
 from ser.errors import TuningError
 from ser.tuning import storage as storages
@@ -52,3 +55,58 @@ def test_a_driver_that_is_not_installed_is_one_message_without_the_password():
     with pytest.raises(TuningError, match=r"mysql\+pymysql://ser:\*\*\*@host/studies: ") as caught:
         storages.connect("mysql+pymysql://ser:secret@host/studies")
     assert "secret" not in str(caught.value)
+
+
+class OfADriverError(Exception):
+    """What a driver raises that is related to none of SQLAlchemy's errors."""
+
+
+@pytest.mark.parametrize("error", [OfADriverError("gone\naway"), UnicodeError("row 7")])
+def test_whatever_a_driver_raises_names_the_storage(storage, url, monkeypatch, error):
+    study = optuna.create_study(storage=storage)
+
+    def fail(*_, **__):
+        raise error
+
+    for name in ("_get_trials", "record_heartbeat"):
+        monkeypatch.setattr(RDBStorage, name, fail)
+    first = str(error).partition("\n")[0]
+    for call in (lambda: study.trials, lambda: storage.record_heartbeat(0)):
+        with pytest.raises(TuningError, match=f"^study storage {url}: {first}; correct"):
+            call()
+
+
+def test_what_cannot_even_be_opened_names_the_storage(monkeypatch):
+    def fail(*_, **__):
+        raise OfADriverError("no route")
+
+    monkeypatch.setattr(RDBStorage, "__init__", fail)
+    with pytest.raises(TuningError, match=r"^study storage postgresql://host/studies: no route; "):
+        storages.connect("postgresql://host/studies")
+
+
+def test_a_failure_of_the_database_is_said_in_its_own_words(storage, monkeypatch):
+    study = optuna.create_study(storage=storage)
+    with closing(sqlite3.connect(storages.sqlite.file_of(storage.url))) as connection:
+        connection.execute("DROP TABLE study_user_attributes")
+    with pytest.raises(TuningError, match="no such table: study_user_attributes"):
+        study.set_user_attr("a", 1)
+
+
+def test_what_optuna_promises_of_a_storage_stays(storage):
+    storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "one")
+    with pytest.raises(DuplicatedStudyError):
+        storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "one")
+    with pytest.raises(KeyError):
+        storage.get_study_id_from_name("none")
+
+
+def test_a_disk_without_room_for_the_log_is_full_and_no_damaged_file(storage, monkeypatch):
+    monkeypatch.setattr(storages.sqlite, "_LITTLE_BYTES", 2**63)
+
+    def fail(*_, **__):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(RDBStorage, "get_all_trials", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        storage.get_all_trials(0)

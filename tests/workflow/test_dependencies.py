@@ -109,9 +109,10 @@ def test_a_stage_that_cannot_be_filled_in_is_refused(project):
 
 
 def test_a_pipeline_that_cannot_be_read_is_refused_with_its_path(project):
-    project.pipeline.write_text("stages: [")
-    with pytest.raises(PipelineError, match=r"dvc\.yaml: not YAML with a mapping of stages"):
-        dependencies.stages(project)
+    for text in ("stages: [", "stages: []", "stages: {show: 2020-13-45}"):
+        project.pipeline.write_text(text)
+        with pytest.raises(PipelineError, match=r"dvc\.yaml: not YAML with a mapping of stages"):
+            dependencies.stages(project)
     project.pipeline.unlink()
     with pytest.raises(FileError, match=r"dvc\.yaml: no such file; run it in the project's root"):
         dependencies.stages(project)

@@ -72,6 +72,7 @@ def test_all_is_well_where_dvc_has_ended_and_where_it_never_worked(root, tmp_pat
         (LOCK[:8], "is not what DVC wrote"),
         ("stages: {", "is not what DVC wrote"),
         (LOCK + "    deps:\n", "is not what DVC wrote"),
+        ("schema: 2020-13-45\n", "is not what DVC wrote (month must be"),
     ],
 )
 def test_half_of_a_lock_file_is_named_and_then_removed(root, content, said):
@@ -98,7 +99,7 @@ def test_the_last_commit_gives_the_lock_file_back(root):
     assert (root / "dvc.lock").read_text() == LOCK
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"write": {"a": 1}}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"write": {"a": 1}}', "[" * 100_000])
 def test_a_damaged_list_of_paths_is_removed_where_no_dvc_works(root, content):
     path = root / ".dvc" / "tmp" / "rwlock"
     path.write_text(content)

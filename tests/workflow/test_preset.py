@@ -22,7 +22,7 @@ def test_sections_may_be_empty_and_then_have_their_defaults():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"models": {"lstm": {}, "wrong": {}}}, "no ser.models is named 'wrong'"),
+        ({"models": {"lstm": {}, "wrong": {}}}, "no model is named 'wrong'"),
         ({"trainings": {}}, "trainings: there is no such key; did you mean 'training'?"),
         ({"recipes": {"other": {}}}, "cells.lstm-cross_entropy: there is no recipes.lstm"),
         ({"models": {}}, "cells.lstm-cross_entropy: there is no models.lstm"),

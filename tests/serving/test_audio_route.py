@@ -1,0 +1,143 @@
+import asyncio
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from ser.serving import audio_route
+from ser.serving.audio_input import InputLimits
+from tests.serving import stand_in
+from tests.serving.support import encoded, speech
+
+WAV = {"content-type": "audio/wav"}
+
+
+@pytest.fixture(scope="module")
+def client():
+    limits = InputLimits(max_bytes=200_000, max_duration_s=5.0)
+    return TestClient(stand_in.application(limits=limits), raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+def test_the_bytes_of_a_recording_are_answered(client, kind):
+    content = encoded(speech(3.0), kind=kind)
+    response = client.post("/predict", content=content, headers={"content-type": "audio/x"})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["emotion"] == "happy"
+    assert answer["probabilities"]["happy"] == 0.7
+    assert [w["emotion"] for w in answer["windows"]] == ["happy", None]
+    assert answer["windows"][1]["reason"] == "unsure"
+    assert answer["answered_by"]["name"] == "ser-emodb-session"
+    assert answer["synthetic"] is False
+
+
+def test_a_form_is_answered_as_the_bytes_are(client):
+    content = encoded(speech())
+    form = client.post("/predict", files={"audio": ("a.wav", content, "audio/wav")})
+    assert form.status_code == 200
+    assert form.json() == client.post("/predict", content=content, headers=WAV).json()
+
+
+def test_another_form_is_told_what_a_form_holds(client):
+    response = client.post("/predict", files={"other": b"x"})
+    assert response.status_code == 400
+    assert "one file named `audio`" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty: the file has 0 bytes"),
+        (b"nonsense", "unreadable: not audio"),
+        (encoded(speech())[:500], "truncated: "),
+        (encoded(0 * speech()), "silent: "),
+        (encoded(speech(0.01)), "too short: "),
+        (encoded(speech(5.5)), "too long: "),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_the_sentence_of_the_reader(client, content, reason):
+    response = client.post("/predict", content=content, headers=WAV)
+    assert response.status_code == 400
+    assert response.json()["message"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "text/plain", "", "audio"]
+)
+def test_no_other_kind_of_body_is_read(client, kind):
+    response = client.post("/predict", content=b"{}", headers={"content-type": kind})
+    assert response.status_code == 415
+    assert "audio/wav" in response.json()["message"]
+
+
+def test_audio_is_taken_at_no_other_place(client):
+    assert client.post("/invocations", content=b"x", headers=WAV).status_code == 415
+
+
+def test_a_recording_that_is_too_large_is_not_read_whole(client):
+    read = []
+
+    def chunks():
+        for _ in range(100):
+            read.append(1)
+            yield b" " * 100_000
+
+    response = client.post("/predict", content=chunks(), headers=WAV)
+    assert response.status_code == 413
+    # The envelope of a form, one MiB, is allowed beside the recording.
+    response = client.post("/predict", content=b" " * 300_000, headers=WAV)
+    assert response.json()["message"].startswith("too large: 300000 bytes")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("place", ["/predict", "/invocations"])
+def test_a_page_of_another_site_may_not_ask(client, site, place):
+    headers = {**WAV, "sec-fetch-site": site}
+    response = client.post(place, content=encoded(speech()), headers=headers)
+    assert response.status_code == 403
+    assert "another site" in response.json()["message"]
+
+
+def test_the_own_page_may_ask(client):
+    headers = {**WAV, "sec-fetch-site": "same-origin"}
+    assert client.post("/predict", content=encoded(speech()), headers=headers).status_code == 200
+
+
+def test_a_fault_is_one_sentence_without_a_trace(client, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("File /srv/secret.py")
+
+    monkeypatch.setattr(audio_route, "answer", fail)
+    response = client.post("/predict", content=encoded(speech()), headers=WAV)
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+def test_many_damaged_recordings_and_forms_end_in_no_5xx(client):
+    good = encoded(speech(0.2))
+    form = client.build_request("POST", "/predict", files={"audio": good})
+    whole = form.read()
+    for cut in range(0, len(good), len(good) // 100):
+        for content, headers in ((whole[:cut], form.headers), (good[:cut], WAV)):
+            kind = {"content-type": headers["content-type"]}
+            response = client.post("/predict", content=content, headers=kind)
+            assert response.status_code == 400, (cut, response.text)
+            assert set(json.loads(response.text)) == {"error_code", "message"}
+
+
+def test_an_answer_is_computed_beside_the_event_loop(client, monkeypatch):
+    def is_in_a_loop(*_):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+    seen = []
+    original = audio_route.answer
+    monkeypatch.setattr(
+        audio_route, "answer", lambda *a: seen.append(is_in_a_loop()) or original(*a)
+    )
+    client.post("/predict", content=encoded(speech()), headers=WAV)
+    assert seen == [False]
