@@ -257,14 +257,9 @@ class Project:
         """The comparison, one row per cell, CSV."""
         return self.reports / "grid.csv"
 
-    @property
-    def grid_metrics(self) -> Path:
-        """Folder of the main scores of each cell for `dvc metrics`, a JSON file a cell."""
-        return self.reports / "metrics"
-
-    def plotted(self, what: str) -> Path:
-        """Return a folder of data for `dvc plots`, `curves` or `decisions`: a CSV file a cell."""
-        return self.reports / "plots" / what
+    def for_dvc(self, what: str) -> Path:
+        """Return `metrics` (JSON), `curves` or `decisions` (CSV): a folder with a file a cell."""
+        return self.reports / ("metrics" if what == "metrics" else f"plots/{what}")
 
     @property
     def pairs(self) -> Path:

@@ -104,11 +104,11 @@ def write_metrics(project: Project, grid: pd.DataFrame, scores: Sequence[str]) -
     """Write some columns of a grid for `dvc metrics`: a file, and so a row, per cell.
 
     Args:
-        project: Where they go, `Project.grid_metrics`, replaced as a whole.
+        project: Where they go, see `Project.for_dvc`, replaced as a whole.
         grid: With columns `model` and `loss`.
         scores: Which columns; where one has no value, it is left out.
     """
-    with files.replacing_folder(project.grid_metrics) as part:
+    with files.replacing_folder(project.for_dvc("metrics")) as part:
         for row in grid.to_dict("records"):
             said = {name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])}
             files.write_json(part / f"{row['model']}-{row['loss']}.json", said)

@@ -27,8 +27,8 @@ def write(
     curves = {name: curve(tables.read_csv(cell.history)) for name, cell in folders.items()}
     made = {name: decisions(frame) for name, frame in frames.items()}
     for folder, found in (
-        (project.plotted("curves"), curves),
-        (project.plotted("decisions"), made),
+        (project.for_dvc("curves"), curves),
+        (project.for_dvc("decisions"), made),
     ):
         with files.replacing_folder(folder) as part:
             for name, table in found.items():

@@ -42,7 +42,7 @@ def test_files_of_cells_that_are_gone_go_too(tmp_path):
     )
     plots.write(project, {"old-one": cell}, {"old-one": frame})
     plots.write(project, {CELL: cell}, {CELL: frame})
-    (curves,), (decided,) = (project.plotted(n).iterdir() for n in ("curves", "decisions"))
+    (curves,), (decided,) = (project.for_dvc(n).iterdir() for n in ("curves", "decisions"))
     assert curves.name == decided.name == f"{CELL}.csv"
     assert pd.read_csv(decided).to_dict("list") == {
         "truth": ["sad", "angry"],
