@@ -68,7 +68,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.soft,
         project.figures,
         project.page,
-        project.grid_metrics,
+        *map(project.for_dvc, ("metrics", "curves", "decisions")),
         project.origins,
         project.procedures,
     ]

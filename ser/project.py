@@ -261,10 +261,9 @@ class Project:
         """The comparison, one row per cell, CSV."""
         return self.reports / "grid.csv"
 
-    @property
-    def grid_metrics(self) -> Path:
-        """The same for `dvc metrics`, JSON."""
-        return self.reports / "metrics.json"
+    def for_dvc(self, what: str) -> Path:
+        """Return `metrics` (JSON), `curves` or `decisions` (CSV): a folder with a file a cell."""
+        return self.reports / ("metrics" if what == "metrics" else f"plots/{what}")
 
     @property
     def pairs(self) -> Path:

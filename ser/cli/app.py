@@ -21,6 +21,7 @@ from ser.cli import (
     runs,
     serving,
     tune,
+    ui,
 )
 from ser.cli.several import SeveralValues
 
@@ -71,7 +72,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         runs.results,
         runs.restore_runs,
         folds.kept_folds,
-        runs.ui,
+        ui.ui,
     ),
     "Registry and serving": (
         registry.register,

@@ -105,6 +105,11 @@ def _link(name: str, path: Path) -> None:
     with files.replacing(link) as part:
         part.symlink_to(target, target_is_directory=True)
     typer.echo(f"{link} -> {target}: {count} utterances")
+    _say_next(name, link, is_known=section is not None)
+
+
+def _say_next(name: str, link: Path, *, is_known: bool) -> None:
+    """Say what comes after a link; `is_known` where params.yaml is of its corpus."""
     shipped = Project().shipped(name).folder
     if shipped.is_dir() and not shipped.samefile(link):
         typer.echo(
@@ -115,7 +120,7 @@ def _link(name: str, path: Path) -> None:
             f"`git update-index --skip-worktree {link}` lets git pass over it, "
             f"`git update-index --no-skip-worktree {link}` undoes that"
         )
-    if section is not None:
+    if is_known:
         typer.echo("next: `make repro`")
     elif (Project().presets / f"{name}.yaml").is_file():
         typer.echo(f"next: `make use PRESET={name}`, then `make repro`")
@@ -124,6 +129,8 @@ def _link(name: str, path: Path) -> None:
             f"next: write a preset with `ser new-preset --corpus {name}`, or in params.yaml set "
             f"corpus to {{name: {name}}} and synthetic_corpora to []; then `make repro`"
         )
+    if not shipped.is_dir():  # git knows the link to a shipped corpus
+        typer.echo(f"for `dvc exp run --temp` or `--queue`, tell git the link: `git add -f {link}`")
 
 
 def _require_own_name(name: str, link: Path, path: Path) -> None:

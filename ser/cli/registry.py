@@ -116,12 +116,13 @@ def promote(
 
 
 def rollback(model: Annotated[str | None, _MODEL] = None) -> None:
-    """Give the alias champion back to the version that had it before.
+    """Give the alias champion back to the version that had it before; that is tracked as a run.
 
     Example: ser rollback
     """
     from ser.params import read
     from ser.promotion import champion
+    from ser.promotion import rollback as rolling_back
     from ser.registry import versions
     from ser.workflow.preset import Preset
 
@@ -130,7 +131,7 @@ def rollback(model: Annotated[str | None, _MODEL] = None) -> None:
     if name is None:
         params = read(Project().params, Preset)
         name = champion.require(line_of(params), registry, versions.CHAMPION).name
-    left, now = registry.rollback(name)
+    left, now = rolling_back.go_back(name, registry, root=Path())
     typer.echo(f"{name}: {now.title} is champion again; {left.title} was")
 
 

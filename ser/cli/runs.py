@@ -1,6 +1,5 @@
 """Commands that train a cell, show results and keep the tracker complete."""
 
-import os
 import sys
 from enum import StrEnum
 from functools import partial
@@ -197,14 +196,14 @@ def restore_runs(
     """Record again the runs whose results lie in runs/ but which the store does not have.
 
     For results that DVC restored from its cache, or a store that was lost. Scores and figures
-    are added to the runs that lack them.
+    are added to the runs that lack them, and the leaderboard shows what the cells differ in.
 
     Example: dvc checkout && ser restore-runs
     """
     from ser import cross_folders
     from ser.evaluation import scored_cell
     from ser.grid import variants
-    from ser.tracking import cells
+    from ser.tracking import cells, store, views
     from ser.tracking.known_runs import opening_once
     from ser.tracking.mlflow_tracker import open_experiment
 
@@ -218,6 +217,8 @@ def restore_runs(
             said = f"{count} runs restored" if count else "complete"
             typer.echo(f"{cell.folder}: {said}")
         total += count
+    for name in sorted({cells.read(cell).experiment for cell in scored}):
+        views.find(store.default_uri(Path()), name)  # which cells differ in what, all being there
     for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
         for cell in project.trained_cells(variant):
             _restore_variant(cell, project, variant, open_)
@@ -308,35 +309,3 @@ def results(
     if into is not None:
         tables.write_into(into, found, project)
         typer.echo(f"{into}: the table {found.name} is up to date")
-
-
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
-) -> None:
-    """Show the project's runs in MLflow's user interface.
-
-    Example: ser ui --port 5001
-    """
-    from ser.tracking import store
-    from ser.wording import without_password
-
-    uri = store.default_uri(Path())
-    store.connect(uri)
-    if store.database_path(uri) is None:
-        shown = without_password(uri)
-        typer.echo(f"the runs are at {shown}, which has a user interface of its own")
-        return
-    typer.echo(f"http://127.0.0.1:{port} shows {uri}; Ctrl-C ends it")
-    sys.stdout.flush()
-    # Replaced, not called: signals then reach the server itself.
-    os.execve(sys.executable, ui_command(uri, port), {**os.environ, **_UI_ENVIRONMENT})
-
-
-# Its job runner would start a dozen processes that this project has no use for.
-_UI_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-
-
-def ui_command(uri: str, port: int) -> list[str]:
-    """Return the command line of MLflow's user interface over a store, one worker."""
-    server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    return [*server, "--host", "127.0.0.1", "--port", str(port), "-w", "1"]

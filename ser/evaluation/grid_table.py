@@ -40,8 +40,8 @@ def standing_columns(score: str) -> tuple[str, ...]:
 
 
 STANDING = standing_columns("uar")
-#: Of these, those that `metrics.json` shows.
-SCORES = COLUMNS[4:13]
+#: Of the grid, those that `dvc metrics` shows: few enough for a table in a terminal.
+SCORES = ("uar", "uar_low", "uar_high", "wa", "macro_f1")
 
 
 def table(summaries: Mapping[tuple[str, str], CellSummary]) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def _standing(found: Standing) -> dict[str, object]:
 
 
 def write(project: Project, grid: pd.DataFrame) -> None:
-    """Write grid.csv and best.csv, and the scores as metrics.json for `dvc metrics`."""
+    """Write grid.csv and best.csv, and the main scores for `dvc metrics`."""
     tables.write_csv(project.grid, grid[list(COLUMNS)])
     write_best(project, grid, "uar")
     write_metrics(project, grid, SCORES)
@@ -125,14 +125,17 @@ def write_best(project: Project, grid: pd.DataFrame, score: str) -> None:
 
 
 def write_metrics(project: Project, grid: pd.DataFrame, scores: Sequence[str]) -> None:
-    """Write metrics.json for `dvc metrics`: some columns of a grid, those that have a value."""
-    records = {
-        f"{row['model']}-{row['loss']}": {
-            name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])
-        }
-        for row in grid.to_dict("records")
-    }
-    files.write_json(project.grid_metrics, records)
+    """Write some columns of a grid for `dvc metrics`: a file, and so a row, per cell.
+
+    Args:
+        project: Where they go, see `Project.for_dvc`, replaced as a whole.
+        grid: With columns `model` and `loss`.
+        scores: Which columns; where one has no value, it is left out.
+    """
+    with files.replacing_folder(project.for_dvc("metrics")) as part:
+        for row in grid.to_dict("records"):
+            said = {name: round(float(row[name]), 6) for name in scores if pd.notna(row[name])}
+            files.write_json(part / f"{row['model']}-{row['loss']}.json", said)
 
 
 def as_text(grid: pd.DataFrame) -> str:

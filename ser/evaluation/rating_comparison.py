@@ -169,12 +169,11 @@ def slices_table(frame: pd.DataFrame, slices: Mapping[str, Mapping[str, str]]) -
 
 
 def write(project: Project, grid: pd.DataFrame) -> None:
-    """Write grid.csv, and its scores as metrics.json for `dvc metrics`."""
+    """Write grid.csv and best.csv, and the main scores for `dvc metrics`."""
     standing = [name for name in grid_table.standing_columns("ccc") if name in grid]
     tables.write_csv(project.grid, grid.drop(columns=standing))
     grid_table.write_best(project, grid, "ccc")
-    scores = [name for name in grid.columns if name.startswith(("ccc", "mae"))]
-    grid_table.write_metrics(project, grid, scores)
+    grid_table.write_metrics(project, grid, ("ccc", "ccc_low", "ccc_high", "mae"))
 
 
 def as_text(grid: pd.DataFrame) -> str:

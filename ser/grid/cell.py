@@ -244,7 +244,7 @@ class CellRunner:
         best = [record.metrics[self._best] for record in records]
         complete = replace(
             cell,
-            metrics={f"dev/{specs.headline_of(self.inputs)}": sum(best) / len(best)},
+            metrics={self._best: sum(best) / len(best)},
             artifacts=tuple((path.name, "") for path in tables),
         )
         complete = _with_predictions_digest(complete, staging.predictions)
@@ -272,7 +272,7 @@ class CellRunner:
         return CellRecord(
             experiment=specs.experiment_name(self.inputs, self.variant),
             note=specs.experiment_note(self.inputs),
-            experiment_tags={"ser.corpus": self.inputs.card.name},
+            experiment_tags=specs.experiment_tags(self.inputs),
             cell=cell,
             folds=tuple(records),
         )

@@ -35,7 +35,8 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
     return mlflow_tracker.open_experiment(
         specs.experiment_name(data, variant),
         note=specs.experiment_note(data),
-        tags={"ser.corpus": data.card.name},
+        tags=specs.experiment_tags(data),
+        is_watched=True,
     )
 
 

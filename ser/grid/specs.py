@@ -44,8 +44,15 @@ def experiment_note(inputs: Inputs) -> str:
         f"protocol `{split.protocol}`, {len(inputs.folds)} folds. {dependent}{kind}\n\n"
         "One run per cell (model and loss) with the scores pooled over folds and averaged over "
         f"seeds; one nested run per fold and seed. Compare cells by `{headline}`; "
-        f'try the search `tags."ser.fold" = \'all\' and metrics."{headline}" > 0.5`.'
+        f"the search `tags.\"ser.fold\" = 'all'` leaves them alone. `dev/{headline_of(inputs)}` is "
+        "of an epoch; of the epoch that was chosen it is "
+        f"`dev/best_{headline_of(inputs)}`, of a cell its mean over folds and seeds."
     )
+
+
+def experiment_tags(inputs: Inputs) -> dict[str, str]:
+    """Return the tags of a cell's experiment: the corpus, and what cells are compared by."""
+    return {"ser.corpus": inputs.card.name, "ser.headline": f"test/{headline_of(inputs)}"}
 
 
 def headline_of(inputs: Inputs) -> str:

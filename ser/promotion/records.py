@@ -1,4 +1,4 @@
-"""Where registrations and decisions are tracked: one experiment beside that of training."""
+"""Where registrations, decisions and rollbacks are tracked: an experiment beside the cells'."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from ser.data import task
 from ser.tracking import mlflow_tracker
 from ser.tracking.mlflow_tracker import MlflowExperiment
 
-_NOTE = "One run per registered model, and one per decision about a promotion."
+_NOTE = "One run per registered model, one per decision about a promotion, one per rollback."
 
 
 def open_experiment(
@@ -24,7 +24,9 @@ def open_experiment(
     Raises:
         TrackingError: The store cannot be used.
     """
-    corpus, protocol = tags["ser.corpus"], tags["ser.protocol"]
+    # A version that has outlived its run has the task alone.
+    corpus = tags.get("ser.corpus") or tags[task.TAG]
+    protocol = tags["ser.protocol"]
     return mlflow_tracker.open_experiment(
         f"ser/{tags.get(task.TAG, corpus)}/{protocol}/registry",
         note=_NOTE,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser import markdown
 from ser.data import task
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
@@ -20,7 +21,8 @@ from ser.registry import identity, packing, versions
 from ser.registry.bundle import Bundle, Source
 from ser.registry.model_files import MODEL
 from ser.registry.packing import TrainedCell
-from ser.tracking import mlflow_tracker
+from ser.tracking import mlflow_tracker, store
+from ser.tracking.mlflow_tracker import MlflowExperiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +133,32 @@ def register(
         source=logged.uri,
         run_id=logged.run_id,
         tags={**tags, MODEL: logged.sha256},
-        description=description,
+        description=f"{description.rstrip()}\n\n[Run of the cell]({_page(trained, cell_run)})\n",
+        about=_about(bundle, experiment.experiment_id),
     )
+    # From the cell's run to the version; the version leads to the run that registered it.
+    with store.translated(registry.uri):
+        registry.client.set_tag(cell_run, "ser.model_version", f"{name}/{registered.version}")
     remove_folder(folder)
     weights = bundle.training.described
     return Registered(name, registered.version, registered.is_new, weights)
+
+
+def _page(experiment: MlflowExperiment, run_id: str) -> str:
+    """Return the address of a run, for a link on one of MLflow's own pages."""
+    return f"#/experiments/{experiment.experiment_id}/runs/{run_id}"
+
+
+def _about(bundle: Bundle, experiment_id: str) -> str:
+    """Return the description of the registered model, Markdown."""
+    return (
+        f"Recognises one of {', '.join(map(markdown.plain, bundle.emotions))} in a recording of "
+        f"speech; task `{identity.task_of(bundle)}`, protocol `{bundle.corpus.protocol}`. "
+        f"`ser register` adds versions, each with its model card; `{versions.CHALLENGER}` is the "
+        f"newest, `{versions.CHAMPION}` the one that `ser promote` let through every gate and that "
+        f"is served. Registrations, decisions and rollbacks are "
+        f"[runs](#/experiments/{experiment_id}/runs)."
+    )
 
 
 def _tags(bundle: Bundle) -> dict[str, str]:

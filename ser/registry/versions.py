@@ -17,14 +17,15 @@ from mlflow.exceptions import MlflowException
 
 from ser.errors import RegistryError
 from ser.registry import model_files
+from ser.registry import tags as tags_of
 from ser.registry.alone import alone
 from ser.registry.model_files import MODEL
+from ser.registry.tags import BUNDLE
 from ser.tracking import store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-BUNDLE = "ser.bundle_sha256"
 
-_PROMOTED, ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
+PROMOTED, ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
 #: The champion before, and those before that one, latest first: `2,1`. All of them stand on
 #: each champion, because a version that is champion a second time has two predecessors.
 _PREVIOUS, _EARLIER = "ser.previous_champion", "ser.earlier_champions"
@@ -42,7 +43,7 @@ class Version:
         number: Of the version.
         run_id: MLflow's id of the run that logged it.
         source: MLflow's address of the files.
-        tags: Lineage, and what became of it.
+        tags: Lineage, which its run has, and what became of it.
     """
 
     name: str
@@ -138,7 +139,14 @@ class Registry:
     root: Path
 
     def register(
-        self, name: str, *, source: str, run_id: str, tags: Mapping[str, str], description: str
+        self,
+        name: str,
+        *,
+        source: str,
+        run_id: str,
+        tags: Mapping[str, str],
+        description: str,
+        about: str = "",
     ) -> Registration:
         """Make a version of logged files the challenger; the same bundle is one version.
 
@@ -148,6 +156,7 @@ class Registry:
             run_id: MLflow's id of the run that logged them.
             tags: `ser.bundle_sha256` among them.
             description: The model card, Markdown; a version that is there keeps its own.
+            about: Description of the registered model, Markdown; one that is there keeps its own.
 
         Raises:
             RegistryError: Another process keeps the registry's lock.
@@ -155,14 +164,14 @@ class Registry:
         """
         same = {key: tags[key] for key in (BUNDLE, MODEL) if key in tags}
         with self._alone(name), store.translated(self.uri):
-            self._require_model(name)
+            self._require_model(name, about)
             found = next((v for v in self._versions(name) if same.items() <= v.tags.items()), None)
             # With its description at once: what was measured of a version found stands in its own.
             kept = found or self.client.create_model_version(
                 name,
                 source,
                 run_id,
-                tags=dict(tags),
+                tags=tags_of.own(tags),
                 description=description,
                 model_id=_logged_model(source),
             )
@@ -190,7 +199,8 @@ class Registry:
                 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     return None
                 raise
-        return _version(found)
+            said = tags_of.every(self.client, found)
+        return Version(name, int(found.version), str(found.run_id), str(found.source), said)
 
     def require(self, name: str, reference: str | int) -> Version:
         """Return a version by alias or number.
@@ -243,8 +253,8 @@ class Registry:
                 before = [] if present is None else [present.number, *champions_before(present)]
                 self.tag(version, _remembered(before))
                 self._make_champion(version)
-            if not is_champion or _PROMOTED not in version.tags:
-                self.tag(version, {_PROMOTED: _now()})
+            if not is_champion or PROMOTED not in version.tags:
+                self.tag(version, {PROMOTED: _now()})
             self.tag(version, {**won, _OVERTAKEN_BY: _NONE})
 
     def end_challenge(self, champion: Version) -> None:
@@ -343,25 +353,21 @@ class Registry:
     def _versions(self, name: str) -> list[ModelVersion]:
         return list(self.client.search_model_versions(f"name = '{name}'"))
 
-    def _require_model(self, name: str) -> None:
-        """Create the registered model unless it is there."""
+    def _require_model(self, name: str, about: str) -> None:
+        """Create the registered model unless it is there; describe one that is not described."""
         try:
-            self.client.create_registered_model(name)
+            self.client.create_registered_model(name, description=about)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+            if about and not self.client.get_registered_model(name).description:
+                self.client.update_registered_model(name, description=about)
 
 
 def _logged_model(source: str) -> str | None:
     """Return the id in an address `models:/m-<id>`; a server refuses such a source without it."""
     id_ = source.removeprefix("models:/")
     return id_ if id_ != source and "/" not in id_ and "@" not in id_ else None
-
-
-def _version(found: ModelVersion) -> Version:
-    return Version(
-        found.name, int(found.version), str(found.run_id), str(found.source), dict(found.tags)
-    )
 
 
 def champions_before(champion: Version) -> list[int]:

@@ -25,6 +25,7 @@ from ser.report import (
     cross_corpus,
     methods,
     pictures,
+    plots,
     rating_report,
     results,
     tested_sentences,
@@ -206,13 +207,15 @@ def _untuned(project: Project, named: Iterable[str], tuned: Iterable[str]) -> di
 def _breakdown(
     project: Project, frames: Mapping[Cell, pd.DataFrame], speaker_of: Mapping[str, str]
 ) -> dict[str, pd.DataFrame]:
-    """Return the scores by fold, speaker and pair of emotions, and write them."""
+    """Return the scores by fold, speaker and pair of emotions; write them and the plots' data."""
     found = {
         "folds": breakdown.by_fold(frames),
         "speakers": breakdown.by_speaker(frames, speaker_of),
         "confusions": mistakes.pairs_table(frames),
     }
     breakdown.write(project, found)
+    named = {"-".join(cell): frame for cell, frame in frames.items()}
+    plots.write(project, {name: project.run(name) for name in named}, named)
     return found
 
 

@@ -28,7 +28,7 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import answer, results, tested_sentences
+from ser.report import answer, plots, results, tested_sentences
 from ser.report import page as pages
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
@@ -127,6 +127,11 @@ def write(project: Project, named: Mapping[str, CellParams], open_: Callable[...
         cells.add_figures(project.trained(cell.name), project.cell_figures(cell.name), open_)
     report = _report(project, read, utterances, card, split)
     _write_tables(project, read, report, utterances)
+    plots.write(
+        project,
+        {name: project.run(name) for name in named},
+        {found.name: found.frame for found in read.values()},
+    )
     files.write_text(project.page, render(report))
     results.track(project, report.cells[0].record, open_)
 

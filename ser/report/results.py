@@ -119,7 +119,7 @@ def write_procedures(project: Project, procedures: Mapping[str, Procedure]) -> N
 
 
 def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) -> None:
-    """Record the comparison as a run of its own, with the page and the tables as artifacts.
+    """Record the comparison as a run of its own, with page, tables and figures as artifacts.
 
     Args:
         project: Where the finished comparison is.
@@ -151,7 +151,8 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
     experiment = open_(
         f"{best.experiment}/report",
         note=f"One run per state of the comparison of `{best.experiment}`.",
-        tags=best.experiment_tags,
+        # No cell is in it, so it has no leaderboard.
+        tags={k: v for k, v in best.experiment_tags.items() if k != "ser.headline"},
     )
     with experiment.run(spec) as tracker:
         headlines = ("test/uar", "test/ccc")  # a cell has one of them
@@ -159,6 +160,9 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
         tracker.log_metrics({name: scores[name] for name in headlines if name in scores})
         for path in (page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
+        # Those of all cells together; a cell's own are kept with its runs.
+        for path in sorted(project.figures.glob("*.png")):
+            tracker.log_artifact(path, folder="figures")
 
 
 def as_text(result: Result) -> str:

@@ -248,7 +248,7 @@ def is_of(scored: CellFolder, trained: CellFolder) -> bool:
 def add_figures(
     cell: CellFolder, figures: CellFolder, open_: Callable[..., RestorableExperiment]
 ) -> None:
-    """Keep a cell's figures with its runs, each figure once.
+    """Keep a cell's figures with its runs, each figure once, as PNG.
 
     Args:
         cell: The cell's folder; its runs are recorded.
@@ -266,7 +266,7 @@ def add_figures(
             folder = figures.folder
         else:
             folder = figures.fold(run.fold, run.seed).folder
-        drawn = sorted(path for path in folder.glob("*.*") if path.suffix in (".png", ".svg"))
+        drawn = sorted(folder.glob("*.png"))  # the SVG beside it is the same picture
         if not drawn:
             continue
         with experiment.amend(

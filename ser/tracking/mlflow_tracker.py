@@ -1,29 +1,25 @@
 """Runs recorded in MLflow: one per run key, resumed or silent instead of logged twice."""
 
-import json
 import logging
-import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from ser import runtime
-from ser.contracts import DatasetReference, RunSpec, Tracker
+from ser.contracts import RunSpec, Tracker
 from ser.errors import TrackingError
-from ser.processes import this_process
 from ser.project import Project
-from ser.tracking import store
+from ser.tracking import machine, store, views
+from ser.tracking._described import dataset_input, run_tags
 from ser.tracking.recording import (
     RUN_KEY,
     MetricSteps,
@@ -37,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 _PARAMS_PER_REQUEST = 100
 _METRICS_PER_REQUEST = 1000
-_MAX_DIGEST_CHARS = 36
 _FINISHED = "FINISHED"
 
 #: Metrics are sent at most this often, in seconds: an epoch of a small network takes less time
@@ -56,15 +51,18 @@ def open_experiment(
     tags: Mapping[str, str],
     tracking_uri: str | None = None,
     root: Path = Path(),
+    is_watched: bool = False,
 ) -> "MlflowExperiment":
     """Open an experiment, creating it and a local store as needed.
 
     Args:
         name: `ser/<task>/<protocol>`.
         note: Markdown shown at the top of the experiment's page.
-        tags: Tags of the experiment.
+        tags: Tags of the experiment. With `ser.headline`, a metric, it gets a leaderboard that is
+            ordered by it, see `ser.tracking.views`, and a link to that in its note.
         tracking_uri: Where runs go; None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.
         root: The project's root.
+        is_watched: Record what the machine does during each parent run, see `ser.tracking.machine`.
 
     Returns:
         The experiment.
@@ -78,6 +76,11 @@ def open_experiment(
     with store.translated(uri):
         wanted = {**_EXPERIMENT_TAGS, "mlflow.note.content": note, **tags}
         experiment = client.get_experiment_by_name(name) or _create(client, uri, name, wanted)
+        if (headline := tags.get(views.HEADLINE)) is not None:
+            wanted["mlflow.note.content"] = views.note(note, experiment.experiment_id)
+            # One that is there may show params as well, see `views.refresh`.
+            if views.TAG not in experiment.tags:
+                wanted[views.TAG] = views.value(headline)
         _tag(client, experiment, wanted)
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
@@ -91,7 +94,7 @@ def open_experiment(
             f"{experiment.artifact_location}, but the project lies elsewhere now; "
             "`ser doctor --fix` corrects the paths"
         )
-    return MlflowExperiment(client, experiment.experiment_id, uri, root)
+    return MlflowExperiment(client, experiment.experiment_id, uri, root, is_watched)
 
 
 def _create(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) -> Any:
@@ -133,12 +136,14 @@ class MlflowExperiment:
         experiment_id: MLflow's id.
         uri: Tracking URI, named in errors.
         root: The project's root; locks lie under its `work/locks/`.
+        is_watched: Parent runs have metrics of the machine.
     """
 
     client: MlflowClient
     experiment_id: str
     uri: str
     root: Path
+    is_watched: bool = False
 
     @contextmanager
     def run(self, spec: RunSpec, *, parent_key: str | None = None) -> Iterator[Tracker]:
@@ -232,7 +237,7 @@ class MlflowExperiment:
         return next(iter([*finished, *runs]), None)
 
     def _start(self, spec: RunSpec, parent_key: str | None) -> Run:
-        tags = _run_tags(spec)
+        tags = run_tags(spec)
         if parent_key is not None:
             parent = self._find(parent_key)
             if parent is None:
@@ -243,7 +248,7 @@ class MlflowExperiment:
     def _resume(self, found: Run, spec: RunSpec) -> Run:
         run_id = found.info.run_id
         self.client.update_run(run_id, status="RUNNING")
-        MlflowRun(self.client, found).set_tags(_run_tags(spec))
+        MlflowRun(self.client, found).set_tags(run_tags(spec))
         logger.info("run %s: taking up %s", spec.name, run_id)
         return self.client.get_run(run_id)
 
@@ -251,7 +256,7 @@ class MlflowExperiment:
         """Log params and datasets that the run does not have yet."""
         tracker.log_params(flatten(spec.params))
         if spec.datasets and not (run.inputs and run.inputs.dataset_inputs):
-            inputs = [_dataset_input(dataset) for dataset in spec.datasets]
+            inputs = [dataset_input(dataset) for dataset in spec.datasets]
             self.client.log_inputs(run.info.run_id, datasets=inputs)
 
     @contextmanager
@@ -266,8 +271,10 @@ class MlflowExperiment:
         with runtime.holding_interrupts() as held:
             opened = self._resume(found, spec) if found else self._start(spec, parent_key)
             run = MlflowRun(self.client, opened)
+            is_watched = self.is_watched and parent_key is None
+            watching = machine.watching(run.id, self.uri) if is_watched else nullcontext()
             try:
-                with held.let_through():
+                with held.let_through(), watching:
                     self._record(run, opened, spec)
                     yield run
                     run.send()
@@ -351,45 +358,3 @@ class MlflowRun:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set or replace tags in one request."""
         self._client.log_batch(self.id, tags=[RunTag(key, tags[key]) for key in tags])
-
-
-def _run_tags(spec: RunSpec) -> dict[str, str]:
-    """Return the tags of a run and of the process that records it."""
-    process = this_process()
-    tags = {
-        **spec.tags,
-        RUN_KEY: spec.run_key,
-        "mlflow.runName": spec.name,
-        "mlflow.user": _user(),
-        "mlflow.source.name": Path(sys.argv[0]).name or "python",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.note.content": spec.note,
-        "ser.host": process.host,
-        "ser.pid": str(process.pid),
-        "ser.pid_started": f"{process.started:.0f}",
-    }
-    if "ser.git_commit" in spec.tags:
-        tags["mlflow.source.git.commit"] = spec.tags["ser.git_commit"]
-    # Exported by DVC to the stages it runs.
-    names = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-    tags.update({f"ser.{name.lower()}": os.environ[name] for name in names if name in os.environ})
-    return tags
-
-
-def _user() -> str:
-    try:
-        return getuser()
-    except (KeyError, OSError):  # a container's user id without an account
-        return "unknown"
-
-
-def _dataset_input(dataset: DatasetReference) -> DatasetInput:
-    return DatasetInput(
-        Dataset(
-            name=dataset.name,
-            digest=dataset.digest[:_MAX_DIGEST_CHARS],
-            source_type="local",
-            source=json.dumps({"uri": dataset.source}),
-        ),
-        [InputTag("mlflow.data.context", dataset.context)],
-    )

@@ -51,7 +51,7 @@ def run(
     experiment = mlflow_tracker.open_experiment(
         specs.experiment_name(found, recording.VARIANT),
         note=recording.experiment_note(found),
-        tags={"ser.corpus": found.card.name},
+        tags=recording.experiment_tags(found),
     )
     url = storage.resolve(params.tuning.storage, project.root)
     place = Place(project.root, url, project.tuning_figures(feature))

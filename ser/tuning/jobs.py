@@ -112,6 +112,7 @@ def make(
         params=params,
         num_trials=params.trials_of(plan.name),
         key=_key(plan, params, dimensions, data, fold=fold.number, root=root, device=device),
+        experiment=specs.experiment_name(data),
     )
     ids = {*fold.train, *fold.dev}
     group_of, share_of = data.group_of(plan.recipe.normalisation), data.share_of(plan)

@@ -37,6 +37,11 @@ def experiment_note(data: Inputs) -> str:
     )
 
 
+def experiment_tags(data: Inputs) -> dict[str, str]:
+    """Return the tags of the experiment: the corpus, and what studies are compared by."""
+    return {"ser.corpus": data.card.name, "ser.headline": "dev/best_uar"}
+
+
 class Recorder(AbstractContextManager["Recorder"]):
     """Records the studies of one experiment while they run.
 

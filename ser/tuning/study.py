@@ -38,6 +38,8 @@ from ser.tuning.trial_tracker import TrialTracker
 logger = logging.getLogger(__name__)
 
 SLOT = "slot"
+#: What a study maximises, by its name in the tracker.
+METRIC = "dev/best_uar"
 _WORKER = ("host", "pid", "pid_started")
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -56,6 +58,7 @@ class StudyPlan:
         params: How.
         num_trials: Slots that count.
         key: Hash of everything that decides the outcome but the number of trials.
+        experiment: `ser/<task>/<protocol>` of the cell, the first part of the study's name.
     """
 
     cell: CellPlan
@@ -64,18 +67,34 @@ class StudyPlan:
     params: TuningParams
     num_trials: int
     key: str
+    experiment: str
 
     @property
     def name(self) -> str:
-        """`<model>-<loss>/fold-<k>/<key>`: other params, data or code are another study."""
-        return f"{self.cell.name}/fold-{self.fold}/{self.key[:16]}"
+        """`<experiment>/<model>-<loss>/fold-<k>/<key>`; other params, data, code: another study."""
+        return f"{self.experiment}/{self.cell.name}/fold-{self.fold}/{self.key[:16]}"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What Optuna's own tools show of the study: what was tuned, of what, on which data."""
+        _, task, protocol = self.experiment.split("/")
+        return {
+            "task": task,
+            "protocol": protocol,
+            "model": self.cell.model,
+            "loss": self.cell.loss,
+            "fold": self.fold,
+            "seed": self.cell.training.seeds[0],
+            "tuned": [dimension.name for dimension in self.space],
+            "emotions": list(self.cell.emotions),
+        }
 
 
 def load(plan: StudyPlan, storage: RDBStorage) -> optuna.Study:
     """Return the study, made if it is not there."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=storage,
             study_name=plan.name,
             direction="maximize",
@@ -83,6 +102,14 @@ def load(plan: StudyPlan, storage: RDBStorage) -> optuna.Study:
             pruner=_pruner(plan.params),
             load_if_exists=True,
         )
+        # Written where they differ: every worker loads the study.
+        if study.metric_names != [METRIC]:
+            study.set_metric_names([METRIC])
+        noted = study.user_attrs
+        for name, value in plan.attributes.items():
+            if noted.get(name) != value:
+                study.set_user_attr(name, value)
+        return study
 
 
 def prepare(plan: StudyPlan, storage: RDBStorage, url: str) -> optuna.Study:

@@ -253,6 +253,7 @@ def test_download_corpus_shows_the_terms_fetches_and_links(ser, project, publish
     for words in ("licence: CC0-1.0", "cite:    Burkhardt", "http://the.page", "40 kB to fetch"):
         assert words in out
     assert f"data/raw/emodb -> {link}: 3 utterances\nnext: " in out
+    assert "`git add -f data/raw/emodb`" in out
 
 
 def test_download_corpus_has_nothing_to_do_the_second_time_and_says_so(ser, project, publisher):

@@ -49,7 +49,16 @@ def test_promotion_and_rollback_say_what_moved(trained, ser, evidence):
     status, out, _ = ser("rollback")
     assert status == 0
     assert "is champion again" in out
-    assert registry.require(NAME, "champion").tags["ser.fold"] == "1"
+    back = registry.require(NAME, "champion")
+    assert back.tags["ser.fold"] == "1"
+    experiment = registry.client.get_experiment_by_name("ser/csv/session/registry")
+    (run,) = registry.client.search_runs(
+        [experiment.experiment_id], filter_string="tags.\"ser.decision\" = 'rolled back'"
+    )
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["ser.model_version"] == f"{NAME}/{champion.number}"
+    assert run.data.tags["ser.champion"] == f"{NAME}/{back.number}"
+    assert f"#/models/{NAME}/versions/{back.number}" in run.data.tags["mlflow.note.content"]
 
 
 def test_a_new_line_needs_a_reason_and_is_begun_by_it(trained, ser, monkeypatch):

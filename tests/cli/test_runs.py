@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -220,23 +219,6 @@ def test_runs_are_restored_then_verified(ser, project):
     assert "DIFFERS" in out
     assert "ser.manifest_sha256" in err
     assert "ser.git_commit" not in err
-
-
-def test_ui_initialises_the_store_and_becomes_a_light_server(ser, project, monkeypatch):
-    started = []
-    monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments))
-    status, out, _ = ser("ui", "--port", "5001")
-    ((program, command, environment),) = started
-    assert status == 0
-    assert "http://127.0.0.1:5001" in out
-    assert program == sys.executable
-    uri = f"sqlite:///{project}/mlruns/mlflow.db"
-    assert command[1:] == [
-        *("-m", "mlflow", "ui", "--backend-store-uri", uri),
-        *("--host", "127.0.0.1", "--port", "5001", "-w", "1"),
-    ]
-    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    assert (project / "mlruns" / "mlflow.db").exists()
 
 
 def test_across_corpora_one_side_is_named_and_the_other_is_that_of_params_yaml(ser, project):

@@ -186,6 +186,8 @@ TAGS = {
     "ser.failed_gates", "ser.decision_run_id", "ser.previous_champion", "ser.earlier_champions",
     "ser.predictions_sha256", "ser.corpus", "ser.task", "ser.new_line",
     "ser.overtaken_by", "ser.promoted_at", "ser.rolled_back_at",
+    "ser.cell", "ser.protocol", "ser.weights", "ser.bundle_sha256", "ser.model_sha256",
+    "ser.model_version", "ser.headline",
 }  # fmt: skip
 
 

@@ -54,8 +54,9 @@ def test_a_cell_that_a_paired_test_tells_from_the_best_is_not_tied(tmp_path):
     assert list(standing.columns) == ["model", "loss", *list(table.columns)[14:]]
     assert standing["p_corrected"].tolist() == pytest.approx(table["p_corrected"].tolist())
     assert back["uar"].tolist()[0] == 1.0
-    metrics = json.loads(project.grid_metrics.read_text())
-    assert metrics["lstm-cross_entropy"]["uar"] == 1.0
+    of_cell = json.loads((project.for_dvc("metrics") / "lstm-cross_entropy.json").read_text())
+    assert of_cell["uar"] == 1.0
+    assert list(of_cell) == ["uar", "uar_low", "uar_high", "wa", "macro_f1"]
     text = grid_table.as_text(table)
     assert "100.0" in text
     assert text.splitlines()[1].endswith("=")

@@ -72,8 +72,8 @@ def test_the_report_is_a_page_a_table_and_figures(results, stage):
     ]
     cell = json.loads((results / "runs" / "lstm-cross_entropy" / "metrics.json").read_text())
     assert grid["uar"].iloc[0] == pytest.approx(cell["uar"]["mean"], abs=1e-6)
-    metrics = json.loads((reports / "metrics.json").read_text())
-    assert metrics["lstm-cross_entropy"]["wa"] == pytest.approx(cell["wa"]["mean"], abs=1e-6)
+    metrics = json.loads((reports / "metrics" / "lstm-cross_entropy.json").read_text())
+    assert metrics["wa"] == pytest.approx(cell["wa"]["mean"], abs=1e-6)
     for name in ("grid", "lstm-cross_entropy/confusion", "lstm-cross_entropy/learning_curves"):
         for suffix in ("png", "svg"):
             assert (reports / "figures" / f"{name}.{suffix}").stat().st_size > 0
@@ -89,6 +89,14 @@ def test_the_report_is_a_page_a_table_and_figures(results, stage):
     assert "lstm-cross_entropy" in page
     assert "Nothing was tuned" in page
     assert f"{100 * grid['uar'].iloc[0]:.1f}" in page
+
+
+def test_the_comparisons_own_figures_are_kept_with_its_run(results, stage):
+    assert compared(stage)[0] == 0
+    runs = compare.mlflow_tracker.open_experiment("").runs.values()
+    (run,) = (run for run in runs if run.spec.name == "comparison")
+    assert {"figures/grid.png", "figures/heat_map.png", "index.html"} <= set(run.artifacts)
+    assert not any(path.endswith(".svg") for run in runs for path in run.artifacts)
 
 
 def test_the_better_cell_comes_first_and_lends_the_page_its_provenance(results, stage, params):

@@ -17,7 +17,7 @@ def experiment(monkeypatch):
     found = MemoryExperiment()
     opened = []
 
-    def open_experiment(name, *, note, tags):
+    def open_experiment(name, *, note, tags, **_):
         opened.append((name, tags))
         return found
 
@@ -45,7 +45,8 @@ def test_a_cell_is_trained_and_recorded(upstream, stage, experiment, caplog):
     for fold in (1, 2, 3):
         said = f"{CELL}/fold-{fold}/seed-0: epoch 1 of at most 1: train/loss "
         assert [line for line in caplog.messages if line.startswith(said)] != []
-    assert experiment.opened == [("ser/csv/session", {"ser.corpus": "csv"})]
+    tags = {"ser.corpus": "csv", "ser.headline": "test/uar"}
+    assert experiment.opened == [("ser/csv/session", tags)]
     assert len(experiment.runs) == 4
     assert {run.status for run in experiment.runs.values()} == {"FINISHED"}
     parent = next(iter(experiment.runs.values()))

@@ -59,9 +59,11 @@ def test_a_line_that_only_its_former_name_has_is_named_with_the_way_on(version, 
         champion.require(line(title="helpline"), registry, CHAMPION)
     own = registry.client.get_model_version(NAME, str(version.number)).tags["ser.task"]
     registry.client.delete_model_version_tag(NAME, str(version.number), "ser.task")
+    registry.client.delete_tag(version.run_id, "ser.task")
     with pytest.raises(RegistryError) as refused:
         champion.require(line(title="helpline"), registry, CHAMPION)
     registry.client.set_model_version_tag(NAME, str(version.number), "ser.task", own)
+    registry.client.set_tag(version.run_id, "ser.task", own)
     assert f"model ser-csv-helpline-session: there is no champion; {NAME} has" in str(refused.value)
     assert "--model" in str(refused.value)
     with pytest.raises(RegistryError, match="`ser register <model>-<loss>` registers"):

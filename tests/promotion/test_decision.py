@@ -9,7 +9,8 @@ from ser.promotion import decision, measuring
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.registry.gates import GateParams
-from ser.registry.versions import BUNDLE, CHAMPION
+from ser.registry.tags import BUNDLE
+from ser.registry.versions import CHAMPION
 from tests.promotion.support import version_of
 from tests.registry.support import FAILING, GOOD
 

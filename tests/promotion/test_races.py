@@ -12,7 +12,8 @@ from ser.promotion import decision, measuring
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.registry.gates import GateParams
-from ser.registry.versions import BUNDLE, CHAMPION, OvertakenError
+from ser.registry.tags import BUNDLE
+from ser.registry.versions import CHAMPION, OvertakenError
 from tests.registry.support import GOOD
 
 NUM_AT_ONCE = 4

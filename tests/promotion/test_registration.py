@@ -30,8 +30,27 @@ def test_a_cell_becomes_the_challenger_with_its_lineage(trained):
     assert registry.require(NAME, CHALLENGER).number == version.number
     run = registry.client.get_run(version.tags["ser.cell_run_id"])
     assert run.info.run_name == "lstm-aam"
-    described = registry.client.get_model_version(NAME, str(version.number)).description
-    assert described.startswith("# lstm-aam, trained on csv")
+    shown = registry.client.get_model_version(NAME, str(version.number))
+    assert shown.description.startswith("# lstm-aam, trained on csv")
+
+
+def test_a_version_has_few_tags_of_its_own_and_leads_to_its_runs_and_back(trained):
+    version = version_of("lstm-aam")
+    client = versions.open_registry(Path()).client
+    shown = client.get_model_version(NAME, str(version.number))
+    known = client.get_run(version.run_id).data.tags
+    assert len(known) > 25
+    assert {key for key in shown.tags if key in known} == {
+        *("ser.cell", "ser.task", "ser.protocol", "ser.weights"),
+        *("ser.bundle_sha256", "ser.model_sha256"),
+    }
+    run = client.get_run(version.tags["ser.cell_run_id"])
+    address = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert f"[Run of the cell]({address})" in shown.description
+    assert run.data.tags["ser.model_version"] == f"{NAME}/{version.number}"
+    about = client.get_registered_model(NAME).description
+    assert "angry, happy, neutral, sad" in about
+    assert "`session`" in about
 
 
 def test_the_same_weights_are_one_version_and_other_weights_another(trained):

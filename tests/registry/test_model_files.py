@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from ser.errors import RegistryError
 from ser.registry import model_files, versions
 from ser.registry.model_files import LISTING, MODEL, UnansweredError
-from ser.registry.versions import BUNDLE
+from ser.registry.tags import BUNDLE
 from tests.tracking.support import copy_database
 
 NAME = "ser-demo-session"

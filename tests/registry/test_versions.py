@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 from ser.errors import RegistryError, TrackingError
 from ser.registry import model_files, versions
 from ser.registry.model_files import MODEL
-from ser.registry.versions import BUNDLE, CHALLENGER, CHAMPION
+from ser.registry.tags import BUNDLE
+from ser.registry.versions import CHALLENGER, CHAMPION
 from tests.tracking.support import copy_database
 
 

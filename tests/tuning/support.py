@@ -33,7 +33,7 @@ def study_plan(num_trials=3, space=(), key="k" * 32, **changes):
     """A study without data: for what a study does, whatever it trains."""
     cell, params = tiny_cell(), tuning_params(num_trials, **changes)
     dimensions = space or spaces.of_cell(cell, params.cells["lstm-focal"])
-    return StudyPlan(cell, 1, dimensions, params, num_trials, key)
+    return StudyPlan(cell, 1, dimensions, params, num_trials, key, "ser/demo/session")
 
 
 def load_inputs(paths):

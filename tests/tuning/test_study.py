@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
 from optuna.trial import TrialState
@@ -14,6 +15,24 @@ from ser.errors import TrainingError, TuningError
 from ser.tuning import study as studies
 from ser.wording import without_password
 from tests.tuning.support import bowl, fill, study_plan, told
+
+
+def test_a_study_says_to_optunas_tools_what_it_tunes_of_what(storage, url):
+    plan = study_plan()
+    studies.prepare(plan, storage, url)
+    (shown,) = optuna.get_all_study_summaries(storage)
+    assert shown.study_name == f"ser/demo/session/lstm-focal/fold-1/{'k' * 16}"
+    assert shown.user_attrs == {
+        "task": "demo",
+        "protocol": "session",
+        "model": "lstm",
+        "loss": "focal",
+        "fold": 1,
+        "seed": 0,
+        "tuned": ["loss.gamma", "loss.alpha"],
+        "emotions": ["angry", "happy", "neutral", "sad"],
+    }
+    assert optuna.load_study(study_name=plan.name, storage=storage).metric_names == [studies.METRIC]
 
 
 def test_a_study_has_exactly_its_trials_and_the_best_wins(storage, url):

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from ser.errors import RegistryError
+from ser.promotion import rollback
+from ser.registry import versions
+from ser.registry.versions import CHAMPION
+from tests.promotion.support import NAME, version_of
+
+
+def runs_of(registry, decision):
+    """Runs of the registry's experiment with that decision."""
+    experiment = registry.client.get_experiment_by_name("ser/csv/session/registry")
+    return registry.client.search_runs(
+        [experiment.experiment_id], filter_string=f"tags.\"ser.decision\" = '{decision}'"
+    )
+
+
+def test_a_rollback_is_a_run_and_a_refused_one_has_failed(trained):
+    registry = versions.open_registry(Path())
+    first, second = (version_of("lstm-aam", fold=fold) for fold in (1, 2))
+    for version in (first, second):
+        registry.promote(version, expected=registry.resolve(NAME, CHAMPION))
+    before = {run.info.run_id for run in runs_of(registry, "rolled back")}
+    left, now = rollback.go_back(NAME, registry, root=Path())
+    assert (left.number, now.number) == (second.number, first.number)
+    (run,) = (r for r in runs_of(registry, "rolled back") if r.info.run_id not in before)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["ser.model_version"] == f"{NAME}/{second.number}"
+    assert run.data.tags["ser.champion"] == f"{NAME}/{first.number}"
+    for _ in versions.champions_before(registry.require(NAME, CHAMPION)):
+        rollback.go_back(NAME, registry, root=Path())
+    with pytest.raises(RegistryError, match="is the first champion"):
+        rollback.go_back(NAME, registry, root=Path())
+    assert {run.info.status for run in runs_of(registry, "rollback")} == {"FAILED"}
