@@ -60,6 +60,8 @@ SPELT_ELSEWHERE = {
     "ser/registry/bundle.py": {"model.safetensors", "statistics.safetensors"},
     # Hugging Face's names for the files of a checkpoint.
     "ser/pretrained/checkpoint_files.py": {"model.safetensors"},
+    # A file of the server's own page, which is part of the package.
+    "ser/serving/page_files.py": {"index.html"},
 }
 
 

@@ -8,6 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from ser.data import task
 from ser.registry.model_files import MODEL
+from ser.tracking.store import says_gone
 
 BUNDLE = "ser.bundle_sha256"
 
@@ -27,11 +28,14 @@ def every(client: MlflowClient, found: ModelVersion) -> dict[str, str]:
     Args:
         client: Speaks to the store.
         found: The version; it may outlive its run, and has its own tags alone then.
+
+    Raises:
+        MlflowException: The store does not answer.
     """
     try:
         said = client.get_run(str(found.run_id)).data.tags
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if not says_gone(error):
             raise
         said = {}
     return {**{k: v for k, v in said.items() if k.startswith("ser.")}, **found.tags}

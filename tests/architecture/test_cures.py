@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-GIT = {"lfs", "init", "checkout", "clone", "update-index"}
+GIT = {"add", "lfs", "init", "checkout", "clone", "update-index"}
 
 #: What an f-string fills in.
 FILLED = "FILLED"
