@@ -63,7 +63,7 @@ lint: $(STAMP)  ## Check style, types and architecture
 
 docs: $(STAMP)  ## Build the pages of docs/ into site/, to be opened from disk: site/index.html
 	@# The theme's authors warn of a MkDocs 2 that constraints.txt does not take.
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "site/index.html is written"
 
 ui: $(STAMP)  ## Open the MLflow UI over the project's runs
