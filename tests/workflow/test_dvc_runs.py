@@ -105,6 +105,20 @@ def test_a_stage_that_is_stopped_stops_this_process_likewise(root, status):
     assert runtime.run_main(lambda: dvc_runs.repro(root)) == status
 
 
+@pytest.mark.parametrize(("name", "status"), [("INT", 130), ("TERM", 143)])
+def test_a_stage_that_a_signal_ends_before_it_listens_stops_this_process_likewise(
+    root, name, status
+):
+    Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", f"exec sh -c 'kill -{name} $$'"))
+    assert runtime.run_main(lambda: dvc_runs.repro(root)) == status
+
+
+def test_a_stage_that_is_killed_is_not_said_to_have_said_why(root):
+    Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", "exec sh -c 'kill -KILL $$'"))
+    with pytest.raises(PipelineError, match=r"exited with -9: it was killed, .* no memory"):
+        dvc_runs.repro(root)
+
+
 def test_another_dvc_process_is_not_disturbed(root):
     with (
         Repo() as repo,
