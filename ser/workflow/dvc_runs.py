@@ -15,7 +15,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from ser import runtime
+from ser import processes, runtime
 from ser.errors import PipelineError
 from ser.project import Project
 
@@ -88,7 +88,7 @@ def repro(root: Path, *targets: str) -> bool:
     """
     _quieten()
     try:
-        with _own_python_first(), Repo(str(root)) as repo:
+        with _own_python_first(), _ending_stages(), Repo(str(root)) as repo:
             return bool(repo.reproduce(list(targets) or None))
     except DvcException as error:
         why = str(error.__cause__ or error)
@@ -118,6 +118,20 @@ def _own_python_first() -> Iterator[None]:
         yield
     finally:
         os.environ["PATH"] = before
+
+
+@contextmanager
+def _ending_stages() -> Iterator[None]:
+    """Pass SIGTERM on: DVC would leave its stage running, into whose outputs the next run writes.
+
+    Ctrl-C in a terminal reaches the stage by itself.
+    """
+    before = processes.children()
+    try:
+        yield
+    except runtime.Terminated:
+        processes.end([one for one in processes.children() if one not in before])
+        raise
 
 
 def _quieten() -> None:
