@@ -1,6 +1,5 @@
 import errno
 import json
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,20 +264,3 @@ def test_several_workers_are_asked_for_with_what_was_compared(model, ser, monkey
         "port": 5051,
         "max_connections": 100,
     }
-
-
-def test_a_taken_port_is_said_before_a_model_is_fetched(ser, project):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        status, out, err = ser("serve", "--port", port)
-    assert (status, out) == (1, "")
-    assert err.startswith(f"error: port {port}: cannot listen at 127.0.0.1:{port}: Address already")
-    assert f"`ser serve --port {port % 65535 + 1}`" in err
-
-
-def test_a_host_that_is_none_is_said(ser, project):
-    status, out, err = ser("serve", "--host", "no.such.host.invalid", "--port", "5079")
-    assert (status, out) == (1, "")
-    assert err.startswith("error: host no.such.host.invalid: no address of this machine")
