@@ -64,6 +64,26 @@ def has_ended(pid: int, *, before: float) -> bool:
         return True
 
 
+def children() -> list[psutil.Process]:
+    """Return the processes that this one has started and that have not ended."""
+    return psutil.Process().children()
+
+
+def end(those: Sequence[psutil.Process], *, grace_s: float = 30.0) -> None:
+    """Ask processes to end, and wait until they have.
+
+    Args:
+        those: Children of this process.
+        grace_s: Those that have not ended after so many seconds are killed.
+    """
+    for process in those:
+        process.terminate()
+    _, alive = psutil.wait_procs(those, timeout=grace_s)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive)
+
+
 def mentions(pid: int, *words: str) -> bool:
     """Return whether one of the words is in a process' command line; unreadable counts as yes."""
     line = _command_line(pid)

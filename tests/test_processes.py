@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from ser import processes
 from ser.processes import this_process
 
 
@@ -41,3 +42,14 @@ def test_a_living_id_is_the_same_process_if_it_started_then(changes, has_ended):
 
 def test_a_process_whose_id_is_gone_has_ended():
     assert dataclasses.replace(this_process(), pid=dead_pid()).has_ended
+
+
+def test_a_child_that_does_not_end_when_asked_is_killed():
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); "
+    with subprocess.Popen(
+        [sys.executable, "-c", deaf + "signal.pause()"], stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        (found,) = [one for one in processes.children() if one.pid == child.pid]
+        processes.end([found], grace_s=0.1)
+        assert not found.is_running()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ser.cli import outputs
+from ser.cli import outputs, ports
 
 MODEL = typer.Option(
     "--model",
@@ -112,6 +112,8 @@ def serve(
 ) -> None:
     """Answer over HTTP, with a page to talk to and limits on what a client may send.
 
+    Exit status 1 where something else listens at the port.
+
     Example: ser serve --port 5050
     """
     import tempfile
@@ -120,6 +122,7 @@ def serve(
     from ser.serving import server
     from ser.serving.request_log import RequestLog
 
+    ports.require_free(host, port, command="ser serve")
     request_log = None if log is None else RequestLog(log)
     if request_log is not None:
         request_log.require_writable()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ser.cli import ports
 from ser.errors import SerError
 
 _HOST = "127.0.0.1"
@@ -42,7 +43,7 @@ def ui(
     is_local = store.database_path(uri) is not None
     base = f"http://{_HOST}:{port}" if is_local else without_password(uri)
     if is_local:
-        require_free(port)
+        ports.require_free(_HOST, port, command="ser ui")
     address = _leaderboard(uri, base)
     if not is_local:
         typer.echo(f"{address}: the runs are on a server that has a user interface of its own")
@@ -60,27 +61,6 @@ def ui_command(uri: str, port: int) -> list[str]:
     """Return the command line of MLflow's user interface over a store, one worker."""
     server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
     return [*server, "--host", _HOST, "--port", str(port), "-w", "1"]
-
-
-def require_free(port: int) -> None:
-    """Refuse a port that a server cannot listen at.
-
-    Raises:
-        SerError: Something else listens there, or this user may not.
-    """
-    import socket
-
-    with socket.socket() as probe:
-        # As the server does; a port that was just given up is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            raise SerError(
-                f"port {port}: cannot listen at {_HOST}:{port}: {error.strerror}; end what runs "
-                f"there, perhaps an earlier `ser ui`, or name another port: "
-                f"`ser ui --port {port % 65535 + 1}`"
-            ) from error
 
 
 def _leaderboard(uri: str, base: str) -> str:

@@ -35,6 +35,10 @@ _AUDIO_TYPES = ("application/octet-stream", "application/ogg", "multipart/form-d
 #: Who a browser says has asked: this server's own page, or a person.
 _OWN_SITES = (b"same-origin", b"none")
 
+#: Of a content type; the longest boundary of a form has 70. Python's parser of it takes time that
+#: grows with the square: for what a header may hold it would stop the event loop for seconds.
+_MAX_TYPE_BYTES = 256
+
 _MAX_REASON_CHARS = 500
 _FAILED = "the server failed at this request; its log says why"
 _UNREADABLE = (
@@ -138,7 +142,7 @@ def require_json(headers: list[tuple[bytes, bytes]]) -> None:
         headers: Of a request; names are in lower case.
 
     Raises:
-        RefusedRequestError: It is not JSON in UTF-8.
+        RefusedRequestError: It is not JSON in UTF-8, or is too long.
     """
     given, header = _content_type(headers)
     charset = str(header.get_param("charset", "utf-8")).lower()
@@ -157,7 +161,7 @@ def require_audio(headers: list[tuple[bytes, bytes]]) -> None:
         headers: Of a request; names are in lower case.
 
     Raises:
-        RefusedRequestError: It is none of a recording, nor of a form with one.
+        RefusedRequestError: It is none of a recording, nor of a form with one, or is too long.
     """
     given, header = _content_type(headers)
     if header.get_content_maintype() != "audio" and header.get_content_type() not in _AUDIO_TYPES:
@@ -186,6 +190,10 @@ def require_own_site(headers: list[tuple[bytes, bytes]]) -> None:
 
 def _content_type(headers: list[tuple[bytes, bytes]]) -> tuple[str, MimeHeader]:
     given = dict(headers).get(b"content-type", b"").decode("latin-1")
+    if len(given) > _MAX_TYPE_BYTES:
+        raise RefusedRequestError(
+            415, f"the content type has {len(given)} bytes; at most {_MAX_TYPE_BYTES} are read"
+        )
     header = MimeHeader()
     header["content-type"] = given
     return given, header

@@ -6,6 +6,7 @@ A `dvc` of its own starts Python, and says of every stage that nothing has chang
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,21 +15,24 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from ser import runtime
+from ser import processes, runtime
 from ser.errors import PipelineError
 from ser.project import Project
 
 #: Exit statuses of a program that a signal ended -> what this process does for the same signal.
+#: Negative: it came before the program had said what it does then, as while it was importing.
 ENDED: Mapping[int, type[KeyboardInterrupt]] = {
     runtime.INTERRUPTED: KeyboardInterrupt,
+    -signal.SIGINT: KeyboardInterrupt,
     runtime.TERMINATED: runtime.Terminated,
+    -signal.SIGTERM: runtime.Terminated,
 }
 
 #: Says which stage is run, and its command. All else that DVC says of a run that succeeds is
 #: of no use to whoever waits for it.
 _SAYS_WHAT_RUNS = "dvc.stage.run"
 
-_EXITED = re.compile(r"exited with (\d+)")
+_EXITED = re.compile(r"exited with (-?\d+)")
 
 
 @contextmanager
@@ -84,7 +88,7 @@ def repro(root: Path, *targets: str) -> bool:
     """
     _quieten()
     try:
-        with _own_python_first(), Repo(str(root)) as repo:
+        with _own_python_first(), _ending_stages(), Repo(str(root)) as repo:
             return bool(repo.reproduce(list(targets) or None))
     except DvcException as error:
         why = str(error.__cause__ or error)
@@ -92,8 +96,17 @@ def repro(root: Path, *targets: str) -> bool:
         if exited and (interrupt := ENDED.get(int(exited[1]))):
             raise interrupt from None
         command = " ".join(["dvc repro", *targets])
-        said = "; the messages above say why" if exited else ""
+        said = _hint(int(exited[1])) if exited else ""
         raise PipelineError(f"`{command}` failed: {why}{said}") from error
+
+
+def _hint(status: int) -> str:
+    """Return where a reason stands, by the exit status of a program; one killed has said none."""
+    if status >= 0:
+        return "; the messages above say why"
+    if status == -signal.SIGKILL:
+        return ": it was killed, as Linux does it where no memory is left"
+    return f": the signal {-status} ended it"
 
 
 @contextmanager
@@ -105,6 +118,20 @@ def _own_python_first() -> Iterator[None]:
         yield
     finally:
         os.environ["PATH"] = before
+
+
+@contextmanager
+def _ending_stages() -> Iterator[None]:
+    """Pass SIGTERM on: DVC would leave its stage running, into whose outputs the next run writes.
+
+    Ctrl-C in a terminal reaches the stage by itself.
+    """
+    before = processes.children()
+    try:
+        yield
+    except runtime.Terminated:
+        processes.end([one for one in processes.children() if one not in before])
+        raise
 
 
 def _quieten() -> None:

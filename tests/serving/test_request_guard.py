@@ -31,7 +31,9 @@ def guarded(max_bytes=1000, max_seconds=5.0):
             raise RuntimeError(content["fault"])
         return Response(content["body"], status_code=content["status"])
 
-    app.add_middleware(RequestGuard, max_bytes=max_bytes, max_seconds=max_seconds)
+    app.add_middleware(
+        RequestGuard, max_bytes=max_bytes, max_seconds=max_seconds, max_audio_bytes=max_bytes
+    )
     return app
 
 
@@ -74,6 +76,15 @@ def test_no_other_kind_of_body_is_read(app, client, kind):
 def test_a_content_type_is_read_as_http_says(client, kind):
     response = client.post("/invocations", content=GOOD, headers={"content-type": kind})
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("place", ["/invocations", "/predict"])
+def test_a_content_type_of_many_params_is_not_parsed(client, place):
+    # Parsed, these would stop the event loop, and with it all other answers, for seconds.
+    kind = 'application/json; x="' + ";" * 60_000
+    response = client.post(place, content=GOOD, headers={"content-type": kind})
+    assert response.status_code == 415
+    assert response.json()["message"].startswith("the content type has 60021 bytes; at most 256")
 
 
 @pytest.mark.parametrize(

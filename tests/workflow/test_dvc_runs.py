@@ -74,16 +74,21 @@ def test_only_what_runs_is_said(root, caplog):
     assert len(caplog.messages) == 2
 
 
-def test_what_runs_is_said_once(root):
+def run_by_itself():
+    """`dvc repro split` in a process of its own."""
     program = (
-        "from pathlib import Path; from ser import runtime; from ser.workflow import dvc_runs; "
-        "runtime.run_main(lambda: dvc_runs.repro(Path(), 'split') and 0)"
+        "import sys; from pathlib import Path; from ser import runtime; "
+        "from ser.workflow import dvc_runs; "
+        "sys.exit(runtime.run_main(lambda: dvc_runs.repro(Path(), 'split') and 0))"
     )
     command = [sys.executable, "-c", program]
-    path = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True
-    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_what_runs_is_said_once(root):
+    done = run_by_itself()
+    assert done.returncode == 0
     assert done.stdout + done.stderr == "Running stage 'split':\n> cp raw splits\n"
 
 
@@ -103,6 +108,36 @@ def test_an_output_that_is_not_made_is_named(root):
 def test_a_stage_that_is_stopped_stops_this_process_likewise(root, status):
     Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", f"exit {status}"))
     assert runtime.run_main(lambda: dvc_runs.repro(root)) == status
+
+
+@pytest.mark.parametrize(("name", "status"), [("INT", 130), ("TERM", 143)])
+def test_a_stage_that_a_signal_ends_before_it_listens_stops_this_process_likewise(
+    root, name, status
+):
+    Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", f"exec sh -c 'kill -{name} $$'"))
+    assert runtime.run_main(lambda: dvc_runs.repro(root)) == status
+
+
+def test_sigterm_ends_the_stage_too(root):
+    Path("stage.py").write_text(
+        "import os, pathlib, signal, time\n"
+        "os.kill(os.getppid(), signal.SIGTERM)\n"
+        "time.sleep(5)\n"
+        "pathlib.Path('splits').touch()\n"
+    )
+    Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", "exec python stage.py"))
+    # By itself, and not in this process, which would warn of what DVC leaves behind. Its output
+    # is whole when the last process that writes there has ended.
+    done = run_by_itself()
+    assert done.returncode == runtime.TERMINATED
+    assert done.stderr.endswith("the same command takes up where this one ended\n")
+    assert not Path("splits").exists()
+
+
+def test_a_stage_that_is_killed_is_not_said_to_have_said_why(root):
+    Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", "exec sh -c 'kill -KILL $$'"))
+    with pytest.raises(PipelineError, match=r"exited with -9: it was killed, .* no memory"):
+        dvc_runs.repro(root)
 
 
 def test_another_dvc_process_is_not_disturbed(root):
