@@ -54,7 +54,7 @@ def test_intervals_are_written_where_they_are_known():
     assert not any("nan" in text for text in shown)
 
 
-def test_only_ties_are_framed():
+def test_only_what_is_not_told_apart_is_framed():
     frames = [patch.get_xy() for patch in drawn().axes[0].patches]
     assert np.round(frames).tolist() == [[0.0, 0.0]]
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ser.evaluation.robustness import COLUMNS
-from ser.figures import snr_curves
+from ser.figures import snr_curves, style
 
 FOOT = "corpus demo (SYNTHETIC speech), protocol session"
 UARS = {
@@ -23,6 +23,13 @@ def figure():
     ]  # fmt: skip
     scores = pd.DataFrame(rows, columns=list(COLUMNS))
     return snr_curves.snr_curves(scores, chance=0.25, title="noise", footer=FOOT)
+
+
+def test_the_legend_stands_beside_the_title_and_not_on_it(figure, tmp_path):
+    figure.suptitle("UAR under noise, trained cells as they are", fontsize=12, fontweight="bold")
+    style.save(figure, tmp_path / "figure")
+    (legend,) = figure.legends
+    assert not legend.get_window_extent().overlaps(figure._suptitle.get_window_extent())
 
 
 def points(axes):

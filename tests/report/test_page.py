@@ -129,7 +129,7 @@ def test_a_corpus_with_one_kind_of_speech_has_no_word_about_the_shortcut(tmp_pat
     made = make_report(tmp_path)
     assert 'href="#shortcut"' in pages.render(made)
     page = pages.render(replace(made, shortcut=None))
-    for word in ("hortcut", "scripted", "improvised"):
+    for word in ("hortcut", "scripted from", "Read and improvised"):
         assert word not in page
 
 
