@@ -155,22 +155,9 @@ def with_dvc() -> list[Command]:
         leading("dvc", "repro", "prepare"),
         Command("dvc repro split", dvc("repro", "split"), by_dvc=True),
         leading("dvc", "repro", "tune"),
-        Command("ser grid", _grid, by_dvc=True),
+        # What `make repro` gives: it mends what is left, and so needs no `ser doctor` before it.
+        Command("ser repro", ser("repro", "--jobs", "1")),
     ]
-
-
-def _grid() -> int:
-    """Be `ser grid` and the `dvc repro` after it, as in `make repro`.
-
-    What an interrupted `ser grid` made may be in DVC's run cache and not in dvc.lock: the second
-    one leaves that to DVC. The report alone is left out, which `ser grid` has no part in.
-    """
-    try:
-        ser("grid", "--jobs", "1")()
-    except SystemExit as ended:
-        if ended.code:
-            raise
-    return dvc("repro", "weights", *("score", "gain", "robustness", "baselines"))() or 0
 
 
 def after_stages() -> list[Command]:
