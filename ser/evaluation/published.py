@@ -100,12 +100,11 @@ def speaks_of(card: CorpusCard, published: pd.DataFrame) -> bool:
     return not card.synthetic and card.name in set(published["corpus"])
 
 
-def statement(card: CorpusCard, published: pd.DataFrame) -> str:
+def statement(published: pd.DataFrame) -> str:
     """Return in a sentence what can be compared here.
 
     Args:
-        card: The card of a corpus that the numbers speak of, see `speaks_of`.
-        published: See `table`.
+        published: See `table`; of a corpus that these numbers speak of, see `speaks_of`.
     """
     count = int(published["comparable"].sum())
     if count:

@@ -230,7 +230,7 @@ def render(report: Report) -> str:
             unstated=unstated(sliced),
             vote_rows=evidence.soft.to_dict("records"),
             published_rows=evidence.published.to_dict("records"),
-            published_statement=published.statement(report.card, evidence.published),
+            published_statement=published.statement(evidence.published),
             any_comparable=bool(evidence.published["comparable"].any()),
             human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
             baseline_rows=report.baselines.to_dict("records"),

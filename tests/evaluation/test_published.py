@@ -40,7 +40,7 @@ def test_under_the_session_protocol_only_speaker_independent_numbers_stand_besid
     wa = compared[compared["metric"] == "wa"].iloc[0]
     assert (wa["ours"], wa["ours_low"], wa["ours_high"]) == (0.61, 0.51, 0.71)
     assert table[~table["comparable"]]["ours"].isna().all()
-    assert "of the same task and protocol" in published.statement(IEMOCAP, table)
+    assert "of the same task and protocol" in published.statement(table)
 
 
 def test_under_the_study_s_own_protocol_its_valid_cells_are_compared_and_hubert_is_not():

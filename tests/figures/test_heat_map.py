@@ -69,7 +69,8 @@ def test_nothing_is_cut_of_a_grid_of_one_model(tmp_path, losses):
         origins={"wav2vec2": "facebook/wav2vec2-base@0123abcd"},
         chance=0.25,
         title="UAR of every model with every loss; framed: not told apart from the best",
-        footer="corpus emodb (real speech), protocol random, SPEAKER-DEPENDENT; refitted",
+        footer="corpus emodb (real speech), protocol random, SPEAKER-DEPENDENT; refitted: "
+        "wav2vec2-label_smoothing, wav2vec2-cross_entropy; transductive: wav2vec2-focal",
     )
     style.save(figure, tmp_path / "figure")
     written = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]

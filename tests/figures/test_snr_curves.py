@@ -13,20 +13,28 @@ UARS = {
 }
 
 
-@pytest.fixture
-def figure():
+TITLE = "UAR under noise, trained cells as they are"
+
+
+def scores_of(uars):
     rows = [
         {"model": model, "loss": loss, "copy": copy, "uar": uar, "uar_low": uar - 0.1,
          "uar_high": uar + 0.05}
-        for (model, loss), of_copy in UARS.items()
+        for (model, loss), of_copy in uars.items()
         for copy, uar in of_copy.items()
     ]  # fmt: skip
-    scores = pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@pytest.fixture
+def figure():
+    scores = scores_of(UARS)
     return snr_curves.snr_curves(scores, chance=0.25, title="noise", footer=FOOT)
 
 
-def test_the_legend_stands_beside_the_title_and_not_on_it(figure, tmp_path):
-    figure.suptitle("UAR under noise, trained cells as they are", fontsize=12, fontweight="bold")
+def test_the_legend_stands_beside_the_title_and_not_on_it(tmp_path):
+    narrow = {("lstm", "label_smoothing"): {"clean": 0.9, "noise_20db": 0.8}}
+    figure = snr_curves.snr_curves(scores_of(narrow), chance=0.25, title=TITLE, footer=FOOT)
     style.save(figure, tmp_path / "figure")
     (legend,) = figure.legends
     assert not legend.get_window_extent().overlaps(figure._suptitle.get_window_extent())
