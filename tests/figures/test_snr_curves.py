@@ -33,7 +33,8 @@ def figure():
 
 
 def test_the_legend_stands_beside_the_title_and_not_on_it(tmp_path):
-    narrow = {("lstm", "label_smoothing"): {"clean": 0.9, "noise_20db": 0.8}}
+    levels = {"clean": 0.9, "noise_20db": 0.8, "noise_0db": 0.4}
+    narrow = {("lstm", "label_smoothing"): levels}
     figure = snr_curves.snr_curves(scores_of(narrow), chance=0.25, title=TITLE, footer=FOOT)
     style.save(figure, tmp_path / "figure")
     (legend,) = figure.legends
