@@ -13,7 +13,7 @@ UARS = {
 }
 
 
-TITLE = "UAR under noise, trained cells as they are"
+TITLE = "UAR under noise, of cells trained on clean recordings alone"
 
 
 def scores_of(uars):
