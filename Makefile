@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 # Stages call `python`: it must be this project's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro test test-fast test-numeric lint ui use bench clean
+.PHONY: help setup repro test test-fast test-numeric lint docs ui use bench clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,11 @@ lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .cache/import-linter
 
+docs: $(STAMP)  ## Build the pages of docs/ into site/, to be opened from disk: site/index.html
+	@# The theme's authors warn of a MkDocs 2 that constraints.txt does not take.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "site/index.html is written"
+
 ui: $(STAMP)  ## Open the MLflow UI over the project's runs
 	$(BIN)/ser ui
 
@@ -73,5 +78,5 @@ bench: $(STAMP)  ## Measure speed as ratios against named alternatives
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the pipeline and the tools made, keeping the DVC cache and MLflow
-	rm -rf data/code data/features data/trained data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports work .cache .coverage* *.egg-info
+	rm -rf data/code data/features data/trained data/manifest.jsonl data/rejected.jsonl data/corpus.json data/splits.csv data/split_report.json runs reports site work .cache .coverage* *.egg-info
 	find ser pipelines tests -name __pycache__ -type d -prune -exec rm -rf {} +
