@@ -95,15 +95,18 @@ def _difference(fact: Mapping[Any, Any], card: CorpusCard, split: SplitReport) -
     return ""
 
 
-def statement(card: CorpusCard, published: pd.DataFrame) -> str:
-    """Return in a sentence what can be compared here."""
+def speaks_of(card: CorpusCard, published: pd.DataFrame) -> bool:
+    """Return whether there are published numbers of this corpus; of synthetic speech never."""
+    return not card.synthetic and card.name in set(published["corpus"])
+
+
+def statement(published: pd.DataFrame) -> str:
+    """Return in a sentence what can be compared here.
+
+    Args:
+        published: See `table`; of a corpus that these numbers speak of, see `speaks_of`.
+    """
     count = int(published["comparable"].sum())
     if count:
         return f"{count} of {len(published)} published numbers speak of the same task and protocol."
-    if card.synthetic or card.name != "iemocap":
-        kind = "synthetic speech" if card.synthetic else f"the corpus {card.name}"
-        return (
-            f"Nothing is comparable: the published numbers are of IEMOCAP, and these results are "
-            f"of {kind}."
-        )
     return "Nothing is comparable: no published number has this task and protocol."

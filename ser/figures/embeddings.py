@@ -105,6 +105,6 @@ def embedding_maps(
                 if column == 0:
                     axes.set_ylabel({"pca": "PCA", "tsne": "t-SNE"}[method])
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False, markerscale=2)
+        figure.legend(handles, labels, loc="outside right center", frameon=False, markerscale=2)
         style.label(figure, title, footer)
     return figure

@@ -44,7 +44,8 @@ def heat_map(
         ]
     )
     with mpl.rc_context(style.STYLE):
-        size = 1.9 + 1.45 * len(losses), 1.4 + 0.85 * len(models)
+        # A small grid has large squares: its title, footer and scale need the room.
+        size = max(1.9 + 1.45 * len(losses), 5.6), max(1.4 + 0.85 * len(models), 2.8)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(100 * uars, cmap="YlGnBu", vmin=100 * chance, vmax=100, aspect="auto")
@@ -60,7 +61,7 @@ def heat_map(
         axes.set_yticks(range(len(models)), [_named(model, origins[model]) for model in models])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        figure.colorbar(image, ax=axes, shrink=0.9, label="test UAR %, from chance to 100")
+        figure.colorbar(image, ax=axes, shrink=0.9, label="test UAR %,\nfrom chance to 100")
         style.label(figure, title, footer)
     return figure
 

@@ -40,7 +40,7 @@ def snr_curves(scores: pd.DataFrame, *, chance: float, title: str, footer: str) 
         colours = [_colour(loss, losses) for loss in losses]
         lines = [mpl.lines.Line2D([], [], color=colour, marker="o", ms=4) for colour in colours]
         labels = [loss.replace("_", " ") for loss in losses]
-        figure.legend(lines, labels, loc="outside right upper", frameon=False)
+        figure.legend(lines, labels, loc="outside right center", frameon=False)
         style.label(figure, title, footer)
     return figure
 

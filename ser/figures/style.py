@@ -75,6 +75,9 @@ def _lay_out(figure: Figure) -> None:
 
 
 def label(figure: Figure, title: str, footer: str) -> None:
-    """Write the title above a figure, and below it its corpus, synthetic or real."""
-    figure.suptitle(title, fontsize=12, fontweight="bold")
-    figure.supxlabel(footer, fontsize=8, color="dimgrey")
+    """Write the title above a figure, and below it its corpus, synthetic or real.
+
+    What is longer than the figure is wide goes on in a second line.
+    """
+    figure.suptitle(title, fontsize=12, fontweight="bold", wrap=True)
+    figure.supxlabel(footer, fontsize=8, color="dimgrey", wrap=True)

@@ -38,6 +38,7 @@ from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
+from ser.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,9 @@ def _write(
     """Do what `write` says, for a corpus with classes."""
     split = SplitReport.read(project.split_report)
     functionals = FunctionalRows.read(project.functional_rows)
-    shortcut = files.read_object(project.shortcut)
     tuning = tuning_section.read(project, {name: cell.feature for name, cell in named.items()})
     utterances = manifest.read(project.manifest)
+    shortcut = _shortcut(project, utterances)
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
     scored: dict[Cell, ScoredCell] = {
         (cell.model, cell.loss): read_cell(project.run(name), speaker_of)
@@ -192,6 +193,13 @@ def _write(
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
     results.track(project, best.record, open_)
+
+
+def _shortcut(project: Project, utterances: Iterable[Utterance]) -> dict[str, Any] | None:
+    """Return what is known of the shortcut; None where one kind of speech leaves none."""
+    kinds = {utterance.scripted for utterance in utterances if utterance.emotion is not None}
+    found = files.read_object(project.shortcut)
+    return found if kinds >= {True, False} else None
 
 
 def _untuned(project: Project, named: Iterable[str], tuned: Iterable[str]) -> dict[str, RunSpec]:

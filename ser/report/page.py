@@ -64,7 +64,8 @@ class Report:
         grid: One row per cell, best first.
         baselines: One row per baseline outside the grid, `reports/baselines.csv`.
         functionals: Which of these rows openSMILE made, `reports/functionals.json`.
-        shortcut: How well scripted speech predicts the emotions, `reports/shortcut.json`.
+        shortcut: How well scripted speech predicts the emotions, `reports/shortcut.json`; None
+            where the corpus does not hold both scripted and improvised speech.
         evidence: What predictions say beyond the grid.
         figures: `heat_map`, `grid`, and where they are known `ranks` and `layers` -> PNG.
         calibration_figures: Name of a cell -> PNG.
@@ -87,7 +88,7 @@ class Report:
     grid: pd.DataFrame
     baselines: pd.DataFrame
     functionals: FunctionalRows
-    shortcut: Mapping[str, Any]
+    shortcut: Mapping[str, Any] | None
     evidence: Findings
     figures: Mapping[str, Path]
     calibration_figures: Mapping[str, Path]
@@ -191,6 +192,15 @@ def unstated(sliced: pd.DataFrame) -> list[str]:
     return [name for name in _OPTIONAL_SLICES if name not in set(sliced["slice"])]
 
 
+def sections(report: Report) -> list[tuple[str, str]]:
+    """Return anchor and name of the sections that have something to say of this corpus."""
+    absent = {
+        "shortcut": report.shortcut is None,
+        "published": not published.speaks_of(report.card, report.evidence.published),
+    }
+    return [(anchor, name) for anchor, name in SECTIONS.items() if not absent.get(anchor)]
+
+
 def render(report: Report) -> str:
     """Return the page as HTML; styles and images are inside."""
     best = report.grid.drop_duplicates("model").to_dict("records")
@@ -200,7 +210,8 @@ def render(report: Report) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
-            sections=list(SECTIONS.items()),
+            sections=sections(report),
+            of_study=published.speaks_of(report.card, evidence.published),
             footer=footer(report.card, report.split),
             synthetic_notice=SYNTHETIC_NOTICE,
             transductive=TRANSDUCTIVE,
@@ -219,7 +230,7 @@ def render(report: Report) -> str:
             unstated=unstated(sliced),
             vote_rows=evidence.soft.to_dict("records"),
             published_rows=evidence.published.to_dict("records"),
-            published_statement=published.statement(report.card, evidence.published),
+            published_statement=published.statement(evidence.published),
             any_comparable=bool(evidence.published["comparable"].any()),
             human={"agreement": published.HUMAN_AGREEMENT, "source": published.HUMAN_SOURCE},
             baseline_rows=report.baselines.to_dict("records"),

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from matplotlib.text import Text
 
-from ser.figures import heat_map
+from ser.figures import heat_map, style
 
 CELLS = pd.DataFrame(
     [
@@ -52,9 +54,30 @@ def test_intervals_are_written_where_they_are_known():
     assert not any("nan" in text for text in shown)
 
 
-def test_only_ties_are_framed():
+def test_only_what_is_not_told_apart_is_framed():
     frames = [patch.get_xy() for patch in drawn().axes[0].patches]
     assert np.round(frames).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("losses", [["label_smoothing"], ["label_smoothing", "cross_entropy"]])
+def test_nothing_is_cut_of_a_grid_of_one_model(tmp_path, losses):
+    rows = [("wav2vec2", loss, 0.5, 0.4, 0.6, True) for loss in losses]
+    figure = heat_map.heat_map(
+        pd.DataFrame(rows, columns=CELLS.columns),
+        models=["wav2vec2"],
+        losses=losses,
+        origins={"wav2vec2": "facebook/wav2vec2-base@0123abcd"},
+        chance=0.25,
+        title="UAR of every model with every loss; framed: not told apart from the best",
+        footer="corpus emodb (real speech), protocol random, SPEAKER-DEPENDENT; refitted: "
+        "wav2vec2-label_smoothing, wav2vec2-cross_entropy; transductive: wav2vec2-focal",
+    )
+    style.save(figure, tmp_path / "figure")
+    written = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    for text in written:
+        box = text.get_window_extent()
+        for inside in (box.x0 >= 0, box.y0 >= 0, *(box.max <= figure.bbox.max)):
+            assert inside, text.get_text()
 
 
 def test_the_figure_names_its_corpus():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ser.evaluation.robustness import COLUMNS
-from ser.figures import snr_curves
+from ser.figures import snr_curves, style
 
 FOOT = "corpus demo (SYNTHETIC speech), protocol session"
 UARS = {
@@ -13,16 +13,32 @@ UARS = {
 }
 
 
-@pytest.fixture
-def figure():
+TITLE = "UAR under noise, of cells trained on clean recordings alone"
+
+
+def scores_of(uars):
     rows = [
         {"model": model, "loss": loss, "copy": copy, "uar": uar, "uar_low": uar - 0.1,
          "uar_high": uar + 0.05}
-        for (model, loss), of_copy in UARS.items()
+        for (model, loss), of_copy in uars.items()
         for copy, uar in of_copy.items()
     ]  # fmt: skip
-    scores = pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@pytest.fixture
+def figure():
+    scores = scores_of(UARS)
     return snr_curves.snr_curves(scores, chance=0.25, title="noise", footer=FOOT)
+
+
+def test_the_legend_stands_beside_the_title_and_not_on_it(tmp_path):
+    levels = {"clean": 0.9, "noise_20db": 0.8, "noise_0db": 0.4}
+    narrow = {("lstm", "label_smoothing"): levels}
+    figure = snr_curves.snr_curves(scores_of(narrow), chance=0.25, title=TITLE, footer=FOOT)
+    style.save(figure, tmp_path / "figure")
+    (legend,) = figure.legends
+    assert not legend.get_window_extent().overlaps(figure._suptitle.get_window_extent())
 
 
 def points(axes):

@@ -130,8 +130,8 @@ def _numbers(num_seeds, is_synthetic, speaker_independent, voted):
 
 
 def text_of(page):
-    """The page without tags and style, spaces collapsed."""
-    body = re.sub(r"<style>.*?</style>", " ", page, flags=re.DOTALL)
+    """The page without tags, style and script, spaces collapsed."""
+    body = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]*>", " ", body).split())
 
 

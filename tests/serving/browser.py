@@ -31,7 +31,7 @@ def executable():
 
 
 @contextmanager
-def started(microphone):
+def started(microphone=os.devnull):
     """A browser whose microphone hears a WAV file, again and again."""
     arguments = [
         "--no-sandbox",
