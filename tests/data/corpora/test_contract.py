@@ -76,6 +76,7 @@ class TestCremad(CorpusContract):
 
 class TestCsv(CorpusContract):
     name = "csv"
+    is_named_by_its_user = True
     has_known_counts = False
 
     def write(self, root):
