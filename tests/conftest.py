@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.recordings import PARAMS, write_corpus
 from tests.tracking.support import copy_database
 
 runtime.configure()
+# A shell that runs its jobs in the background lets them ignore SIGINT, and Python keeps to that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

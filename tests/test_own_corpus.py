@@ -176,7 +176,7 @@ def test_the_page_says_what_it_lacks_and_the_tracker_has_ccc(rated):
     name = "ser/calls-0-ratings/session"
     runs = rated.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)
-    assert {"test/ccc", "test/ccc_low", "test/mae_valence", "dev/ccc"} <= set(parent.metrics)
+    assert {"test/ccc", "test/ccc_low", "test/mae_valence", "dev/best_ccc"} <= set(parent.metrics)
     assert not [key for key in parent.metrics if "uar" in key or "recall" in key]
 
 

@@ -133,7 +133,7 @@ def run(content):
     assert split.main([]) == 0
     for feature in preset.extracted:
         assert extract.main([feature]) == 0
-    assert tune.main([]) == 0
+        assert tune.main([feature]) == 0
     for cell in preset.cells:
         assert train.main(commands.train(preset, cell)[3:]) == 0
     for cell in preset.robustness.without_copies:

@@ -91,7 +91,7 @@ def test_a_champion_of_other_recordings_is_refused(version, registry, listed):
     listed(utterances[: len(utterances) // 4])  # a part of what it was tested on
     known(version, registry)
     listed([dataclasses.replace(one, sha256=one.sha256[::-1]) for one in utterances])
-    with pytest.raises(RegistryError, match=r"0 of \d+ are the same.*corpus\.title"):
+    with pytest.raises(RegistryError, match=r"0 of \d+ are the same.*corpus\.name"):
         known(version, registry)
 
 

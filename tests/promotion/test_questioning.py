@@ -95,7 +95,7 @@ def test_a_model_that_hears_loudness_fails_by_the_name_of_the_change(challenger,
     assert answers.robustness.stability["gain_-6db"].value == 0.0
     verdict = verdicts(answers)["stability"]
     assert not verdict.passed
-    assert verdict.measured == "0.000 [0.000, 0.121], gain_-6db"
+    assert verdict.measured == "0.000 [0.000, 0.074], gain_-6db"
     assert "fails under gain_-6db" in verdict.reason
     assert verdict.reason.endswith("recipes.lstm.copies")
 

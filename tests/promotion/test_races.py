@@ -17,7 +17,7 @@ from ser.registry.versions import CHAMPION, OvertakenError
 from tests.registry.support import GOOD
 
 NUM_AT_ONCE = 4
-TAGS = {"ser.corpus": "demo", "ser.protocol": "session", "ser.cell": "lstm-focal"}
+TAGS = {"ser.task": "demo", "ser.protocol": "session", "ser.cell": "lstm-focal"}
 WON, LOST = {"ser.decision": "promoted"}, {"ser.decision": "overtaken"}
 
 pytestmark = pytest.mark.stage
