@@ -11,7 +11,7 @@ from ser.data.protocols import PARTS
 from ser.errors import FileError
 from ser.params import read
 from ser.project import Project
-from ser.workflow import current
+from ser.workflow import current, current_cell
 
 
 def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFrame:
@@ -32,9 +32,6 @@ def read_predictions(cell: str, *, root: str | PathLike[str] = ".") -> pd.DataFr
         FileError: There is no such cell, or a file is missing or damaged.
         LineageError: Cell, data, params.yaml and source do not belong together.
     """
-    # What params.yaml says of a cell is read by its model and loss, which need torch.
-    from ser.workflow import current_cell
-
     project = _current(Path(root))
     folder = project.run(cell)
     if not folder.record.is_file():
