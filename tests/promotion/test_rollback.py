@@ -34,3 +34,37 @@ def test_a_rollback_is_a_run_and_a_refused_one_has_failed(trained):
     with pytest.raises(RegistryError, match="is the first champion"):
         rollback.go_back(NAME, registry, root=Path())
     assert {run.info.status for run in runs_of(registry, "rollback")} == {"FAILED"}
+
+
+@pytest.mark.parametrize("moment", ["before the alias moves", "after it has moved"])
+def test_a_rollback_that_is_cut_short_is_ended_by_the_same_command(trained, monkeypatch, moment):
+    registry = versions.open_registry(Path())
+    first, second = (version_of("lstm-aam", fold=fold) for fold in (1, 2))
+    for version in (first, second):
+        registry.promote(version, expected=registry.resolve(NAME, CHAMPION))
+    before = {run.info.run_id for run in registry.client.search_runs([experiment_of(registry)])}
+    place = (
+        (versions.Registry, "_make_champion")
+        if moment == "before the alias moves"
+        else (rollback, "_say_done")
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rollback.go_back(NAME, registry, root=Path())
+    left, now = rollback.go_back(NAME, registry, root=Path())
+    assert (left.number, now.number) == (second.number, first.number)
+    assert registry.require(NAME, CHAMPION).number == first.number
+    runs = registry.client.search_runs([experiment_of(registry)])
+    (run,) = (run for run in runs if run.info.run_id not in before)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["ser.decision"] == "rolled back"
+    assert run.data.tags["ser.champion"] == f"{NAME}/{first.number}"
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def experiment_of(registry):
+    return registry.client.get_experiment_by_name("ser/csv/session/registry").experiment_id
