@@ -52,8 +52,8 @@ recipes:
   whisper: {num_epochs: 1, batch_size: 8}
 training: {seeds: [0], device: cpu}
 extracted:
-  {mfcc: {}, logmel: {}, wav2vec2: {weights: wav2vec2}, hubert: {weights: hubert},
-   whisper: {weights: whisper}}
+  {mfcc: {weights: none}, logmel: {weights: none}, wav2vec2: {weights: wav2vec2},
+   hubert: {weights: hubert}, whisper: {weights: whisper}}
 baselines: {feature: mfcc}
 cells:
   lstm-aam: {model: lstm, loss: aam, feature: mfcc}

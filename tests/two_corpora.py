@@ -32,7 +32,7 @@ PARAMS = {
     "losses": {"cross_entropy": {}},
     "recipes": {"lstm": {"num_epochs": 2, "batch_size": 8, "learning_rate": 0.01}},
     "training": {"seeds": [0], "device": "cpu"},
-    "extracted": {"mfcc": {}},
+    "extracted": {"mfcc": {"weights": "none"}},
     "baselines": {"feature": "mfcc"},
     "cells": CELLS,
     "tuning": {"cells": {}},

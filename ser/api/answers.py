@@ -86,14 +86,7 @@ class Recognitions(tuple[Recognition, ...]):
 def _row(answer: Answer, of: Recognition) -> dict[str, Any]:
     return {
         "source": of.source,
-        "start_s": answer.start_s,
-        "end_s": answer.end_s,
-        "emotion": answer.emotion,
-        **{f"probability_{name}": value for name, value in answer.probabilities.items()},
-        "abstained": answer.abstained,
-        "reason": answer.reason,
-        "speech_share": answer.speech_share,
-        "familiarity": answer.familiarity,
+        **answer.as_row(),
         "model": of.model,
         "version": of.version,
         "bundle_sha256": of.bundle_sha256,

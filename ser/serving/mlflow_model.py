@@ -39,7 +39,7 @@ from ser.registry.bundle import Bundle
 from ser.registry.identity import identity_of, registered_as
 from ser.serving import observing, request_log
 from ser.serving.audio_input import Waveform
-from ser.serving.predictor import Answer, Prediction, Predictor
+from ser.serving.predictor import Prediction, Predictor
 from ser.serving.request import BARE, COLUMNS, is_bare, read_bare, read_rows, rows_of
 from ser.serving.request_log import RequestLog
 from ser.wording import without_password
@@ -163,26 +163,13 @@ class ServedModel(PythonModel):
     def _answered(self, prediction: Prediction) -> dict[str, Any]:
         bundle = self.predictor.bundle
         return {
-            **_shown(prediction.whole),
+            **prediction.whole.as_row(),
             **{f"uncalibrated_{n}": value for n, value in prediction.uncalibrated.items()},
-            "windows": [_shown(window) for window in prediction.windows],
+            "windows": [window.as_row() for window in prediction.windows],
             **self._name(),
             "run_key": bundle.training.run_key,
             "synthetic": bundle.is_synthetic,
         }
-
-
-def _shown(answer: Answer) -> dict[str, Any]:
-    return {
-        "start_s": answer.start_s,
-        "end_s": answer.end_s,
-        "emotion": answer.emotion,
-        **{f"probability_{name}": value for name, value in answer.probabilities.items()},
-        "abstained": answer.abstained,
-        "reason": answer.reason,
-        "speech_share": answer.speech_share,
-        "familiarity": answer.familiarity,
-    }
 
 
 def signature(bundle: Bundle) -> ModelSignature:

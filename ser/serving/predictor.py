@@ -64,6 +64,19 @@ class Answer:
         """The most probable emotion, whether it is given or not."""
         return max(self.probabilities, key=lambda name: self.probabilities[name])
 
+    def as_row(self) -> dict[str, Any]:
+        """Return it flat, with a `probability_<emotion>` each, as tables and servers give it."""
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "emotion": self.emotion,
+            **{f"probability_{name}": value for name, value in self.probabilities.items()},
+            "abstained": self.abstained,
+            "reason": self.reason,
+            "speech_share": self.speech_share,
+            "familiarity": self.familiarity,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

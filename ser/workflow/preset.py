@@ -43,7 +43,7 @@ class ExtractionPlan(Section):
             elsewhere and is pinned by a revision or a digest.
     """
 
-    weights: str = Field("none", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    weights: str = Field(examples=["none"], pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 
 
 class Preset(Section):

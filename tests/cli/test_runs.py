@@ -125,7 +125,7 @@ OTHERS = """
 launcher: python -m
 synthetic_corpora: []
 synthetic_weights: {}
-extracted: {mfcc: {}, hubert: {}}
+extracted: {mfcc: {weights: none}, hubert: {weights: none}}
 baselines: {feature: mfcc}
 tuning: {cells: {hubert-cross_entropy: {model: hubert, loss: cross_entropy, feature: hubert,
   search: [learning_rate]}}}

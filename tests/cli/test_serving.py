@@ -10,10 +10,9 @@ from ser import files
 from ser.cli import serving
 from ser.data import manifest
 from ser.project import Project
-from ser.registry import versions
 from ser.serving import server, workers
 from ser.serving.timed_protocol import TimedProtocol
-from tests.promotion.support import version_of
+from tests.promotion.support import champion_of, version_of
 from tests.serving.support import decision, encoded, speech
 
 EMOTIONS = {"angry", "happy", "neutral", "sad"}
@@ -101,10 +100,7 @@ def test_without_a_champion_the_cure_is_said(trained, ser, wav):
 @pytest.fixture
 def champion(trained):
     """The champion of params.yaml."""
-    version = version_of("lstm-aam")
-    registry = versions.open_registry(Path())
-    registry.promote(version, expected=registry.resolve(version.name, "champion"))
-    return version
+    return champion_of("lstm-aam")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ models: {lstm: {}}
 losses: {focal: {}}
 recipes: {lstm: {}}
 training: {}
-extracted: {mfcc: {}}
+extracted: {mfcc: {weights: none}}
 baselines: {}
 cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
 tuning: {cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}

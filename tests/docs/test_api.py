@@ -3,14 +3,12 @@
 import os
 import runpy
 import shutil
-from pathlib import Path
 
 import pytest
 
 import ser
-from ser.registry import versions
 from tests.docs import markdown
-from tests.promotion.support import version_of
+from tests.promotion.support import champion_of
 
 pytestmark = pytest.mark.stage
 
@@ -18,10 +16,7 @@ pytestmark = pytest.mark.stage
 @pytest.fixture
 def champion(trained):
     """The champion of params.yaml."""
-    version = version_of("lstm-aam")
-    registry = versions.open_registry(Path())
-    registry.promote(version, expected=registry.resolve(version.name, "champion"))
-    return version
+    return champion_of("lstm-aam")
 
 
 def test_the_first_lines_of_the_page_work_as_they_are(champion, project, trained, capsys):

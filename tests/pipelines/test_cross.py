@@ -180,7 +180,9 @@ def test_what_only_one_corpus_can_teach_is_refused_before_anything_is_trained(
 
 def test_folds_across_corpora_are_in_use(upstream, stage):
     with (upstream / "params.yaml").open("a") as file:
-        file.write("extracted: {mfcc: {}}\nbaselines: {feature: mfcc}\nlauncher: python -m\n")
+        file.write(
+            "extracted: {mfcc: {weights: none}}\nbaselines: {feature: mfcc}\nlauncher: python -m\n"
+        )
         file.write("synthetic_corpora: []\nsynthetic_weights: {}\ntuning: {cells: {}}\n")
         file.write("robustness: {without_copies: {}}\n")
     ran(stage, cross.main, CELL)

@@ -51,7 +51,7 @@ models: {lstm: {hidden_size: 8, num_layers: 1, embedding_dim: 8}}
 losses: {cross_entropy: {}}
 recipes: {lstm: {num_epochs: 2, batch_size: 8}}
 training: {seeds: [0, 1], device: cpu}
-extracted: {mfcc: {}}
+extracted: {mfcc: {weights: none}}
 baselines: {feature: mfcc, functionals: []}
 cells: {lstm-cross_entropy: {model: lstm, loss: cross_entropy, feature: mfcc}}
 tuning: {cells: {}}

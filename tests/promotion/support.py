@@ -38,3 +38,11 @@ def version_of(name, **chosen):
     """Register and return the version."""
     registry = versions.open_registry(Path())
     return registry.require(NAME, register(name, **chosen).version)
+
+
+def champion_of(name):
+    """Register a version, make it champion, and return it."""
+    version = version_of(name)
+    registry = versions.open_registry(Path())
+    registry.promote(version, expected=registry.resolve(version.name, versions.CHAMPION))
+    return version

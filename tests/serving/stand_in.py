@@ -1,18 +1,15 @@
 """A server whose model is none: it answers at once, in windows of two seconds, as it is told."""
 
-import threading
-import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pandas as pd
-import uvicorn
 
 from ser.serving import mlflow_model, server
 from ser.serving.audio_input import InputLimits
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.predictor import Answer, Prediction
-from ser.serving.timed_protocol import TimedProtocol
+from tests.serving.listening import on_a_port
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 #: What the windows answer, in turn: the second one abstains.
@@ -81,14 +78,5 @@ def application(**settings):
 @contextmanager
 def listening(app):
     """The application on a port of its own; gives its address."""
-    config = uvicorn.Config(app, port=0, log_level="warning", http=TimedProtocol)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    try:
-        while not running.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
-    finally:
-        running.should_exit = True
-        thread.join()
+    with on_a_port(app) as port:
+        yield f"http://127.0.0.1:{port}/"

@@ -1,17 +1,15 @@
 import json
 import logging
 import socket
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.testclient import TestClient
 
 from ser.serving.request_guard import RequestGuard
 from ser.serving.timed_protocol import TimedProtocol
+from tests.serving.listening import on_a_port
 
 JSON = {"content-type": "application/json"}
 GOOD = b'{"inputs": []}'
@@ -144,22 +142,6 @@ def test_another_place_is_told_where_to_ask(client):
     assert "POST /invocations" in response.json()["message"]
 
 
-@contextmanager
-def listening(app, **settings):
-    """The application on a port of its own; gives the port."""
-    config = uvicorn.Config(app, port=0, log_level="warning", http=TimedProtocol, **settings)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def head(length):
     return (
         "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -180,7 +162,7 @@ def talk(port, sent, after_answer=b""):
 
 
 def test_a_body_that_does_not_come_is_waited_for_only_so_long():
-    with listening(guarded(max_seconds=0.1)) as port:
+    with on_a_port(guarded(max_seconds=0.1)) as port:
         received = talk(port, head(100) + b"{")
     assert received.startswith(b"HTTP/1.1 408")
     assert b"send it in parts" in received
@@ -188,7 +170,7 @@ def test_a_body_that_does_not_come_is_waited_for_only_so_long():
 
 def test_a_head_that_does_not_come_is_waited_for_only_so_long(monkeypatch, app):
     monkeypatch.setattr(TimedProtocol, "max_seconds", 0.1)
-    with listening(app, timeout_keep_alive=20) as port:
+    with on_a_port(app, timeout_keep_alive=20) as port:
         assert talk(port, b"") == b""
         assert talk(port, b"POST /invocations HTTP/1.1\r\n") == b""
         # The next request of a connection is waited for as long as the first.
@@ -207,12 +189,12 @@ def test_an_answer_may_take_longer_than_a_head(monkeypatch):
         return "answered"
 
     sent = head(len(GOOD)).replace(b"/invocations", b"/slow") + GOOD
-    with listening(app, timeout_keep_alive=0) as port:
+    with on_a_port(app, timeout_keep_alive=0) as port:
         assert b"answered" in talk(port, sent)
 
 
 def test_more_clients_than_allowed_are_told_to_come_back(app):
-    with listening(app, limit_concurrency=2) as port:
+    with on_a_port(app, limit_concurrency=2) as port:
         with socket.create_connection(("127.0.0.1", port)) as first:
             first.sendall(head(len(GOOD)))
             received = talk(port, head(len(GOOD)) + GOOD)
@@ -220,7 +202,7 @@ def test_more_clients_than_allowed_are_told_to_come_back(app):
 
 
 def test_a_client_that_leaves_is_a_line_of_the_log(app, caplog):
-    with caplog.at_level(logging.WARNING), listening(app) as port:
+    with caplog.at_level(logging.WARNING), on_a_port(app) as port:
         with socket.create_connection(("127.0.0.1", port)) as leaving:
             leaving.sendall(head(100) + b"{")
         until = time.monotonic() + 20

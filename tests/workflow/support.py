@@ -23,7 +23,7 @@ GOOD = {
     "losses": {"cross_entropy": {}},
     "recipes": {"lstm": {}},
     "training": {},
-    "extracted": {"mfcc": {}},
+    "extracted": {"mfcc": {"weights": "none"}},
     "baselines": {},
     "cells": {"lstm-cross_entropy": {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}},
     "tuning": {"cells": {}},

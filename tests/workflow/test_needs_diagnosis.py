@@ -20,11 +20,11 @@ WHISPER = {
         "mfcc": {},
         "whisper": {"checkpoint": "openai/whisper-base", "revision": COMMIT, "freeze": "all"},
     },
-    "extracted": {"mfcc": {}, "whisper": {}},
+    "extracted": {"mfcc": {"weights": "none"}, "whisper": {"weights": "none"}},
 }
 HUBERT = {
     "features": {"mfcc": {}, "hubert": {"checkpoint": "data/weights/tiny", "freeze": 1}},
-    "extracted": {"mfcc": {}, "hubert": {"weights": "tiny"}},
+    "extracted": {"mfcc": {"weights": "none"}, "hubert": {"weights": "tiny"}},
 }
 MADE = {"tiny": {"architecture": "hubert"}}
 

@@ -27,8 +27,11 @@ def test_sections_may_be_empty_and_then_have_their_defaults():
         ({"recipes": {"other": {}}}, "cells.lstm-cross_entropy: there is no recipes.lstm"),
         ({"models": {}}, "cells.lstm-cross_entropy: there is no models.lstm"),
         ({"losses": {}}, "cells.lstm-cross_entropy: there is no losses.cross_entropy"),
-        ({"extracted": {"mel": {}}}, "extracted names 'mel', but there is no features.mel"),
-        ({"extracted": {"mel": {}}}, "its feature 'mfcc' is not extracted"),
+        (
+            {"extracted": {"mel": {"weights": "none"}}},
+            "extracted names 'mel', but there is no features.mel",
+        ),
+        ({"extracted": {"mel": {"weights": "none"}}}, "its feature 'mfcc' is not extracted"),
         ({"cells": {"best": GOOD["cells"]["lstm-cross_entropy"]}}, "must be lstm-cross_entropy"),
         ({"extracted": {}}, "extracted: Dictionary should have at least 1 item"),
         ({"baselines": {"feature": "logmel"}}, "baselines.feature 'logmel' is not extracted"),
@@ -98,6 +101,13 @@ def test_what_dvc_reads_is_required_with_what_to_write(section, cure):
 def test_what_dvc_reads_in_a_section_is_required_there(section, key):
     with pytest.raises(ParamsError, match=rf"{section}\.{key} is missing, dvc.yaml reads it"):
         check(**{section: {}})
+
+
+def test_the_weights_of_a_feature_are_required_for_dvc_reads_them():
+    with pytest.raises(
+        ParamsError, match=r"mfcc\.weights: .*dvc.yaml reads it; write `weights: none`"
+    ):
+        check(extracted={"mfcc": {}})
 
 
 @pytest.mark.parametrize("name", ["a.b", "a/b", "../x", "${x}", "é", "", "a b"])

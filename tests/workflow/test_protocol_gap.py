@@ -15,7 +15,7 @@ from ser.workflow.protocol_gap import FOLDER, ProtocolGapError
 def root(project_with_params):
     """A project with the whole params.yaml."""
     with (project_with_params / "params.yaml").open("a") as file:
-        file.write("extracted: {mfcc: {}}\nbaselines: {feature: mfcc}\n")
+        file.write("extracted: {mfcc: {weights: none}}\nbaselines: {feature: mfcc}\n")
         file.write("launcher: python -m\nsynthetic_corpora: []\nsynthetic_weights: {}\n")
         file.write("tuning: {cells: {}}\nrobustness: {without_copies: {}}\n")
         file.write("cross_corpus: {corpora: {}, cells: {}}\n")

@@ -55,7 +55,11 @@ def preset(project):
                 "features": {"mfcc": {}, "logmel": {}, **features},
                 "models": {**content["models"], **(models or {})},
                 "recipes": {**content["recipes"], **{name: {} for name in models or {}}},
-                "extracted": {"mfcc": {}, "logmel": {}, **extracted},
+                "extracted": {
+                    "mfcc": {"weights": "none"},
+                    "logmel": {"weights": "none"},
+                    **extracted,
+                },
                 "baselines": {**content["baselines"], "feature": "mfcc"},
                 "cells": cells,
                 "tuning": {**content["tuning"], "cells": {}},
