@@ -1,4 +1,4 @@
-"""What is used of a network that transformers loads; its own classes say less to a type checker."""
+"""What is used of a published network; the classes of transformers say less to a type checker."""
 
 from __future__ import annotations
 

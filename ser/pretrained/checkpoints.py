@@ -7,9 +7,10 @@ happens to lie on the disk. Only `ser.pretrained.downloads` speaks to the networ
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ser.errors import MissingWeightsError, WeightsError, translating
 from ser.pretrained import checkpoint_files, preprocessing
 from ser.pretrained._published import SpeechNetwork
 from ser.pretrained.architectures import ARCHITECTURES, Architecture
-from ser.pretrained.checkpoint_files import CONFIG, PREPROCESSING, PROCESSOR, SAFETENSORS
+from ser.pretrained.checkpoint_files import CONFIG, PREPROCESSING, PROCESSOR, SAFETENSORS, Weights
 
 SEED_KEY = "random_weights_seed"
 """Marks, in config.json, weights that were drawn and not learnt."""
@@ -192,21 +193,43 @@ def load(
             checkpoint's own.
 
     Returns:
-        The `transformers` model without any head. Its `config` is that of the checkpoint
-        without SpecAugment.
+        The network without any head: a model of transformers, whose `config` is that of the
+        checkpoint without SpecAugment, or Whisper's encoder.
 
     Raises:
         WeightsError: Another architecture, damaged, or tensors are missing.
     """
-    read_config(folder, architecture)  # before transformers is imported, which takes seconds
+    config = read_config(folder, architecture)
     weights = checkpoint_files.weights_of(folder)
     if weights is None:
         raise WeightsError(f"{folder}: missing {SAFETENSORS}; {checkpoint_files.CURE}")
-    import torch
-    from transformers import AutoConfig
+    if architecture == "whisper":
+        return _load_whisper(folder, config, weights, dropout)
+    return _load_with_transformers(folder, architecture, weights, dropout)
 
-    said = f"{folder / CONFIG}: it describes no network"
-    with translating(lambda error: WeightsError(f"{said}: {error}")):
+
+def _load_whisper(
+    folder: Path, config: dict[str, Any], weights: Weights, dropout: float | None
+) -> SpeechNetwork:
+    """Load Whisper's encoder, for which transformers is not imported."""
+    from ser.pretrained import whisper, whisper_encoder
+
+    with translating(partial(_no_network, folder)):
+        encoder = whisper_encoder.build(config, folder, dropout=dropout)
+    with translating(partial(_not_loaded, folder, weights)):
+        missing = whisper_encoder.fill(encoder, folder, weights)
+    _require_all(folder, weights, missing)
+    network: SpeechNetwork = whisper.WhisperNetwork(encoder)
+    return network
+
+
+def _load_with_transformers(
+    folder: Path, architecture: Architecture, weights: Weights, dropout: float | None
+) -> SpeechNetwork:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    with translating(partial(_no_network, folder)):
         config = AutoConfig.from_pretrained(folder)
     # SpecAugment inside the model draws from NumPy's global generator; features are masked
     # in ser.training.augment instead. Without it the model has no mask embedding.
@@ -214,48 +237,35 @@ def load(
     if dropout is not None:
         for name in ("hidden", "attention", "activation", "feat_proj"):
             setattr(config, f"{name}_dropout", dropout)
-        config.dropout = dropout  # what Whisper calls that of its hidden states
-    network_class, key_mapping, finish = _loader(architecture)
-    unloaded = f"{folder / weights.names[0]}: cannot be loaded"
-    with (
-        translating(lambda error: WeightsError(f"{unloaded}: {error}")),
-        without_progress_bars(),
-    ):
-        model, report = network_class.from_pretrained(
+    with translating(partial(_not_loaded, folder, weights)), without_progress_bars():
+        model, report = AutoModel.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
             attn_implementation=ARCHITECTURES[architecture].attention,
             use_safetensors=weights.is_safetensors,
             output_loading_info=True,
-            key_mapping=key_mapping,
         )
-    missing = sorted(report["missing_keys"])
+    _require_all(folder, weights, sorted(report["missing_keys"]))
+    network: SpeechNetwork = model.eval()
+    return network
+
+
+def _no_network(folder: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{folder / CONFIG}: it describes no network: {error}")
+
+
+def _not_loaded(folder: Path, weights: Weights, error: Exception) -> WeightsError:
+    return WeightsError(f"{folder / weights.names[0]}: cannot be loaded: {error}")
+
+
+def _require_all(folder: Path, weights: Weights, missing: Sequence[str]) -> None:
+    """Refuse weights of which tensors are missing."""
     if missing:
         raise WeightsError(
             f"{folder / weights.names[0]}: {len(missing)} tensors are missing, which would "
             f"stay random: {', '.join(missing[:4])}{', ...' if missing[4:] else ''}"
         )
-    network: SpeechNetwork = finish(model.eval())
-    return network
-
-
-def _loader(
-    architecture: Architecture,
-) -> tuple[Any, Mapping[str, str] | None, Callable[[Any], SpeechNetwork]]:
-    """Return the class that loads an architecture, how its tensors are renamed, and its shape.
-
-    Whisper's own code is imported for Whisper alone.
-    """
-    if architecture == "whisper":
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-        from ser.pretrained import whisper
-
-        return WhisperEncoder, whisper.KEY_MAPPING, whisper.WhisperNetwork
-    from transformers import AutoModel
-
-    return AutoModel, None, lambda model: model
 
 
 def title(checkpoint: str, revision: str | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from ser.errors import WeightsError
 from ser.pretrained import checkpoint_files
 from ser.pretrained.architectures import Architecture
+from ser.pretrained.whisper_config import EncoderConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 _Tensors = Iterator[tuple[str, tuple[int, ...]]]
@@ -41,15 +42,6 @@ _POSITIONS: Mapping[Architecture, int] = {
     "hubert": 128,
     "wav2vec2": 128,
     "wavlm": 128,
-}
-#: The same of Whisper's encoder.
-_WHISPER_DEFAULTS: Mapping[str, Any] = {
-    "d_model": 384,
-    "encoder_layers": 4,
-    "encoder_attention_heads": 6,
-    "encoder_ffn_dim": 1536,
-    "num_mel_bins": 80,
-    "max_source_positions": 1500,
 }
 #: A checkpoint with a head has a name of the body before those of its tensors; Whisper's
 #: encoder has one beside its decoder, or where it was cut out.
@@ -107,7 +99,7 @@ def expected(architecture: Architecture, config: Mapping[str, Any]) -> Shapes:
         TypeError: A size is no number.
     """
     if architecture == "whisper":
-        return dict(_whisper({**_WHISPER_DEFAULTS, **config}))
+        return dict(_whisper(EncoderConfig.of(config)))
     told = {**_DEFAULTS, "num_conv_pos_embeddings": _POSITIONS[architecture], **config}
     for parts in ("num_attention_heads", "num_conv_pos_embedding_groups"):
         if told["hidden_size"] % told[parts]:
@@ -124,18 +116,13 @@ def expected(architecture: Architecture, config: Mapping[str, Any]) -> Shapes:
     return dict(tensor for part in tensors for tensor in part)
 
 
-def _whisper(config: Mapping[str, Any]) -> _Tensors:
-    size, inner = config["d_model"], config["encoder_ffn_dim"]
-    if size % config["encoder_attention_heads"]:
-        raise ValueError(
-            f"d_model {size} is no multiple of encoder_attention_heads "
-            f"{config['encoder_attention_heads']}"
-        )
-    for name, width in (("conv1", config["num_mel_bins"]), ("conv2", size)):
+def _whisper(config: EncoderConfig) -> _Tensors:
+    size, inner = config.d_model, config.encoder_ffn_dim
+    for name, width in (("conv1", config.num_mel_bins), ("conv2", size)):
         yield f"{name}.weight", (size, width, 3)
         yield f"{name}.bias", (size,)
-    yield "embed_positions.weight", (config["max_source_positions"], size)
-    for number in range(config["encoder_layers"]):
+    yield "embed_positions.weight", (config.max_source_positions, size)
+    for number in range(config.encoder_layers):
         layer = f"layers.{number}"
         yield f"{layer}.self_attn.k_proj.weight", (size, size)  # it alone has no bias
         for projection in ("q_proj", "v_proj", "out_proj"):

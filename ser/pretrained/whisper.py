@@ -9,27 +9,24 @@ Source:
     section 2.2.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ser.pretrained._published import Config, Encoder, Window
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from ser.pretrained.whisper_config import EncoderConfig
+from ser.pretrained.whisper_encoder import WhisperEncoder
 
 #: Of the published feature extractor: samples of a window, samples between two, seconds heard.
 WINDOW, HOP, CHUNK_S = 400, 160, 30
 SAMPLING_RATE = 16000
 
-#: Encoder's tensors in a published checkpoint, which holds the decoder, too -> in the encoder.
-KEY_MAPPING = {r"^model\.encoder\.": "", r"^encoder\.": ""}
+#: Slaney's mel scale: linear up to 1000 Hz, 15 mels, and logarithmic above: 27 mels a factor 6.4.
+_LINEAR_MELS, _LINEAR_HZ, _MELS_PER_LOG = 15.0, 1000.0, 27.0 / np.log(6.4)
 
 
 class WhisperMel(nn.Module):
@@ -47,18 +44,7 @@ class WhisperMel(nn.Module):
 
     def __init__(self, num_mels: int) -> None:
         super().__init__()
-        from transformers.audio_utils import mel_filter_bank
-
-        filters = mel_filter_bank(
-            num_frequency_bins=1 + WINDOW // 2,
-            num_mel_filters=num_mels,
-            min_frequency=0.0,
-            max_frequency=SAMPLING_RATE / 2,
-            sampling_rate=SAMPLING_RATE,
-            norm="slaney",
-            mel_scale="slaney",
-        )
-        self.register_buffer("filters", torch.from_numpy(filters).float().T.contiguous())
+        self.register_buffer("filters", torch.from_numpy(mel_filters(num_mels)).float())
         self.register_buffer("window", torch.hann_window(WINDOW))
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -74,16 +60,44 @@ class WhisperMel(nn.Module):
         return ((levels + 4.0) / 4.0).unsqueeze(0)
 
 
+def mel_filters(num_mels: int) -> NDArray[np.float64]:
+    """Return triangular filters of equal area, `(num_mels, 1 + WINDOW // 2)`.
+
+    In double precision, as in transformers, whose filters these are to the last digit; torchaudio
+    computes them in single precision.
+
+    Source:
+        Slaney (1998), "Auditory toolbox, version 2": the scale and the areas.
+    """
+    highest = _LINEAR_MELS + np.log(SAMPLING_RATE / 2 / _LINEAR_HZ) * _MELS_PER_LOG
+    corners = _hertz(np.linspace(0.0, highest, num_mels + 2))
+    bins = np.linspace(0, SAMPLING_RATE // 2, 1 + WINDOW // 2)
+    slopes = corners[:, None] - bins
+    widths = np.diff(corners)[:, None]
+    triangles = np.maximum(0.0, np.minimum(-slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]))
+    return triangles * (2.0 / (corners[2:] - corners[:-2]))[:, None]
+
+
+def _hertz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return frequencies in Hz of Slaney's mels."""
+    linear = mels * (_LINEAR_HZ / _LINEAR_MELS)
+    return np.where(
+        mels < _LINEAR_MELS,
+        linear,
+        _LINEAR_HZ * np.exp((mels - _LINEAR_MELS) / _MELS_PER_LOG),
+    )
+
+
 class FrontEnd(nn.Module):
     """From a waveform to the output of the convolutions.
 
     Args:
-        encoder: A model of transformers.
+        encoder: With its weights.
     """
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
-        self.log_mel = WhisperMel(int(encoder.config.num_mel_bins))
+        self.log_mel = WhisperMel(encoder.config.num_mel_bins)
         self.conv1, self.conv2 = encoder.conv1, encoder.conv2
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -118,12 +132,12 @@ class EncoderSizes:
     """The sizes of an encoder under the names that other speech transformers give them.
 
     Args:
-        config: Of transformers.
+        config: As Whisper's own config.json has them.
     """
 
-    def __init__(self, config: Any) -> None:
-        self.hidden_size = int(config.d_model)
-        self.num_hidden_layers = int(config.encoder_layers)
+    def __init__(self, config: EncoderConfig) -> None:
+        self.hidden_size = config.d_model
+        self.num_hidden_layers = config.encoder_layers
         self.conv_dim: Sequence[int] = (self.hidden_size,)
         self.conv_kernel: Sequence[int] = (WINDOW,)
         self.conv_stride: Sequence[int] = (HOP,)
@@ -134,14 +148,14 @@ class Transformer(nn.Module):
     """The transformer of an encoder, above its convolutions; see `ser.pretrained._published`.
 
     Args:
-        encoder: A model of transformers.
+        encoder: With its weights.
     """
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
         self.pos_conv_embed: nn.Module = Positions(encoder.embed_positions)
         self.layer_norm: nn.Module = encoder.layer_norm
-        self.dropout: nn.Module = nn.Dropout(float(encoder.config.dropout))
+        self.dropout: nn.Module = nn.Dropout(encoder.config.dropout)
         self.layers: nn.ModuleList = encoder.layers
 
 
@@ -149,17 +163,17 @@ class WhisperNetwork(nn.Module):
     """An encoder as a `ser.pretrained._published.SpeechNetwork`.
 
     Args:
-        encoder: A model of transformers, in evaluation mode.
+        encoder: With its weights.
     """
 
     def __init__(self, encoder: WhisperEncoder) -> None:
         super().__init__()
         self.config: Config = EncoderSizes(encoder.config)
-        self.name_or_path = str(encoder.name_or_path)
+        self.name_or_path = encoder.name_or_path
         self.feature_extractor: nn.Module = FrontEnd(encoder)
         self.feature_projection: nn.Module = nn.Identity()
         self.encoder: Encoder = Transformer(encoder)
-        num_frames = int(encoder.config.max_source_positions)
+        num_frames = encoder.config.max_source_positions
         self.window = Window(num_samples=2 * HOP * num_frames, num_frames=num_frames)
         # A plain tuple: its modules are this one's own and must not be listed twice.
         self._published = (encoder,)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from ser.batch import FeatureSpec
 from ser.pretrained import checkpoint_files, checkpoints, tiny
 from ser.pretrained.tiny import TinyCheckpoint
-from ser.pretrained.whisper import KEY_MAPPING
+from ser.pretrained.whisper_encoder import KEY_MAPPING
 
 #: Architecture and normalisation: all that a published checkpoint can be.
 VARIANTS = (

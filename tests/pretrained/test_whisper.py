@@ -1,6 +1,7 @@
 """Whisper's encoder against transformers' own: features, cuts, windows, published folders."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,54 @@ def test_a_tensor_of_the_encoder_that_is_missing_is_named(folder, tmp_path):
     save_file(tensors, tmp_path / "published" / checkpoint_files.SAFETENSORS)
     with pytest.raises(WeightsError, match=r"1 tensors are missing.*layers\.1\.fc2\.bias"):
         checkpoints.load(tmp_path / "published", "whisper")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"d_model": "wide"}, "d_model: .*'wide'"),
+        ({"encoder_attention_heads": 5}, "d_model 32 is no multiple of encoder_attention_heads 5"),
+        ({"activation_function": "relu"}, "activation_function: .*'gelu', got 'relu'"),
+        ({"encoder_layers": 0}, "encoder_layers: .*greater than or equal to 1, got 0"),
+    ],
+)
+def test_a_configuration_of_another_encoder_is_refused_with_the_key(folder, tmp_path, change, said):
+    packed(folder, tmp_path, config=change)
+    with pytest.raises(WeightsError, match=rf"config\.json: it describes no network: .*{said}"):
+        checkpoints.load(tmp_path, "whisper")
+
+
+@pytest.mark.parametrize("name", [checkpoint_files.SAFETENSORS, checkpoint_files.TORCH_FILE])
+def test_weights_that_are_damaged_or_of_another_size_are_refused_with_the_file(
+    folder, tmp_path, name
+):
+    packed(folder, tmp_path, config={"encoder_ffn_dim": 8})
+    with pytest.raises(WeightsError, match=r"cannot be loaded: .*fc1\.weight"):
+        checkpoints.load(tmp_path, "whisper")
+    (tmp_path / checkpoint_files.SAFETENSORS).unlink()
+    for content in (b"", b"rubbish" * 100):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(WeightsError, match=rf"{name}: cannot be loaded"):
+            checkpoints.load(tmp_path, "whisper")
+
+
+def packed(folder, target, *, config):
+    """A copy of the checkpoint with other settings."""
+    for file in folder.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    path = target / checkpoint_files.CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+
+
+def test_rates_of_dropout_act_in_training_alone(folder):
+    network = checkpoints.load(folder, "whisper", dropout=0.5)
+    (layer, *_) = network.encoder.layers
+    hidden = torch.randn(1, 7, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(layer(hidden), layer(hidden))
+    layer.train()
+    assert not torch.equal(layer(hidden), layer(hidden))
+    rates = (layer.dropout, layer.activation_dropout, layer.self_attn.dropout)
+    assert (*rates, network.encoder.dropout.p) == (0.5, 0.5, 0.5, 0.5)
 
 
 SHIPPED = Path("data/weights/whisper-tiny.en")
