@@ -4,6 +4,7 @@ What is heavy is imported by the functions, after the environment is set.
 """
 
 import tempfile
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from ser.project import Project
 
 if TYPE_CHECKING:
     from ser.api.recogniser import Recogniser
+    from ser.promotion.champion import ChampionLine
+    from ser.registry.version import Version
 
 #: What an address of MLflow's registry begins with.
 _ADDRESS = "models:/"
@@ -89,21 +92,98 @@ def find(
     """
     if model is not None and not model.startswith(_ADDRESS):
         return model, _exported(model, takes_exported=takes_exported, said_as=said_as)
-    from ser.registry import model_files
-    from ser.tracking import store
+    from ser.tracking import place
 
-    uri = store.default_uri(root)
-    database = store.database_path(uri)
+    uri = place.default_uri(root)
+    database = place.database_path(uri)
     if database is not None and not database.is_file():
         raise RegistryError(
             f"{database}: there is no such registry; name the project's folder, set "
             f"MLFLOW_TRACKING_URI, or begin one with `ser register <model>-<loss>`"
         )
+    wanted = None if model is not None else _Wanted.of(root)
+    found = None if database is None else _without_mlflow(model, wanted, database, folder)
+    return found or _from_store(model, wanted, uri, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The champion that a project's params.yaml asks for.
+
+    Args:
+        project: Whose.
+        line: The versions of its task.
+        min_shared: Share of its recordings that the champion must know.
+    """
+
+    project: Project
+    line: "ChampionLine"
+    min_shared: float
+
+    @classmethod
+    def of(cls, root: Path) -> "_Wanted":
+        from ser.params import read
+        from ser.promotion.champion import ChampionLine
+        from ser.workflow.preset import Preset
+
+        project = Project(root)
+        params = read(project.params, Preset)
+        line = ChampionLine.of(params.corpus.model_dump(mode="json"), params.split.protocol)
+        return cls(project, line, params.gates.min_shared)
+
+
+def _without_mlflow(
+    model: str | None, wanted: _Wanted | None, database: Path, folder: Path
+) -> tuple[str, Path] | None:
+    """Return what `_from_store` does, of an everyday registry; None where MLflow is to say more."""
+    from ser.promotion import champion
+    from ser.registry import local
+    from ser.registry.version import CHAMPION
+
+    if wanted is None:
+        version = local.find(database, str(model))
+    else:
+        version = local.resolve(database, wanted.line.model, CHAMPION)
+    if version is None or not (wanted is None or champion.is_of_manifest(version, wanted.project)):
+        return None
+    place = local.fetch_bundle(database, version, folder)
+    if place is None:
+        return None
+    if wanted is None:
+        return str(model), place
+    _require_own(version, place, wanted)
+    return version.uri, place
+
+
+def _from_store(
+    model: str | None, wanted: _Wanted | None, uri: str, folder: Path
+) -> tuple[str, Path]:
+    """Return address and bundle of a model from a tracking store, asked by MLflow."""
+    from ser.promotion import champion
+    from ser.registry import model_files, versions
+    from ser.registry.version import CHAMPION
+    from ser.tracking import store
+
     with store.left_alone():
-        store.connect(uri)
-        if model is None:
-            return _champion(folder, root)
-        return model, model_files.fetch_bundle(model, uri, folder)
+        client = store.connect(uri)
+        if wanted is None:
+            return str(model), model_files.fetch_bundle(str(model), uri, folder)
+        registry = versions.Registry(client, uri, wanted.project.root)
+        version = champion.require(wanted.line, registry, CHAMPION)
+        # By number: the alias may move meanwhile.
+        place = model_files.fetch_bundle(version.uri, uri, folder)
+        _require_own(version, place, wanted)
+        champion.require_known_recordings(
+            version, registry, wanted.project, min_shared=wanted.min_shared
+        )
+        return version.uri, place
+
+
+def _require_own(version: "Version", place: Path, wanted: _Wanted) -> None:
+    from ser.promotion import champion
+    from ser.registry.bundle import FILE, Bundle
+
+    champion.require_own(version, Bundle.read(place / FILE), wanted.line)
 
 
 def _exported(model: str, *, takes_exported: bool, said_as: str) -> Path:
@@ -117,25 +197,3 @@ def _exported(model: str, *, takes_exported: bool, said_as: str) -> Path:
         f"{said_as} {model}: no address of MLflow's registry, models:/<name>@champion or "
         f"models:/<name>/<version>{other}"
     )
-
-
-def _champion(folder: Path, root: Path) -> tuple[str, Path]:
-    """Return address and bundle of the champion of params.yaml; refuse another's."""
-    from ser.params import read
-    from ser.promotion import champion
-    from ser.registry import model_files, versions
-    from ser.registry.bundle import FILE, Bundle
-    from ser.workflow.preset import Preset
-
-    project = Project(root)
-    params = read(project.params, Preset)
-    corpus = params.corpus.model_dump(mode="json")
-    line = champion.ChampionLine.of(corpus, params.split.protocol)
-    found = versions.open_registry(root)
-    version = champion.require(line, found, versions.CHAMPION)
-    # By number: the alias may move meanwhile.
-    uri = f"models:/{version.name}/{version.number}"
-    place = model_files.fetch_bundle(uri, found.uri, folder)
-    champion.require_own(version, Bundle.read(place / FILE), line)
-    champion.require_known_recordings(version, found, project, min_shared=params.gates.min_shared)
-    return uri, place

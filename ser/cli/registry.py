@@ -94,6 +94,7 @@ def promote(
     from ser.promotion import champion, decision
     from ser.promotion.measuring import Workplace
     from ser.registry import gates, versions
+    from ser.registry.version import CHALLENGER
     from ser.workflow.preset import Preset
 
     params = read(Project().params, Preset)
@@ -103,7 +104,7 @@ def promote(
         )
     registry = versions.open_registry(Path())
     place = Workplace(registry, Path(), allow_synthetic, new_line)
-    reference = versions.CHALLENGER if version is None else version
+    reference = CHALLENGER if version is None else version
     name = model or champion.require(line_of(params), registry, reference).name
     typer.echo(f"judging {name}, {reference}: its model is asked in a process of its own ...")
     decided = decision.decide(name, reference, params=params.gates, place=place)
@@ -124,13 +125,14 @@ def rollback(model: Annotated[str | None, _MODEL] = None) -> None:
     from ser.promotion import champion
     from ser.promotion import rollback as rolling_back
     from ser.registry import versions
+    from ser.registry.version import CHAMPION
     from ser.workflow.preset import Preset
 
     registry = versions.open_registry(Path())
     name = model
     if name is None:
         params = read(Project().params, Preset)
-        name = champion.require(line_of(params), registry, versions.CHAMPION).name
+        name = champion.require(line_of(params), registry, CHAMPION).name
     left, now = rolling_back.go_back(name, registry, root=Path())
     typer.echo(f"{name}: {now.title} is champion again; {left.title} was")
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import fdtrc, stdtr, stdtrit
 
 #: Of the smallest shift that a test would have found: four times out of five, as is usual.
 POWER = 0.8
@@ -61,6 +60,8 @@ class Shift:
 
     def detectable(self, alpha: float) -> float:
         """Return the smallest shift that a test at this level finds with a power of 0.8."""
+        from scipy.special import stdtrit
+
         critical, beyond = (float(stdtrit(self.freedom, q)) for q in (1.0 - alpha / 2.0, POWER))
         return self.standard_error * (critical + beyond)
 
@@ -110,6 +111,8 @@ def shift(groups: Groups, *, mean: float, num_new: int, num_speakers: int) -> Sh
     error = float(np.hypot(np.sqrt(parts.sum()), RESOLUTION * max(1.0, abs(mean))))
     squares = float((parts**2 / freedom).sum())
     satterthwaite = float(parts.sum() ** 2 / squares) if squares > 0.0 else float(freedom[0])
+    from scipy.special import stdtr
+
     p = float(2.0 * stdtr(satterthwaite, -abs(difference) / error))
     return Shift(difference, error, satterthwaite, p)
 
@@ -141,5 +144,7 @@ def shares_p(counts: NDArray[np.int64], new: NDArray[np.int64], *, num_speakers:
     statistic = float((difference**2 / expected).sum())
     if trace == 0.0:
         return float(statistic == 0.0)
+    from scipy.special import fdtrc
+
     freedom = trace**2 / squares
     return float(fdtrc(freedom, freedom * (len(counts) - 1), statistic / trace))

@@ -5,10 +5,9 @@ speaker is a position in a list that is ordered by the numbers themselves.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -16,6 +15,9 @@ from ser.files import JsonArtefact
 from ser.monitoring.clusters import Groups
 from ser.monitoring.quantities import CLASSES, QUANTITIES
 from ser.params import Section
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Name of the file in a bundle.
 FILE = "drift_reference.json"
@@ -91,7 +93,7 @@ class DriftReference(JsonArtefact):
 
 
 def build(
-    frame: pd.DataFrame, speakers: Sequence[str], *, emotions: Sequence[str], source: str
+    frame: "pd.DataFrame", speakers: Sequence[str], *, emotions: Sequence[str], source: str
 ) -> DriftReference:
     """Summarise recordings that the model was not trained on.
 
@@ -131,7 +133,7 @@ def chosen(num_recordings: int) -> NDArray[np.int64]:
     return np.sort(rng.choice(num_recordings, MAX_RECORDINGS, replace=False))
 
 
-def _ordered(frame: pd.DataFrame, speakers: NDArray[Any]) -> list[pd.DataFrame]:
+def _ordered(frame: "pd.DataFrame", speakers: NDArray[Any]) -> "list[pd.DataFrame]":
     """Return a table per speaker, in an order that does not tell their names."""
     groups = [group for _, group in frame.groupby(speakers)]
     first = next(name for name in QUANTITIES if name in frame)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser import lineage
 from ser.data import manifest, task
@@ -10,7 +10,10 @@ from ser.errors import RegistryError
 from ser.project import Project
 from ser.registry import identity
 from ser.registry.bundle import Bundle
-from ser.registry.versions import Registry, Version, model_name
+from ser.registry.version import Version, model_name
+
+if TYPE_CHECKING:
+    from ser.registry.versions import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class ChampionLine:
         return cls(named, model_name(named, protocol), model_name(corpus["name"], protocol))
 
 
-def require(line: ChampionLine, registry: Registry, reference: str | int) -> Version:
+def require(line: ChampionLine, registry: "Registry", reference: str | int) -> Version:
     """Return a version of a line by alias or number.
 
     Raises:
@@ -77,8 +80,16 @@ def require_own(version: Version, bundle: Bundle, line: ChampionLine) -> None:
         )
 
 
+def is_of_manifest(version: Version, project: Project) -> bool:
+    """Whether this folder's manifest is the very one of a version, or there is none."""
+    path = project.manifest
+    return not path.is_file() or lineage.sha256_file(path) == version.tags.get(
+        "ser.manifest_sha256"
+    )
+
+
 def require_known_recordings(
-    version: Version, registry: Registry, project: Project, *, min_shared: float
+    version: Version, registry: "Registry", project: Project, *, min_shared: float
 ) -> None:
     """Refuse a champion that was tested on other recordings than this folder's manifest lists.
 
@@ -95,7 +106,7 @@ def require_known_recordings(
         RegistryError: Less is in both.
     """
     path = project.manifest
-    if not path.is_file() or lineage.sha256_file(path) == version.tags.get("ser.manifest_sha256"):
+    if is_of_manifest(version, project):
         return
     # Here, not at the top: it brings all that training does.
     from ser.promotion import measuring

@@ -14,14 +14,8 @@ from ser.promotion.measuring import Workplace
 from ser.registry import gates
 from ser.registry.evidence import Evidence
 from ser.registry.gates import GateParams, Verdict
-from ser.registry.versions import (
-    CHAMPION,
-    ROLLED_BACK,
-    OvertakenError,
-    Registry,
-    Version,
-    champions_before,
-)
+from ser.registry.version import CHAMPION, Version
+from ser.registry.versions import ROLLED_BACK, OvertakenError, Registry, champions_before
 from ser.serving import mlflow_model
 
 _REFUSED, _PASSED = "refused", "passed"

@@ -21,7 +21,8 @@ from ser.registry import bundle as bundles
 from ser.registry import model_files
 from ser.registry.evidence import Audit, Evidence
 from ser.registry.gates import GateParams
-from ser.registry.versions import Registry, Version
+from ser.registry.version import Version
+from ser.registry.versions import Registry
 from ser.tracking import store, verify
 from ser.utterance import Utterance
 from ser.wording import shown

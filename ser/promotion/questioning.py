@@ -18,7 +18,7 @@ from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.registry.evidence import Robustness, Served
 from ser.registry.gates import GateParams
-from ser.registry.versions import Version
+from ser.registry.version import Version
 from ser.serving.audio_input import InputLimits
 from ser.utterance import Utterance
 

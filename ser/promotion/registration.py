@@ -21,6 +21,7 @@ from ser.registry import identity, packing, versions
 from ser.registry.bundle import Bundle, Source
 from ser.registry.model_files import MODEL
 from ser.registry.packing import TrainedCell
+from ser.registry.version import CHALLENGER, CHAMPION, model_name
 from ser.tracking import mlflow_tracker, store
 from ser.tracking.mlflow_tracker import MlflowExperiment
 
@@ -126,7 +127,7 @@ def register(
     logged = logging_model.log(
         Packing(folder, bundle, packed.tables, description, tags), experiment, root=root
     )
-    name = versions.model_name(identity.task_of(bundle), bundle.corpus.protocol)
+    name = model_name(identity.task_of(bundle), bundle.corpus.protocol)
     registry = versions.open_registry(root)
     registered = registry.register(
         name,
@@ -154,8 +155,8 @@ def _about(bundle: Bundle, experiment_id: str) -> str:
     return (
         f"Recognises one of {', '.join(map(markdown.plain, bundle.emotions))} in a recording of "
         f"speech; task `{identity.task_of(bundle)}`, protocol `{bundle.corpus.protocol}`. "
-        f"`ser register` adds versions, each with its model card; `{versions.CHALLENGER}` is the "
-        f"newest, `{versions.CHAMPION}` the one that `ser promote` let through every gate and that "
+        f"`ser register` adds versions, each with its model card; `{CHALLENGER}` is the "
+        f"newest, `{CHAMPION}` the one that `ser promote` let through every gate and that "
         f"is served. Registrations, decisions and rollbacks are "
         f"[runs](#/experiments/{experiment_id}/runs)."
     )

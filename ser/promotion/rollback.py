@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ser import lineage
 from ser.contracts import RunSpec, Tracker
 from ser.promotion import records
-from ser.registry.versions import CHAMPION, PROMOTED, ROLLED_BACK, Registry, Version
+from ser.registry.version import CHAMPION, Version
+from ser.registry.versions import PROMOTED, ROLLED_BACK, Registry
 from ser.tracking import store
 from ser.tracking.mlflow_tracker import MlflowExperiment
 from ser.tracking.recording import RUN_KEY

@@ -17,7 +17,7 @@ from ser.registry import bundle as bundles
 from ser.registry import packing
 from ser.registry.bundle import Bundle, ServingParams
 from ser.registry.packing import TrainedCell
-from ser.registry.versions import Version
+from ser.registry.version import Version
 from ser.serving import mlflow_model
 from ser.tracking.cells import RunRecord
 

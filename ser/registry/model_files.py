@@ -2,7 +2,10 @@
 
 A model brings code, which runs as soon as it is loaded. The version's tag `ser.model_sha256`
 stands for the list of all files, and the list is an artifact of the run that logged them, so
-that a file that differs can be named. A reader fetches a model with `fetch` and no other way.
+that a file that differs can be named. A reader fetches a model with `fetch`, or of a database of
+this machine with `ser.registry.local`, and no other way.
+
+MLflow is imported by the functions that ask it.
 """
 
 import re
@@ -12,15 +15,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import mlflow
-from mlflow import MlflowClient
+from typing import TYPE_CHECKING
 
 from ser import files, lineage
 from ser.errors import FileError, RegistryError, translating
 from ser.registry.bundle import FILE as BUNDLE_FILE
-from ser.tracking.store import says_gone
 from ser.wording import without_password
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 MODEL = "ser.model_sha256"
 """Tag of a version, and of the run that logged its files."""
@@ -28,9 +31,9 @@ MODEL = "ser.model_sha256"
 LISTING = "model_files.json"
 """Artifact of that run: path of a file -> SHA-256."""
 
-#: MLflow writes it beside what it has fetched.
-_NOTE = "registered_model_meta"
-_ADDRESS = re.compile(
+#: MLflow writes it beside what it has fetched: the name and version.
+NOTE = "registered_model_meta"
+ADDRESS = re.compile(
     r"models:/(?:(?P<id>m-[^/@]+)|(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+)))"
 )
 _REGISTER = (
@@ -70,7 +73,7 @@ def listing(folder: Path) -> dict[str, str]:
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {name: lineage.sha256_file(path) for name, path in names.items() if name != _NOTE}
+    return {name: lineage.sha256_file(path) for name, path in names.items() if name != NOTE}
 
 
 def digest(listed: Mapping[str, str]) -> str:
@@ -94,6 +97,8 @@ def fetch(model_uri: str, tracking_uri: str, folder: Path) -> Path:
         RegistryError: There is no such model, no digest was noted for it, or its files are not
             those that were logged; names them where they are known.
     """
+    from mlflow import MlflowClient
+
     client = MlflowClient(tracking_uri)
     with _translated(model_uri, tracking_uri):
         pinned = _pinned(client, model_uri)
@@ -158,6 +163,8 @@ def download_unchecked(model_uri: str, tracking_uri: str, folder: Path) -> Path:
         UnansweredError: The store does not give it back, and does not say that it has gone.
         RegistryError: There is no such model.
     """
+    import mlflow
+
     mlflow.set_tracking_uri(tracking_uri)
     with _translated(model_uri, tracking_uri):
         fetched = mlflow.artifacts.download_artifacts(artifact_uri=model_uri, dst_path=str(folder))
@@ -175,9 +182,9 @@ def require_unchanged(model_uri: str, tracking_uri: str) -> None:
         fetch(model_uri, tracking_uri, Path(scratch))
 
 
-def _pinned(client: MlflowClient, model_uri: str) -> _Pinned:
+def _pinned(client: "MlflowClient", model_uri: str) -> _Pinned:
     """Return what was noted of a model when it was logged."""
-    parts = _ADDRESS.fullmatch(model_uri)
+    parts = ADDRESS.fullmatch(model_uri)
     if parts is None:
         raise RegistryError(
             f"{model_uri}: no address of a registered model; expected models:/<name>@<alias>, "
@@ -198,6 +205,7 @@ def _pinned(client: MlflowClient, model_uri: str) -> _Pinned:
 @contextmanager
 def _translated(model_uri: str, tracking_uri: str) -> Iterator[None]:
     """Say errors of MLflow and of whatever keeps its artifacts as ours."""
+    from ser.tracking.store import says_gone
 
     def say(error: Exception) -> RegistryError:
         kind, cure = (
@@ -211,7 +219,7 @@ def _translated(model_uri: str, tracking_uri: str) -> Iterator[None]:
         yield
 
 
-def _difference(client: MlflowClient, pinned: _Pinned, found: Mapping[str, str]) -> str:
+def _difference(client: "MlflowClient", pinned: _Pinned, found: Mapping[str, str]) -> str:
     """Say which files are not as they were logged, as far as that is known."""
     with tempfile.TemporaryDirectory() as scratch:
         unknown = f"which of its files differ is unknown, {LISTING} of its run cannot be read"

@@ -21,9 +21,8 @@ from ser.registry import tags as tags_of
 from ser.registry.alone import alone
 from ser.registry.model_files import MODEL
 from ser.registry.tags import BUNDLE
+from ser.registry.version import CHALLENGER, CHAMPION, Version
 from ser.tracking import store
-
-CHAMPION, CHALLENGER = "champion", "challenger"
 
 PROMOTED, ROLLED_BACK = "ser.promoted_at", "ser.rolled_back_at"
 #: The champion before, and those before that one, latest first: `2,1`. All of them stand on
@@ -32,35 +31,6 @@ _PREVIOUS, _EARLIER = "ser.previous_champion", "ser.earlier_champions"
 _OVERTAKEN_BY = "ser.overtaken_by"
 _NONE = "none"
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version of a registered model.
-
-    Args:
-        name: Of the model.
-        number: Of the version.
-        run_id: MLflow's id of the run that logged it.
-        source: MLflow's address of the files.
-        tags: Lineage, which its run has, and what became of it.
-    """
-
-    name: str
-    number: int
-    run_id: str
-    source: str
-    tags: Mapping[str, str]
-
-    @property
-    def uri(self) -> str:
-        """MLflow's address of this version, which no alias can change."""
-        return f"models:/{self.name}/{self.number}"
-
-    @property
-    def title(self) -> str:
-        """For people: `version 3 (lstm-focal)`."""
-        return f"version {self.number} ({self.tags.get('ser.cell', 'unknown')})"
 
 
 class OvertakenError(RegistryError):
@@ -98,16 +68,6 @@ class Registration:
 
     version: int
     is_new: bool
-
-
-def model_name(task: str, protocol: str) -> str:
-    """Return the registered model of a task and protocol, `ser-<task>-<protocol>`.
-
-    Args:
-        task: See `ser.data.task`; of a corpus with the study's four classes its name.
-        protocol: Of the split.
-    """
-    return f"ser-{task}-{protocol}"
 
 
 def open_registry(root: Path, tracking_uri: str | None = None) -> "Registry":

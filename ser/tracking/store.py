@@ -1,6 +1,5 @@
 """The tracking store behind MLflow: where it is, how it is opened safely."""
 
-import os
 import re
 import sqlite3
 import ssl
@@ -23,6 +22,10 @@ from mlflow.exceptions import MlflowException
 
 from ser import sqlite
 from ser.errors import TrackingError
+
+# Under these names, too: whoever opens a store asks here where it is.
+from ser.tracking.place import database_path as database_path
+from ser.tracking.place import default_uri as default_uri
 from ser.wording import without_password
 
 #: What a store's failures are, from `Client` and from MLflow's own functions.
@@ -92,23 +95,6 @@ def says_gone(error: BaseException) -> bool:
 def _causes_gone(error: MlflowException) -> bool:
     """Return whether what `Client` made an error of MLflow's own says that."""
     return error.__cause__ is not None and says_gone(error.__cause__)
-
-
-def default_uri(root: Path) -> str:
-    """Return MLFLOW_TRACKING_URI, or the project's own database mlruns/mlflow.db."""
-    path = (root / "mlruns" / "mlflow.db").resolve()
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{sqlite.PREFIX}{path}"
-
-
-def database_path(uri: str) -> Path | None:
-    """Return the file behind an sqlite URI, absolute; None for any other store.
-
-    Example:
-        >>> database_path("http://localhost:5000") is None
-        True
-    """
-    path = sqlite.file_of(uri)
-    return None if path is None else path.resolve()
 
 
 @contextmanager
