@@ -10,7 +10,8 @@ from tqdm import tqdm
 from ser import stage_program
 from ser.baselines import functionals, rating_rows, reference_rows, shortcut
 from ser.baselines.cross_validation import Task
-from ser.baselines.reference_rows import Baseline, BaselineParams
+from ser.baselines.params import BaselineParams
+from ser.baselines.reference_rows import Baseline
 from ser.baselines.shortcut import Material
 from ser.data import manifest, splits
 from ser.data.card import CorpusCard

@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser import lineage
+from ser.baselines.params import FunctionalSetName
 from ser.data import audio, decoding, hearing
 from ser.errors import FileError, StaleFeaturesError, TrainingError, translating
 from ser.features import store
@@ -24,9 +25,6 @@ from ser.utterance import Utterance
 
 #: The distribution, and the module, that computes them.
 PACKAGE = "opensmile"
-
-#: Names in params.yaml.
-FunctionalSetName = Literal["egemaps", "compare"]
 
 #: openSMILE's longest frame, that of the pitch; it answers a shorter recording with NaN.
 _MIN_DURATION_S = 0.06

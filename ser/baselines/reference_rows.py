@@ -9,51 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, field_validator
 
 from ser import tables
 from ser.baselines import classifiers, cross_validation, functionals
 from ser.baselines.classifiers import Classifier
 from ser.baselines.cross_validation import SCORES, Task
-from ser.baselines.functionals import SETS, FunctionalSetName
+from ser.baselines.functionals import SETS
+from ser.baselines.params import BaselineParams
 from ser.data.splits import Fold
 from ser.features.store import FeatureStore
-from ser.params import Section
 from ser.report.functional_rows import WHY_ABSENT, FunctionalRows
 
 logger = logging.getLogger(__name__)
 
 #: The columns of reports/baselines.csv.
 COLUMNS = ("name", "description", *SCORES)
-
-
-class BaselineParams(Section):
-    """The reference rows that need no network.
-
-    Args:
-        feature: The feature whose statistics the linear SVM reads.
-        functionals: Sets of openSMILE's functionals, of which each has a linear SVM too:
-            `egemaps` (eGeMAPSv02) and `compare` (ComParE 2016). Without the package
-            opensmile these rows are absent, and the report says so.
-        c_grid: Values of the SVMs' C, of which the dev part chooses one in every fold;
-            above zero.
-    """
-
-    feature: str = Field("mfcc", min_length=1)
-    functionals: tuple[FunctionalSetName, ...] = ("egemaps", "compare")
-    c_grid: tuple[PositiveFloat, ...] = Field((0.001, 0.01, 0.1, 1.0), min_length=1)
-
-    @field_validator("functionals")
-    @classmethod
-    def _each_once(cls, names: tuple[FunctionalSetName, ...]) -> tuple[FunctionalSetName, ...]:
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"{twice[0]} stands twice")
-        return names
-
-    @property
-    def sets(self) -> dict[str, FunctionalSetName]:
-        """Name of a row -> the set of functionals that it reads."""
-        return {f"{name}_svm": name for name in self.functionals}
 
 
 @dataclass(frozen=True, slots=True)

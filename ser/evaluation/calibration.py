@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 
 from ser import metrics, predictions
+from ser.evaluation.temperature import LEAST_PROBABILITY, log_probabilities, scale
 
 COLUMNS = (
     "model",
@@ -23,38 +24,9 @@ COLUMNS = (
     "ece",
     "ece_scaled",
 )
-#: The smallest normal float64: what softmax may round to zero has a logarithm all the same.
-_LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
 #: How much the data must say before the temperature leaves 1, in nats like the sum of the
 #: negative log-likelihood; chosen in docs/decisions/0013-temperature.md.
 PRIOR_NATS = 2.0
-
-
-def log_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return ln p, which is the logits up to a constant per row.
-
-    Args:
-        probabilities: `(num_utterances, num_classes)`, at least 0.
-
-    Returns:
-        Same shape, from -708.4 (a probability that was rounded to zero) to 0.
-    """
-    return np.asarray(
-        np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST_PROBABILITY))
-    )
-
-
-def scale(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """Return probabilities at a temperature.
-
-    Args:
-        probabilities: `(num_utterances, num_classes)`, rows sum to one.
-        temperature: Above 0; above 1 makes less sure, below 1 surer.
-
-    Returns:
-        Same shape, rows sum to one: softmax(ln p / T), which is softmax(logits / T).
-    """
-    return np.asarray(softmax(log_probabilities(probabilities) / temperature, axis=1))
 
 
 def fit_temperature(*, truth: ArrayLike, probabilities: ArrayLike) -> float:
@@ -100,7 +72,7 @@ def fit_temperature(*, truth: ArrayLike, probabilities: ArrayLike) -> float:
     # The slope rises. It is negative at the low end, where the expected ln p cannot outrun
     # -m / b, and positive at the high end, as it is at most ln K / b below the largest ln p.
     num_utterances, num_classes = table.shape
-    low = PRIOR_NATS / (PRIOR_NATS - num_utterances * np.log(_LEAST_PROBABILITY))
+    low = PRIOR_NATS / (PRIOR_NATS - num_utterances * np.log(LEAST_PROBABILITY))
     high = 1.0 + num_utterances * np.log(num_classes) / PRIOR_NATS
     return float(1.0 / brentq(slope, low, high))
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ser import files
@@ -101,6 +100,9 @@ class Collection:
                 raise FileError(f"{self.place}: shard {number} is gone; extract again")
             starts = np.cumsum([0, *lengths[:-1]]).tolist()
             rows += zip(members, [number] * len(members), starts, lengths, strict=True)
+        # Here, not at the top: an answer needs no tables, and their import takes its time.
+        import pandas as pd
+
         index = pd.DataFrame(rows, columns=["utterance_id", "shard", "start", "num_frames"])
         with files.replacing(self.place / INDEX) as part:
             index.to_parquet(part, index=False)

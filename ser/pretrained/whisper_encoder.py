@@ -117,8 +117,9 @@ class WhisperEncoder(nn.Module):
         self.config, self.name_or_path, self._settings = config, str(folder), dict(settings)
         self.conv1 = nn.Conv1d(config.num_mel_bins, size, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(size, size, kernel_size=3, stride=2, padding=1)
-        self.embed_positions = nn.Embedding(config.max_source_positions, size)
-        self.embed_positions.requires_grad_(False)
+        # Drawn by nobody: to draw normal numbers on no device imports torch's compiler.
+        positions = torch.empty(config.max_source_positions, size)
+        self.embed_positions = nn.Embedding.from_pretrained(positions)  # type: ignore[no-untyped-call]
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(size)
 

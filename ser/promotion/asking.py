@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ser import files, predictions
 from ser.data import audio
 from ser.errors import RegistryError
-from ser.evaluation import calibration
+from ser.evaluation.temperature import log_probabilities
 from ser.features import copies
 from ser.features.changes._base import Samples
 from ser.features.store import CLEAN
@@ -199,5 +199,5 @@ def _largest_difference(served: NDArray[np.float64], tracked: NDArray[np.float64
 
     A logit's rounding shows in it undiminished; in a probability near 0 or 1 nothing does.
     """
-    pair = (calibration.log_probabilities(values) for values in (served, tracked))
+    pair = (log_probabilities(values) for values in (served, tracked))
     return float(np.abs(np.subtract(*pair)).max())

@@ -14,6 +14,7 @@ from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.errors import BundleError
 from ser.evaluation import calibration
+from ser.evaluation.temperature import scale
 from ser.features import store
 from ser.grid.procedure import Procedure
 from ser.monitoring.reference import DriftReference
@@ -242,7 +243,7 @@ def answering(
     temperature = calibration.fit_temperature(
         truth=predictions.label_ids(dev["truth"], emotions), probabilities=probabilities
     )
-    scaled = calibration.scale(probabilities, temperature)
+    scaled = scale(probabilities, temperature)
     longest = max(item.duration_s for item in cell.utterances if item.emotion is not None)
     return Answering(
         temperature=temperature,

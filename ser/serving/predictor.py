@@ -21,7 +21,7 @@ from ser.contracts import Extractor, Model
 from ser.data import speech_activity
 from ser.emotion import DIMENSIONS
 from ser.errors import BundleError, translating
-from ser.evaluation import calibration
+from ser.evaluation import temperature
 from ser.evaluation.familiarity import Reference, familiarity
 from ser.features.dataset import Statistics
 from ser.features.extraction import build_extractor
@@ -233,7 +233,7 @@ class Predictor:
         spans = list(self._windows(len(samples)))
         outputs = [self._output(samples[a:b]) for a, b in spans]
         raw = np.stack([self._scaled_logits(output).softmax(0).numpy() for output in outputs])
-        calibrated = calibration.scale(raw, self.bundle.answering.temperature)
+        calibrated = temperature.scale(raw, self.bundle.answering.temperature)
         times = [(a / self.sampling_rate, b / self.sampling_rate) for a, b in spans]
         distances = self._distances(outputs)
         heard, speech_share = self._heard(waveform, distances, times)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import Field, field_validator, model_validator
 
 from ser import components
-from ser.baselines.reference_rows import BaselineParams
+from ser.baselines.params import BaselineParams
 from ser.contracts import Loss
 from ser.data.protocols import SplitParams
 from ser.data.voices import SAFE_PROTOCOLS

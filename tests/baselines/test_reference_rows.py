@@ -9,7 +9,7 @@ from sklearn.svm import LinearSVC
 
 from ser.baselines import cross_validation, functionals, reference_rows
 from ser.baselines.classifiers import Answers
-from ser.baselines.reference_rows import BaselineParams
+from ser.baselines.params import BaselineParams
 from ser.emotion import EMOTIONS
 from ser.errors import ParamsError
 from ser.params import parse

@@ -13,7 +13,7 @@ import soundfile
 
 from pipelines import baselines, compare
 from ser import lineage, predictions
-from ser.baselines.reference_rows import BaselineParams
+from ser.baselines.params import BaselineParams
 from ser.data import manifest
 from ser.data.split_report import SplitReport
 from ser.evaluation import protocol_cost, robustness, tuning_gain
