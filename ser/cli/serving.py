@@ -109,6 +109,13 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that share the port; each holds the model.")
     ] = 1,
+    allowed_hosts: Annotated[
+        str | None,
+        typer.Option(
+            help="Names, by commas, by which it may be asked, beside its own and addresses; "
+            "'*.example.org' is all below one, '*' every name."
+        ),
+    ] = None,
 ) -> None:
     """Answer over HTTP, with a page to talk to and limits on what a client may send.
 
@@ -119,9 +126,10 @@ def serve(
     import tempfile
 
     from ser.registry import model_files
-    from ser.serving import server
+    from ser.serving import host_guard, server
     from ser.serving.request_log import RequestLog
 
+    names = host_guard.allowed(host, allowed_hosts)
     ports.require_free(host, port, command="ser serve")
     request_log = None if log is None else RequestLog(log)
     if request_log is not None:
@@ -138,14 +146,14 @@ def serve(
             "max_connections": max_connections,
         }
         if workers == 1:
-            app = server.build(place, log=request_log)
+            app = server.build(place, log=request_log, allowed_hosts=names)
             typer.echo(said)
             server.serve(app, **listening)
             return
         from ser.serving import workers as processes
 
         typer.echo(said)
-        processes.serve(place, log=log, num_workers=workers, **listening)
+        processes.serve(place, log=log, allowed_hosts=names, num_workers=workers, **listening)
 
 
 def export(

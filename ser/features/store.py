@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ser import files, tables
+from ser import files
 from ser.batch import FeatureSpec
 from ser.errors import FileError, StaleFeaturesError, translating
 from ser.features.collection import (
@@ -67,6 +67,9 @@ class FeatureStore:
                     f"{folder}: the store was made with {key} {self.meta.get(key)!r}, but "
                     f"{value!r} is asked for; run `dvc repro extract`"
                 )
+        # Here, not at the top: an answer needs no tables, and their import takes its time.
+        from ser import tables
+
         index = tables.read_parquet(folder / INDEX, cure=_CURE)
         path = folder / INDEX
         with translating(lambda error: FileError(f"{path}: not of its form ({error}); {_CURE}")):

@@ -34,6 +34,7 @@ _BY_STATUS: Mapping[int, str] = {
     408: "too slow",
     413: "too large",
     415: "content type",
+    421: "another host",
     _LEFT: "client left",
 }
 #: What `ser.data` and `ser.serving` begin a message about a recording with.

@@ -21,10 +21,13 @@ COLUMNS = ("audio", "samples", "sampling_rate", "path")
 BARE = 0
 
 #: Modules of which a process that answers the requests of others has at least one: MLflow's own
-#: servers all import the first, and other frameworks are run by one of the rest.
+#: servers all import the first, and other frameworks are run by one of the rest, or are one. The
+#: last are the servers of Python itself, of Flask, of Tornado and of aiohttp; `aiohttp` and
+#: `tornado` alone are clients and loops as well, and a notebook has the latter.
 _SERVERS = (
     *("mlflow.pyfunc.scoring_server", "mlserver"),
-    *("uvicorn", "gunicorn", "hypercorn", "waitress"),
+    *("uvicorn", "gunicorn", "hypercorn", "waitress", "daphne", "granian", "cheroot"),
+    *("wsgiref.simple_server", "werkzeug.serving", "tornado.httpserver", "aiohttp.web"),
 )
 
 _RULE = (

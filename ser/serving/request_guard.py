@@ -9,9 +9,10 @@ one is expected, whole, and what goes out with an error is one sentence.
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import Message as MimeHeader
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,7 +34,9 @@ AUDIO_PATH = "/predict"
 #: Beside `audio/*`; browsers and curl know OGG, and files without a known ending, as these.
 _AUDIO_TYPES = ("application/octet-stream", "application/ogg", "multipart/form-data")
 #: Who a browser says has asked: this server's own page, or a person.
-_OWN_SITES = (b"same-origin", b"none")
+_OWN_SITES = ("same-origin", "none")
+#: Of a request, as ASGI gives them: names are in lower case.
+Headers = Sequence[tuple[bytes, bytes]]
 
 #: Of a content type; the longest boundary of a form has 70. Python's parser of it takes time that
 #: grows with the square: for what a header may hold it would stop the event loop for seconds.
@@ -135,7 +138,7 @@ class RequestGuard:
         return b"".join(parts)
 
 
-def require_json(headers: list[tuple[bytes, bytes]]) -> None:
+def require_json(headers: Headers) -> None:
     """Check the content type.
 
     Args:
@@ -154,7 +157,7 @@ def require_json(headers: list[tuple[bytes, bytes]]) -> None:
         )
 
 
-def require_audio(headers: list[tuple[bytes, bytes]]) -> None:
+def require_audio(headers: Headers) -> None:
     """Check the content type of a recording.
 
     Args:
@@ -173,22 +176,52 @@ def require_audio(headers: list[tuple[bytes, bytes]]) -> None:
         )
 
 
-def require_own_site(headers: list[tuple[bytes, bytes]]) -> None:
+def require_own_site(headers: Headers) -> None:
     """Refuse what a browser sends for a page of another site, which could ask in secret.
 
-    Programs send no such header.
+    Browsers say so in `Sec-Fetch-Site`; older ones, and all of them to a server without https on
+    another machine, in `Origin` alone, which is then compared with `Host`. Programs send neither.
+
+    Args:
+        headers: Of a request.
 
     Raises:
         RefusedRequestError: A page of another site asks.
     """
-    if dict(headers).get(b"sec-fetch-site", b"none") not in _OWN_SITES:
+    site, origin = single(headers, b"sec-fetch-site"), single(headers, b"origin")
+    is_own = site in _OWN_SITES if site is not None else _is_own_origin(origin, headers)
+    if not is_own:
         raise RefusedRequestError(
             403,
             "a page of another site may not ask; open the page of this server, or ask by a program",
         )
 
 
-def _content_type(headers: list[tuple[bytes, bytes]]) -> tuple[str, MimeHeader]:
+def _is_own_origin(origin: str | None, headers: Headers) -> bool:
+    """Whether a page is this server's; a proxy may speak https for it, so the scheme is free."""
+    if origin is None:
+        return True
+    try:
+        page, ports = urlsplit(origin), {"http": 80, "https": 443}
+        own = urlsplit(f"//{single(headers, b'host')}")
+        default = ports[page.scheme]
+        return (page.hostname, page.port or default) == (own.hostname, own.port or default)
+    except (KeyError, ValueError):  # `null`, another scheme, no port
+        return False
+
+
+def single(headers: Headers, name: bytes) -> str | None:
+    """Return the value of a header; None where it is not there, or contradicts itself.
+
+    Args:
+        headers: Of a request.
+        name: In lower case.
+    """
+    values = {value.decode("latin-1").strip() for key, value in headers if key == name}
+    return values.pop() if len(values) == 1 else None
+
+
+def _content_type(headers: Headers) -> tuple[str, MimeHeader]:
     given = dict(headers).get(b"content-type", b"").decode("latin-1")
     if len(given) > _MAX_TYPE_BYTES:
         raise RefusedRequestError(

@@ -18,6 +18,8 @@ from ser import lineage
 from ser.errors import RegistryError, translating
 from ser.serving import api_description, audio_route, page_files
 from ser.serving.answer_schema import HealthAnswer, Identity, VersionAnswer
+from ser.serving.head_requests import HeadRequests
+from ser.serving.host_guard import ANY, HostGuard
 from ser.serving.meters import Metered, Meters
 from ser.serving.mlflow_model import ServedModel
 from ser.serving.page_files import SafeHeaders
@@ -40,13 +42,16 @@ _NOT_OFFLINE = ("/docs", "/docs/oauth2-redirect", "/redoc")
 _REPLACED = ("/version", "/health")
 
 
-def build(model: Path, *, log: RequestLog | None = None) -> FastAPI:
+def build(
+    model: Path, *, log: RequestLog | None = None, allowed_hosts: Sequence[str] = (ANY,)
+) -> FastAPI:
     """Return the application that answers for a model; GET /metadata says which one it is.
 
     Args:
         model: Folder of the model, compared with its digest by `ser.registry.model_files.fetch`;
             its code is imported from there, so it stays while the model is served.
         log: Where each answer leaves a line; None: where `SER_SERVING_LOG` says, if anywhere.
+        allowed_hosts: See `ser.serving.host_guard.allowed`.
 
     Raises:
         RegistryError: The model cannot be loaded, or answers are to be logged of one that this
@@ -62,7 +67,7 @@ def build(model: Path, *, log: RequestLog | None = None) -> FastAPI:
                 f"the server without --log"
             )
         served.log = log
-    return application(loaded)
+    return application(loaded, allowed_hosts=allowed_hosts)
 
 
 def _not_loaded(model: Path, error: Exception) -> RegistryError:
@@ -71,8 +76,13 @@ def _not_loaded(model: Path, error: Exception) -> RegistryError:
     return RegistryError(f"{model}: the model cannot be loaded ({first}); register its cell anew")
 
 
-def application(model: PyFuncModel) -> FastAPI:
-    """Return MLflow's scoring server for a loaded model, guarded; with a page, if it is ours."""
+def application(model: PyFuncModel, *, allowed_hosts: Sequence[str] = (ANY,)) -> FastAPI:
+    """Return MLflow's scoring server for a loaded model, guarded; with a page, if it is ours.
+
+    Args:
+        model: From MLflow.
+        allowed_hosts: See `ser.serving.host_guard.allowed`.
+    """
     app: FastAPI = scoring_server.init(model)
     served = model.unwrap_python_model()  # type: ignore[no-untyped-call]
     max_bytes, max_audio_bytes = _OTHERS_BYTES, None
@@ -90,6 +100,8 @@ def application(model: PyFuncModel) -> FastAPI:
         max_audio_bytes=max_audio_bytes,
     )
     # The last is the outermost.
+    app.add_middleware(HeadRequests)
+    app.add_middleware(HostGuard, names=allowed_hosts)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Metered, meters=meters, paths=paths)
     app.add_exception_handler(RecursionError, _too_deep)

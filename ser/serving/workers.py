@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def serve(
     model: Path,
     *,
     log: Path | None,
+    allowed_hosts: Sequence[str],
     host: str,
     port: int,
     max_connections: int,
@@ -43,6 +44,7 @@ def serve(
     Args:
         model: See `ser.serving.server.build`.
         log: Where each answer leaves a line; all workers append to it.
+        allowed_hosts: See `ser.serving.host_guard.allowed`.
         host: Address to listen at.
         port: On this machine; all workers share it.
         max_connections: At once, of all workers together.
@@ -52,7 +54,12 @@ def serve(
         RegistryError: A worker could not begin to answer; it has said why.
     """
     sha256 = model_files.digest(model_files.listing(model))
-    settings = {"model": str(model), "sha256": sha256, "log": None if log is None else str(log)}
+    settings = {
+        "model": str(model),
+        "sha256": sha256,
+        "log": None if log is None else str(log),
+        "allowed_hosts": list(allowed_hosts),
+    }
     threads = max(1, runtime.num_processors() // num_workers)
     with tempfile.TemporaryDirectory() as counts:
         environment = {
@@ -94,7 +101,11 @@ def application() -> FastAPI:
     model, log = Path(settings["model"]), settings["log"]
     try:
         require_digest(model, settings["sha256"])
-        return server.build(model, log=None if log is None else RequestLog(Path(log)))
+        return server.build(
+            model,
+            log=None if log is None else RequestLog(Path(log)),
+            allowed_hosts=settings["allowed_hosts"],
+        )
     except SerError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(STARTUP_FAILURE) from error

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.fresh_process import modules_after
+from tests.promotion.support import champion_of
 from tests.serving.support import encoded, speech, write_bundle
 
 pytestmark = pytest.mark.stage
@@ -12,13 +13,18 @@ NEVER = {
     *("accelerate", "dvc", "librosa", "matplotlib", "onnx", "optuna", "sklearn"),
     *("scipy.optimize", "scipy.signal", "scipy.stats", "statsmodels", "uvicorn"),
 }
+#: What an answer of this project's own does without, too: tables, statistics, torch's compiler.
+NEVER_TO_ANSWER = NEVER | {"pandas", "scipy.special", "sympy", "torch._dynamo", "transformers"}
 #: The registry; a bundle in a folder needs none.
 OF_A_REGISTRY = {"mlflow", "sqlalchemy", "fastapi"}
 
-COMMAND = """
+
+def command(*words):
+    """A program that is `ser` with these words, and succeeds."""
+    return f"""
 import sys
 from ser.cli import app
-sys.argv = ["ser", "predict", "a.wav", "--model", "bundle"]
+sys.argv = ["ser", *{words!r}]
 try:
     app.main()
 except SystemExit as ended:
@@ -27,21 +33,38 @@ except SystemExit as ended:
 
 
 @pytest.fixture
-def folder(trained, tmp_path):
-    write_bundle("lstm-aam", tmp_path / "bundle")
-    (tmp_path / "a.wav").write_bytes(encoded(speech(0.5)))
-    return tmp_path
+def recording(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(encoded(speech(0.5)))
+    return str(path)
 
 
-@pytest.mark.parametrize(
-    "program",
-    [COMMAND, "import ser; ser.load('bundle').predict('a.wav')"],
-    ids=["ser predict", "ser.load"],
-)
-def test_a_bundle_answers_without_a_registry_or_what_trains(program, folder):
-    found = modules_after(program, cwd=folder)
+@pytest.mark.parametrize("cell", ["lstm-aam", "whisper-ccc"])
+@pytest.mark.parametrize("is_command", [True, False], ids=["ser predict", "ser.load"])
+def test_a_bundle_answers_without_a_registry_or_what_trains(
+    cell, is_command, trained, recording, tmp_path
+):
+    bundle = str(write_bundle(cell, tmp_path / "bundle")[0])
+    program = f"import ser; ser.load({bundle!r}).predict({recording!r})"
+    if is_command:
+        program = command("predict", recording, "--model", bundle)
+    found = modules_after(program, cwd=tmp_path)
     assert "torch" in found
-    assert found & (NEVER | OF_A_REGISTRY | {"transformers"}) == set()
+    assert found & (NEVER_TO_ANSWER | OF_A_REGISTRY) == set()
+
+
+def test_the_champion_of_a_local_registry_answers_without_mlflow(trained, recording):
+    """Whisper's, whose published network transformers would take seconds to import."""
+    champion_of("whisper-ccc")
+    found = modules_after(command("predict", recording), cwd=trained)
+    assert "torch" in found
+    assert found & (NEVER_TO_ANSWER | OF_A_REGISTRY) == set()
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("results", "--help")], ids=str)
+def test_what_says_how_to_ask_imports_nothing_heavy(words, tmp_path):
+    found = modules_after(command(*words), cwd=tmp_path)
+    assert found & (NEVER_TO_ANSWER | OF_A_REGISTRY | {"torch", "numpy"}) == set()
 
 
 def test_tables_of_a_project_are_read_without_a_registry(trained):

@@ -16,7 +16,8 @@ import soundfile
 import soxr
 
 from ser.baselines import functionals
-from ser.baselines.functionals import SETS, FunctionalSetName
+from ser.baselines.functionals import SETS
+from ser.baselines.params import FunctionalSetName
 from ser.data import audio
 from ser.errors import AudioError, StaleFeaturesError, TrainingError
 from tests import synthetic
