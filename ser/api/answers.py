@@ -1,11 +1,12 @@
 """What a program gets: one typed answer per recording, and tables of them."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ser.serving.predictor import Answer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Of a table of answers; between them stand the probabilities. A column without a value keeps its
 #: type, so that tables of several calls fit together.
@@ -51,7 +52,7 @@ class Recognition(Answer):
         """Length of the recording, in seconds."""
         return self.end_s
 
-    def to_frame(self, *, windows: bool = False) -> pd.DataFrame:
+    def to_frame(self, *, windows: bool = False) -> "pd.DataFrame":
         """Return the answer as a table of one row; see `Recognitions.to_frame`."""
         return Recognitions([self]).to_frame(windows=windows)
 
@@ -61,7 +62,7 @@ class Recognitions(tuple[Recognition, ...]):
 
     __slots__ = ()
 
-    def to_frame(self, *, windows: bool = False) -> pd.DataFrame:
+    def to_frame(self, *, windows: bool = False) -> "pd.DataFrame":
         """Return the answers as a table.
 
         Args:
@@ -80,6 +81,9 @@ class Recognitions(tuple[Recognition, ...]):
         shares = {f"probability_{emotion}": "float64" for emotion in emotions}
         rated = () if windows or not self else self[0].ratings or ()
         types = {**_BEFORE, **shares, **_AFTER, **dict.fromkeys(rated, "float64")}
+        # Here, not at the top: most answers are asked for no table, whose import takes its time.
+        import pandas as pd
+
         return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 

@@ -58,7 +58,7 @@ class StandIn:
         return Answer(start, end, emotion, probabilities, abstained, reason, 0.9, 0.5)
 
 
-def application(**settings):
+def application(*, allowed_hosts=("*",), **settings):
     """`ser serve` with a stand-in, which is `app.state.stand_in`; see `StandIn`."""
     served = ServedModel()
     served.predictor = StandIn(**settings)
@@ -70,7 +70,7 @@ def application(**settings):
         unwrap_python_model=lambda: served,
         predict=lambda rows: served.predict(None, pd.DataFrame(rows)),
     )
-    app = server.application(model)
+    app = server.application(model, allowed_hosts=allowed_hosts)
     app.state.stand_in = served.predictor
     return app
 

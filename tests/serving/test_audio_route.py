@@ -99,6 +99,30 @@ def test_a_page_of_another_site_may_not_ask(client, site, place):
     assert "another site" in response.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://testserver", 200),
+        ("https://testserver:443", 200),
+        ("https://testserver", 200),  # a proxy speaks https for us
+        ("http://testserver:80", 200),
+        ("http://testserver:8080", 403),
+        ("http://evil.example", 403),
+        ("http://testserver.evil.example", 403),
+        ("null", 403),
+        ("file://", 403),
+        ("http://[", 403),
+    ],
+)
+def test_a_browser_that_names_the_page_alone_asks_for_its_own(client, origin, status):
+    """Older browsers, and all of them without https on another machine."""
+    headers = {**WAV, "origin": origin}
+    response = client.post("/predict", content=encoded(speech()), headers=headers)
+    assert response.status_code == status
+    said = {**headers, "sec-fetch-site": "same-origin"}
+    assert client.post("/predict", content=encoded(speech()), headers=said).status_code == 200
+
+
 def test_the_own_page_may_ask(client):
     headers = {**WAV, "sec-fetch-site": "same-origin"}
     assert client.post("/predict", content=encoded(speech()), headers=headers).status_code == 200

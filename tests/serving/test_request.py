@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -128,4 +130,21 @@ def test_where_something_serves_no_path_is_read_and_the_reason_is_said(tmp_path,
     monkeypatch.setattr(request, "_SERVERS", ("no_such_server", "pytest"))
     (tmp_path / "a.wav").write_bytes(encoded(speech()))
     with pytest.raises(AudioInputError, match=r"may be a server \(it has loaded pytest\)"):
+        request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        *("mlflow.pyfunc.scoring_server", "uvicorn", "gunicorn", "hypercorn", "waitress"),
+        *("wsgiref.simple_server", "werkzeug.serving", "tornado.httpserver", "aiohttp.web"),
+    ],
+)
+def test_whatever_answers_strangers_is_known_as_a_server(tmp_path, monkeypatch, server):
+    for name in request._SERVERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "a.wav").write_bytes(encoded(speech()))
+    assert request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)
+    monkeypatch.setitem(sys.modules, server, request)
+    with pytest.raises(AudioInputError, match=rf"may be a server \(it has loaded {server}\)"):
         request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)

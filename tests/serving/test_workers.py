@@ -53,7 +53,13 @@ def supervisor(monkeypatch):
 
 
 def serve(model, **changed):
-    settings = {"log": None, "host": "127.0.0.1", "port": 0, "max_connections": 100}
+    settings = {
+        "log": None,
+        "allowed_hosts": ("a.example",),
+        "host": "127.0.0.1",
+        "port": 0,
+        "max_connections": 100,
+    }
     workers.serve(model, num_workers=3, **{**settings, **changed})
 
 
@@ -62,7 +68,12 @@ def test_workers_are_told_which_model_and_where_they_count(model, supervisor, tm
     serve(model, log=tmp_path / "log")
     told = supervisor.last.told
     sha256 = model_files.digest(model_files.listing(model))
-    expected = {"model": str(model), "sha256": sha256, "log": str(tmp_path / "log")}
+    expected = {
+        "model": str(model),
+        "sha256": sha256,
+        "log": str(tmp_path / "log"),
+        "allowed_hosts": ["a.example"],
+    }
     assert json.loads(told[workers.SETTINGS]) == expected
     assert supervisor.last.has_folder
     assert told["OMP_NUM_THREADS"] == "2"
