@@ -101,13 +101,13 @@ def find(
             f"{database}: there is no such registry; name the project's folder, set "
             f"MLFLOW_TRACKING_URI, or begin one with `ser register <model>-<loss>`"
         )
-    wanted = None if model is not None else _Wanted.of(root)
+    wanted = None if model is not None else _AskedChampion.of(root)
     found = None if database is None else _without_mlflow(model, wanted, database, folder)
     return found or _from_store(model, wanted, uri, folder)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _AskedChampion:
     """The champion that a project's params.yaml asks for.
 
     Args:
@@ -121,7 +121,7 @@ class _Wanted:
     min_shared: float
 
     @classmethod
-    def of(cls, root: Path) -> "_Wanted":
+    def of(cls, root: Path) -> "_AskedChampion":
         from ser.params import read
         from ser.promotion.champion import ChampionLine
         from ser.workflow.preset import Preset
@@ -133,7 +133,7 @@ class _Wanted:
 
 
 def _without_mlflow(
-    model: str | None, wanted: _Wanted | None, database: Path, folder: Path
+    model: str | None, wanted: _AskedChampion | None, database: Path, folder: Path
 ) -> tuple[str, Path] | None:
     """Return what `_from_store` does, of an everyday registry; None where MLflow is to say more."""
     from ser.promotion import champion
@@ -156,7 +156,7 @@ def _without_mlflow(
 
 
 def _from_store(
-    model: str | None, wanted: _Wanted | None, uri: str, folder: Path
+    model: str | None, wanted: _AskedChampion | None, uri: str, folder: Path
 ) -> tuple[str, Path]:
     """Return address and bundle of a model from a tracking store, asked by MLflow."""
     from ser.promotion import champion
@@ -179,7 +179,7 @@ def _from_store(
         return version.uri, place
 
 
-def _require_own(version: "Version", place: Path, wanted: _Wanted) -> None:
+def _require_own(version: "Version", place: Path, wanted: _AskedChampion) -> None:
     from ser.promotion import champion
     from ser.registry.bundle import FILE, Bundle
 
