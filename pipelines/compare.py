@@ -68,6 +68,7 @@ def writes(project: Project, words: Words) -> list[Path]:  # noqa: ARG001
         project.soft,
         project.figures,
         project.page,
+        project.tuning_page,
         *map(project.for_dvc, ("metrics", "curves", "decisions")),
         project.origins,
         project.procedures,

@@ -358,6 +358,11 @@ class Project:
         return self.reports / "index.html"
 
     @property
+    def tuning_page(self) -> Path:
+        """How every search of tuning went, which the report links."""
+        return self.reports / "tuning.html"
+
+    @property
     def work(self) -> Path:
         """Scratch that survives an interruption, outside what DVC manages."""
         return self.root / "work"

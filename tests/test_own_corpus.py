@@ -2,28 +2,38 @@
 
 import csv
 import json
+import re
+import shlex
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
+from typer.testing import CliRunner
 
 from pipelines import baselines, compare, extract, gain, prepare, robustness, score, split, train
+from ser.cli.app import app
 from ser.data import manifest
 from ser.data.corpora import demo
 from ser.data.demo import plan, release
 from ser.emotion import EMOTIONS
 from ser.grid import tuned
+from ser.params import load_mapping
 from ser.project import Project
 from ser.tracking import mlflow_tracker
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.workflow import new_preset
+from ser.workflow import corpus_diagnosis, new_preset
 from ser.workflow.new_preset import Wanted
+from tests.docs import markdown
 from tests.recordings import SAMPLING_RATE, tone
 
 pytestmark = pytest.mark.stage
 
-CLASSES = ("sad", "relaxed", "contempt")
 SPEAKERS = range(5)
+PAGE = Path(__file__).parents[1] / "docs" / "corpora" / "csv.md"
 
 #: Not part of the way: it takes less time so.
 QUICK = {
@@ -71,28 +81,94 @@ class Walk:
             assert stage.main([]) == 0, stage.__name__
 
 
+def walk_of_the_page():
+    """The blocks of the page's walk by language, and its numbered steps."""
+    text = PAGE.read_text("utf-8")
+    walk = text.split("## From a table to a report\n")[1].split("\n## ")[0]
+    # Blocks of a list are indented.
+    flush = re.sub(r"^   (?=\S)", "", walk, flags=re.MULTILINE)
+    found = {}
+    for block in markdown.blocks_of(flush):
+        found.setdefault(block.language, []).append(block.text)
+    return found, re.findall(r"^\d\. ", walk, re.MULTILINE)
+
+
+BLOCKS, STEPS = walk_of_the_page()
+EDITED = yaml.safe_load(BLOCKS["yaml"][0])
+CLASSES = tuple(EDITED["corpus"]["emotions"])
+NAME = EDITED["corpus"]["name"]
+#: Who is in which part, by the table's words.
+PARTS = ("Train", "Train", "Train", "dev", "Test1", "Test1", "Test2")
+
+
+def write_calls(folder):
+    """Write a call per speaker with a segment per label, in a table like the page's."""
+    header = BLOCKS["csv"][0].splitlines()[0].split(",")
+    labels = [next((k for k, v in EDITED["corpus"]["label_map"].items() if v == name), name)
+              for name in CLASSES]  # fmt: skip
+    folder.mkdir()
+    rows = []
+    for speaker, part in enumerate(PARTS):
+        sounds = [tone(EMOTIONS[number], speaker, 0) for number in range(len(labels))]
+        file = f"call{speaker}.wav"
+        soundfile.write(folder / file, np.concatenate(sounds), SAMPLING_RATE)
+        for number, label in enumerate(labels):
+            times = {"from": f"{0.75 * number:.2f}", "to": f"{0.75 * (number + 1):.2f}"}
+            row = {"file": file, "who": f"caller{speaker}", "label": label, "set": part, **times}
+            rows.append([row[name] for name in header])
+    with (folder / "utterances.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def command(line):
+    """Run a line of the page that begins with `ser`."""
+    program, *words = shlex.split(line)
+    assert program == ".venv/bin/ser"
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+
+
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory, project):
-    """Classes of its own, nobody's gender, no sessions: one edit of the preset."""
+    """The walk of the page: its commands, and its two sections in place of the preset's."""
     with pytest.MonkeyPatch.context() as patch:
         walk = Walk(tmp_path_factory.mktemp("classes"), patch)
         (walk.root / "ser").symlink_to(project / "ser")
-        rows = [
-            ((number, speaker, 0), (f"{speaker}_{number}.wav", emotion, f"s{speaker}"))
-            for speaker in SPEAKERS
-            for number, emotion in enumerate(CLASSES)
-        ]
-        walk.write_table(("path", "label", "speaker"), rows)
-        edits = {"emotions: [angry, happy, neutral, sad]": f"emotions: [{', '.join(CLASSES)}]"}
-        walk.write_params(project, "cross_entropy", edits)
+        shutil.copytree(project / "configs", walk.root / "configs")
+        write_calls(walk.root / "recordings")
+        first, then = BLOCKS["sh"]
+        command(first)
+        preset = walk.root / "configs" / "my-corpus.yaml"
+        sections = re.split(r"^(?=\w)", preset.read_text("utf-8"), flags=re.MULTILINE)
+        edited = dict(
+            zip(EDITED, re.split(r"^(?=\w)", BLOCKS["yaml"][0], flags=re.M)[1:], strict=True)
+        )
+        text = "".join(edited.get(part.partition(":")[0], part) for part in sections)
+        for old, new in {**QUICK, "seeds: [0, 1, 2]": "seeds: [0]"}.items():
+            assert old in text
+            text = text.replace(old, new)
+        preset.write_text(text)
+        use, link, repro = then.splitlines()
+        assert (use, repro) == ("make use PRESET=my-corpus", "make repro")
+        command(".venv/bin/ser use my-corpus")  # what `make use` runs
+        command(link.replace("/path/to/recordings", "recordings"))
         walk.run("lstm-cross_entropy")
         yield walk
 
 
+def test_the_walk_of_the_page_has_five_steps_and_doctor_finds_no_fault(classes):
+    assert len(STEPS) == 5
+    found = list(corpus_diagnosis.examine(classes.root, load_mapping(classes.root / "params.yaml")))
+    assert [(finding.what, finding.level) for finding in found] == [
+        ("corpus link", "ok"),
+        ("folds", "ok"),
+    ]
+
+
 def test_classes_of_its_own_are_trained_and_scored(classes):
     utterances = manifest.read(classes.root / "data" / "manifest.jsonl")
+    assert len(utterances) == len(PARTS) * len(CLASSES)
     assert {(u.gender, u.emotion in CLASSES) for u in utterances} == {(None, True)}
-    assert {u.session for u in utterances} == {f"group{number}" for number in range(1, 6)}
     frame = pd.read_parquet(classes.root / "runs/lstm-cross_entropy/predictions.parquet")
     assert [name for name in frame if name.startswith("probability_")] == [
         f"probability_{emotion}" for emotion in CLASSES
@@ -101,8 +177,15 @@ def test_classes_of_its_own_are_trained_and_scored(classes):
     assert list(recall["recall"]) == list(CLASSES)
 
 
-def test_its_experiment_and_metrics_carry_its_title_and_classes(classes):
-    name = "ser/calls-3-sad-relaxed-contempt/session"
+def test_the_table_s_parts_are_the_fold(classes):
+    folds = pd.read_csv(classes.root / "data" / "splits.csv")
+    speaker = folds["utterance_id"].str.extract(r"call(\d)")[0].astype(int)
+    is_in = folds["part"].groupby(speaker).agg(set)
+    assert is_in.to_dict() == dict(enumerate([{"train"}] * 3 + [{"dev"}] + [{"test"}] * 2))
+
+
+def test_its_experiment_and_metrics_carry_its_name_and_classes(classes):
+    name = f"ser/{NAME}-3-angry-neutral-contempt/file"
     assert set(classes.experiments) == {name, f"{name}/report"}
     runs = classes.experiments[name].runs.values()
     (parent,) = (run for run in runs if run.parent_key is None)
@@ -111,10 +194,11 @@ def test_its_experiment_and_metrics_carry_its_title_and_classes(classes):
 
 def test_the_page_names_the_classes_and_what_is_not_known_of_the_speakers(classes):
     page = (classes.root / "reports" / "index.html").read_text(encoding="utf-8")
-    assert all(emotion in page for emotion in CLASSES)
+    assert all(emotion in page for emotion in (*CLASSES, EDITED["corpus"]["licence"]))
     assert "The corpus does not say the gender, so there is no such slice." in page
     slices = pd.read_csv(classes.root / "reports" / "slices.csv")
-    assert set(slices["slice"]) == {"duration", "session", "speaker"}
+    assert {"duration", "speaker"} <= set(slices["slice"])
+    assert "gender" not in set(slices["slice"])
 
 
 def test_a_class_that_nobody_speaks_is_refused_by_name(classes, capsys):
@@ -123,7 +207,7 @@ def test_a_class_that_nobody_speaks_is_refused_by_name(classes, capsys):
     params.write_text(text.replace("contempt]", "contempt, proud]"))
     assert prepare.main([]) == 1
     message = capsys.readouterr().err
-    assert "corpus calls: no usable utterance of proud, which corpus.emotions asks for" in message
+    assert f"corpus {NAME}: no usable utterance of proud, which corpus.emotions asks for" in message
     params.write_text(text)
 
 

@@ -79,6 +79,7 @@ def _link(name: str, path: Path) -> None:
     from ser.workflow import corpus_diagnosis
 
     link = _place_of_link(name)
+    _require_own_name(name, link, path)
     section = _corpus_section(Project().params, name)
     try:
         count = len(corpus_diagnosis.parse_corpus(name, path, section).annotations)
@@ -99,7 +100,6 @@ def _link(name: str, path: Path) -> None:
     if count == 0:
         raise CorpusError(f"{path}: no utterance of {name} was found in it")
     if link.is_symlink() and link.resolve() != path.resolve():
-        _require_own_name(name, link, path)
         typer.echo(f"{link}: pointed to {link.readlink()} until now")
     target = _target(link, path.resolve())
     with files.replacing(link) as part:
@@ -134,12 +134,17 @@ def _say_next(name: str, link: Path, *, is_known: bool) -> None:
 
 
 def _require_own_name(name: str, link: Path, path: Path) -> None:
-    """Refuse that a table without a name of its own takes the link of another one."""
-    if name == _UNNAMED:
+    """Refuse a table without a name of its own: it would share experiments and models with others.
+
+    A table that has that link already keeps it, and with it the results that it has.
+    """
+    if name == _UNNAMED and not (link.is_symlink() and link.resolve() == path.resolve()):
         raise CorpusError(
-            f"{link}: points to {link.readlink()}, which is another table; give this one a name: "
-            f"in {Project().params}, below corpus, `name: <its name>` and `parser: csv`, then "
-            f"`ser link-corpus <its name> {path}`. If the other one is gone for good, remove {link}"
+            f"{path}: {name} names no corpus, and two tables of that name would share link, "
+            f"experiments and models; give this one a name: in {Project().params}, below corpus, "
+            f"`name: <its name>` and `parser: csv`, then `ser link-corpus <its name> {path}`. "
+            f"Where results under the name {name} are of this very table, keep it: "
+            f"`ln -sfn {path.resolve()} {link}`"
         )
 
 

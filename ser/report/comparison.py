@@ -29,6 +29,7 @@ from ser.report import (
     rating_report,
     results,
     tested_sentences,
+    tuning_page,
 )
 from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
@@ -168,11 +169,13 @@ def _write(
         tags=tags,
         environment=environment,
     )
-    rows = (grid, baselines, functionals, shortcut)
     page = Report(
         card,
         split,
-        *rows,
+        grid,
+        baselines,
+        functionals,
+        shortcut,
         found,
         drawn,
         of_models.calibration,
@@ -192,6 +195,7 @@ def _write(
     )
     files.write_text(project.breakdown("methods"), f"{said}\n")
     files.write_text(project.page, pages.render(page))
+    tuning_page.write(project, tuning, card, split)
     results.track(project, best.record, open_)
 
 

@@ -18,6 +18,7 @@ from ser.evaluation.summary import CellSummary
 from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
+from ser.project import Project
 from ser.report import answer, html
 from ser.report.cross_corpus import Matrix
 from ser.report.functional_rows import FunctionalRows
@@ -213,6 +214,7 @@ def render(report: Report) -> str:
             sections=sections(report),
             of_study=published.speaks_of(report.card, evidence.published),
             footer=footer(report.card, report.split),
+            tuning_page=Project().tuning_page.name,
             synthetic_notice=SYNTHETIC_NOTICE,
             transductive=TRANSDUCTIVE,
             rows=report.grid.to_dict("records"),

@@ -28,7 +28,7 @@ from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
 from ser.project import CellFolder, Project
-from ser.report import answer, plots, results, tested_sentences
+from ser.report import answer, plots, results, tested_sentences, tuning, tuning_page
 from ser.report import page as pages
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
@@ -133,6 +133,7 @@ def write(project: Project, named: Mapping[str, CellParams], open_: Callable[...
         {found.name: found.frame for found in read.values()},
     )
     files.write_text(project.page, render(report))
+    tuning_page.write(project, tuning.read(project, {}), card, split)
     results.track(project, report.cells[0].record, open_)
 
 

@@ -158,7 +158,7 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
         headlines = ("test/uar", "test/ccc")  # a cell has one of them
         scores = best.cell.scores
         tracker.log_metrics({name: scores[name] for name in headlines if name in scores})
-        for path in (page, *sorted(project.reports.glob("*.csv"))):
+        for path in (page, project.tuning_page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
         # Those of all cells together; a cell's own are kept with its runs.
         for path in sorted(project.figures.glob("*.png")):

@@ -19,7 +19,8 @@ from ser.data.speech_kind import studied_emotion
 from ser.errors import NotTheCorpusError, SerError
 from ser.params import params_class_of, parse
 from ser.project import Project
-from ser.utterance import Annotation, Parsed, Rejection, Utterance
+from ser.utterance import Annotation, Parsed, Rejection, Utterance, used_of
+from ser.workflow import targets_diagnosis
 from ser.workflow.finding import Finding
 
 _LINK, _FOLDS = "corpus link", "folds"
@@ -94,7 +95,28 @@ def _examine_labels(
             "in params.yaml: `name: <your name>` and `parser: csv` below corpus; then "
             "`ser link-corpus <your name> <its folder>`",
         )
+    yield from _targets(name, unique, parsed, content)
     yield _folds(unique, content.get("split") or {})
+
+
+def _targets(
+    name: str, annotations: list[Annotation], parsed: Parsed, content: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Ask what training will ask of ratings and votes."""
+    losses = {cell["loss"] for cell in (content.get("cells") or {}).values()}
+    targets_of = {
+        loss: params["targets"]
+        for loss, params in (content.get("losses") or {}).items()
+        if loss in losses and "targets" in (params or {})
+    }
+    used = used_of(annotations)
+    faults = list(targets_diagnosis.unrated(name, used, targets_of))
+    if (content.get("training") or {}).get("targets") == "soft":
+        emotions = {item.emotion: None for item in used if item.emotion}
+        fault = targets_diagnosis.without_votes(name, used, list(emotions), parsed.vote_emotions)
+        faults += [fault] if fault else []
+    for fault in faults:
+        yield Finding("fail", "targets", fault, _SEE)
 
 
 def _folds(annotations: list[Annotation], section: Mapping[str, Any]) -> Finding:

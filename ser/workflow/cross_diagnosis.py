@@ -11,7 +11,7 @@ from ser.data import preparation
 from ser.data.corpora._base import CorpusParams
 from ser.errors import NotTheCorpusError, SerError
 from ser.project import Project
-from ser.workflow import corpus_diagnosis
+from ser.workflow import corpus_diagnosis, targets_diagnosis
 from ser.workflow.finding import Finding
 from ser.workflow.preset import Preset
 
@@ -29,11 +29,11 @@ def examine(root: Path, preset: Preset) -> Iterator[Finding]:
         One finding per corpus.
     """
     for name, params in preset.cross_corpus.corpora.items():
-        yield _finding(name, params, Project(root).raw(name), preset.corpus.emotions)
+        yield _finding(name, params, Project(root).raw(name), preset)
 
 
-def _finding(name: str, params: CorpusParams, folder: Path, wanted: tuple[str, ...]) -> Finding:
-    shown, cure = f"data/raw/{name}", _cure(name, params)
+def _finding(name: str, params: CorpusParams, folder: Path, preset: Preset) -> Finding:
+    shown, cure, wanted = f"data/raw/{name}", _cure(name, params), preset.corpus.emotions
     if not folder.is_dir():
         return Finding("fail", _WHAT, f"{shown} is not there", cure)
     try:
@@ -47,8 +47,18 @@ def _finding(name: str, params: CorpusParams, folder: Path, wanted: tuple[str, .
     if len(shared) < 2:
         detail = f"{shown}: of {', '.join(wanted)} it has {', '.join(shared) or 'none'}"
         return Finding("fail", _WHAT, detail, "set `emotions` of either, two must be the same")
+    learnt = [item for item in parsed.annotations if item.emotion in shared]
+    if faults := list(targets_diagnosis.unrated(name, learnt, _targets(preset))):
+        return Finding("fail", _WHAT, "; ".join(faults), "see the message")
     detail = f"{shown}: {len(parsed.annotations)} utterances, classes {', '.join(shared)}"
     return Finding("ok", _WHAT, detail)
+
+
+def _targets(preset: Preset) -> dict[str, str]:
+    """Return loss -> its `targets`, of the losses of the cells that learn another corpus."""
+    losses = {cell.loss for cell in preset.cross_corpus.cells.values()}
+    said = {loss: getattr(preset.losses[loss], "targets", None) for loss in sorted(losses)}
+    return {loss: targets for loss, targets in said.items() if targets is not None}
 
 
 def _said(params: CorpusParams) -> dict[str, object]:

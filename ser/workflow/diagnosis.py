@@ -167,6 +167,7 @@ def _params(root: Path) -> Iterator[Finding]:
     yield Finding("ok", "params.yaml", "valid")
     yield from corpus_diagnosis.examine(root, content)
     yield from _other_corpora(root, preset)
+    yield _gpu(preset)
     yield from _precision(preset)
     yield from _weights(root, preset)
     yield from _needs(root, preset)
@@ -184,6 +185,13 @@ def _other_corpora(root: Path, preset: "Preset") -> Iterator[Finding]:
     from ser.workflow import cross_diagnosis
 
     yield from cross_diagnosis.examine(root, preset)
+
+
+def _gpu(preset: "Preset") -> Finding:
+    """Say on what cells train here."""
+    from ser.workflow import gpu_diagnosis
+
+    return gpu_diagnosis.examine(preset)
 
 
 def _precision(preset: "Preset") -> Iterator[Finding]:

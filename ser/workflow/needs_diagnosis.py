@@ -10,7 +10,6 @@ import psutil
 from ser import lineage
 from ser.params import ComponentParams
 from ser.pretrained.vggish import NO_WEIGHTS
-from ser.training.device import on_cpu
 from ser.workflow.finding import Finding
 from ser.workflow.preset import Preset
 from ser.workflow.preset_head import PresetHead
@@ -23,7 +22,7 @@ USUAL_JOBS = 2
 def examine(root: Path, preset: Preset, head: PresetHead) -> Iterator[Finding]:
     """Compare what a head asks for with this machine.
 
-    Corpus and weights are looked for elsewhere, where params.yaml names them. A head that
+    Corpus, weights and GPU are looked for elsewhere, as params.yaml has them. A head that
     names others than params.yaml is of a preset that was changed: it says nothing then.
 
     Args:
@@ -37,8 +36,6 @@ def examine(root: Path, preset: Preset, head: PresetHead) -> Iterator[Finding]:
         yield _disk(root, head.disk_gb)
     if head.memory_gb is not None:
         yield _memory(head.memory_gb)
-    if head.gpu:
-        yield _gpu(preset)
     for extra in head.extras:
         yield _extra(extra)
 
@@ -113,13 +110,6 @@ def _memory(needed_gb: float) -> Finding:
         return Finding("warn", _WHAT, detail, "`make repro JOBS=1` trains one cell at a time")
     cure = "end other programs; where that is not enough, lower batch_size in recipes"
     return Finding("warn", _WHAT, detail, cure)
-
-
-def _gpu(preset: Preset) -> Finding:
-    if not on_cpu(preset.training):
-        return Finding("ok", _WHAT, "gpu: there is one")
-    cure = "`freeze: all` in the features of the transformers trains without one"
-    return Finding("warn", _WHAT, "gpu: none is found, or training.device is cpu", cure)
 
 
 def _extra(name: str) -> Finding:

@@ -191,15 +191,26 @@ def test_link_corpus_reads_a_table_as_the_params_say(ser, project, tmp_path):
     (table / "utterances.csv").write_text("\n".join(["path,label,speaker", *rows]))
     for name in "ab":
         (table / f"{name}.wav").touch()
-    status, _, err = ser("link-corpus", "csv", table)
+    params = "corpus: {name: calls, parser: csv, num_sessions: 2, emotions: [%s, calm]}\n"
+    (project / "params.yaml").write_text(params % "bored")
+    status, _, err = ser("link-corpus", "calls", table)
     assert status == 1
     assert "['proud'] are neither in corpus.emotions" in err
-    assert "was read with its defaults: if a preset of yours" in err
-    params = "corpus: {name: csv, num_sessions: 2, emotions: [proud, calm]}\n"
-    (project / "params.yaml").write_text(params)
-    status, out, _ = ser("link-corpus", "csv", table)
+    (project / "params.yaml").write_text(params % "proud")
+    status, out, _ = ser("link-corpus", "calls", table)
     assert status == 0
     assert "next: `make repro`" in out
+
+
+def test_another_corpus_than_that_of_the_params_is_said_to_be_read_with_its_defaults(
+    ser, project, tmp_path
+):
+    folder = tmp_path / "cremad"
+    (folder / "AudioWAV").mkdir(parents=True)
+    (folder / "AudioWAV" / "1001_DFA_ANG_XX.wav").touch()  # and no table of the actors
+    status, _, err = ser("link-corpus", "cremad", folder)
+    assert status == 1
+    assert "so cremad was read with its defaults: if a preset of yours" in err
 
 
 def test_two_tables_never_share_a_link(ser, project, tmp_path):
@@ -217,12 +228,20 @@ def test_two_tables_never_share_a_link(ser, project, tmp_path):
     for name, folder in tables.items():
         assert (project / "data" / "raw" / name).resolve() == folder.resolve()
 
+
+def test_a_table_without_a_name_gets_no_link_and_keeps_one_that_it_has(ser, project, tmp_path):
+    write_corpus(tmp_path / "calls")
+    write_corpus(tmp_path / "visits")
     (project / "params.yaml").write_text("corpus: {name: csv}\n")
-    assert ser("link-corpus", "csv", tables["calls"])[0] == 0
-    status, _, err = ser("link-corpus", "csv", tables["visits"])
-    assert status == 1
-    assert "which is another table; give this one a name" in err
-    assert (project / "data" / "raw" / "csv").resolve() == tables["calls"].resolve()
+    status, _, err = ser("link-corpus", "csv", tmp_path / "calls")
+    link = project / "data" / "raw" / "csv"
+    assert (status, link.exists()) == (1, False)
+    assert "two tables of that name would share link, experiments and models" in err
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "calls")
+    assert ser("link-corpus", "csv", tmp_path / "calls")[0] == 0
+    assert ser("link-corpus", "csv", tmp_path / "visits")[0] == 1
+    assert link.resolve() == (tmp_path / "calls").resolve()
 
 
 def test_link_corpus_lists_the_corpora_it_knows(ser, project, emodb):

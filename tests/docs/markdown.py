@@ -24,7 +24,11 @@ def pages(root: Path) -> list[Path]:
 
 
 def blocks(page: Path) -> list[Block]:
-    return [Block(*match.groups("")) for match in _FENCE.finditer(page.read_text("utf-8"))]
+    return blocks_of(page.read_text("utf-8"))
+
+
+def blocks_of(text: str) -> list[Block]:
+    return [Block(*match.groups("")) for match in _FENCE.finditer(text)]
 
 
 def titled(page: Path) -> Mapping[str, Block]:

@@ -132,3 +132,30 @@ def test_the_page_is_no_wider_than_a_phone_or_a_sheet(chromium, address, size, m
         fits = "one => one.scrollWidth <= one.clientWidth"
         for scroll in page.locator(".answer .scroll" if media == "screen" else ".scroll").all():
             assert scroll.evaluate(fits), scroll.inner_text()[:80]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(1280, 1), (PHONE["width"], 2)])
+def test_a_name_stays_on_one_line_where_there_is_room_and_breaks_between_its_words(
+    chromium, address, width, lines
+):
+    with opened(chromium, address, viewport={"width": width, "height": 800}) as page:
+        name = page.locator(".answer td", has_text="lstm-cross_entropy")
+        assert name.evaluate(
+            """cell => {
+                const range = document.createRange();
+                range.selectNodeContents(cell);
+                return new Set([...range.getClientRects()].map(box => box.top)).size;
+            }"""
+        ) == lines  # fmt: skip
+        assert name.inner_text().replace("\n", "") == "lstm-cross_entropy"
+
+
+def test_a_phone_shows_the_columns_that_matter_and_says_that_there_are_more(chromium, address):
+    with opened(chromium, address, viewport=PHONE) as page:
+        table = page.locator("section table.sortable").first
+        heads = [head for head in table.locator("th").all() if head.is_visible()]
+        assert [head.inner_text() for head in heads][:3] == ["model", "loss", "UAR %"]
+        assert "told apart" in heads[-1].inner_text()
+        hint = "one => getComputedStyle(one, '::after').content"
+        assert "more columns" in table.evaluate_handle("one => one.parentElement").evaluate(hint)
+        assert table.evaluate("one => one.scrollWidth <= one.parentElement.clientWidth")

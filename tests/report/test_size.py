@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from matplotlib.figure import Figure
 
 from ser import lineage
 from ser.evaluation import calibration
@@ -22,8 +21,6 @@ LIMIT = 3_000_000
 NUM_FOLDS, NUM_PER_FOLD, NUM_EPOCHS = 5, 68, 40
 LOSSES = ("cross_entropy", "label_smoothing", "focal", "aam", "ccc")
 FOOTER = "corpus emodb (real speech), protocol session"
-#: Optuna draws at most so many of a study.
-NUM_OF_STUDY = 5
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +28,8 @@ def preset(project):
     return yaml.safe_load((project / "configs" / "emodb.yaml").read_text("utf-8"))
 
 
-def size(figure, folder, *, formats=("png", "svg")):
-    return len(html.image(style.save(figure, folder / "figure", formats=formats)))
+def size(figure, folder):
+    return len(html.image(style.save(figure, folder / "figure")))
 
 
 def curves():
@@ -74,17 +71,6 @@ def grid_of(models):
     return table.assign(tied_with_best=False)
 
 
-def of_study():
-    """About what Optuna draws: some points, a scale of colours, the size of its figures."""
-    rng = np.random.default_rng(3)
-    figure = Figure(figsize=(7, 5.5))
-    axes = figure.subplots()
-    found = axes.scatter(*rng.random((2, 40)), c=rng.random(40), cmap="Blues")
-    axes.plot(np.sort(rng.random(40)))
-    figure.colorbar(found)
-    return figure
-
-
 def sounds(project):
     """The size of some recordings that ship, from all speakers, as the page holds them."""
     folder = project / "data" / "shipped" / "emodb"
@@ -119,7 +105,6 @@ def test_the_page_of_the_default_preset_is_below_its_limit(tmp_path, project, pr
         chance=0.25, title="grid", footer=FOOTER,
     )  # fmt: skip
     overview = intervals.grid_intervals(grid, BASELINES, chance=0.25, title="g", footer=FOOTER)
-    num_studies = NUM_FOLDS * len(preset["tuning"]["cells"])
     text, of_cell = text_of_cells(tmp_path)
     parts = {
         "curves": len(cells)
@@ -128,7 +113,6 @@ def test_the_page_of_the_default_preset_is_below_its_limit(tmp_path, project, pr
         "embeddings": len(models) * size(one_embedding(monkeypatch), tmp_path),
         "heat map": size(one_heat_map, tmp_path),
         "grid": size(overview, tmp_path),
-        "tuning": num_studies * NUM_OF_STUDY * size(of_study(), tmp_path, formats=("png",)),
         "sounds": sounds(project),
         "text": text + len(cells) * of_cell,
     }

@@ -1,5 +1,4 @@
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 from ser.errors import FileError, LineageError
 from ser.evaluation import tuning_gain
 from ser.project import Project
-from ser.report import html
 from ser.report import page as pages
 from ser.report import tuning as tuning_section
 from tests.report.support import make_report, png, section
@@ -108,28 +106,17 @@ def test_the_values_of_every_fold_are_shown_with_their_digits(places, untuned):
         assert f" {row} " in text
 
 
-def test_one_fold_is_open_the_others_folded_and_all_pictures_inside(places, untuned):
-    page = shown(untuned, places)
-    blocks = re.findall(
-        r"<details( open)?><summary>lstm-aam, fold (\d+): .*?</details>", page, re.DOTALL
-    )
-    assert blocks == [(" open", "1"), ("", "2"), ("", "10")]
-    positions = [
-        page.index(html.image(places[2] / f"lstm-aam/fold-{fold}/{name}.png"))
-        for fold in (1, 2, 10)
-        for name in ("history", "contour")
-    ]
-    assert positions == sorted(positions)
-    assert 'alt="Margin against scale: tuning of lstm-aam, fold 10"' in page
+def test_the_searches_are_a_page_of_their_own_that_the_report_links(places, untuned):
+    text = section(shown(untuned, places), "tuning")
+    assert '<a href="tuning.html">' in shown(untuned, places)
+    assert "The searches as Optuna draws them" in text
+    assert "data:" not in shown(untuned, places).split('id="tuning"')[1].split("</section>")[0]
 
 
-@pytest.mark.parametrize("exists", [True, False])
-def test_without_figures_the_values_are_shown_alone(places, untuned, tmp_path, exists):
+def test_without_figures_the_values_are_shown_alone(places, untuned, tmp_path):
     places[2].rename(tmp_path / "aside")
-    if exists:
-        places[2].mkdir()
     page = shown(untuned, places)
-    assert "as Optuna draws it" not in page
+    assert "tuning.html" not in page
     assert "0.000321" in section(page, "tuning")
 
 

@@ -27,7 +27,7 @@ def rows(speakers=SPEAKERS, emotions=EMOTIONS, per_emotion=1):
 def found(tmp_path):
     """Level and detail of each finding of a corpus of such rows."""
 
-    def look(rows, *, corpus=None, split=None):
+    def look(rows, *, corpus=None, split=None, **sections):
         folder = tmp_path / "data" / "raw" / (corpus or {}).get("name", "calls")
         folder.mkdir(parents=True)
         for row in rows:
@@ -39,6 +39,7 @@ def found(tmp_path):
         content = {
             "corpus": {**CONTENT["corpus"], **(corpus or {})},
             "split": {**CONTENT["split"], **(split or {})},
+            **sections,
         }
         return list(corpus_diagnosis.examine(tmp_path, content))
 
@@ -158,3 +159,35 @@ def test_lists_of_folds_that_are_not_there_are_a_failure(found):
     (finding,) = found(rows(), corpus={"fold_lists": "folds"})
     assert finding.level == "fail"
     assert "corpus.fold_lists" in finding.detail
+
+
+def learning(targets):
+    """Sections of one cell whose loss learns such targets."""
+    return {
+        "cells": {"lstm-ccc": {"model": "lstm", "loss": "ccc", "feature": "mfcc"}},
+        "losses": {"ccc": {"targets": targets}, "focal": {}},
+    }
+
+
+def test_ratings_that_a_loss_wants_and_nobody_gave_are_a_failure_before_training(found):
+    rated = [{**row, "valence": 3, "arousal": 2} for row in rows()]
+    _, targets, folds = found(rated, **learning("vad"))
+    assert (targets.what, targets.level, folds.level) == ("targets", "fail", "ok")
+    assert "losses.ccc.targets: vad learns from ratings, but calls has none of dominance" in (
+        targets.detail
+    )
+
+
+@pytest.mark.parametrize(
+    "sections", [learning("categories"), {**learning("vad"), "cells": {}}, learning("vad")]
+)
+def test_ratings_that_are_there_or_that_no_cell_wants_are_not_asked_for(found, sections):
+    rated = [{**row, "valence": 3, "arousal": 2, "dominance": 1} for row in rows()]
+    has_all = sections == learning("vad")
+    assert len(found(rated if has_all else rows(), **sections)) == 2
+
+
+def test_soft_targets_without_votes_are_a_failure(found):
+    _, targets, _ = found(rows(), training={"targets": "soft"})
+    assert (targets.what, targets.level) == ("targets", "fail")
+    assert "calls has none for angry, happy, neutral, sad" in targets.detail

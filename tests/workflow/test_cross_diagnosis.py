@@ -63,3 +63,22 @@ def test_another_folder_is_a_failure_with_the_cure(found, tmp_path):
     assert finding.level == "fail"
     assert "Actor_01" in finding.detail
     assert "`ser link-corpus ravdess" in finding.cure
+
+
+def test_ratings_that_a_crossed_cell_learns_must_be_in_the_other_corpus_too(tmp_path):
+    write_corpus(tmp_path / "data/raw/mine")
+    cells = {"lstm-ccc": {"model": "lstm", "loss": "ccc", "feature": "mfcc"}}
+
+    def finding(targets):
+        preset = check(
+            losses={"ccc": {"targets": targets}},
+            cells=cells,
+            cross_corpus={"corpora": {"mine": {"name": "csv"}}, "cells": cells},
+        )
+        (only,) = cross_diagnosis.examine(tmp_path, preset)
+        return only
+
+    assert finding("categories").level == "ok"
+    refused = finding("vad")
+    assert refused.level == "fail"
+    assert "mine has none of valence, arousal, dominance" in refused.detail

@@ -25,6 +25,7 @@ runtime.configure()
 #: Stands for the whole of params.yaml: nothing is extracted, nothing is trained.
 PRESET = SimpleNamespace(
     audio=SimpleNamespace(sampling_rate=16000),
+    features={},
     extracted={},
     cells={},
     synthetic_weights={},
@@ -247,9 +248,7 @@ def head(disk):
     ],
 )
 def test_what_the_head_of_params_yaml_needs_is_looked_for(root, monkeypatch, disk, level, said):
-    preset = SimpleNamespace(
-        **vars(PRESET), corpus=SimpleNamespace(parser_name="demo"), features={}, models={}
-    )
+    preset = SimpleNamespace(**vars(PRESET), corpus=SimpleNamespace(parser_name="demo"), models={})
     monkeypatch.setattr(diagnosis, "_preset", lambda _path: preset)
     (root / "params.yaml").write_text(f"{head(disk)}{(root / 'params.yaml').read_text()}")
     first = found(root, "needs")[0]

@@ -33,12 +33,11 @@ MADE = {"tiny": {"architecture": "hubert"}}
 def machine(monkeypatch):
     """A machine with so much room; change it by calling."""
 
-    def change(*, disk_gb=100.0, memory_gb=16.0, cpu=True):
+    def change(*, disk_gb=100.0, memory_gb=16.0):
         usage = namedtuple("usage", "free")(disk_gb * 1e9)
         memory = SimpleNamespace(available=memory_gb * 1e9)
         monkeypatch.setattr(needs_diagnosis.shutil, "disk_usage", lambda _: usage)
         monkeypatch.setattr(needs_diagnosis.psutil, "virtual_memory", lambda: memory)
-        monkeypatch.setattr(needs_diagnosis, "on_cpu", lambda _: cpu)
 
     change()
     return change
@@ -74,13 +73,6 @@ def test_memory_is_asked_for_as_many_processes_as_train_at_once(machine, memory_
 def test_the_usual_number_of_processes_is_that_of_the_makefile(project):
     makefile = (project / "Makefile").read_text("utf-8")
     assert re.findall(r"^JOBS \?= (\d+)$", makefile, re.M) == [str(needs_diagnosis.USUAL_JOBS)]
-
-
-@pytest.mark.parametrize(("cpu", "level"), [(True, "warn"), (False, "ok")])
-def test_a_preset_for_a_gpu_says_when_there_is_none(machine, cpu, level):
-    machine(cpu=cpu)
-    assert found(replace(HEAD, gpu=True))[-1].level == level
-    assert len(found(HEAD)) == 2
 
 
 @pytest.mark.parametrize(("extra", "level"), [("numpy", "ok"), ("no-such-package", "fail")])
