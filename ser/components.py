@@ -95,6 +95,16 @@ def component_of(entry: str) -> str:
     return entry.partition(SEPARATOR)[0]
 
 
+def in_words(name: str) -> str:
+    """Return a name, or that of a cell, as a label of a figure; an entry's is left as it is.
+
+    Example:
+        >>> in_words("label_smoothing"), in_words("focal__gamma_4")
+        ('label smoothing', 'focal__gamma_4')
+    """
+    return name if SEPARATOR in name else name.replace("_", " ")
+
+
 def source(package: str, name: str) -> Path:
     """Return the file that holds a component.
 
@@ -242,7 +252,7 @@ def _unknown(package: str, name: str, known: Iterable[str]) -> str:
     if package in SECTIONS:
         component = component_of(name)
         begins = f", which {shown(name)} begins with" if component != name else ""
-        entries = f"; a second entry of one is named <{word}>{SEPARATOR}<words>"
+        entries = f"; a second entry: <{word}>{SEPARATOR}<words>"
     return (
         f"no {word} is named {shown(component)}{begins}; there are: {', '.join(sorted(known))}"
         f"{meant(component, known) or entries}"

@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ser import lineage
 from ser.components import EXTRACTORS, component_of
 from ser.errors import BundleError, WeightsError
 from ser.params import ComponentParams, params_class_of, parse
 from ser.pretrained import checkpoint_files, checkpoints
+from ser.pretrained.architectures import Architecture
 from ser.pretrained.checkpoint_files import CONFIG
 
 #: Folder of a bundle that holds the prefix' weights.
@@ -89,7 +90,8 @@ def _pack_transformer(
     target.mkdir()
     if weights is not None and not weights.is_safetensors:
         # A pickle is read once, with weights_only, and never packed.
-        checkpoints.load(source, component_of(section["name"])).save_pretrained(target)
+        architecture = cast(Architecture, component_of(section["name"]))
+        checkpoints.load(source, architecture).save_pretrained(target)
         names = tuple(name for name in names if name not in (CONFIG, *weights.names))
     for file in names:
         shutil.copy(source / file, target / file)
