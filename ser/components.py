@@ -209,8 +209,8 @@ def _naming(entries: Mapping[str, str]) -> Iterator[None]:
     except SerError as error:
         said = str(error)
         for package, entry in entries.items():
-            named = rf"\b({SECTIONS[package]}\.|the feature ){component_of(entry)}\b"
-            said = re.sub(named, rf"\g<1>{entry}", said)
+            before = rf"{SECTIONS[package]}\.|the {_WORDS[package]} '?"
+            said = re.sub(rf"\b({before}){component_of(entry)}\b", rf"\g<1>{entry}", said)
         error.args = (said,)
         raise
 
