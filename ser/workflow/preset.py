@@ -60,7 +60,7 @@ class Preset(Section):
         audio: How recordings are heard.
         features, models, losses: Component name -> its params. A further entry of a component is
             called `<component>__<words>`, e.g. `whisper__tuned`; the words have lower-case
-            letters, digits and `_`. Entries of a model may read one feature.
+            letters, digits and `_`.
         recipes: Name of an entry of `models` -> how it is optimised.
         training: What all cells share.
         extracted: The features to extract, before any cell -> what they are made with.
