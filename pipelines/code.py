@@ -3,18 +3,20 @@
 A stage of a `foreach` finds its component by name, which no import shows, and DVC gives all
 items the same list of dependencies. So this stage writes a file per component with the digests
 of all source files that it imports, and a cell depends on those of its model and its loss.
+Further entries of a component have a file each: dvc.yaml knows them by their names alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ser import components, files, lineage, stage_program
 from ser.params import StageParams
 from ser.project import Project, Words
 
 
-class TunedNames(StageParams):
-    """What is read of an entry of tuning.cells."""
+class CellNames(StageParams):
+    """What is read of a cell: two names of entries."""
 
     model: str
     loss: str
@@ -23,7 +25,7 @@ class TunedNames(StageParams):
 class TuningSection(StageParams):
     """What is read of tuning: which cells."""
 
-    cells: Mapping[str, TunedNames]
+    cells: Mapping[str, CellNames]
 
 
 class NamedCorpus(StageParams):
@@ -34,9 +36,11 @@ class NamedCorpus(StageParams):
 
 
 class Params(StageParams):
-    """Sections read: corpus, tuning.cells."""
+    """Sections read: cells, corpus, extracted, tuning.cells."""
 
+    cells: Mapping[str, CellNames]
     corpus: NamedCorpus
+    extracted: Mapping[str, Any]
     tuning: TuningSection
 
 
@@ -66,7 +70,7 @@ def sources(project: Project, family: str, name: str) -> list[str]:
     Args:
         project: Where they are.
         family: Its package, dotted.
-        name: The component.
+        name: The component, or an entry of it.
     """
     start = components.source(family, name).as_posix()
     return lineage.imported_sources(project.root, [start], skip=lineage.DECIDES_NOTHING)
@@ -78,10 +82,12 @@ def run(params: Params, project: Project) -> None:
         _write(project, family, name, name)
     if params.corpus.parser is not None:  # dvc.yaml knows the corpus' own name
         _write(project, components.CORPORA, params.corpus.parser, params.corpus.name)
+    for family, entry in _entries(params):
+        _write(project, family, entry, entry)
     tuned = {
         source
         for cell in params.tuning.cells.values()
-        for family, name in ((components.MODELS, cell.model), (components.LOSSES, cell.loss))
+        for family, name in _chosen(cell)
         for source in sources(project, family, name)
     }
     digests = lineage.file_digests(project.root, sorted(tuned))
@@ -92,6 +98,19 @@ def _write(project: Project, family: str, component: str, name: str) -> None:
     """Write the digests of a component into the file of a name."""
     digests = lineage.file_digests(project.root, sources(project, family, component))
     files.write_json(project.code(family, name), digests, sort_keys=True)
+
+
+def _chosen(cell: CellNames) -> tuple[tuple[str, str], ...]:
+    return (components.MODELS, cell.model), (components.LOSSES, cell.loss)
+
+
+def _entries(params: Params) -> Iterator[tuple[str, str]]:
+    """Yield the entries that dvc.yaml names and that are not called as their component."""
+    named = {(components.EXTRACTORS, name) for name in params.extracted}
+    named.update(one for cell in params.cells.values() for one in _chosen(cell))
+    for family, name in sorted(named):
+        if name != components.component_of(name):
+            yield family, name
 
 
 def _all() -> Iterator[tuple[str, str]]:

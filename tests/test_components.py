@@ -1,9 +1,10 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from ser import components
-from ser.errors import UnknownComponentError
+from ser.errors import ParamsError, UnknownComponentError
 
 FAMILIES = ("ser.data.corpora", "ser.features.extractors", "ser.losses", "ser.models")
 
@@ -75,3 +76,78 @@ def test_a_file_may_hold_a_family(tmp_path, monkeypatch):
 def test_an_unknown_name_lists_the_alternatives_in_the_words_of_params(family, said):
     with pytest.raises(UnknownComponentError, match=f"^{said}"):
         components.load(family, "fcal")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_component_is_named_as_an_entry_of_another(family):
+    assert [name for name in components.names(family) if components.SEPARATOR in name] == []
+
+
+def test_an_entry_is_its_component():
+    whisper, entry = (components.load("ser.models", n) for n in ("whisper", "whisper__tuned_2"))
+    assert entry.Params is whisper.Params
+    assert components.source("ser.models", "whisper__a__b") == Path(
+        "ser/models/speech_transformer.py"
+    )
+    assert components.load_module("ser.losses", "focal__hard").__name__ == "ser.losses.focal"
+    loss = components.load("ser.losses", "focal__hard")
+    built = loss.build(loss.Params(gamma=4.0), num_classes=4, class_weights=None)
+    assert built.gamma == 4.0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("base_frozen", "no model is named 'base_frozen'; .*; a second entry: <model>__<words>"),
+        ("__base", "no model is named '', which '__base' begins with; there are: .*lstm"),
+        ("wisper__base", "no model is named 'wisper', which 'wisper__base' begins with; .*"
+                         "did you mean 'whisper'"),
+        ("whisper__hubert", "'whisper__hubert': hubert is another model, .*; "
+                            "write whisper__<other words>"),
+        ("whisper__base-frozen", "'whisper__base-frozen': after whisper__ .*; "
+                                 "write whisper__base_frozen"),
+        ("whisper__Base", "write whisper__base"),
+        ("whisper__b.5@x", "write whisper__b_5_x"),
+        ("whisper__", "write whisper__second"),
+        ("whisper___x", "write whisper__x"),
+        (f"whisper__{'x' * 41}", f"40 at most; write whisper__{'x' * 40}$"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_entry_may_have_is_refused_with_one_that_it_may_have(name, said):
+    with pytest.raises(UnknownComponentError, match=said):
+        components.load("ser.models", name)
+
+
+def test_a_corpus_has_no_further_entries():
+    with pytest.raises(UnknownComponentError, match="no corpus is named 'csv__mine'"):
+        components.load("ser.data.corpora", "csv__mine")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a model is told of its feature."""
+
+    extractor: str
+
+
+def test_a_component_is_told_no_entry_and_what_it_refuses_names_them(monkeypatch):
+    told = []
+
+    def build(name, params, *, feature):
+        told.append((name, feature.extractor))
+        raise ParamsError(
+            "models.whisper.x: features.whisper.freeze, the feature 'whisper'; models.whispers"
+        )
+
+    module = components.load_module("ser.models", "whisper")
+    monkeypatch.setattr(module, "build", build)
+    entry = components.load("ser.models", "whisper__tuned")
+    with pytest.raises(ParamsError) as caught:
+        entry.build(None, feature=Feature("whisper__base"))
+    assert told == [("whisper", "whisper")]
+    assert str(caught.value) == (
+        "models.whisper__tuned.x: features.whisper__base.freeze, the feature 'whisper__base'; "
+        "models.whispers"
+    )
+    with pytest.raises(ParamsError, match=r"^models\.whisper\.x: features\.whisper\.freeze"):
+        components.load("ser.models", "whisper").build(None, feature=Feature("whisper"))

@@ -233,7 +233,7 @@ def test_a_cell_asks_for_no_feature_and_no_weights_but_its_own(project):
     }
     with project.params(others):
         # A new cell, which might be tuned: the search looks, and finds its studies finished.
-        assert project.reproduced(TRAIN) == [TUNE]
+        assert project.reproduced(TRAIN) == ["code", TUNE]
         failed = project.run(
             project.python.executable, "-m", "dvc", "repro", "train@hubert-aam", check=False
         )

@@ -138,13 +138,22 @@ def write_metrics(project: Project, grid: pd.DataFrame, scores: Sequence[str]) -
             files.write_json(part / f"{row['model']}-{row['loss']}.json", said)
 
 
+def names_as_text(grid: pd.DataFrame) -> list[str]:
+    """Return the two columns of names for a terminal, header first, as wide as the longest."""
+    rows = [("model", "loss"), *zip(grid["model"], grid["loss"], strict=True)]
+    models = max(10, *(len(model) for model, _ in rows))
+    losses = max(16, *(len(loss) for _, loss in rows))
+    return [f"{model:<{models}} {loss:<{losses}}" for model, loss in rows]
+
+
 def as_text(grid: pd.DataFrame) -> str:
     """Return the grid for a terminal: scores in percent, `=` marks ties with the best."""
-    lines = [f"{'model':<10} {'loss':<16} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}  tie"]
-    for row in grid.to_dict("records"):
+    header, *names = names_as_text(grid)
+    lines = [f"{header} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}  tie"]
+    for name, row in zip(names, grid.to_dict("records"), strict=True):
         interval = f"{100 * row['uar_low']:.1f} to {100 * row['uar_high']:.1f}"
         lines.append(
-            f"{row['model']:<10} {row['loss']:<16} {100 * row['uar']:>6.1f} {interval:>16} "
+            f"{name} {100 * row['uar']:>6.1f} {interval:>16} "
             f"{100 * row['wa']:>6.1f}  {'=' if row['tied_with_best'] else ''}".rstrip()
         )
     return "\n".join(lines)

@@ -178,11 +178,12 @@ def write(project: Project, grid: pd.DataFrame) -> None:
 
 def as_text(grid: pd.DataFrame) -> str:
     """Return the grid for a terminal; `=` marks ties with the best."""
-    lines = [f"{'model':<10} {'loss':<16} {'CCC':>6} {'95 % interval':>16} {'MAE':>6}  tie"]
-    for row in grid.to_dict("records"):
+    header, *names = grid_table.names_as_text(grid)
+    lines = [f"{header} {'CCC':>6} {'95 % interval':>16} {'MAE':>6}  tie"]
+    for name, row in zip(names, grid.to_dict("records"), strict=True):
         interval = f"{row['ccc_low']:.3f} to {row['ccc_high']:.3f}"
         lines.append(
-            f"{row['model']:<10} {row['loss']:<16} {row['ccc']:>6.3f} {interval:>16} "
+            f"{name} {row['ccc']:>6.3f} {interval:>16} "
             f"{row['mae']:>6.3f}  {'=' if row['tied_with_best'] else ''}".rstrip()
         )
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from ser import components
 from ser.figures import style
 
 #: t-SNE asks for fewer neighbours than there are points.
@@ -101,7 +102,7 @@ def embedding_maps(
                 axes.spines[:].set_visible(True)
                 axes.spines[:].set_color("lightgrey")
                 if row == 0:
-                    axes.set_title(loss.replace("_", " "))
+                    axes.set_title(components.in_words(loss))
                 if column == 0:
                     axes.set_ylabel({"pca": "PCA", "tsne": "t-SNE"}[method])
         handles, labels = panels[0, 0].get_legend_handles_labels()

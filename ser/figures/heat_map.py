@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ser import components
 from ser.figures import style
 
 
@@ -57,7 +58,7 @@ def heat_map(
             _write(axes, (column, row), cell, dark=(uar - chance) / (1 - chance) > 0.55)
             if cell["tied_with_best"]:
                 axes.add_patch(_frame(column, row))
-        axes.set_xticks(range(len(losses)), [loss.replace("_", " ") for loss in losses])
+        axes.set_xticks(range(len(losses)), [components.in_words(loss) for loss in losses])
         axes.set_yticks(range(len(models)), [_named(model, origins[model]) for model in models])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)

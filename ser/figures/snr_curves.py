@@ -7,6 +7,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ser import components
 from ser.evaluation import robustness
 from ser.figures import style
 
@@ -39,7 +40,7 @@ def snr_curves(scores: pd.DataFrame, *, chance: float, title: str, footer: str) 
             grid[-1, column].set_xlabel("signal-to-noise ratio, dB")
         colours = [_colour(loss, losses) for loss in losses]
         lines = [mpl.lines.Line2D([], [], color=colour, marker="o", ms=4) for colour in colours]
-        labels = [loss.replace("_", " ") for loss in losses]
+        labels = [components.in_words(loss) for loss in losses]
         figure.legend(lines, labels, loc="outside right center", frameon=False)
         style.label(figure, title, footer)
     return figure

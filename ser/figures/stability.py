@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ser import components
 from ser.evaluation import robustness
 from ser.figures import style
 
@@ -40,7 +41,7 @@ def stability_map(scores: pd.DataFrame, *, title: str, footer: str) -> Figure:
                 colour = "white" if value > 0.5 * (100 + _LOWEST) + 5 else "black"
                 axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour)
         axes.set_xticks(range(len(copies)), [_label(copy) for copy in copies])
-        axes.set_yticks(range(len(cells)), [cell.replace("_", " ") for cell in cells])
+        axes.set_yticks(range(len(cells)), [components.in_words(cell) for cell in cells])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False)

@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ser import lineage
-from ser.components import EXTRACTORS
+from ser.components import EXTRACTORS, component_of
 from ser.errors import BundleError, WeightsError
 from ser.params import ComponentParams, params_class_of, parse
 from ser.pretrained import checkpoint_files, checkpoints
+from ser.pretrained.architectures import Architecture
 from ser.pretrained.checkpoint_files import CONFIG
 
 #: Folder of a bundle that holds the prefix' weights.
@@ -18,7 +19,7 @@ _TRUNK = "trunk.safetensors"
 
 
 def component_params(package: str, name: str, values: Mapping[str, Any]) -> ComponentParams:
-    """Return the validated params of a component, e.g. of `ser.models` `lstm`."""
+    """Return the validated params of an entry, e.g. of `ser.models` `lstm`."""
     return parse(values, params_class_of(package, name), where=f"bundle.json, {package} {name},")
 
 
@@ -89,7 +90,8 @@ def _pack_transformer(
     target.mkdir()
     if weights is not None and not weights.is_safetensors:
         # A pickle is read once, with weights_only, and never packed.
-        checkpoints.load(source, section["name"]).save_pretrained(target)
+        architecture = cast(Architecture, component_of(section["name"]))
+        checkpoints.load(source, architecture).save_pretrained(target)
         names = tuple(name for name in names if name not in (CONFIG, *weights.names))
     for file in names:
         shutil.copy(source / file, target / file)

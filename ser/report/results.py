@@ -171,12 +171,10 @@ def as_text(result: Result) -> str:
         model="baseline", loss=result.baselines["name"], tied_with_best=False
     )
     as_table = grid_table.as_text if result.card.emotions else rating_comparison.as_text
-    _, *baselines = as_table(below).splitlines()
     lines = [
         footer(result.card, result.split),
         *_notices(result),
-        as_table(result.grid),
-        *baselines,
+        as_table(pd.concat([result.grid, below], ignore_index=True)),
         f"weights before training: {result.weights}",
     ]
     if result.card.synthetic:

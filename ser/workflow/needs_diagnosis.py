@@ -60,15 +60,18 @@ def weights_of(preset: Preset) -> tuple[str, ...]:
 def needs_gpu(preset: Preset) -> bool:
     """Return whether a preset trains layers of a published transformer."""
     return any(
-        content.get("freeze", "all") != "all" and not _pools_frames(preset, name)
+        content.get("freeze", "all") != "all" and not _is_pooled(preset, name)
         for name, content in _published(preset).items()
     )
 
 
-def _pools_frames(preset: Preset, name: str) -> bool:
-    """Return whether the model of a feature's name trains no layer above the feature's cut."""
+def _is_pooled(preset: Preset, feature: str) -> bool:
+    """Return whether no model that reads a feature trains a layer above the feature's cut."""
     models: Mapping[str, ComponentParams] = preset.models
-    return name in models and models[name].model_dump().get("num_layers") == 0
+    readers = {cell.model for cell in preset.cells.values() if cell.feature == feature}
+    return bool(readers) and all(
+        models[name].model_dump().get("num_layers") == 0 for name in readers
+    )
 
 
 def _published(preset: Preset) -> Mapping[str, dict[str, Any]]:

@@ -54,14 +54,21 @@ class _ModelSource:
     """Where a model's entries come from.
 
     Args:
-        model: The model.
+        model: The model, or a further entry of it.
+        entry: Whose entries are copied for it: its own, or those of the model itself.
         feature: What it reads.
         text: The preset that has it; None: no preset has, and defaults are written.
     """
 
     model: str
+    entry: str
     feature: str
     text: PresetText | None
+
+    def lines(self, section: str) -> str:
+        """Return the model's entry of a section."""
+        lines = _entry(self.text, section, self.entry)
+        return re.sub(rf"^  {self.entry}:", f"  {self.model}:", lines, count=1, flags=re.M)
 
 
 def write(wanted: Wanted, path: Path, *, force: bool = False, project: Project) -> Preset:
@@ -119,21 +126,26 @@ def _require_components(wanted: Wanted) -> None:
 
 
 def _source(model: str, texts: Sequence[PresetText]) -> _ModelSource:
-    """Return the first preset that has a model, random weights not counted."""
-    for text in texts:
-        preset = text.preset
-        for cell in preset.cells.values():
-            is_made = preset.extracted[cell.feature].weights in preset.synthetic_weights
-            if cell.model == model and not is_made:
-                return _ModelSource(model, cell.feature, text)
-    if model not in components.names(EXTRACTORS):
-        return _ModelSource(model, texts[0].preset.baselines.feature, None)
-    if missing := _required(EXTRACTORS, model):
+    """Return the first preset that has a model, random weights not counted.
+
+    A further entry that no preset has begins as the model itself, and reads its feature.
+    """
+    own = components.component_of(model)
+    for entry in dict.fromkeys((model, own)):
+        for text in texts:
+            preset = text.preset
+            for cell in preset.cells.values():
+                is_made = preset.extracted[cell.feature].weights in preset.synthetic_weights
+                if cell.model == entry and not is_made:
+                    return _ModelSource(model, entry, cell.feature, text)
+    if own not in components.names(EXTRACTORS):
+        return _ModelSource(model, own, texts[0].preset.baselines.feature, None)
+    if missing := _required(EXTRACTORS, own):
         raise ParamsError(
-            f"--models {model}: no preset has it, and features.{model}.{missing[0]} has no "
+            f"--models {model}: no preset has it, and features.{own}.{missing[0]} has no "
             f"default; add the model to configs/{SOURCES[-1]}.yaml, or write the preset by hand"
         )
-    return _ModelSource(model, model, None)
+    return _ModelSource(model, own, own, None)
 
 
 def _required(package: str, name: str) -> list[str]:
@@ -157,9 +169,9 @@ def _sections(
     yield demo.section("split")
     yield base.section("audio")
     yield _joined("features:", [_entry(text, "features", name) for name, text in features.items()])
-    yield _joined("models:", [_entry(source.text, "models", source.model) for source in models])
+    yield _joined("models:", [source.lines("models") for source in models])
     yield _joined("losses:", [_loss(loss, texts) for loss in dict.fromkeys(wanted.losses)])
-    yield _joined("recipes:", [_entry(source.text, "recipes", source.model) for source in models])
+    yield _joined("recipes:", [source.lines("recipes") for source in models])
     yield _training(wanted.seeds, base)
     extracted = [_extracted(name, text) for name, text in features.items()]
     yield _joined(base.first_line("extracted"), extracted)

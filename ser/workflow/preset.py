@@ -58,8 +58,10 @@ class Preset(Section):
         corpus: The corpus, by `name`, with its parser's knobs.
         split: The protocol.
         audio: How recordings are heard.
-        features, models, losses: Component name -> its params.
-        recipes: Model name -> how it is optimised.
+        features, models, losses: Component name -> its params. A further entry of a component is
+            called `<component>__<words>`, e.g. `whisper__tuned`; the words have lower-case
+            letters, digits and `_`.
+        recipes: Name of an entry of `models` -> how it is optimised.
         training: What all cells share.
         extracted: The features to extract, before any cell -> what they are made with.
         baselines: The reference rows that need no network.
@@ -115,6 +117,7 @@ class Preset(Section):
             for name in self.extracted
             if name not in self.features
         ]
+        faults += self._extracted_twice()
         if self.baselines.feature not in self.extracted:
             known = ", ".join(self.extracted)
             faults.append(
@@ -136,6 +139,20 @@ class Preset(Section):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _extracted_twice(self) -> Iterator[str]:
+        """Yield the features that are another one under another name."""
+        known: dict[tuple[str, str], str] = {}
+        for name, params in self.features.items():
+            first = known.setdefault(
+                (components.component_of(name), params.model_dump_json()), name
+            )
+            if first != name:
+                yield (
+                    f"features.{name} has all settings of features.{first} and would be extracted "
+                    f"and stored once more; name {first} in the cells that read {name}, and take "
+                    f"{name} out of `features` and `extracted`"
+                )
 
     def _cross_corpus_faults(self) -> Iterator[str]:
         """Yield what is wrong with the cells and corpora that are crossed."""

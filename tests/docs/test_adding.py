@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from ser.cli.app import app
-from ser.params import read
+from ser.params import parse, read
+from ser.workflow import weights_diagnosis
 from ser.workflow.preset import Preset
 from tests import recordings
 from tests.docs import markdown
@@ -212,6 +213,28 @@ def test_the_new_model_learns_with_the_new_loss_on_the_new_feature(run, copy, tm
     run("-c", stages, str(copy), cwd=tmp_path)
     assert (tmp_path / "data" / "trained" / "pooled-brier" / "predictions.parquet").is_file()
     assert (tmp_path / "data" / "durations.csv").is_file()
+
+
+def test_the_same_model_twice_adds_cells_to_the_preset_and_changes_none(project):
+    (block,) = (
+        block
+        for block in markdown.blocks(project / "docs" / "adding.md")
+        if block.language == "yaml" and "whisper__base" in block.text
+    )
+    content = yaml.safe_load((project / "configs" / "emodb.yaml").read_text("utf-8"))
+    before = parse(content, Preset, where="emodb")
+    merge(content, yaml.safe_load(block.text))
+    after = parse(content, Preset, where="emodb")
+    assert set(after.cells) - set(before.cells) == {
+        "whisper__finetuned-cross_entropy",
+        "whisper__base-cross_entropy",
+    }
+    for section in ("features", "models", "recipes", "cells", "extracted"):
+        kept = {name: getattr(after, section)[name] for name in getattr(before, section)}
+        assert kept == getattr(before, section)
+    # What can be told without loading anything: every model goes on where its feature ends.
+    findings = weights_diagnosis.examine(after)
+    assert [finding.detail for finding in findings if finding.level == "fail"] == []
 
 
 def test_the_commands_of_the_last_section_write_a_preset(project, tmp_path, monkeypatch):

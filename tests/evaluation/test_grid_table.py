@@ -61,3 +61,17 @@ def test_a_cell_that_a_paired_test_tells_from_the_best_is_not_tied(tmp_path):
     assert "100.0" in text
     assert text.splitlines()[1].endswith("=")
     assert not text.splitlines()[2].endswith("=")
+
+
+def test_long_names_move_no_column():
+    rows = [("lstm", "focal"), ("whisper__fine_tuned", "focal__gamma_from_the_paper")]
+    frame = pd.DataFrame(rows, columns=["model", "loss"]).assign(
+        uar=0.5, uar_low=0.4, uar_high=0.6, wa=0.5, tied_with_best=False
+    )
+    header, short, long = grid_table.as_text(frame).splitlines()
+    assert short.index("50.0") == long.index("50.0")
+    assert header.index("UAR %") + len("UAR %") == short.index("50.0") + len("50.0")
+    assert grid_table.names_as_text(frame[:1]) == [
+        f"{'model':<10} {'loss':<16}",
+        f"{'lstm':<10} {'focal':<16}",
+    ]

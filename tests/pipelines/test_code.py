@@ -3,7 +3,7 @@ import json
 from pipelines import code
 from ser import components, lineage
 
-CORPUS = "corpus: {name: emodb}\n"
+CORPUS = "corpus: {name: emodb}\ncells: {}\nextracted: {}\n"
 TUNED = f"{CORPUS}tuning: {{cells: {{lstm-focal: {{model: lstm, loss: focal, feature: mfcc}}}}}}\n"
 
 
@@ -42,6 +42,35 @@ def test_a_corpus_with_a_name_of_its_own_has_the_digests_of_its_parser(workspace
     (workspace / "params.yaml").write_text(text)
     assert stage(code.main)[0] == 0
     assert digests(workspace, "corpora/helpline.json") == digests(workspace, "corpora/csv.json")
+
+
+def test_a_further_entry_has_the_digests_of_its_component_under_its_own_name(workspace, stage):
+    cell = "{model: whisper__base, loss: focal__hard, feature: whisper__base}"
+    tuned = f"tuning: {{cells: {{whisper__base-focal__hard: {cell}}}}}\n"
+    cells = f"cells: {{whisper__base-focal__hard: {cell}}}\n"
+    extracted = "extracted: {whisper__base: {weights: none}, mfcc: {weights: none}}\n"
+    (workspace / "params.yaml").write_text(f"corpus: {{name: emodb}}\n{cells}{extracted}{tuned}")
+    assert stage(code.main)[0] == 0
+    for folder, entry in (
+        ("extractors", "whisper__base"),
+        ("models", "whisper__base"),
+        ("losses", "focal__hard"),
+    ):
+        component = entry.partition("__")[0]
+        assert digests(workspace, f"{folder}/{entry}.json"), entry
+        assert digests(workspace, f"{folder}/{entry}.json") == digests(
+            workspace, f"{folder}/{component}.json"
+        )
+    both = digests(workspace, "models/whisper.json") | digests(workspace, "losses/focal.json")
+    assert digests(workspace, "tuned.json") == both
+
+
+def test_an_entry_of_no_component_is_refused(workspace, fails):
+    cell = "{model: wisper__base, loss: focal, feature: mfcc}"
+    (workspace / "params.yaml").write_text(
+        TUNED.replace("cells: {}", f"cells: {{wisper__base-focal: {cell}}}")
+    )
+    assert "no model is named 'wisper', which 'wisper__base' begins with" in fails(code.main)
 
 
 def test_wrong_params_are_refused_with_their_path(workspace, fails):

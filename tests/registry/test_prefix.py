@@ -73,12 +73,13 @@ def test_an_embedded_checkpoint_is_all_that_is_needed(checkpoint, tmp_path):
     assert np.array_equal(frames_of(section, moved), before)
 
 
-def test_a_pickled_checkpoint_is_packed_as_safetensors(checkpoint, tmp_path):
+@pytest.mark.parametrize("name", ["hubert", "hubert__base"])
+def test_a_pickled_checkpoint_is_packed_as_safetensors(name, checkpoint, tmp_path):
     model = AutoModel.from_pretrained(checkpoint)
     torch.save(model.state_dict(), checkpoint / checkpoint_files.TORCH_FILE)
     (checkpoint / checkpoint_files.SAFETENSORS).unlink()
-    meta = transformer_meta(checkpoint)
-    before = frames_of({"name": "hubert", "sampling_rate": RATE, **meta["params"]}, tmp_path)
+    meta = {**transformer_meta(checkpoint), "extractor": name}
+    before = frames_of({"name": name, "sampling_rate": RATE, **meta["params"]}, tmp_path)
     folder = tmp_path / "bundle"
     folder.mkdir()
     section = prefix.pack(meta, folder, embed=True)

@@ -136,3 +136,18 @@ def test_frames_that_are_pooled_need_no_gpu():
 
     assert needs_gpu()
     assert not needs_gpu(num_layers=0)
+
+
+def test_a_gpu_is_needed_where_one_of_several_models_that_read_a_feature_trains_its_layers():
+    cell = {"loss": "cross_entropy", "feature": "whisper"}
+    models = {"whisper": {"num_layers": 0}, "whisper__tuned": {}}
+
+    def needs_gpu(*names):
+        cells = {f"{name}-cross_entropy": {"model": name, **cell} for name in names}
+        features = {"mfcc": {}, "whisper": {**WHISPER["features"]["whisper"], "freeze": 2}}
+        changes = {"models": models, "recipes": {name: {} for name in models}, "cells": cells}
+        return needs_diagnosis.needs_gpu(check(**{**WHISPER, "features": features}, **changes))
+
+    assert not needs_gpu("whisper")
+    assert needs_gpu("whisper__tuned")
+    assert needs_gpu("whisper", "whisper__tuned")

@@ -73,6 +73,23 @@ def test_every_setting_is_that_of_a_preset_that_is_there(here, project):
     assert preset.training == origin.training
 
 
+def test_a_further_entry_begins_as_the_model_itself_and_reads_its_feature(here):
+    models = ["whisper", "whisper__tuned", "lstm__wide"]
+    path, preset = write(here, wanted(models=models, losses=["focal"], tuned=["lstm__wide-focal"]))
+    assert list(preset.cells) == ["whisper-focal", "whisper__tuned-focal", "lstm__wide-focal"]
+    assert preset.models["whisper__tuned"] == preset.models["whisper"]
+    assert preset.recipes["whisper__tuned"] == preset.recipes["whisper"]
+    assert preset.cells["whisper__tuned-focal"].feature == "whisper"
+    assert list(preset.extracted) == ["mfcc", "whisper"]
+    assert list(preset.models) == models
+    assert list(preset.tuning.cells) == ["lstm__wide-focal"]
+    assert list(load_mapping(path)["recipes"]) == models
+    with pytest.raises(ParamsError, match="--models data2vec_audio__a: no preset has it"):
+        write(here, wanted(models=["data2vec_audio__a"]), force=True)
+    with pytest.raises(UnknownComponentError, match="write lstm__a_b"):
+        write(here, wanted(models=["lstm__a-b"]), force=True)
+
+
 def test_comments_come_along(here):
     text = write(here)[0].read_text("utf-8")
     assert "gamma: 2.0                # 0 is cross-entropy" in text

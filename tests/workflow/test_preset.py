@@ -257,3 +257,38 @@ def test_what_asks_for_classes_that_are_not_there_is_refused(changes, message):
     with pytest.raises(ParamsError) as caught:
         check(**changes)
     assert message in str(caught.value)
+
+
+CELL = {"model": "lstm__wide", "loss": "focal__hard", "feature": "mfcc__fine"}
+ENTRIES = {
+    "features": {"mfcc": {}, "mfcc__fine": {"hop_ms": 5.0}},
+    "models": {"lstm": {}, "lstm__wide": {"hidden_size": 128}},
+    "losses": {"cross_entropy": {}, "focal__hard": {"gamma": 4.0}},
+    "recipes": {"lstm": {}, "lstm__wide": {"num_epochs": 3}},
+    "extracted": {"mfcc": {"weights": "none"}, "mfcc__fine": {"weights": "none"}},
+    "cells": {**GOOD["cells"], "lstm__wide-focal__hard": CELL},
+}
+
+
+def test_a_component_may_have_several_entries_each_with_its_params_and_recipe():
+    found = check(**ENTRIES)
+    assert found.models["lstm__wide"].hidden_size == 128
+    assert found.features["mfcc__fine"].hop_ms == 5.0
+    assert found.losses["focal__hard"].gamma == 4.0
+    assert found.models["lstm"].hidden_size != 128
+    with pytest.raises(ParamsError, match=r"models\.lstm__wide\.width: there is no such key"):
+        check(**{**ENTRIES, "models": {"lstm": {}, "lstm__wide": {"width": 1}}})
+    with pytest.raises(ParamsError, match=r"there is no recipes\.lstm__wide"):
+        check(**{**ENTRIES, "recipes": {"lstm": {}}})
+    with pytest.raises(ParamsError, match=r"models\.lstm__a-b: .*write lstm__a_b"):
+        check(models={"lstm": {}, "lstm__a-b": {}})
+
+
+def test_one_feature_under_two_names_is_refused_for_it_would_be_stored_twice():
+    default = {"hop_ms": check().features["mfcc"].hop_ms}
+    with pytest.raises(ParamsError) as caught:
+        check(**{**ENTRIES, "features": {"mfcc": {}, "mfcc__fine": default}})
+    assert "features.mfcc__fine has all settings of features.mfcc" in str(caught.value)
+    assert "name mfcc in the cells that read mfcc__fine" in str(caught.value)
+    # The same settings of two extractors are two features.
+    assert check(features={"mfcc": {}, "logmel": {}}).features.keys() == {"mfcc", "logmel"}

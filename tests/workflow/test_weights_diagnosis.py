@@ -251,3 +251,17 @@ def test_a_feature_that_cannot_be_built_at_the_rate_is_a_failure(preset, folder)
 
 def test_features_that_read_no_weights_are_not_mentioned(preset, folder):
     assert list(weights_diagnosis.examine(preset(features={}))) == []
+
+
+def test_what_is_refused_of_an_entry_is_said_of_the_entry(preset, folder):
+    changed = preset(features={"hubert__cut": HUBERT}, models={"hubert__deep": {}})
+    details = [finding.detail for finding in weights_diagnosis.examine(changed)]
+    assert details[0] == "features.hubert__cut: weights/hubert"
+    assert details[1].startswith(
+        "models.hubert__deep: models.hubert__deep goes on where the feature hubert ends, got the "
+        "feature 'logmel'"
+    )
+    too_many = preset(features={"hubert__cut": {**HUBERT, "freeze": 9}})
+    (finding,) = weights_diagnosis.examine(too_many)
+    assert finding.level == "fail"
+    assert finding.detail.startswith("features.hubert__cut: ")
