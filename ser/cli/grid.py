@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ser.cli import extras
 from ser.errors import EngineError, SerError
 
 if TYPE_CHECKING:
@@ -100,14 +101,8 @@ def _train_folds(
     stages: "list[Missing]", address: str, share: tuple[float, float], *, with_token: bool
 ) -> "Failures":
     """Train the folds of cells on a cluster; return what failed."""
-    try:
-        from ser.engine import cluster, ray_engine
-    except ModuleNotFoundError as error:
-        if error.name != "ray":
-            raise
-        raise EngineError(
-            "--address needs Ray: `.venv/bin/pip install -c constraints.txt -e '.[cluster]'`"
-        ) from None
+    extras.require_ray("--address")
+    from ser.engine import cluster, ray_engine
     from ser.grid.fold_units import FoldUnit
     from ser.project import Project
     from ser.workflow import missing_folds

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray._raylet import Config
 from ray.exceptions import AuthenticationError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -70,6 +71,7 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
     """
     _require_listening(address)
     os.environ[_AUTH_MODE] = _TOKEN if with_token else "disabled"
+    Config.initialize("")  # Ray has read it at import, and does the same in its own `ray start`
     try:
         # Ray would let workers import from the folder where this process is.
         with tempfile.TemporaryDirectory() as empty, chdir(empty):
