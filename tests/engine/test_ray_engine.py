@@ -59,7 +59,10 @@ def joined(node, tmp_path, monkeypatch):
         yield
 
 
-def engine(tmp_path, share=cluster.Share()):
+ONE_CPU = cluster.Share()
+
+
+def engine(tmp_path, share=ONE_CPU):
     return RayEngine(
         tmp_path,
         folder_of=lambda unit: Path("left") / unit,
@@ -126,7 +129,7 @@ def test_a_node_that_lets_everybody_in_is_refused(monkeypatch):
     nodes = cluster.Nodes(cluster.Share(), with_token=True)
     monkeypatch.setattr(cluster, "_alive", lambda: {"id": NODE})
     monkeypatch.setattr(cluster, "_at", lambda *_: "asked")
-    monkeypatch.setattr(cluster.ray, "wait", lambda asked, timeout: (asked, []))
+    monkeypatch.setattr(cluster.ray, "wait", lambda asked, **_: (asked, []))
     monkeypatch.setattr(cluster.ray, "get", lambda _: (cluster.Introduction("host", None), ""))
     with pytest.raises(EngineError, match="lets in whoever has no token"):
         nodes.look()
