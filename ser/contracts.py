@@ -379,7 +379,7 @@ class UnitOutcome(Generic[Unit]):
     error: str | None
 
 
-class Engine(Protocol):
+class Engine(Protocol[Unit]):
     """Where units of work run."""
 
     def run(

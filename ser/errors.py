@@ -22,6 +22,8 @@ SerError
 ├── BundleError             what is to be served is incomplete, changed, or of another version
 ├── MonitoringError         what was heard cannot be compared with a bundle's reference
 ├── RegistryError           a version cannot be registered, promoted or rolled back
+├── EngineError             a cluster cannot be used, or what it sent is not whole
+│   └── NodeError           ... one node cannot do a unit that another may do
 ├── TrackingError           the tracking store cannot be used
 └── LineageError            a run no longer leads back to its data, code or lock
 
@@ -119,6 +121,14 @@ class MonitoringError(SerError):
 
 class RegistryError(SerError):
     """A model version cannot be registered, promoted or rolled back."""
+
+
+class EngineError(SerError):
+    """A cluster cannot be reached or used, or what a node sent is not whole."""
+
+
+class NodeError(EngineError):
+    """One node cannot do a unit of work: its data, code or versions are others."""
 
 
 class TrackingError(SerError):

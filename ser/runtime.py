@@ -230,6 +230,21 @@ def sparing_what_stays() -> Iterator[None]:
         gc.unfreeze()
 
 
+def quieten_libraries() -> None:
+    """Let libraries say what goes wrong, and nothing of what goes on."""
+    for noisy in _NOISY_LOGGERS:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger(_TELLS_TWICE).addFilter(_has_no_traceback)
+
+
+def explained(error: Exception) -> str | None:
+    """Return what to say of an error to the person at the keyboard; None of a fault of ours."""
+    if isinstance(error, FullDiskError):
+        return str(error)
+    own = str(error) if isinstance(error, SerError) else _refused_by_system(error)
+    return disk_full(error) or own
+
+
 def run_main(function: Callable[[], int | None]) -> int:
     """Run a program's body and say its failure in one message.
 
@@ -248,9 +263,7 @@ def run_main(function: Callable[[], int | None]) -> int:
         0
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in _NOISY_LOGGERS:
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger(_TELLS_TWICE).addFilter(_has_no_traceback)
+    quieten_libraries()
     # Once only: what a body leaves behind shall be collected.
     if not gc.get_freeze_count():
         gc.freeze()
@@ -258,9 +271,7 @@ def run_main(function: Callable[[], int | None]) -> int:
         with sigterm_as_interrupt():
             return function() or 0
     except Exception as error:
-        own = str(error) if isinstance(error, SerError) else _refused_by_system(error)
-        full = None if isinstance(error, FullDiskError) else disk_full(error)
-        message = full or own
+        message = explained(error)
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")

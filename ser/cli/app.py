@@ -13,6 +13,7 @@ from ser.cli import (
     corpora,
     dependencies,
     folds,
+    grid,
     monitor,
     pages,
     presets,
@@ -65,7 +66,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Training and results": (
         repro.repro,
         runs.train,
-        runs.grid,
+        grid.grid,
         tune.tune,
         runs.protocol_gap,
         runs.cross_corpus,

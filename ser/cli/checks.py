@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ser.cli import completion
+from ser.cli import completion, extras
 from ser.errors import LineageError, SerError
+
+if TYPE_CHECKING:
+    from ser.workflow.finding import Finding
 
 
 def verify(
@@ -46,14 +49,20 @@ def doctor(
         typer.Option("--fix", help="Mend what kills, a full disk or a move left, without loss."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what is not well.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a Ray cluster: do its nodes have what is here?"),
+    ] = None,
 ) -> None:
     """Report what is wrong with the installation, the corpus or the store, with the cure.
+
+    With --cluster, only whether its nodes have the code, versions and data that are here.
 
     Exit status 1 if something will make a command fail.
     """
     from ser.workflow import diagnosis
 
-    findings = diagnosis.diagnose(Path(), fix=fix)
+    findings = _nodes(cluster) if cluster else diagnosis.diagnose(Path(), fix=fix)
     for finding in findings:
         if quiet and finding.level == "ok":
             continue
@@ -63,6 +72,17 @@ def doctor(
     failed = sorted({finding.what for finding in findings if finding.level == "fail"})
     if failed:
         raise SerError(f"something is wrong with: {', '.join(failed)}")
+
+
+def _nodes(address: str) -> "list[Finding]":
+    """Compare the nodes of a cluster with this machine."""
+    extras.require_ray("--cluster")
+    from ser.engine import cluster
+    from ser.workflow import cluster_diagnosis
+
+    with cluster.connected(address):
+        answers = cluster.ask_all(cluster_diagnosis.answer)
+    return list(cluster_diagnosis.examine(cluster_diagnosis.state(Path()), answers))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ser.cli import checks, runs
+from ser.cli import checks, grid, runs
 
 #: In DVC's own words.
 _UP_TO_DATE = "Data and pipelines are up to date."
@@ -28,7 +28,7 @@ def repro(
     checks.doctor(fix=True, quiet=True)
     is_done = dvc_runs.is_up_to_date(root)
     if not is_done:
-        runs.grid(jobs)
+        grid.grid(jobs)
         is_done = not dvc_runs.repro(root)
     if is_done:
         typer.echo(_UP_TO_DATE)

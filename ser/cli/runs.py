@@ -15,7 +15,6 @@ from ser.project import CellFolder, Project
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ser.contracts import Engine
     from ser.tracking.known_runs import KnownExperiment
 
 
@@ -65,53 +64,6 @@ def train(
     scores = trained_cells.publish(project, cell, open_experiment)
     typer.echo(trained_cells.sentence(cell, scores))
     typer.echo("`ser results` shows all cells that are there")
-
-
-def grid(
-    jobs: Annotated[int, typer.Option(min=1, help="Stages run at once, a process each.")] = 1,
-) -> None:
-    """Run what is missing of features, cells and scores, several at once, with DVC's bookkeeping.
-
-    First what they need, with features side by side, then the cells, then their scores;
-    `dvc repro` has only the report left to make. The same as `dvc repro` alone, but packages
-    are imported once a process and not once a stage. With a `launcher` of several processes
-    no cell is trained here.
-
-    Example: ser grid --jobs 2 && dvc repro
-    """
-    from ser.engine.local import LocalEngine
-    from ser.params import read
-    from ser.workflow import missing_stages
-    from ser.workflow.preset import Preset
-
-    root = Path()
-    preset = read(Project(root).params, Preset)
-    launcher, is_crossed = preset.launcher, bool(preset.cross_corpus.corpora)
-    # Processes stay from one group of stages to the next, with what they have imported; but
-    # tuning has the machine, or its accelerator, to itself.
-    with LocalEngine(jobs) as engine:
-        missing_stages.make_features(engine, root, is_crossed=is_crossed)
-    missing_stages.tune(root)
-    if launcher != "python -m":
-        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
-        return
-    with LocalEngine(jobs) as engine:
-        _train_missing(engine, root)
-        missing_stages.make_scores(engine, root, is_crossed=is_crossed)
-
-
-def _train_missing(engine: "Engine", root: Path) -> None:
-    from ser.errors import SerError
-    from ser.workflow import missing_stages
-
-    stages = missing_stages.find(root, missing_stages.CELLS)
-    outcomes = missing_stages.run(stages, engine, root)
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed:
-        typer.echo(f"{outcome.unit.stage}: {outcome.error}", err=True)
-    typer.echo(f"{len(outcomes) - len(failed)} cells trained")
-    if failed:
-        raise SerError(f"{len(failed)} of {len(stages)} cells failed; the messages above say why")
 
 
 def protocol_gap(

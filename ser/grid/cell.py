@@ -8,12 +8,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from accelerate import Accelerator
 
 from ser import files, lineage, predictions, runtime
-from ser.contracts import Experiment, Tracker
+from ser.contracts import Experiment, RunSpec, Tracker
 from ser.data.splits import Fold
 from ser.features.store import CLEAN
 from ser.grid import inputs as cell_inputs
@@ -90,6 +91,57 @@ class CellRunner:
         """Return (fold, seed) -> the key of everything that decides its result."""
         return {(fold.number, seed): self._key(fold, seed) for fold, seed in self.jobs}
 
+    def require_trainable(self) -> None:
+        """Refuse, before anything is trained, what model, loss and corpus do not allow together.
+
+        Raises:
+            ParamsError: See `run`.
+        """
+        cell_inputs.require_targets(self.plan, self.inputs)
+        cell_inputs.require_normalising(self.plan, self.inputs)
+
+    def decisive(self, fold: Fold, seed: int) -> dict[str, Any]:
+        """Return all that decides the result of a fold under a seed; its key is of this."""
+        return specs.decisive(
+            self.plans[fold.number],
+            self.inputs,
+            fold=fold.number,
+            seed=seed,
+            source_sha256=self.source_sha256,
+            machine={
+                "device": self.accelerator.device.type,
+                "num_processes": self.accelerator.num_processes,
+            },
+            variant=variants.part_of_key(self.variant),
+        )
+
+    def kept(self, key: str) -> SavedFold | None:
+        """Return the finished fold of a key, or None where it has to be trained."""
+        return kept_folds.find(
+            self.project,
+            key,
+            with_weights=self.plan.training.keep_weights == "all",
+            with_copies=self.has_copies,
+        )
+
+    def train_one(self, fold: Fold, seed: int) -> None:
+        """Train one fold under one seed and keep it, for whoever assembles the cell.
+
+        Its run is told of the epochs alone; it is completed when the cell is assembled.
+
+        Args:
+            fold: One of the cell's.
+            seed: One of the cell's.
+
+        Raises:
+            TrainingError: It diverged.
+        """
+        key = self._key(fold, seed)
+        if self.kept(key) is None:
+            with self.experiment.run(self._spec(fold, seed, key)) as tracker:
+                self._train(fold, seed, key, tracker)
+        self._drop_checkpoints(key)
+
     def run(self, progress: Progress = iter) -> None:
         """Train what is not trained yet and assemble the cell's folder.
 
@@ -103,8 +155,7 @@ class CellRunner:
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
-        cell_inputs.require_targets(self.plan, self.inputs)
-        cell_inputs.require_normalising(self.plan, self.inputs)
+        self.require_trainable()
         if self.plan.learns_votes:
             logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)
         keys = self.keys()
@@ -131,30 +182,10 @@ class CellRunner:
         files.put_folder(self.staging.folder, self.out.folder)
 
     def _key(self, fold: Fold, seed: int) -> str:
-        return specs.run_key(
-            self.plans[fold.number],
-            self.inputs,
-            fold=fold.number,
-            seed=seed,
-            source_sha256=self.source_sha256,
-            machine={
-                "device": self.accelerator.device.type,
-                "num_processes": self.accelerator.num_processes,
-            },
-            variant=variants.part_of_key(self.variant),
-        )
+        return specs.run_key(self.decisive(fold, seed))
 
-    def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
-        """Train a fold under a seed, unless it is kept, and log what it ends with."""
-        self.accelerator.wait_for_everyone()
-        keep_weights = self.plan.training.keep_weights
-        saved = kept_folds.find(
-            self.project,
-            key,
-            with_weights=keep_weights == "all",
-            with_copies=self.has_copies,
-        )
-        spec = specs.fold_spec(
+    def _spec(self, fold: Fold, seed: int, key: str) -> RunSpec:
+        return specs.fold_spec(
             self.plans[fold.number],
             self.inputs,
             key=key,
@@ -163,6 +194,15 @@ class CellRunner:
             seed=seed,
             tuned=self.tuned[fold.number],
         )
+
+    def _drop_checkpoints(self, key: str) -> None:
+        for phase in _PHASES:
+            self.project.checkpoint_file(key, phase).unlink(missing_ok=True)
+
+    def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
+        """Train a fold under a seed, unless it is kept, and log what it ends with."""
+        self.accelerator.wait_for_everyone()
+        saved, spec = self.kept(key), self._spec(fold, seed, key)
         with self.experiment.run(spec, parent_key=parent_key) as tracker:
             if saved is not None:
                 for epoch, row in _epochs(saved):
@@ -172,8 +212,7 @@ class CellRunner:
             if not self.accelerator.is_main_process:
                 return RunRecord(spec, fold.number, seed)
             # Only now: had this process been killed before, the fit would have gone on from it.
-            for phase in _PHASES:
-                self.project.checkpoint_file(key, phase).unlink(missing_ok=True)
+            self._drop_checkpoints(key)
             staged = self.staging.fold(fold.number, seed)
             files.link_tree(saved.folder, staged.folder)
             record = self._fold_record(RunRecord(spec, fold.number, seed), saved, staged.folder)

@@ -64,7 +64,7 @@ def _ratings_of(inputs: Inputs) -> str:
     return f"ratings of {', '.join(inputs.card.rated)}, without classes"
 
 
-def run_key(
+def decisive(
     plan: CellPlan,
     inputs: Inputs,
     *,
@@ -73,8 +73,8 @@ def run_key(
     source_sha256: str,
     machine: Mapping[str, Any],
     variant: str = "",
-) -> str:
-    """Return the hash of everything that decides a fold's result.
+) -> dict[str, Any]:
+    """Return everything that decides a fold's result; `run_key` is a hash of it.
 
     Args:
         plan: Model, loss and settings, with the values tuned for this fold.
@@ -87,10 +87,10 @@ def run_key(
             `ser.grid.variants.part_of_key`. The result does not depend on it.
 
     Returns:
-        32 hexadecimal digits.
+        Params, digests and versions: what JSON can say.
     """
     versions = lineage.environment()["packages"]
-    decisive = {
+    return {
         "params": _deciding(plan.params()),
         "emotions": plan.emotions,
         "fold": fold,
@@ -101,6 +101,10 @@ def run_key(
         "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
         **({"variant": variant} if variant else {}),
     }
+
+
+def run_key(decisive: Mapping[str, Any]) -> str:
+    """Return the hash of what decides a fold's result, 32 hexadecimal digits."""
     return lineage.sha256_text(lineage.canonical_json(decisive))[:32]
 
 

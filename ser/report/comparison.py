@@ -85,7 +85,7 @@ def write(
     open_: Callable[..., Any],
     *,
     recordings: Path | None,
-    engine: Engine,
+    engine: Engine[pictures.Drawing],
 ) -> None:
     """Set the scored cells side by side, in tables, figures and on a page.
 
@@ -117,7 +117,7 @@ def _write(
     card: CorpusCard,
     *,
     recordings: Path | None,
-    engine: Engine,
+    engine: Engine[pictures.Drawing],
 ) -> None:
     """Do what `write` says, for a corpus with classes."""
     split = SplitReport.read(project.split_report)

@@ -90,7 +90,7 @@ def of_models(
     )
 
 
-def run(drawings: Sequence[Drawing], engine: Engine) -> None:
+def run(drawings: Sequence[Drawing], engine: Engine[Drawing]) -> None:
     """Make drawings, several at once.
 
     Args:

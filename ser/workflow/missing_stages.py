@@ -60,8 +60,13 @@ class Missing(NamedTuple):
         """The stage's name without the entry that it is for."""
         return self.stage.partition("@")[0]
 
+    @property
+    def entry(self) -> str:
+        """The entry that it is for, e.g. the cell; empty where there is but one."""
+        return self.stage.partition("@")[2]
 
-def make_features(engine: Engine, root: Path, *, is_crossed: bool = False) -> None:
+
+def make_features(engine: Engine[Missing], root: Path, *, is_crossed: bool = False) -> None:
     """Run the stages up to the features, and these side by side.
 
     Args:
@@ -91,7 +96,7 @@ def tune(root: Path) -> None:
     dvc_runs.repro(root, _BEFORE_CELLS)
 
 
-def make_scores(engine: Engine, root: Path, *, is_crossed: bool = False) -> None:
+def make_scores(engine: Engine[Missing], root: Path, *, is_crossed: bool = False) -> None:
     """Run the stages between the cells and the report, side by side; first what crosses corpora.
 
     Args:
@@ -107,7 +112,7 @@ def make_scores(engine: Engine, root: Path, *, is_crossed: bool = False) -> None
     _make(_SCORES, engine, root)
 
 
-def _make(groups: Collection[str], engine: Engine, root: Path) -> None:
+def _make(groups: Collection[str], engine: Engine[Missing], root: Path) -> None:
     # The longest first, so that at the end no process waits for the one that has it.
     missing = find(root, groups, clears=True)
     stages = sorted(missing, key=lambda one: one.num_bytes, reverse=True)
@@ -164,7 +169,7 @@ def _train(missing: Missing) -> None:
     # Here, not at the top: it takes torch and MLflow along, and there may be no cell to train.
     from ser.grid import runners
 
-    cell, variant = missing.stage.partition("@")[2], CELLS[missing.group]
+    cell, variant = missing.entry, CELLS[missing.group]
     project = Project()
     is_tuned = variants.is_tuned(variant)
     runner = runners.make(project.params, cell, project, is_tuned=is_tuned, variant=variant)
@@ -188,7 +193,9 @@ def _run_here(words: Sequence[str]) -> None:
         sys.argv = given
 
 
-def run(stages: Collection[Missing], engine: Engine, root: Path) -> list[UnitOutcome[Missing]]:
+def run(
+    stages: Collection[Missing], engine: Engine[Missing], root: Path
+) -> list[UnitOutcome[Missing]]:
     """Run stages and tell DVC of those that are done, whatever becomes of the others.
 
     Args:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ser.cli import checks, repro, runs
+from ser.cli import checks, grid, repro, runs
 from ser.errors import PipelineError
 from ser.workflow import dvc_runs
 
@@ -21,7 +21,7 @@ def parts(monkeypatch):
 
     replace(checks, "doctor")
     replace(dvc_runs, "is_up_to_date", lambda: dvc["up to date"])
-    replace(runs, "grid")
+    replace(grid, "grid")
     replace(dvc_runs, "repro", lambda: dvc["ran"])
     replace(runs, "restore_runs")
     replace(runs, "results")
@@ -54,10 +54,10 @@ def test_what_fails_ends_the_job(ser, project, parts, monkeypatch):
     called, dvc = parts
     dvc["up to date"] = False
 
-    def grid(_jobs):
+    def fail(_jobs):
         raise PipelineError("2 of 25 cells failed")
 
-    monkeypatch.setattr(runs, "grid", grid)
+    monkeypatch.setattr(grid, "grid", fail)
     status, _, err = ser("repro")
     assert (status, err) == (1, "error: 2 of 25 cells failed\n")
     assert len(called) == 2

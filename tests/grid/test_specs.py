@@ -17,7 +17,7 @@ def data(paths):
 
 
 def key(data, plan=None, *, fold=1, seed=0, source="source", **machine):
-    return specs.run_key(
+    decisive = specs.decisive(
         plan or make_plan(),
         data,
         fold=fold,
@@ -25,6 +25,7 @@ def key(data, plan=None, *, fold=1, seed=0, source="source", **machine):
         source_sha256=source,
         machine={"device": "cpu", "num_processes": 1, **machine},
     )
+    return specs.run_key(decisive)
 
 
 def with_digest(data, name):

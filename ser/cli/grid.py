@@ -1,0 +1,139 @@
+"""The command that runs what is missing, here or on a cluster."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ser.cli import extras
+from ser.errors import EngineError, SerError
+
+if TYPE_CHECKING:
+    from ser.contracts import Engine
+    from ser.workflow.missing_folds import Failures
+    from ser.workflow.missing_stages import Missing
+
+_DIRECTLY = "python -m"
+
+
+class Part(StrEnum):
+    """Of the grid, what `--only` runs."""
+
+    EXTRACT = "extract"
+    TUNE = "tune"
+    TRAIN = "train"
+
+
+def grid(
+    jobs: Annotated[int, typer.Option(min=1, help="Stages run at once here, a process each.")] = 1,
+    only: Annotated[
+        Part | None,
+        typer.Option(help="Up to the features, tuning after it, or the cells and their scores."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a Ray cluster, whose nodes train the folds."),
+    ] = None,
+    cpus_per_unit: Annotated[
+        float, typer.Option(min=0.1, help="Processors of a node that one fold gets.")
+    ] = 1.0,
+    gpus_per_unit: Annotated[
+        float, typer.Option(min=0.0, help="GPUs that one fold gets; 0.5 puts two on one.")
+    ] = 0.0,
+    without_token: Annotated[
+        bool,
+        typer.Option("--without-token", help="Take a cluster that lets in whoever reaches it."),
+    ] = False,
+) -> None:
+    """Run what is missing of features, cells and scores, several at once, with DVC's bookkeeping.
+
+    First what they need, with features side by side, then the cells, then their scores;
+    `dvc repro` has only the report left to make. The same as `dvc repro` alone, but packages
+    are imported once a process and not once a stage. With a `launcher` of several processes
+    no cell is trained here.
+
+    With --address, the folds of the cells are trained on the nodes of a cluster, each in a project
+    of its own; all else is run here. A fold whose node dies is trained again. What a node does is
+    logged in work/logs.
+
+    Example: ser grid --jobs 2 && dvc repro
+
+    Example: ser grid --address head:6379 --gpus-per-unit 0.5
+    """
+    from ser.engine.local import LocalEngine
+    from ser.params import read
+    from ser.project import Project
+    from ser.workflow import missing_stages
+    from ser.workflow.preset import Preset
+
+    root = Path()
+    preset = read(Project(root).params, Preset)
+    launcher, is_crossed = preset.launcher, bool(preset.cross_corpus.corpora)
+    if address is not None and launcher != _DIRECTLY:
+        raise EngineError(
+            f"params.yaml: launcher is {launcher!r}, but on a cluster one process trains a fold; "
+            f"write `launcher: {_DIRECTLY}`, or train without --address"
+        )
+    # Processes stay from one group of stages to the next, with what they have imported; but
+    # tuning has the machine, or its accelerator, to itself.
+    if only in (None, Part.EXTRACT):
+        with LocalEngine(jobs) as engine:
+            missing_stages.make_features(engine, root, is_crossed=is_crossed)
+    if only in (None, Part.TUNE):
+        missing_stages.tune(root)
+    if only not in (None, Part.TRAIN):
+        return
+    if launcher != _DIRECTLY:
+        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+        return
+    stages = missing_stages.find(root, missing_stages.CELLS)
+    failures: Failures = {}
+    if address is not None and stages:
+        share = (cpus_per_unit, gpus_per_unit)
+        failures = _train_folds(stages, address, share, with_token=not without_token)
+    with LocalEngine(jobs) as engine:
+        _assemble(stages, engine, root, failures)
+        missing_stages.make_scores(engine, root, is_crossed=is_crossed)
+
+
+def _train_folds(
+    stages: "list[Missing]", address: str, share: tuple[float, float], *, with_token: bool
+) -> "Failures":
+    """Train the folds of cells on a cluster; return what failed."""
+    extras.require_ray("--address")
+    from ser.engine import cluster, ray_engine
+    from ser.grid.fold_units import FoldUnit
+    from ser.project import Project
+    from ser.workflow import missing_folds
+
+    with cluster.connected(address, with_token=with_token):
+        engine = ray_engine.RayEngine[FoldUnit](
+            Path().resolve(),
+            folder_of=lambda unit: unit.folder,
+            name_of=lambda unit: unit.name,
+            logs=Project().unit_logs,
+            share=cluster.Share(*share),
+            with_token=with_token,
+        )
+        return missing_folds.train(stages, engine)
+
+
+def _assemble(
+    stages: "list[Missing]", engine: "Engine[Missing]", root: Path, failures: "Failures"
+) -> None:
+    """Train what is left of the cells, write their folders and tell DVC of them.
+
+    Those that failed on a cluster are left out: this machine may be too small for them.
+    """
+    from ser.workflow import missing_stages
+
+    outcomes = missing_stages.run([s for s in stages if s.stage not in failures], engine, root)
+    own = {outcome.unit.stage: outcome.error for outcome in outcomes if outcome.error is not None}
+    for stage, why in (all_failures := {**failures, **own}).items():
+        typer.echo(f"{stage}: {why}", err=True)
+    typer.echo(f"{len(stages) - len(all_failures)} cells trained")
+    if all_failures:
+        raise SerError(
+            f"{len(all_failures)} of {len(stages)} cells failed; the messages above say why"
+        )

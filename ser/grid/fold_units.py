@@ -1,0 +1,150 @@
+"""A fold under a seed of a cell as a unit of work, for a machine with a project of its own.
+
+The unit says what decides its result. Whoever does it computes the same from its own data, code and
+versions first, and refuses it, with the difference named, where something is other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from ser import lineage
+from ser.errors import NodeError, SerError
+from ser.grid import runners, specs, variants
+from ser.grid.cell import CellRunner
+from ser.project import Project
+from ser.tracking.memory_tracker import MemoryExperiment
+from ser.tracking.recording import flatten
+from ser.wording import cut
+
+#: Differences that a message names.
+_MOST_NAMED = 5
+_MAX_VALUE = 24
+
+
+@dataclass(frozen=True, slots=True)
+class FoldUnit:
+    """A fold under a seed that has to be trained.
+
+    Args:
+        cell: `<model>-<loss>`.
+        variant: Of the cell, see `ser.grid.variants`.
+        fold: Its number.
+        seed: Its seed.
+        key: Its run key.
+        decided_by: What decides its result, name -> value; source by file.
+    """
+
+    cell: str
+    variant: str
+    fold: int
+    seed: int
+    key: str
+    decided_by: Mapping[str, str] = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        """The unit, for people: the name of its run, below that of its variant."""
+        return f"{self.variant}/{self._run}" if self.variant else self._run
+
+    @property
+    def _run(self) -> str:
+        return f"{self.cell}/fold-{self.fold}/seed-{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """What it leaves, relative to the root of any project."""
+        return Project().kept_fold(self.key).folder
+
+
+def missing(cell: str, variant: str) -> Iterator[FoldUnit]:
+    """Yield the folds of a cell that have to be trained, seed by seed.
+
+    Args:
+        cell: One of `cells` in params.yaml, in the working directory.
+        variant: See `ser.grid.variants`.
+
+    Raises:
+        SerError: See `ser.grid.runners.make`.
+    """
+    runner = _make(cell, variant)
+    runner.require_trainable()
+    sources = _sources(runner)
+    for fold, seed in runner.jobs:
+        decisive = runner.decisive(fold, seed)
+        key = specs.run_key(decisive)
+        if runner.kept(key) is None:
+            said = _by_name(decisive, sources)
+            yield FoldUnit(cell, variant, fold.number, seed, key, said)
+
+
+def train(unit: FoldUnit) -> None:
+    """Train a unit in the project that is the working directory, and keep it there.
+
+    Args:
+        unit: From `missing`, of this project or of another one.
+
+    Raises:
+        NodeError: Here the fold would be another one, or its data are not here.
+        TrainingError: It diverged.
+    """
+    try:
+        runner, sources = _made_once(unit.cell, unit.variant)
+        fold = next((f for f in runner.inputs.folds if f.number == unit.fold), None)
+        if fold is None:
+            raise NodeError(f"there is no fold {unit.fold} here")
+        own = runner.decisive(fold, unit.seed)
+    except NodeError:
+        raise
+    except SerError as error:
+        raise NodeError(str(error)) from error
+    if specs.run_key(own) != unit.key:
+        raise NodeError(_difference(unit.decided_by, _by_name(own, sources)))
+    runner.train_one(fold, unit.seed)
+
+
+def _make(cell: str, variant: str) -> CellRunner:
+    project, is_tuned = Project(), variants.is_tuned(variant)
+    return runners.make(
+        project.params,
+        cell,
+        project,
+        is_tuned=is_tuned,
+        variant=variant,
+        experiment=MemoryExperiment(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _made_once(cell: str, variant: str) -> tuple[CellRunner, dict[str, str]]:
+    """Return what trains a cell; the data are read and hashed once a process, not once a unit."""
+    runner = _make(cell, variant)
+    return runner, _sources(runner)
+
+
+def _sources(runner: CellRunner) -> dict[str, str]:
+    return lineage.file_digests(runner.project.root, runner.sources)
+
+
+def _by_name(decisive: Mapping[str, object], sources: Mapping[str, str]) -> dict[str, str]:
+    """Return what decides a result as texts by name, each source file by its own."""
+    return {**flatten({k: v for k, v in decisive.items() if k != "source"}), **sources}
+
+
+def _difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """Return what is other here, by name, with both values."""
+    names = sorted(name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name))
+    said = [
+        f"{name} is {_shown(ours.get(name))} there and {_shown(theirs.get(name))} here"
+        for name in names[:_MOST_NAMED]
+    ]
+    more = f"; and {len(names) - len(said)} more" if len(names) > len(said) else ""
+    return (
+        f"its fold would be another one: {'; '.join(said)}{more}; bring its code, params.yaml and "
+        f"data to what they are here (`git pull`, `dvc pull`)"
+    )
+
+
+def _shown(value: str | None) -> str:
+    return "absent" if value is None else cut(value, _MAX_VALUE)

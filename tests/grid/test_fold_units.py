@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import pytest
+
+from ser.errors import FileError, NodeError
+from ser.grid import fold_units
+from ser.tracking.memory_tracker import MemoryExperiment
+from ser.training.recipe import TrainingParams
+from tests.grid.support import make_runner
+from tests.training.support import make_plan
+
+pytestmark = pytest.mark.stage
+
+
+@pytest.fixture
+def project(root, paths, monkeypatch):
+    """A project as the working directory; units train its own cell."""
+    monkeypatch.chdir(root)
+    runner = make_runner(
+        root, paths, MemoryExperiment(), plan=make_plan(TrainingParams(seeds=[0, 1]))
+    )
+    monkeypatch.setattr(fold_units, "_make", lambda *_: runner)
+    fold_units._made_once.cache_clear()
+    yield runner
+    fold_units._made_once.cache_clear()
+
+
+def missing():
+    return list(fold_units.missing("lstm-cross_entropy", ""))
+
+
+def test_a_unit_leaves_the_fold_that_its_cell_takes_over(project):
+    units = missing()
+    assert len(units) == 6
+    assert units[0].name == "lstm-cross_entropy/fold-1/seed-0"
+    assert replace(units[0], variant="untuned").name == f"untuned/{units[0].name}"
+    fold_units.train(units[0])
+    assert project.kept(units[0].key) is not None
+    assert (project.project.root / units[0].folder).is_dir()
+    assert missing() == units[1:]
+
+
+def test_what_is_other_here_is_refused_by_name_and_nothing_is_trained(project):
+    unit = missing()[0]
+    there = {**unit.decided_by, "data.manifest": "0" * 64, "versions.torch": "2.10.0"}
+    there["ser/training/fit.py"] = "1" * 64
+    with pytest.raises(NodeError) as refused:
+        fold_units.train(replace(unit, key="f" * 32, decided_by=there))
+    own = unit.decided_by
+    said = str(refused.value)
+    assert f"versions.torch is {own['versions.torch']} there and 2.10.0 here" in said
+    assert f"data.manifest is {own['data.manifest'][:21]}... there and 000" in said
+    assert "ser/training/fit.py" in said
+    assert missing()[0] == unit
+
+
+def test_a_node_without_the_data_or_the_fold_refuses(project, monkeypatch):
+    unit = missing()[0]
+    with pytest.raises(NodeError, match="there is no fold 9 here"):
+        fold_units.train(replace(unit, fold=9))
+    fold_units._made_once.cache_clear()
+
+    def without(*_):
+        raise FileError("data/manifest.jsonl: no such file")
+
+    monkeypatch.setattr(fold_units, "_make", without)
+    with pytest.raises(NodeError, match="no such file"):
+        fold_units.train(unit)

@@ -1,0 +1,56 @@
+import pytest
+
+from ser.contracts import UnitOutcome
+from ser.errors import ParamsError
+from ser.grid import fold_units
+from ser.grid.fold_units import FoldUnit
+from ser.workflow import missing_folds
+from ser.workflow.missing_stages import Missing
+
+STAGES = [
+    Missing("train@lstm-aam", ""),
+    Missing("untuned@lstm-ccc", ""),
+    Missing("train@bad-x", ""),
+]
+
+
+@pytest.fixture(autouse=True)
+def two_folds_each(monkeypatch):
+    def missing(cell, variant):
+        if cell == "bad-x":
+            raise ParamsError("losses.x: there is no such loss")
+        for fold in (1, 2):
+            yield FoldUnit(cell, variant, fold, 0, f"{cell}{fold}", {})
+
+    monkeypatch.setattr(fold_units, "missing", missing)
+
+
+class Engine:
+    def __init__(self, failing=()):
+        self.failing, self.units = failing, []
+
+    def run(self, work, units):
+        assert work is fold_units.train
+        self.units = units
+        for unit in units:
+            yield UnitOutcome(unit, "diverged" if unit.name in self.failing else None)
+
+
+def test_folds_of_all_cells_are_one_list_and_a_wrong_cell_keeps_none_back(caplog):
+    engine = Engine()
+    with caplog.at_level("INFO"):
+        failures = missing_folds.train(STAGES, engine)
+    assert [unit.name for unit in engine.units] == [
+        *("lstm-aam/fold-1/seed-0", "lstm-aam/fold-2/seed-0"),
+        *("untuned/lstm-ccc/fold-1/seed-0", "untuned/lstm-ccc/fold-2/seed-0"),
+    ]
+    assert failures == {"train@bad-x": "losses.x: there is no such loss"}
+    assert "fold 4 of 4: untuned/lstm-ccc/fold-2/seed-0 done" in caplog.text
+
+
+def test_a_cell_that_lacks_folds_is_named_with_each_of_them():
+    failing = ("lstm-aam/fold-1/seed-0", "lstm-aam/fold-2/seed-0")
+    failures = missing_folds.train(STAGES[:2], Engine(failing))
+    assert failures == {
+        "train@lstm-aam": "lstm-aam/fold-1/seed-0: diverged; lstm-aam/fold-2/seed-0: diverged"
+    }
