@@ -224,6 +224,13 @@ def test_a_module_that_is_loaded_twice_goes_on_with_its_lines(package):
     assert noted(package)["again.py"] == {1, 2, 3}
 
 
+def test_a_module_that_nothing_imports_counts_as_not_reached(package):
+    (package / "forgotten.py").write_text("A = 1\n")
+    importlib.import_module("marked")
+    reached_lines.pytest_sessionfinish()
+    assert noted(package) == {"__init__.py": set(), "forgotten.py": set()}
+
+
 def test_other_packages_and_other_copies_are_loaded_as_they_are(package, tmp_path, monkeypatch):
     finder = reached_lines.Finder()
     assert finder.find_spec("json", None) is None
