@@ -68,7 +68,7 @@ numeric-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
 numeric-sse41: export ATEN_CPU_CAPABILITY := default
 numeric-sse41: export ONEDNN_MAX_CPU_ISA := SSE41
 numeric-avx2 numeric-sse41:
-	$(PYTEST) -n $(HALF) -p no:cacheprovider -m numeric $(NUMERIC)
+	$(PYTEST) -n $(HALF) -o cache_dir=.cache/$@ -m numeric $(NUMERIC)
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .
