@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 # Stages call `python`: it must be this project's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro test test-fast test-numeric lint docs ui use bench clean
+.PHONY: help setup repro test test-fast test-numeric numeric-avx2 numeric-sse41 lint docs ui use bench clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,9 +41,15 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # As many workers as cores: a worker that starts more threads only gets in the way of the others.
 test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
+# Tests start processes; each would compile all that it imports of the project.
+test test-fast test-numeric: export PYTHONDONTWRITEBYTECODE =
 
 test: $(STAMP)  ## Run all tests, with coverage
-	$(PYTEST) --cov --cov-report=term
+	@rm -f .coverage .coverage.*
+	@# Lines note themselves: a tracer would take as long again (docs/decisions/0041).
+	$(PYTEST) -p tests.reached_lines
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
 	$(PYTEST) -m "not stage"
@@ -51,9 +57,18 @@ test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between t
 # Only these are imported: to look for the mark in all the others takes ten seconds of a process.
 NUMERIC = $(shell grep -rlE 'mark\.numeric' tests --include='test_*.py')
 
+# Two kinds at once, each on half of the cores: their starts, which are serial, overlap.
+HALF = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() + 1) // 2)')
+
 test-numeric: $(STAMP)  ## Run the tests that compare float32 computations as processors without AVX-512 do
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(PYTEST) -m numeric $(NUMERIC)
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(PYTEST) -m numeric $(NUMERIC)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync numeric-avx2 numeric-sse41
+
+numeric-avx2: export ATEN_CPU_CAPABILITY := avx2
+numeric-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
+numeric-sse41: export ATEN_CPU_CAPABILITY := default
+numeric-sse41: export ONEDNN_MAX_CPU_ISA := SSE41
+numeric-avx2 numeric-sse41:
+	$(PYTEST) -n $(HALF) -o cache_dir=.cache/$@ -m numeric $(NUMERIC)
 
 lint: $(STAMP)  ## Check style, types and architecture
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -330,17 +331,17 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
         files.read_text(tmp_path)
 
 
-def calls(path, method):
-    """Lines of a file that call a method of anything but modules that write nothing in place."""
+@cache
+def called(path):
+    """Methods that a file calls, of anything but modules that write nothing in place."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [
-        node.lineno
+    return {
+        node.func.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == method
         and getattr(node.func.value, "id", None) not in {"files", "tables", "splits"}
-    ]
+    }
 
 
 @pytest.mark.parametrize("method", WRITERS)
@@ -349,7 +350,7 @@ def test_only_files_and_tables_write_into_a_place(project, method):
         path.relative_to(project).as_posix()
         for folder in ("ser", "pipelines")
         for path in (project / folder).rglob("*.py")
-        if calls(path, method)
+        if method in called(path)
     }
     assert found == WRITERS[method]
 

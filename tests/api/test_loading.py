@@ -12,13 +12,13 @@ from ser import runtime
 from ser.api import loading
 from ser.errors import BundleError, RegistryError
 from ser.registry import versions
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 from tests.serving.support import encoded, speech, write_bundle
 
 
 @pytest.fixture
 def version(trained):
-    return version_of("lstm-aam")
+    return known_version("lstm-aam")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ser.nn.ratings import RatedModel
 from ser.serving.predictor import Answer
 from ser.tracking import store
 from tests.api.support import recogniser
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 from tests.serving.support import RATE, as_base64, encoded, recordings, speech
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
@@ -69,7 +69,7 @@ def test_a_long_recording_has_windows_with_their_times(model):
 
 
 def test_the_answers_are_those_of_the_server(trained, tmp_path):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     model = ser.load(version.uri)
     mlflow.set_tracking_uri(store.default_uri(trained))
     client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(version.uri)))

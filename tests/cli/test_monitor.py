@@ -8,14 +8,14 @@ from ser.registry import model_files
 from ser.serving import server
 from ser.serving.request_log import RequestLog
 from ser.tracking import store
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 from tests.recordings import SAMPLING_RATE
 from tests.serving.support import as_base64, encoded, recordings, speech
 
 
 @pytest.fixture
 def model(trained):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     return ("--model", f"models:/{version.name}/{version.number}")
 
 

@@ -12,7 +12,7 @@ from ser.data import manifest
 from ser.project import Project
 from ser.serving import server, workers
 from ser.serving.timed_protocol import TimedProtocol
-from tests.promotion.support import champion_of, version_of
+from tests.promotion.support import champion_of, known_version
 from tests.serving.support import decision, encoded, speech
 
 EMOTIONS = {"angry", "happy", "neutral", "sad"}
@@ -20,7 +20,7 @@ EMOTIONS = {"angry", "happy", "neutral", "sad"}
 
 @pytest.fixture
 def model(trained):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     return ("--model", f"models:/{version.name}/{version.number}")
 
 

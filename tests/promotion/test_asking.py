@@ -13,7 +13,7 @@ from ser.project import Project
 from ser.promotion import answering_process, asking
 from ser.promotion.asking import Question, Recordings
 from ser.tracking import store
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
 
@@ -83,7 +83,7 @@ def test_samples_are_answered_as_their_recording_is(utterances, recordings):
     few = dataclasses.replace(recordings, max_bytes=2000)
     asked = [who.question(utterances[0], "clean") for who in (recordings, few)]
     assert [question.sampling_rate for question in asked] == [None, 16000]
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     uri = f"models:/{version.name}/{version.number}"
     file, samples = asking.ask(uri, asked, tracking_uri=store.default_uri(Path()))
     assert {**file, "seconds": 0.0} == {**samples, "seconds": 0.0}
@@ -136,7 +136,7 @@ def test_a_rare_emotion_that_became_rarer_is_a_difference():
 
 
 def test_a_model_is_asked_in_a_process_of_its_own(utterances, recordings):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     asked = asking.questions(utterances[:2], {utterances[0].id}, ["telephone"], recordings)
     uri = f"models:/{version.name}/{version.number}"
     answers = asking.ask(uri, asked, tracking_uri=store.default_uri(Path()))

@@ -15,7 +15,7 @@ from ser.promotion import asking, measuring, stand_ins
 from ser.promotion.measuring import Workplace
 from ser.registry import model_files, versions
 from ser.registry.gates import GateParams, judge
-from tests.promotion.support import FEW, SERVED_WITHIN, cell_of, version_of
+from tests.promotion.support import FEW, SERVED_WITHIN, cell_of, known_version
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def measured(challenger, champion, place):
 
 
 def test_everything_is_measured_of_a_first_challenger(place, quick):
-    evidence = measured(version_of("lstm-aam"), None, place)
+    evidence = measured(known_version("lstm-aam"), None, place)
     assert evidence.champion is None
     assert evidence.difference_low is None
     metrics = json.loads(Path("runs/lstm-aam/metrics.json").read_text())
@@ -62,7 +62,7 @@ def test_everything_is_measured_of_a_first_challenger(place, quick):
 
 
 def test_a_champion_is_paired_on_the_same_utterances(place, quick):
-    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    champion, challenger = known_version("lstm-aam"), known_version("vggish-cross_entropy")
     evidence = measured(challenger, champion, place)
     assert evidence.champion == champion.title
     assert evidence.shared.share == 1.0
@@ -84,7 +84,7 @@ def unasked(monkeypatch):
 
 
 def test_what_only_one_of_them_tested_is_left_out_of_the_comparison(place, unasked, monkeypatch):
-    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    champion, challenger = known_version("lstm-aam"), known_version("vggish-cross_entropy")
     whole = measuring.tracked_cell
 
     def fewer(version, registry):
@@ -100,7 +100,7 @@ def test_what_only_one_of_them_tested_is_left_out_of_the_comparison(place, unask
 
 
 def test_a_champion_of_other_recordings_is_no_pair(place, unasked, monkeypatch):
-    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    champion, challenger = known_version("lstm-aam"), known_version("vggish-cross_entropy")
     noted = measuring.recordings_of
 
     def other(version, registry):
@@ -117,7 +117,7 @@ def test_a_champion_of_other_recordings_is_no_pair(place, unasked, monkeypatch):
 
 
 def test_a_new_line_does_not_ask_for_the_champion(place, unasked, monkeypatch):
-    champion, challenger = version_of("lstm-aam"), version_of("vggish-cross_entropy")
+    champion, challenger = known_version("lstm-aam"), known_version("vggish-cross_entropy")
     whole = measuring.tracked_cell
 
     def lost(version, registry):
@@ -141,7 +141,7 @@ def verdict_of(evidence):
 
 
 def test_a_model_that_crashes_is_evidence_not_an_error(place, quick, unasked):
-    evidence = measured(version_of("lstm-aam"), None, place)
+    evidence = measured(known_version("lstm-aam"), None, place)
     assert evidence.served is None
     assert evidence.served_error == evidence.robustness_error == "it crashed"
     failed = {v.gate for v in judge(evidence, GateParams(min_uar_low=0)) if not v.passed}
@@ -165,14 +165,14 @@ def changed(trained):
 
 
 def test_changed_sources_break_the_lineage_by_name(place, quick, changed):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     changed("ser/losses/aam.py", '"""', '"""Changed. ')
     evidence = measured(version, None, place)
     assert evidence.lineage_differences == ("ser/losses/aam.py",)
 
 
 def test_another_split_does_not_match_the_audit(place, quick, changed):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     changed("data/splits.csv", "1,test", "1,dev")
     audit = measured(version, None, place).audit
     assert not audit.split_matches
@@ -180,7 +180,7 @@ def test_another_split_does_not_match_the_audit(place, quick, changed):
 
 
 def test_predictions_that_are_gone_are_named(place, trained):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     tags = {**version.tags, "ser.cell_run_id": version.run_id}
     lost = versions.Version(version.name, version.number, version.run_id, version.source, tags)
     with pytest.raises(RegistryError, match=r"predictions\.parquet .* no longer in the store"):
@@ -201,7 +201,7 @@ def test_a_store_that_is_down_has_lost_no_evidence(failure, place, monkeypatch):
     def fail(*_):
         raise failure
 
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     monkeypatch.setattr(MlflowClient, "download_artifacts", fail)
     said = rf"tracking store {re.escape(place.registry.uri)}: .*`ser doctor` says"
     with pytest.raises(TrackingError, match=said):
@@ -214,7 +214,7 @@ def test_an_object_store_that_says_so_has_lost_it(place, monkeypatch):
 
     monkeypatch.setattr(MlflowClient, "download_artifacts", fail)
     with pytest.raises(RegistryError, match=r"no longer in the store .*: S3Error"):
-        measuring.tracked_cell(version_of("lstm-aam"), place.registry)
+        measuring.tracked_cell(known_version("lstm-aam"), place.registry)
 
 
 def test_a_fault_of_ours_is_none_of_the_store_s(place, monkeypatch):
@@ -223,11 +223,11 @@ def test_a_fault_of_ours_is_none_of_the_store_s(place, monkeypatch):
 
     monkeypatch.setattr(measuring.lineage, "sha256_file", fault)
     with pytest.raises(ZeroDivisionError):
-        measuring.tracked_cell(version_of("lstm-aam"), place.registry)
+        measuring.tracked_cell(known_version("lstm-aam"), place.registry)
 
 
 def test_predictions_that_were_edited_in_the_store_are_refused(place):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     run_id = version.tags["ser.cell_run_id"]
     folder = Path(place.registry.client.get_run(run_id).info.artifact_uri)
     path, before = folder / "predictions.parquet", (folder / "predictions.parquet").read_bytes()
@@ -247,7 +247,7 @@ def forbid_fetching(monkeypatch):
 
 
 def test_a_missing_recording_is_known_before_the_model_is_fetched(place, lost, monkeypatch):
-    version = version_of("lstm-aam", fold=1)
+    version = known_version("lstm-aam", fold=1)
     forbid_fetching(monkeypatch)
     with lost("s1f_sad_0.wav"), pytest.raises(AudioError) as caught:
         measured(version, None, place)
@@ -258,7 +258,7 @@ def test_a_missing_recording_is_known_before_the_model_is_fetched(place, lost, m
 
 
 def test_a_version_of_utterances_that_are_not_listed_is_refused(place, monkeypatch):
-    version = version_of("lstm-aam", fold=1)
+    version = known_version("lstm-aam", fold=1)
     forbid_fetching(monkeypatch)
     listed = [one for one in place.utterances() if one.id != "s1f_sad_0"]
     monkeypatch.setattr(Workplace, "utterances", lambda _: listed)
@@ -269,5 +269,5 @@ def test_a_version_of_utterances_that_are_not_listed_is_refused(place, monkeypat
 
 
 def test_the_tracked_cell_is_all_of_its_predictions(place):
-    frame = measuring.tracked_cell(version_of("lstm-aam"), place.registry)
+    frame = measuring.tracked_cell(known_version("lstm-aam"), place.registry)
     assert frame.equals(cell_of("lstm-aam").frame)

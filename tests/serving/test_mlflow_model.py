@@ -20,7 +20,7 @@ from ser.registry import identity, model_files, packing
 from ser.serving import mlflow_model, request
 from ser.serving.request import COLUMNS
 from ser.tracking import store
-from tests.promotion.support import cell_of, version_of
+from tests.promotion.support import cell_of, known_version
 from tests.serving.support import (
     as_base64,
     assert_same_logits,
@@ -42,7 +42,7 @@ def uri_of(trained):
     mlflow.set_tracking_uri(store.default_uri(Path()))
 
     def run(cell):
-        version = version_of(cell)
+        version = known_version(cell)
         return f"models:/{version.name}/{version.number}"
 
     return run

@@ -10,7 +10,8 @@ from benchmarks import bad_requests
 from ser.registry import model_files
 from ser.serving import server
 from ser.tracking import store
-from tests.promotion.support import version_of
+from tests import trained_project
+from tests.promotion.support import known_version
 from tests.serving.support import RATE, as_base64, encoded, speech
 
 pytestmark = pytest.mark.stage
@@ -20,14 +21,29 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture
 def uri(trained):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     return f"models:/{version.name}/{version.number}"
 
 
-@pytest.fixture
-def client(uri, tmp_path):
+@pytest.fixture(scope="module")
+def fetched(trained_root, tmp_path_factory):
+    """The model, out of the store."""
+    with pytest.MonkeyPatch.context() as patch:
+        trained_project.enter(trained_root, patch)
+        version = known_version("lstm-aam")
+        uri = f"models:/{version.name}/{version.number}"
+        folder = tmp_path_factory.mktemp("fetched")
+        return model_files.fetch(uri, store.default_uri(Path()), folder)
+
+
+@pytest.fixture(scope="module")
+def app(fetched):
     """`ser serve`."""
-    app = server.build(model_files.fetch(uri, store.default_uri(Path()), tmp_path))
+    return server.build(fetched)
+
+
+@pytest.fixture
+def client(app, trained):
     return TestClient(app, raise_server_exceptions=False)
 
 

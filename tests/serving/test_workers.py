@@ -14,7 +14,7 @@ from uvicorn.config import STARTUP_FAILURE
 from ser.errors import RegistryError
 from ser.registry import model_files
 from ser.serving import meters, server, workers
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 from tests.serving.support import encoded, speech
 
 
@@ -153,7 +153,7 @@ def answering(process):
 
 @pytest.mark.stage
 def test_two_processes_answer_count_together_and_are_replaced(trained):
-    version = version_of("lstm-aam")
+    version = known_version("lstm-aam")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = "import sys; from ser.cli.app import main; sys.exit(main())"
