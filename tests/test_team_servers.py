@@ -100,55 +100,61 @@ def test_what_is_done_alone_is_done_by_one_after_another(team):
     assert most == [1] * 4
 
 
-def test_a_restart_in_the_middle_of_a_training_loses_nothing(team, tmp_path, monkeypatch):
-    monkeypatch.setattr(mlflow_run, "_SEND_EVERY_S", 0.0)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+@pytest.fixture
+def restarting(team, tmp_path):
+    """A server that is there, and a function that takes it away for ten seconds."""
     server = team.tracking(tmp_path, "restarted")
-    (tmp_path / "a.txt").write_text("a")
-    cell = RunSpec("lstm-focal", "cell-key", {}, {"lr": 0.1})
-    folds = [RunSpec(f"fold-{n}", f"fold-{n}-key", {}, {"lr": 0.1}) for n in (1, 2)]
-    stopped, over = threading.Event(), threading.Event()
+    started, stop, away, over = (threading.Event() for _ in range(4))
 
     def serve():
         with server.running():
             started.set()
-            stopped.wait(60)
+            stop.wait(200)
         away.set()
         time.sleep(10)
         with server.running():
-            over.wait(120)
+            over.wait(200)
 
-    started, away = threading.Event(), threading.Event()
+    def take_away():
+        stop.set()
+        assert away.wait(90)
+
     thread = threading.Thread(target=serve)
     thread.start()
-    assert started.wait(90)
-    try:
-        experiment = open_experiment(
-            "ser/demo/session", note="n", tags={}, tracking_uri=server.uri, root=tmp_path,
-            is_training=True,
-        )  # fmt: skip
-        with experiment.run(cell):
-            with experiment.run(folds[0], parent_key="cell-key") as tracker:
-                tracker.log_metrics({"dev/uar": 0.125}, step=1)
-                stopped.set()
-                assert away.wait(60)
-                tracker.log_metrics({"dev/uar": 0.25}, step=2)  # waits, and training does not
-                tracker.log_artifact(tmp_path / "a.txt")  # waits for the server
-            with experiment.run(folds[1], parent_key="cell-key") as tracker:
-                tracker.log_metrics({"dev/uar": 0.5}, step=1)
-        runs = experiment.client.search_runs([experiment.experiment_id])
-        keys = sorted(run.data.tags["ser.run_key"] for run in runs)
-        assert keys == ["cell-key", "fold-1-key", "fold-2-key"]
-        assert {run.info.status for run in runs} == {"FINISHED"}
-        first = experiment.run_id("fold-1-key")
-        curve = experiment.client.get_metric_history(first, "dev/uar")
-        assert [(metric.step, metric.value) for metric in curve] == [(1, 0.125), (2, 0.25)]
-        assert [file.path for file in experiment.client.list_artifacts(first)] == ["a.txt"]
-        assert any(key.endswith("/a.txt") for key in team.s3.keys("restarted"))
-    finally:
-        over.set()
-        stopped.set()
-        thread.join(60)
+    assert started.wait(120)
+    yield server.uri, take_away
+    stop.set()
+    over.set()
+    thread.join(200)
+
+
+def test_a_restart_in_the_middle_of_a_training_loses_nothing(
+    team, restarting, tmp_path, monkeypatch
+):
+    uri, take_away = restarting
+    monkeypatch.setattr(mlflow_run, "_SEND_EVERY_S", 0.0)
+    (tmp_path / "a.txt").write_text("a")
+    cell = RunSpec("lstm-focal", "cell-key", {}, {"lr": 0.1})
+    first, second = (RunSpec(f"fold-{n}", f"fold-{n}-key", {}, {"lr": 0.1}) for n in (1, 2))
+    options = {"note": "n", "tags": {}, "root": tmp_path, "is_training": True}
+    experiment = open_experiment("ser/demo/session", tracking_uri=uri, **options)
+    with experiment.run(cell):
+        with experiment.run(first, parent_key="cell-key") as tracker:
+            tracker.log_metrics({"dev/uar": 0.125}, step=1)
+            take_away()
+            tracker.log_metrics({"dev/uar": 0.25}, step=2)  # waits, and training does not
+            tracker.log_artifact(tmp_path / "a.txt")  # waits for the server
+        with experiment.run(second, parent_key="cell-key") as tracker:
+            tracker.log_metrics({"dev/uar": 0.5}, step=1)
+    runs = experiment.client.search_runs([experiment.experiment_id])
+    keys = sorted(run.data.tags["ser.run_key"] for run in runs)
+    assert keys == ["cell-key", "fold-1-key", "fold-2-key"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    run_id = experiment.run_id("fold-1-key")
+    curve = experiment.client.get_metric_history(run_id, "dev/uar")
+    assert [(metric.step, metric.value) for metric in curve] == [(1, 0.125), (2, 0.25)]
+    assert [file.path for file in experiment.client.list_artifacts(run_id)] == ["a.txt"]
+    assert any(key.endswith("/a.txt") for key in team.s3.keys("restarted"))
 
 
 _HOST = """

