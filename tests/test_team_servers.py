@@ -1,5 +1,6 @@
 """What a team shares, on real PostgreSQL and S3: many writers at once, a restart, two hosts."""
 
+import signal
 import threading
 import time
 
@@ -203,6 +204,7 @@ def test_two_hosts_fill_a_study_although_one_is_killed(team, python, project, tm
         assert time.monotonic() < limit
         time.sleep(0.05)
     hosts[1].kill()
+    assert hosts[1].wait() == -signal.SIGKILL
     assert hosts[0].wait() == 0
     trials = studies.finished(plan, study)
     assert [studies.slot_of(trial) for trial in trials] == list(range(8))

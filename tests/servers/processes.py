@@ -78,7 +78,9 @@ def _ended_with_this_process(
 ) -> Iterator[None]:
     # Its input ends when this process does, however that comes about.
     command = ["sh", "-c", f"read -r _; kill -KILL -- -{process.pid}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as guard:
+    # Nor does what ends the whole group of this process end the guard first.
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes, start_new_session=True) as guard:
         try:
             yield
         finally:
