@@ -9,7 +9,7 @@ WORKDIR /srv/ser
 COPY constraints.txt ./
 
 FROM base AS tracking
-RUN pip install --constraint constraints.txt mlflow psycopg2-binary \
+RUN pip install --constraint constraints.txt mlflow boto3 psycopg2-binary \
     && install --directory --owner=ser /srv/artifacts
 USER 10001
 EXPOSE 5000

@@ -137,11 +137,38 @@ def template_database(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tracking_server(tmp_path_factory):
-    """A tracking server that keeps runs, registry and artifacts; its address."""
-    from tests.tracking import server
+def team_if_any(tmp_path_factory):
+    """PostgreSQL and S3 as a team shares them, or None where they are not installed."""
+    from tests.servers import team
 
-    with server.serve(tmp_path_factory.mktemp("tracking-server")) as uri:
+    if team.missing():
+        yield None
+        return
+    with team.serve(tmp_path_factory.mktemp("s3")) as found:
+        yield found
+
+
+@pytest.fixture
+def team(team_if_any):
+    """PostgreSQL and S3 as a team shares them; without them the test is skipped."""
+    from tests.servers.team import missing
+
+    if team_if_any is None:
+        pytest.skip(missing())
+    return team_if_any
+
+
+@pytest.fixture(scope="session")
+def tracking_server(tmp_path_factory, team_if_any):
+    """A tracking server that keeps runs, registry and artifacts; its address.
+
+    On PostgreSQL and S3 where these are installed, else on files.
+    """
+    from tests.servers import tracking
+
+    folder = tmp_path_factory.mktemp("tracking-server")
+    server = team_if_any.tracking(folder, "tracking") if team_if_any else tracking.on_files(folder)
+    with server.running() as uri:
         yield uri
 
 

@@ -11,7 +11,7 @@ import pytest
 
 #: Fixtures that run whole stages, train cells of a project or start servers.
 STAGE_FIXTURES = frozenset(
-    {"trained_root", "trained", "project_with_params", "python", "tracking_server"}
+    {"trained_root", "trained", "project_with_params", "python", "tracking_server", "team"}
 )
 
 #: Files that take longest, longest first. Each runs on one worker: begun last, one of them would

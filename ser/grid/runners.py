@@ -36,7 +36,7 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
         specs.experiment_name(data, variant),
         note=specs.experiment_note(data),
         tags=specs.experiment_tags(data),
-        is_watched=True,
+        is_training=True,
     )
 
 

@@ -1,44 +1,37 @@
 """Runs recorded in MLflow: one per run key, resumed or silent instead of logged twice."""
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from ser import runtime
 from ser.contracts import RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.project import Project
-from ser.tracking import machine, store, views
-from ser.tracking._described import dataset_input, run_tags
+from ser.tracking import machine, outage, store, views
+from ser.tracking._described import run_tags
+from ser.tracking.mlflow_run import STAYS_AWAY, MlflowRun, TrainingRun
 from ser.tracking.recording import (
     RUN_KEY,
     MetricSteps,
     SilentTracker,
     check_run_key,
-    flatten,
 )
+from ser.tracking.store import Client
 from ser.wording import without_password
 
 logger = logging.getLogger(__name__)
 
-_PARAMS_PER_REQUEST = 100
-_METRICS_PER_REQUEST = 1000
 _FINISHED = "FINISHED"
-
-#: Metrics are sent at most this often, in seconds: an epoch of a small network takes less time
-#: than its request to the store. A process that is killed loses nothing, since the fit that goes
-#: on from its checkpoint tells the store of all its epochs again.
-_SEND_EVERY_S = 2.0
 
 #: Opens the experiment's page on runs and metrics, not on the traces of language models.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -51,7 +44,7 @@ def open_experiment(
     tags: Mapping[str, str],
     tracking_uri: str | None = None,
     root: Path = Path(),
-    is_watched: bool = False,
+    is_training: bool = False,
 ) -> "MlflowExperiment":
     """Open an experiment, creating it and a local store as needed.
 
@@ -62,7 +55,8 @@ def open_experiment(
             ordered by it, see `ser.tracking.views`, and a link to that in its note.
         tracking_uri: Where runs go; None is MLFLOW_TRACKING_URI or mlruns/mlflow.db.
         root: The project's root.
-        is_watched: Record what the machine does during each parent run, see `ser.tracking.machine`.
+        is_training: Its runs are trainings: each parent run records what the machine does, see
+            `ser.tracking.machine`, and a server that goes away ends none of them.
 
     Returns:
         The experiment.
@@ -94,7 +88,7 @@ def open_experiment(
             f"{experiment.artifact_location}, but the project lies elsewhere now; "
             "`ser doctor --fix` corrects the paths"
         )
-    return MlflowExperiment(client, experiment.experiment_id, uri, root, is_watched)
+    return MlflowExperiment(client, experiment.experiment_id, uri, root, is_training)
 
 
 def _create(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) -> Any:
@@ -136,14 +130,15 @@ class MlflowExperiment:
         experiment_id: MLflow's id.
         uri: Tracking URI, named in errors.
         root: The project's root; locks lie under its `work/locks/`.
-        is_watched: Parent runs have metrics of the machine.
+        is_training: See `open_experiment`.
     """
 
-    client: MlflowClient
+    client: Client
     experiment_id: str
     uri: str
     root: Path
-    is_watched: bool = False
+    is_training: bool = False
+    _unrecorded: set[str] = field(default_factory=set)
 
     @contextmanager
     def run(self, spec: RunSpec, *, parent_key: str | None = None) -> Iterator[Tracker]:
@@ -153,13 +148,29 @@ class MlflowExperiment:
             TrackingError: Another process records the same key just now, the parent is
                 unknown, or the store fails.
         """
-        with self._only_one(spec.name, spec.run_key), store.translated(self.uri):
-            found = self._find(spec.run_key)
-            if found is not None and found.info.status == _FINISHED:
-                yield SilentTracker()
+        with (
+            self._only_one(spec.name, spec.run_key),
+            store.translated(self.uri),
+            # Cut in two while the store opens or closes it, a run would be RUNNING for good, and
+            # nobody here would know of it.
+            runtime.holding_interrupts() as held,
+        ):
+            run = self._opened(spec, parent_key)
+            if run is None:
+                with held.let_through():
+                    yield SilentTracker()
                 return
-            with self._open(found, spec, parent_key) as tracker:
-                yield tracker
+            is_watched = self.is_training and parent_key is None
+            watching = machine.watching(run.id, self.uri) if is_watched else nullcontext()
+            try:
+                with held.let_through(), watching:
+                    run.describe(spec)
+                    yield run
+                    run.send()
+            except BaseException as error:
+                _close(run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                raise
+            run.end(_FINISHED)
 
     @contextmanager
     def amend(self, run_key: str, *, topic: str, digest: str) -> Iterator[Tracker]:
@@ -236,6 +247,29 @@ class MlflowExperiment:
         finished = [run for run in runs if run.info.status == _FINISHED]
         return next(iter([*finished, *runs]), None)
 
+    def _opened(self, spec: RunSpec, parent_key: str | None) -> MlflowRun | None:
+        """Return a key's run, or None where it is finished or its training goes on without it."""
+        if parent_key in self._unrecorded:
+            self._unrecorded.add(spec.run_key)
+            return None
+        try:
+            # As a whole: whoever only made the run again would have two, had the first been made.
+            return self.client.patience.call(partial(self._begin, spec, parent_key))
+        except store.FAILURES as error:
+            if not self.is_training or not outage.is_away(error):
+                raise
+            logger.warning("run %s: %s", spec.name, STAYS_AWAY)
+            self._unrecorded.add(spec.run_key)
+            return None
+
+    def _begin(self, spec: RunSpec, parent_key: str | None) -> MlflowRun | None:
+        """Start or resume the run of a key, or return None where it is finished."""
+        found = self._find(spec.run_key)
+        if found is not None and found.info.status == _FINISHED:
+            return None
+        run = self._resume(found, spec) if found else self._start(spec, parent_key)
+        return (TrainingRun if self.is_training else MlflowRun)(self.client, run)
+
     def _start(self, spec: RunSpec, parent_key: str | None) -> Run:
         tags = run_tags(spec)
         if parent_key is not None:
@@ -252,109 +286,14 @@ class MlflowExperiment:
         logger.info("run %s: taking up %s", spec.name, run_id)
         return self.client.get_run(run_id)
 
-    def _record(self, tracker: "MlflowRun", run: Run, spec: RunSpec) -> None:
-        """Log params and datasets that the run does not have yet."""
-        tracker.log_params(flatten(spec.params))
-        if spec.datasets and not (run.inputs and run.inputs.dataset_inputs):
-            inputs = [dataset_input(dataset) for dataset in spec.datasets]
-            self.client.log_inputs(run.info.run_id, datasets=inputs)
 
-    @contextmanager
-    def _open(
-        self, found: Run | None, spec: RunSpec, parent_key: str | None
-    ) -> Iterator["MlflowRun"]:
-        """Open a run, and end it as finished, failed or killed, whichever the block came to.
-
-        An interrupt while the store opens or closes it waits: cut in two, it would be RUNNING for
-        good, and nobody here would know of it.
-        """
-        with runtime.holding_interrupts() as held:
-            opened = self._resume(found, spec) if found else self._start(spec, parent_key)
-            run = MlflowRun(self.client, opened)
-            is_watched = self.is_watched and parent_key is None
-            watching = machine.watching(run.id, self.uri) if is_watched else nullcontext()
-            try:
-                with held.let_through(), watching:
-                    self._record(run, opened, spec)
-                    yield run
-                    run.send()
-            except BaseException as error:
-                self._close(run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-                raise
-            self.client.set_terminated(run.id, _FINISHED)
-
-    def _close(self, run: "MlflowRun", status: str) -> None:
-        """End a run that did not come to its end."""
-        for act in (run.send, partial(self.client.set_terminated, run.id, status)):
-            try:
+def _close(run: MlflowRun, status: str) -> None:
+    """End a run that did not come to its end."""
+    for act in (run.send, partial(run.end, status)):
+        try:
+            with outage.at_once():
                 act()
-            except store.FAILURES as unclosed:
-                # The first error is the one to see; this one, e.g. of a full disk, is a line.
-                said = str(unclosed).strip().partition("\n")[0]
-                logger.warning("run %s could not be closed as %s: %s", run.id, status, said)
-
-
-class MlflowRun:
-    """One open run in MLflow; see `ser.contracts.Tracker`.
-
-    Args:
-        client: Speaks to the store.
-        run: The run as the store has it: what it holds already is not logged again.
-        steps: Of metrics recorded before; None reads them from the store.
-    """
-
-    def __init__(self, client: MlflowClient, run: Run, steps: MetricSteps | None = None) -> None:
-        self.id: str = run.info.run_id
-        self._client = client
-        self._params: dict[str, str] = dict(run.data.params)
-        self._waiting: list[Metric] = []
-        self._sent_at = time.monotonic()
-        self._steps = steps or MetricSteps(
-            {
-                key: max(metric.step for metric in client.get_metric_history(self.id, key))
-                for key in run.data.metrics
-            }
-        )
-
-    def log_params(self, params: Mapping[str, str]) -> None:
-        """Record params not yet recorded; a run keeps the value it was started with."""
-        changed = sorted(key for key in params if self._params.get(key, params[key]) != params[key])
-        if changed:
-            logger.warning("run %s keeps its first values of %s", self.id, ", ".join(changed))
-        new = [Param(key, params[key]) for key in params if key not in self._params]
-        for start in range(0, len(new), _PARAMS_PER_REQUEST):
-            chunk = new[start : start + _PARAMS_PER_REQUEST]
-            self._client.log_batch(self.id, params=chunk)
-        self._params.update((param.key, param.value) for param in new)
-
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int | None = None) -> None:
-        """Record metrics, those of quick epochs together; see the protocol."""
-        now_ms = time.time_ns() // 1_000_000
-        self._waiting += [
-            Metric(key, value, now_ms, step or 0)
-            for key, value in self._steps.accept(metrics, step=step).items()
-        ]
-        if time.monotonic() - self._sent_at >= _SEND_EVERY_S:
-            self.send()
-
-    def send(self) -> None:
-        """Send the metrics that wait to the store."""
-        for start in range(0, len(self._waiting), _METRICS_PER_REQUEST):
-            rows = self._waiting[start : start + _METRICS_PER_REQUEST]
-            self._client.log_batch(self.id, metrics=rows)
-        self._waiting.clear()
-        self._sent_at = time.monotonic()
-
-    def log_artifact(self, path: Path, *, folder: str = "") -> None:
-        """Copy a file or a folder into the run's artifacts; see the protocol.
-
-        Raises:
-            TrackingError: There is no such file or folder.
-        """
-        if not path.exists():
-            raise TrackingError(f"{path}: no such file or folder to keep with run {self.id}")
-        self._client.log_artifact(self.id, str(path), folder or None)
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set or replace tags in one request."""
-        self._client.log_batch(self.id, tags=[RunTag(key, tags[key]) for key in tags])
+        except store.FAILURES as unclosed:
+            # The first error is the one to see; this one, e.g. of a full disk, is a line.
+            said = str(unclosed).strip().partition("\n")[0]
+            logger.warning("run %s could not be closed as %s: %s", run.id, status, said)

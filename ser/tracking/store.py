@@ -4,7 +4,6 @@ import re
 import sqlite3
 import ssl
 import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -22,6 +21,8 @@ from mlflow.exceptions import MlflowException
 
 from ser import sqlite
 from ser.errors import TrackingError
+from ser.tracking import outage
+from ser.tracking.outage import Patience
 
 # Under these names, too: whoever opens a store asks here where it is.
 from ser.tracking.place import database_path as database_path
@@ -33,13 +34,15 @@ FAILURES = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestExc
 
 _RUNS_PER_REQUEST = 1000
 
-#: How long a tracking server may take to say that it is alive, in seconds.
-HEALTH_TIMEOUT_S = 3.0
-
+#: How the address of a database begins that MLflow could open, and that only its server should.
+_BARE_DATABASES = ("postgresql", "postgres", "mysql", "mssql")
 
 #: An unknown alias and an id of another form are invalid values to MLflow.
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 _NO_FILE = "No such file"
+
+#: How the names of methods begin that make something.
+_MAKES = "create_"
 
 #: What a fault of ours raises; no store does.
 _FAULTS = (TypeError, AttributeError, NameError, AssertionError)
@@ -48,13 +51,33 @@ _FAULTS = (TypeError, AttributeError, NameError, AssertionError)
 class Client(MlflowClient):
     """Speaks to a store; what lies below MLflow fails as MLflow itself does.
 
-    A store's artifacts may be at any vendor, whose errors are related to no others.
+    A store's artifacts may be at any vendor, whose errors are related to no others. A server that
+    is away for a moment is waited for; but what makes something is not given a second time, for
+    the first may have come through.
+
+    Args:
+        uri: Tracking URI.
     """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        #: Of its calls; for what takes several of them and is repeated as a whole.
+        self.patience = Patience(uri)
 
     def __getattribute__(self, name: str) -> Any:
         """Return a method that raises nothing but `MlflowException`, or any other attribute."""
         value = super().__getattribute__(name)
-        return value if name.startswith("_") or not callable(value) else _as_mlflow(value)
+        if name.startswith("_") or not callable(value):
+            return value
+        return _as_mlflow(value if name.startswith(_MAKES) else _repeated(value, self.patience))
+
+
+def _repeated(method: Callable[..., Any], patience: Patience) -> Callable[..., Any]:
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        return patience.call(lambda: method(*arguments, **named))
+
+    return call
 
 
 def _as_mlflow(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +139,7 @@ def artifact_folder(database: Path, experiment: str) -> Path:
     return database.parent / experiment.replace("/", "-")
 
 
-def connect(uri: str) -> MlflowClient:
+def connect(uri: str) -> Client:
     """Open the store, creating and initialising a local database that is not there yet.
 
     Args:
@@ -126,11 +149,13 @@ def connect(uri: str) -> MlflowClient:
         A client that works; MLflow's global state is left alone.
 
     Raises:
-        TrackingError: The server does not answer, or the database is locked, damaged, or of
-            another MLflow's schema. Said within seconds, with the cure.
+        TrackingError: The server does not answer, the address is that of a database server, or
+            the database is locked, damaged, or of another MLflow's schema. Said within seconds,
+            with the cure.
     """
-    if uri.startswith(("http://", "https://")):
+    if uri.startswith(outage.SERVER):
         _check_server(uri)
+    _refuse_bare_database(uri)
     database = database_path(uri)
     if database is None:
         with translated(uri):
@@ -151,7 +176,7 @@ def _initialise(database: Path) -> None:
     _open(database)
 
 
-def _open(database: Path) -> MlflowClient:
+def _open(database: Path) -> Client:
     """Return a client whose database has been opened."""
     uri = f"{sqlite.PREFIX}{database}"
     with translated(uri), warnings.catch_warnings():
@@ -202,8 +227,7 @@ def _check_server(uri: str) -> None:
     cure = "start the server, correct MLFLOW_TRACKING_URI, or unset it to record under mlruns/"
     shown = without_password(uri)
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
-            return
+        outage.ask(uri)
     except urllib.error.HTTPError as error:
         # 401, 403 and 404 come from a living server that keeps no public health page.
         if error.code >= 500:
@@ -213,6 +237,20 @@ def _check_server(uri: str) -> None:
         if isinstance(reason, ssl.SSLError):
             return  # alive; MLflow's own client has the settings for its certificate
         raise TrackingError(f"tracking server {shown}: no answer ({reason}); {cure}") from error
+
+
+def _refuse_bare_database(uri: str) -> None:
+    """Raise TrackingError if an address leads past MLflow's server to the database behind it."""
+    if uri.partition(":")[0].partition("+")[0] not in _BARE_DATABASES:
+        return
+    shown = without_password(uri)
+    raise TrackingError(
+        f"tracking store {shown}: this is a database without MLflow's server in front of it; "
+        "programs that meet it empty spoil each other's tables, and artifacts would stay on the "
+        f"machine that made them. Start `mlflow server --backend-store-uri {shown} "
+        "--artifacts-destination s3://...` and set MLFLOW_TRACKING_URI to the address of that, "
+        "http://...; docs/stores.md has the commands"
+    )
 
 
 def _check_database(path: Path) -> None:

@@ -4,8 +4,8 @@ Runs are recorded from the study's storage by one process, trial by trial as the
 that workers need no tracker and a lost tracking store can be filled again.
 """
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +51,8 @@ class Recorder(AbstractContextManager["Recorder"]):
         loaded: Name of a study -> the study.
         root: The project's root.
         folder: Where figures go, `<cell>/fold-<k>/` below it.
+        alone: Keeps other machines that fill the same studies from recording meanwhile, so that
+            no trial has two runs.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Recorder(AbstractContextManager["Recorder"]):
         *,
         root: Path,
         folder: Path,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._alone = alone
         self._experiment, self._jobs, self._loaded = experiment, list(jobs), loaded
         self._root, self._folder = root, folder
         self._seen: set[tuple[str, int]] = set()
@@ -69,10 +73,11 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._parents: dict[str, Tracker] = {}
 
     def __enter__(self) -> "Recorder":
-        for job, data in self._jobs:
-            spec = study_spec(job.study, data, root=self._root)
-            tracker = self._open.enter_context(self._experiment.run(spec))
-            self._parents[job.study.name] = tracker
+        with self._alone():
+            for job, data in self._jobs:
+                spec = study_spec(job.study, data, root=self._root)
+                tracker = self._open.enter_context(self._experiment.run(spec))
+                self._parents[job.study.name] = tracker
         return self
 
     def __exit__(
@@ -85,13 +90,18 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def report(self) -> None:
         """Record the trials that have finished since the last call."""
-        for job, data in self._jobs:
-            plan = job.study
-            for trial in studies.finished(plan, self._loaded[plan.name]):
-                key = (plan.name, studies.slot_of(trial))
-                if key not in self._seen:
-                    self._record(plan, trial, data)
-                    self._seen.add(key)
+        new = [
+            (job.study, trial, data)
+            for job, data in self._jobs
+            for trial in studies.finished(job.study, self._loaded[job.study.name])
+            if (job.study.name, studies.slot_of(trial)) not in self._seen
+        ]
+        if not new:
+            return
+        with self._alone():
+            for plan, trial, data in new:
+                self._record(plan, trial, data)
+                self._seen.add((plan.name, studies.slot_of(trial)))
 
     def conclude(self) -> None:
         """Record what finished studies came to, and their figures."""

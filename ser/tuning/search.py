@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -78,7 +79,10 @@ def search(
     """
     storage = storages.connect(place.url)
     loaded = {job.study.name: studies.load(job.study, storage) for job, _ in jobs}
-    with Recorder(experiment, jobs, loaded, root=place.root, folder=place.figures) as recorder:
+    alone = partial(storages.alone, place.url, "recording")
+    with Recorder(
+        experiment, jobs, loaded, root=place.root, folder=place.figures, alone=alone
+    ) as recorder:
         bare = [job for job, _ in jobs]
         workers.run(bare, place.url, num_workers=num_workers, report=recorder.report)
         recorder.conclude()

@@ -1,5 +1,6 @@
 """Where studies are kept: Optuna's database, opened so that several processes can share it."""
 
+import hashlib
 import inspect
 import os
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy
 from filelock import FileLock
 from optuna.exceptions import (
     DuplicatedStudyError,
@@ -18,6 +20,7 @@ from optuna.exceptions import (
     UpdateFinishedTrialError,
 )
 from optuna.storages import RDBStorage
+from sqlalchemy.pool import NullPool
 
 from ser import sqlite
 from ser.errors import SerError, TuningError, translating
@@ -106,7 +109,9 @@ def connect(url: str) -> Storage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path = sqlite.file_of(url)
     if path is None:
-        return _open(url)
+        # Of two programs that meet an empty database, one fails: both make its tables.
+        with alone(url, "tables"):
+            return _open(url)
     with sqlite.opening(path, _initialise):
         storage = _open(url)
         sqlite.use_write_ahead_log(path)
@@ -139,6 +144,34 @@ def claiming(url: str) -> Iterator[None]:
     path = sqlite.file_of(url)
     lock = nullcontext() if path is None else FileLock(path.with_name(f".{path.name}.claim.lock"))
     with lock:
+        yield
+
+
+@contextmanager
+def alone(url: str, topic: str) -> Iterator[None]:
+    """Keep all other machines that share a PostgreSQL database from a block of the same topic.
+
+    The server lets go of the lock when the connection ends, also that of a killed process. Other
+    databases have no such lock: nothing is kept there.
+
+    Args:
+        url: Of the storage.
+        topic: What is done there, any words.
+
+    Raises:
+        TuningError: The database does not answer.
+    """
+    if not url.startswith("postgresql"):
+        yield
+        return
+    digest = hashlib.sha256(f"ser {topic}".encode()).digest()
+    key = int.from_bytes(digest[:8], "big", signed=True)
+    with translating(partial(_failed, url)):
+        engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        connection = engine.connect()
+    with connection:
+        with translating(partial(_failed, url)):
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": key})
         yield
 
 

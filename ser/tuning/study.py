@@ -137,6 +137,12 @@ def prepare(plan: StudyPlan, storage: RDBStorage, url: str) -> optuna.Study:
     return study
 
 
+def waits(plan: StudyPlan, storage: RDBStorage) -> bool:
+    """Return whether any slot of a prepared study waits for a worker."""
+    waiting = load(plan, storage).get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return any(slot_of(trial) < plan.num_trials for trial in waiting)
+
+
 def claim(plan: StudyPlan, study: optuna.Study, storage: RDBStorage, url: str) -> Trial | None:
     """Take the lowest waiting slot and draw its values.
 

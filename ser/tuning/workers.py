@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing.context import SpawnProcess
 
@@ -22,11 +23,16 @@ logger = logging.getLogger(__name__)
 #: How often the waiting process looks whether its workers are done, in seconds.
 _POLL_S = 1.0
 
+#: How often it looks whether other machines are done with the slots that they took, in seconds.
+_ASK_OTHERS_EVERY_S = 2.0
+
 Reporter = Callable[[], None]
 
 
 def run(jobs: Sequence[Job], url: str, *, num_workers: int, report: Reporter) -> None:
     """Run the trials of studies until each has as many as it shall have.
+
+    Slots that another machine is at are waited for; if it dies, they are filled here.
 
     Args:
         jobs: The studies; they share the settings of training.
@@ -39,11 +45,15 @@ def run(jobs: Sequence[Job], url: str, *, num_workers: int, report: Reporter) ->
             be retried.
     """
     storage = storages.connect(url)
-    open_jobs = [job for job in jobs if _open_slots(job, storage, url)]
-    if num_workers == 1:
-        work(open_jobs, url, report)
-    else:
-        _run_processes(open_jobs, url, num_workers, report)
+    while open_jobs := [job for job in jobs if _open_slots(job, storage, url)]:
+        waiting = [job for job in open_jobs if studies.waits(job.study, storage)]
+        if not waiting:
+            report()
+            time.sleep(_ASK_OTHERS_EVERY_S)
+        elif num_workers == 1:
+            work(waiting, url, report)
+        else:
+            _run_processes(waiting, url, num_workers, report)
     report()
 
 
@@ -100,7 +110,7 @@ def _run_processes(jobs: Sequence[Job], url: str, num_workers: int, report: Repo
         failed = _one_round(jobs, url, num_workers, report)
         jobs = [job for job in jobs if _open_slots(job, storage, url)]
         if jobs and not failed:
-            return  # what is left is being filled by another machine
+            return  # what is left is another machine's
     raise TuningError(
         f"{len(jobs)} studies are not finished because workers failed again and again; the "
         f"messages above say why"

@@ -23,7 +23,7 @@ def recorded(root, monkeypatch, **options):
 
 
 def test_a_parent_run_has_the_load_of_the_machine_and_a_nested_run_none(root, monkeypatch):
-    cell, fold = recorded(root, monkeypatch, is_watched=True)
+    cell, fold = recorded(root, monkeypatch, is_training=True)
     assert cell["system/cpu_utilization_percentage"] >= 0.0
     assert cell["system/system_memory_usage_megabytes"] > 0.0
     assert not fold

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from ser.contracts import DatasetReference, RunSpec
 from ser.errors import TrackingError
-from ser.tracking import mlflow_tracker, store
+from ser.tracking import mlflow_run, outage
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.mlflow_tracker import open_experiment
 
@@ -331,7 +331,7 @@ def test_dead_server_fails_in_seconds_and_names_the_cure():
 
 
 def test_hanging_server_fails_in_seconds(monkeypatch):
-    monkeypatch.setattr(store, "HEALTH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(outage, "HEALTH_TIMEOUT_S", 0.3)
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -390,10 +390,10 @@ def test_quick_epochs_are_sent_together_and_slow_ones_at_once(root, monkeypatch)
         for epoch in (1, 2, 3):
             tracker.log_metrics({"dev/uar": epoch / 8}, step=epoch)
         assert sent == []
-        monkeypatch.setattr(mlflow_tracker, "_SEND_EVERY_S", 0.0)
+        monkeypatch.setattr(mlflow_run, "_SEND_EVERY_S", 0.0)
         tracker.log_metrics({"dev/uar": 0.5}, step=4)
         assert sent == [[1, 2, 3, 4]]
-        monkeypatch.setattr(mlflow_tracker, "_SEND_EVERY_S", 1e6)
+        monkeypatch.setattr(mlflow_run, "_SEND_EVERY_S", 1e6)
         tracker.log_metrics({"dev/uar": 0.625}, step=5)
     assert sent == [[1, 2, 3, 4], [5]]
     assert view.metrics("fold-key", "dev/uar") == [(epoch, epoch / 8) for epoch in range(1, 6)]

@@ -138,9 +138,19 @@ def test_an_address_that_is_none_is_one_message(uri):
         store.connect(uri)
 
 
-def test_a_store_whose_driver_is_not_installed_is_one_message():
-    with pytest.raises(TrackingError, match=r"tracking store mssql\+pymssql://.*pymssql.*; `ser"):
-        store.connect("mssql+pymssql://ser:secret@host/runs")
+def test_a_store_of_a_kind_that_nobody_knows_is_one_message():
+    with pytest.raises(TrackingError, match=r"tracking store etcd://host/runs: .*etcd.*; `ser"):
+        store.connect("etcd://host/runs")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2", "mysql+pymysql", "mssql"])
+def test_a_database_server_is_refused_with_the_reason_and_without_the_password(scheme):
+    said = (
+        rf"{re.escape(scheme)}://ser:\*\*\*@host/runs: .* without MLflow's server .*mlflow server"
+    )
+    with pytest.raises(TrackingError, match=said) as caught:
+        store.connect(f"{scheme}://ser:secret@host/runs")
+    assert "secret" not in str(caught.value)
 
 
 def test_an_artifact_that_a_server_does_not_take_is_said_as_the_store_s_error():

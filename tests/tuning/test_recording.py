@@ -1,7 +1,7 @@
 """Specs of runs; test_search.py looks at what a whole search records."""
 
 import dataclasses
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -113,3 +113,20 @@ def test_figures_do_not_show_that_a_trial_was_cut_and_made_again(
     assert [trial.number for trial in study.trials if trial.state.name == "FAIL"] == [1, 3]
     assert again == whole
     assert len(whole) == 2
+
+
+def test_nothing_is_recorded_while_another_machine_records(paths, root, data, storage, url):
+    job = make_job(paths, root, data=data)
+    experiment, numbers = MemoryExperiment(), []
+
+    @contextmanager
+    def alone():
+        before = len(experiment.runs)
+        yield
+        numbers.append((before, len(experiment.runs)))
+
+    loaded = {job.study.name: fill(job.study, storage, url)}
+    place = {"root": root, "folder": root / "figures", "alone": alone}
+    with Recorder(experiment, [(job, data)], loaded, **place) as recorder:
+        recorder.report()
+    assert numbers == [(0, 1), (1, 4)]

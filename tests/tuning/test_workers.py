@@ -3,6 +3,7 @@ import os
 import pytest
 
 from ser.errors import TuningError
+from ser.tuning import storage as storages
 from ser.tuning import study as studies
 from ser.tuning import workers
 from tests.tuning.support import load_inputs, make_job, told
@@ -54,7 +55,34 @@ def test_workers_that_fail_again_and_again_are_given_up(jobs, url, storage, monk
     assert len(rounds) == 3
 
 
-def test_what_another_machine_is_filling_is_left_to_it(jobs, url, storage, monkeypatch):
-    monkeypatch.setattr(workers, "_one_round", lambda *_: False)
-    workers.run(jobs, url, num_workers=2, report=lambda: None)
-    assert states(jobs, storage) == [["WAITING"] * 3] * 2
+@pytest.fixture
+def elsewhere(jobs, url, storage):
+    """The trial of another machine's worker, which has just said that it lives."""
+    study = studies.prepare(jobs[0].study, storage, url)
+    trial = studies.claim(jobs[0].study, study, storage, url)
+    for name, value in {"host": "elsewhere", "pid": 2**30}.items():
+        trial.set_user_attr(name, value)
+    storage.record_heartbeat(trial._trial_id)
+    return study, trial
+
+
+def test_a_slot_that_another_machine_is_at_is_waited_for(
+    jobs, url, storage, elsewhere, monkeypatch
+):
+    study, trial = elsewhere
+    monkeypatch.setattr(workers.time, "sleep", lambda _: study.tell(trial, 0.9))
+    workers.run(jobs[:1], url, num_workers=1, report=lambda: None)
+    assert len(study.trials) == 3
+    assert studies.outcome(jobs[0].study, study).dev_uar == 0.9
+
+
+def test_a_slot_of_a_machine_that_fell_silent_is_filled_here(
+    jobs, url, storage, elsewhere, monkeypatch
+):
+    study, trial = elsewhere
+    monkeypatch.setattr(storages, "GRACE_S", 1)
+    monkeypatch.setattr(workers, "_ASK_OTHERS_EVERY_S", 0.3)
+    workers.run(jobs[:1], url, num_workers=1, report=lambda: None)
+    assert [found.state.name for found in study.trials].count("FAIL") == 1
+    assert [found.slot for found in told(jobs[0].study, study)] == [0, 1, 2]
+    assert study.trials[trial.number].state.name == "FAIL"

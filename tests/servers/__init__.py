@@ -1,0 +1,1 @@
+"""The servers that a team shares, started for tests: PostgreSQL, S3, MLflow's own."""

