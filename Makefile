@@ -37,7 +37,8 @@ repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 
 	$(BIN)/ser repro --jobs $(JOBS)
 
 # A file's tests share fixtures, so they stay on one worker; the longest files go first.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 
 # As many workers as cores: a worker that starts more threads only gets in the way of the others.
 test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
@@ -45,11 +46,11 @@ test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
 test test-fast test-numeric: export PYTHONDONTWRITEBYTECODE =
 
 test: $(STAMP)  ## Run all tests, with coverage
-	@rm -f .coverage .coverage.*
-	@# Lines note themselves: a tracer would take as long again (docs/decisions/0041).
-	$(PYTEST) -p tests.reached_lines
-	@$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	@# SlipCover, for a tracer takes as long again (docs/decisions/0041). It is asked for its table
+	@# and its judgement in a call of its own: in one it forgets what the workers counted.
+	@mkdir -p .cache
+	$(BIN)/python -m slipcover --json --out .cache/coverage.json -m pytest $(PARALLEL) -p tests.slipcover_packages
+	@$(BIN)/python -m slipcover --merge .cache/coverage.json --out .cache/coverage.json --fail-under 90
 
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
 	$(PYTEST) -m "not stage"
