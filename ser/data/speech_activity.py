@@ -51,9 +51,9 @@ def speech_in_blocks(
     hidden = cell = np.zeros(_STATE_SHAPE, np.float32)
     for samples in _whole_frames(heard):
         padded = np.concatenate([context, samples])
-        frames = np.lib.stride_tricks.sliding_window_view(
-            padded, _CONTEXT_SAMPLES + FRAME_SAMPLES
-        )[::FRAME_SAMPLES]
+        frames = np.lib.stride_tricks.sliding_window_view(padded, _CONTEXT_SAMPLES + FRAME_SAMPLES)[
+            ::FRAME_SAMPLES
+        ]
         context = samples[-_CONTEXT_SAMPLES:]
         given = {"input": np.ascontiguousarray(frames), "h": hidden, "c": cell}
         probabilities, hidden, cell = session.run(["speech_probs", "hn", "cn"], given)

@@ -16,7 +16,7 @@ from ser.serving.predictor import Answer, Prediction, Predictor
 from ser.serving.sound import Sound, Survey
 
 #: Of a window where none is asked for, in seconds; less where the model's own is shorter.
-_WINDOW_S = 3.0
+_WINDOW_S = 2.0
 #: A window in which nobody speaks still says something, where only such windows are.
 _MIN_WEIGHT = 1e-3
 
@@ -38,7 +38,7 @@ class SegmentParams(Section):
 
     window_s: float | None = Field(None, ge=0.1, le=86400.0)
     hop_s: float = Field(0.25, ge=0.02, le=60.0)
-    switch_cost: float = Field(2.0, ge=0.0, le=1000.0)
+    switch_cost: float = Field(1.0, ge=0.0, le=1000.0)
     min_duration_s: float = Field(1.0, ge=0.0, le=3600.0)
     pause_s: float = Field(1.0, ge=0.1, le=60.0)
 

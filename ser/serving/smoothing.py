@@ -6,6 +6,7 @@ duration (docs/decisions/0039-long-recordings.md).
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def runs(values: NDArray[np.integer] | NDArray[np.bool_]) -> list[tuple[int, int
         [(0, 2), (2, 3)]
     """
     edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def without_short(
@@ -107,4 +108,3 @@ def without_short(
         logs = np.log(np.maximum(probabilities[first:end], _FLOOR)).sum(axis=0)
         steady[first:end] = max(beside, key=lambda state: logs[state])
     return steady
-

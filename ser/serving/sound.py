@@ -1,6 +1,6 @@
 """A recording of any length: heard from its beginning as often as needed, and never held whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +131,7 @@ class _Outline:
         self._rest = np.zeros(0, np.float32)
         self._parts: list[NDArray[np.float32]] = []
 
-    def drawn(self, blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    def drawn(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """Hand blocks on."""
         for block in blocks:
             self.num_samples += len(block)
