@@ -8,7 +8,12 @@ from ser.errors import FileError
 from ser.serving import answer_tables
 
 TABLE = pd.DataFrame(
-    {"path": ["a", "b"], "p": [0.5, np.nan], "reason": [None, "no"], "windows": ['[{"a": 1}]', None]}
+    {
+        "path": ["a", "b"],
+        "p": [0.5, np.nan],
+        "reason": [None, "no"],
+        "windows": ['[{"a": 1}]', None],
+    }
 )
 
 

@@ -28,8 +28,19 @@ def described(source="dir/my talk.wav"):
 def test_rttm_has_ten_fields_and_no_white_space_in_them():
     lines = [line.split(" ") for line in segment_formats.as_rttm(described()).splitlines()]
     assert {len(line) for line in lines} == {10}
-    assert lines[0] == "SPEAKER my_talk 1 0.000 2.500 <NA> <NA> sad 0.600 <NA>".split()
-    assert lines[1][:5] == "NON-SPEECH my_talk 1 2.500 1.500".split()
+    assert lines[0] == [
+        "SPEAKER",
+        "my_talk",
+        "1",
+        "0.000",
+        "2.500",
+        "<NA>",
+        "<NA>",
+        "sad",
+        "0.600",
+        "<NA>",
+    ]
+    assert lines[1][:5] == ["NON-SPEECH", "my_talk", "1", "2.500", "1.500"]
     assert lines[2][7] == "unlike_anything_in_training"
 
 
