@@ -112,3 +112,18 @@ def test_a_format_that_cannot_be_is_refused(tmp_path, name, out, num, said):
     path = None if out is None else tmp_path / out
     with pytest.raises(AudioInputError, match=said):
         segment_formats.format_of(name, path, num_recordings=num)
+
+
+@pytest.mark.parametrize(
+    ("emotion", "reason", "said"),
+    [
+        ("sad", None, "sad  ["),
+        (None, "unsure", "not sure (sad?)  ["),
+        (None, "no speech", "no speech  ["),
+        (None, "unlike anything in training", "unlike anything in training  ["),
+    ],
+)
+def test_people_are_told_why_there_is_no_emotion(emotion, reason, said):
+    answer = {"emotion": emotion, "reason": reason, "speech_share": 0.5, "familiarity": None}
+    line = segment_formats._said({**answer, "probabilities": {"angry": 0.4, "sad": 0.6}})
+    assert line == f"{said}angry 0.40, sad 0.60; speech share 0.50]"
