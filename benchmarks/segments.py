@@ -30,7 +30,7 @@ from ser.registry.packing import TrainedCell
 from ser.serving import segments
 from ser.serving.audio_input import Waveform
 from ser.serving.predictor import HeardWindows, Prediction, Predictor
-from ser.serving.segments import Segment, SegmentParams
+from ser.serving.segments import EmotionSegment, SegmentParams
 from ser.serving.sound import Survey
 from ser.serving.windows import Span
 from ser.tracking.cells import RunRecord
@@ -131,7 +131,9 @@ class Part:
             yield scored(found.segments, made, self.predictor.bundle.emotions)
 
 
-def scored(found: Sequence[Segment], made: Talk, emotions: Sequence[str]) -> dict[str, float]:
+def scored(
+    found: Sequence[EmotionSegment], made: Talk, emotions: Sequence[str]
+) -> dict[str, float]:
     """Return how well segments fit the truth of a recording.
 
     Args:
@@ -217,11 +219,9 @@ def compare(found: Sequence[Part]) -> pd.DataFrame:
         rows.append(_row("dev", params, found))
     best = max(rows, key=lambda row: row["right"])
     chosen = {"window_s": best["window"], "switch_cost": best["cost"]}
-    for settings in (
-        {**chosen, "min_duration_s": best["least"]},
-        {**chosen, "switch_cost": 0.0, "min_duration_s": 0.0},
-    ):
-        rows.append(_row("test", SegmentParams(**settings), found))
+    best_params = SegmentParams(**chosen, min_duration_s=best["least"])
+    plain = SegmentParams(window_s=best["window"], switch_cost=0.0, min_duration_s=0.0)
+    rows += [_row("test", params, found) for params in (best_params, plain)]
     return pd.DataFrame(rows)
 
 
@@ -239,9 +239,8 @@ def _row(part: str, params: SegmentParams, found: Sequence[Part]) -> dict[str, o
 def as_markdown(rows: pd.DataFrame, *, cell: str, num_recordings: int) -> str:
     """Return the table: shares in per cent, times in seconds."""
     lines = [
-        f"`python -m benchmarks.segments {cell}`: {num_recordings} recordings of a minute or less "
-        "per part, one per",
-        "speaker; shares in per cent of their time, means over the recordings:",
+        f"`python -m benchmarks.segments {cell}`: {num_recordings} recordings of a minute or less",
+        "per part, one per speaker; shares in per cent of their time, means over the recordings:",
         "",
         "| part | `window_s` | `switch_cost` | `min_duration_s` | right | no emotion | "
         "pauses found | segments a turn | off by (s) |",

@@ -10,7 +10,7 @@ from ser.progress import Progress
 from ser.serving import segments
 from ser.serving.predictor import Prediction, Predictor
 from ser.serving.segments import Segmentation, SegmentParams
-from ser.serving.sound import Sound, Survey
+from ser.serving.sound import Audible, Survey
 
 #: Endings of a figure's file.
 _FIGURES = (".png", ".svg")
@@ -20,7 +20,7 @@ _HEAD = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardRecording:
     """All that is known of a recording.
 
     Args:
@@ -36,11 +36,11 @@ class Heard:
 
 def hear(
     predictor: Predictor,
-    sound: Sound,
+    sound: Audible,
     params: SegmentParams,
     *,
     progress: Callable[[str], Progress] = lambda _: iter,
-) -> Heard:
+) -> HeardRecording:
     """Return what is heard in a recording, which is never in memory as a whole.
 
     It is decoded to its end first, so that whatever is wrong with it is known before the network
@@ -60,7 +60,7 @@ def hear(
     found = segments.segment(
         predictor, sound, survey, prediction, params, progress=progress("segments")
     )
-    return Heard(survey, prediction, found)
+    return HeardRecording(survey, prediction, found)
 
 
 def require_figure(path: Path, recordings: Sized) -> None:
@@ -87,7 +87,7 @@ def is_figure(path: Path) -> bool:
         return False
 
 
-def draw(heard: Heard, path: Path, *, source: str, answered_by: Mapping[str, Any]) -> None:
+def draw(heard: HeardRecording, path: Path, *, source: str, answered_by: Mapping[str, Any]) -> None:
     """Write the figure of a recording, PNG or SVG by its ending.
 
     Args:

@@ -33,7 +33,7 @@ from ser.serving import abstention, windows
 from ser.serving import sound as sounds
 from ser.serving.abstention import HeardSpeech, Reason
 from ser.serving.audio_input import InputLimits
-from ser.serving.sound import Sound, Survey
+from ser.serving.sound import Audible, Survey
 from ser.serving.windows import Span
 from ser.training.plan import build_loss, build_model
 
@@ -263,7 +263,7 @@ class Predictor:
         return output.logits[0].double() * self.logit_scale
 
     def predict(
-        self, sound: Sound, heard: Survey | None = None, *, progress: Progress = iter
+        self, sound: Audible, heard: Survey | None = None, *, progress: Progress = iter
     ) -> Prediction:
         """Return what is heard in a recording.
 
@@ -305,7 +305,7 @@ class Predictor:
         ratings = None if found.ratings is None else found.ratings[speaking].mean(axis=0)
         return Prediction(whole, answers, uncalibrated, distance, _named_ratings(ratings))
 
-    def survey(self, sound: Sound, *, progress: Progress = iter) -> Survey:
+    def survey(self, sound: Audible, *, progress: Progress = iter) -> Survey:
         """Hear a recording to its end, before the network does; see `ser.serving.sound.survey`."""
         return sounds.survey(sound, listens=self.reference is not None, progress=progress)
 
@@ -316,7 +316,7 @@ class Predictor:
         )
 
     def hear(
-        self, sound: Sound, spans: Sequence[Span], *, progress: Progress = iter
+        self, sound: Audible, spans: Sequence[Span], *, progress: Progress = iter
     ) -> HeardWindows:
         """Ask the network about windows of a recording, one after another.
 

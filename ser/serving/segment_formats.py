@@ -11,7 +11,7 @@ from typing import Any
 
 from ser.errors import AudioInputError
 from ser.serving.predictor import Prediction
-from ser.serving.segments import Segment
+from ser.serving.segments import EmotionSegment
 from ser.tables import guarded
 
 
@@ -31,7 +31,7 @@ class Described:
     model: str
     answered_by: Mapping[str, Any]
     prediction: Prediction
-    segments: tuple[Segment, ...]
+    segments: tuple[EmotionSegment, ...]
 
 
 def as_json(found: Described) -> str:
@@ -172,7 +172,7 @@ def _csv_lines(rows: Sequence[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _row(found: Described, one: Segment) -> dict[str, Any]:
+def _row(found: Described, one: EmotionSegment) -> dict[str, Any]:
     who = found.answered_by
     return {
         "source": found.source,
@@ -183,7 +183,7 @@ def _row(found: Described, one: Segment) -> dict[str, Any]:
     }
 
 
-def _rttm_line(name: str, one: Segment) -> str:
+def _rttm_line(name: str, one: EmotionSegment) -> str:
     place = f"{name} 1 {one.start_s:.3f} {one.end_s - one.start_s:.3f}"
     if one.confidence is None:
         return f"NON-SPEECH {place} <NA> other <NA> <NA> <NA>\n"

@@ -13,7 +13,7 @@ from ser.progress import Progress
 from ser.serving import abstention, smoothing, windows
 from ser.serving.abstention import HeardSpeech, Reason
 from ser.serving.predictor import Answer, Prediction, Predictor
-from ser.serving.sound import Sound, Survey
+from ser.serving.sound import Audible, Survey
 
 #: Of a window where none is asked for, in seconds; less where the model's own is shorter.
 _WINDOW_S = 2.0
@@ -53,7 +53,7 @@ class SegmentParams(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class EmotionSegment:
     """A stretch of a recording of which one thing is said.
 
     Args:
@@ -130,14 +130,14 @@ class Segmentation:
             where nobody speaks.
     """
 
-    segments: tuple[Segment, ...]
+    segments: tuple[EmotionSegment, ...]
     times: NDArray[np.float64]
     probabilities: NDArray[np.float64]
 
 
 def segment(
     predictor: Predictor,
-    sound: Sound,
+    sound: Audible,
     heard: Survey,
     prediction: Prediction,
     params: SegmentParams,
@@ -162,7 +162,7 @@ def segment(
     if heard.duration_s <= (params.window_s or longest_s):
         answer = prediction.whole
         return Segmentation(
-            (Segment.of(answer),),
+            (EmotionSegment.of(answer),),
             np.array([heard.duration_s / 2]),
             np.array([list(answer.probabilities.values())]),
         )
@@ -217,11 +217,13 @@ class _Frames:
             weight: Of a frame, see `ser.serving.smoothing.likeliest_path`.
         """
         means = np.where(self.speaks[:, np.newaxis], means, np.nan)
-        segments: list[Segment] = []
+        segments: list[EmotionSegment] = []
         for first, end in smoothing.runs(self.speaks):
             if not self.speaks[first]:
                 time = self._time(first, end)
-                segments.append(Segment.without_speech(*time, self._heard.speech_share(*time)))
+                segments.append(
+                    EmotionSegment.without_speech(*time, self._heard.speech_share(*time))
+                )
                 continue
             for a, b in self._stretches(means[first:end, :-1], weight):
                 segments.append(self._segment(means[first + a : first + b], first + a, first + b))
@@ -248,13 +250,13 @@ class _Frames:
             path = named
         yield from stretches
 
-    def _segment(self, means: NDArray[np.float64], first: int, end: int) -> Segment:
+    def _segment(self, means: NDArray[np.float64], first: int, end: int) -> EmotionSegment:
         mean = means.mean(axis=0)
         time = self._time(first, end)
         known = None if np.isnan(mean[-1]) else float(mean[-1])
         stretch = HeardSpeech(self._heard.speech_share(*time), known)
         refusal = abstention.refusal(stretch, self._predictor.bundle.hearing)
-        return Segment.of(self._predictor.answer(mean[:-1], time, stretch, refusal))
+        return EmotionSegment.of(self._predictor.answer(mean[:-1], time, stretch, refusal))
 
     def _time(self, first: int, end: int) -> tuple[float, float]:
         hop = self._params.hop_s

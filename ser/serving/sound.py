@@ -19,7 +19,7 @@ from ser.serving.audio_input import InputLimits, shown_path
 OUTLINE_STEP_S = 0.05
 
 
-class Sound(Protocol):
+class Audible(Protocol):
     """What is heard block by block; a `Waveform` is one, and so is a `LongFile`."""
 
     @property
@@ -100,7 +100,7 @@ class Survey:
         return speech_activity.share(self.speech, start_s=start_s, end_s=end_s)
 
 
-def survey(sound: Sound, *, listens: bool = True, progress: Progress = iter) -> Survey:
+def survey(sound: Audible, *, listens: bool = True, progress: Progress = iter) -> Survey:
     """Hear a recording to its end: whatever is wrong with it is known before the long work.
 
     Args:

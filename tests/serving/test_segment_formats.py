@@ -7,7 +7,7 @@ from ser.errors import AudioInputError
 from ser.serving import segment_formats
 from ser.serving.predictor import Answer, Prediction
 from ser.serving.segment_formats import FORMATS, Described
-from ser.serving.segments import Segment
+from ser.serving.segments import EmotionSegment
 
 WHO = {"name": "m", "version": 3, "cell": "c", "emotions": ["angry", "sad"], "synthetic": True}
 
@@ -18,9 +18,9 @@ def described(source="dir/my talk.wav"):
         return Answer(start, end, None if reason else "sad", shares, bool(reason), reason, 0.9, 0.5)
 
     parts = (
-        Segment.of(answer(0.0, 2.5)),
-        Segment.without_speech(2.5, 4.0, 0.0),
-        Segment.of(answer(4.0, 6.25, "unlike anything in training")),
+        EmotionSegment.of(answer(0.0, 2.5)),
+        EmotionSegment.without_speech(2.5, 4.0, 0.0),
+        EmotionSegment.of(answer(4.0, 6.25, "unlike anything in training")),
     )
     return Described(source, "models:/m/3", WHO, Prediction(answer(0.0, 6.25), (), {}), parts)
 
