@@ -48,13 +48,14 @@ def measure(cell: TrainedCell, params: AnswerParams) -> Iterator[dict[str, objec
     for record in cell.record.folds:
         if record.seed != first_seed:
             continue
-        predictor = _packed(cell, record, params)
+        predictor = packed(cell, record, params)
         rng = np.random.default_rng(int(record.fold or 0))
         for kind, truth, samples, rate in _questions(cell, record, predictor, rng):
             yield {"kind": kind, **_asked(predictor, Waveform(samples, rate), truth)}
 
 
-def _packed(cell: TrainedCell, record: RunRecord, params: AnswerParams) -> Predictor:
+def packed(cell: TrainedCell, record: RunRecord, params: AnswerParams) -> Predictor:
+    """Return the predictor of a fold, packed as `ser register` packs it."""
     limits = params.input_limits.model_dump(mode="json")
     source = packing.source_of_fold(
         cell, record, params=params.serving, limits=limits, is_monitored=False

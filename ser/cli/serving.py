@@ -1,12 +1,18 @@
 """Commands that answer: what emotion is in a recording?"""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ser import files
 from ser.cli import outputs, ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ser.progress import Progress
+    from ser.serving.segments import SegmentParams
 
 MODEL = typer.Option(
     "--model",
@@ -23,54 +29,130 @@ _EXPORTED = ("bundle.json", "model.onnx")
 
 
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="WAV, FLAC, OGG or MP3 files.")],
+    recordings: Annotated[list[Path], typer.Argument(help="WAV, FLAC, OGG or MP3 files.")],
     model: Annotated[str | None, MODEL] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As --format json: one JSON object per recording.")
+    ] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="text, csv, json, rttm or audacity; default: by the ending of --out."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write: .csv, .json, .jsonl or .rttm.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the emotions over time: .png or .svg.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Of segments, NAME=SECONDS: window_s, hop_s, switch_cost, ... Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Say which emotion is heard in recordings, with probabilities.
 
-    Long recordings are heard in windows. Exit status 1 if a file cannot be used; the
-    others are answered all the same.
+    A long recording is divided into segments: one emotion each, none, or no speech. It may last for
+    hours; it is read as it is heard. Exit status 1 if a recording cannot be used; the others are
+    answered all the same.
 
-    Example: ser predict some.wav --json
+    Example: ser predict talk.wav --out talk.rttm --figure talk.png
     """
     import tempfile
 
     from ser.errors import AudioInputError
     from ser.registry.identity import identity_of, registered_as
-    from ser.serving import audio_input
+    from ser.serving import long_recordings, segment_formats
     from ser.serving.predictor import Predictor
+    from ser.serving.segment_formats import Described
+    from ser.serving.sound import LongFile
 
-    refused = []
+    format_ = segment_formats.format_of(
+        _one_format(format_, as_json=as_json), out, num_recordings=len(recordings)
+    )
+    params = _segment_params(settings or [])
+    if figure is not None:
+        long_recordings.require_figure(figure, recordings)
+        outputs.require_file(figure, is_ours=long_recordings.is_figure, read=recordings)
+    if out is not None:
+        outputs.require_file(out, is_ours=segment_formats.is_ours, read=recordings)
+    refused: list[str] = []
+    answered: list[Described] = []
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         predictor = Predictor.load(bundle)
         who = identity_of(predictor.bundle, registered_as(bundle))
-        for path in files:
+        for path in recordings:
             try:
-                waveform = audio_input.from_path(path, predictor.limits)
+                sound = LongFile(path, predictor.limits)
+                heard = long_recordings.hear(predictor, sound, params, progress=_bars(path))
             except AudioInputError as error:
                 refused.append(str(error))
                 typer.echo(f"error: {error}", err=True)
                 continue
-            answer = predictor.predict(waveform).to_json()
-            described = {"file": str(path), "model": uri, "answered_by": who, **answer}
-            typer.echo(json.dumps(described) if as_json else _as_text(described))
+            found = Described(str(path), uri, who, heard.prediction, heard.segmentation.segments)
+            if out is None:
+                typer.echo(segment_formats.written([found], format_, headed=not answered), nl=False)
+            if figure is not None:
+                long_recordings.draw(heard, figure, source=str(path), answered_by=who)
+                typer.echo(f"{figure}: emotions over time", err=True)
+            answered.append(found)
+    if out is not None and answered:
+        files.write_text(out, segment_formats.written(answered, format_))
+        typer.echo(f"{out}: segments of {len(answered)} recordings, as {format_}")
     if refused:
-        raise AudioInputError(f"{len(refused)} of {len(files)} files cannot be used")
+        raise AudioInputError(f"{len(refused)} of {len(recordings)} files cannot be used")
+
+
+def _one_format(format_: str | None, *, as_json: bool) -> str | None:
+    """Return the format that is named; `--json` is one, too."""
+    from ser.errors import AudioInputError
+
+    if as_json and format_ not in (None, "json"):
+        raise AudioInputError(f"--json and --format {format_} are two formats; give one")
+    return "json" if as_json else format_
+
+
+def _segment_params(settings: "Sequence[str]") -> "SegmentParams":
+    """Return what is asked for as NAME=VALUE, and the defaults of what is not."""
+    from ser.params import parse
+    from ser.serving.segments import SegmentParams
+
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    return parse(given, SegmentParams, where="--set")
+
+
+def _bars(path: Path) -> "Callable[[str], Progress]":
+    """Return what shows how far a recording is heard, on a terminal, once it takes a while."""
+    from functools import partial
+
+    from tqdm import tqdm
+
+    units = {"listening": "block"}
+
+    def bar(step: str) -> "Progress":
+        unit = units.get(step, "window")
+        return partial(
+            tqdm, desc=f"{path.name}: {step}", unit=unit, delay=2.0, disable=None, leave=False
+        )
+
+    return bar
 
 
 def predict_batch(
     source: Annotated[
         Path, typer.Argument(help="A folder with recordings, or a CSV with a column `path`.")
     ],
-    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet, .csv or .jsonl.")],
     model: Annotated[str | None, MODEL] = None,
 ) -> None:
-    """Answer for every recording of a folder or table, into one Parquet file.
+    """Answer for every recording of a folder or table, into one table.
 
     An interrupted batch goes on where it was. A recording that cannot be used has its
-    reason in the column `error`; nothing is left out.
+    reason in the column `error`; nothing is left out but hidden files, which are counted.
 
     Example: ser predict-batch recordings --out answers.parquet
     """
@@ -78,9 +160,11 @@ def predict_batch(
 
     from tqdm import tqdm
 
-    from ser.serving import many_recordings
+    from ser.registry.identity import registered_as
+    from ser.serving import answer_tables, many_recordings
     from ser.serving.predictor import Predictor
 
+    answer_tables.require_ending(out)
     outputs.require_file(out, is_ours=many_recordings.is_answers, read=[source])
     paths = many_recordings.find(source)
     with tempfile.TemporaryDirectory() as folder:
@@ -90,6 +174,7 @@ def predict_batch(
             Predictor.load(bundle),
             out=out,
             model=uri,
+            registered=registered_as(bundle),
             progress=lambda items: tqdm(items, unit="recording"),
         )
     num_refused = int(table["error"].notna().sum())
@@ -169,7 +254,6 @@ def export(
     """
     import tempfile
 
-    from ser import files
     from ser.errors import BundleError
 
     if format_ not in ("onnx", "bundle"):
@@ -218,27 +302,3 @@ def _who(place: Path) -> str:
     named = f"{who['name']} version {who['version']}" if who["name"] else "an unregistered model"
     heard = ", synthetic speech" if who["synthetic"] else ""
     return f"{named} ({who['cell']}) answers: {', '.join(who['emotions'])}; of {who['task']}{heard}"
-
-
-def _as_text(answer: dict[str, Any]) -> str:
-    lines = [f"{answer['file']}: {_one(answer)}"]
-    if len(answer["windows"]) > 1:
-        lines += [
-            f"  {window['start_s']:6.1f} to {window['end_s']:6.1f} s: {_one(window)}"
-            for window in answer["windows"]
-        ]
-    return "\n".join(lines)
-
-
-def _one(answer: dict[str, Any]) -> str:
-    probabilities = answer["probabilities"]
-    shares = ", ".join(f"{name} {p:.2f}" for name, p in probabilities.items())
-    heard = [
-        f"{name.replace('_', ' ')} {answer[name]:.2f}"
-        for name in ("speech_share", "familiarity")
-        if answer[name] is not None
-    ]
-    said = answer["emotion"] or answer["reason"]
-    if answer["reason"] == "unsure":
-        said = f"not sure ({max(probabilities, key=probabilities.get)}?)"
-    return f"{said}  [{'; '.join([shares, *heard])}]"

@@ -59,7 +59,7 @@ def inspect(path: Path, allowed: RecordingLimits, segment: Segment | None = None
             it is the same on every machine.
     """
     if segment is not None:
-        with decoding.segment_of(path, segment, allowed) as decoder:
+        with decoding.opened(path, allowed, segment=segment) as decoder:
             return _inspected(decoder, allowed, sha256=None)
     content = decoding.content_of(path, allowed)
     digest = hashlib.sha256(content).hexdigest()
@@ -129,7 +129,7 @@ def _samples(path: Path, segment: Segment | None) -> tuple[NDArray[np.float32], 
     if segment is None:
         waveform, decoder = decoding.decode(decoding.content_of(path, WIDEST), WIDEST)
         return waveform, decoder.sampling_rate
-    with decoding.segment_of(path, segment, WIDEST) as decoder:
+    with decoding.opened(path, WIDEST, segment=segment) as decoder:
         return decoding.waveform_of(decoder), decoder.sampling_rate
 
 

@@ -51,14 +51,16 @@ def content_of(path: Path, allowed: RecordingLimits) -> bytes:
 
 
 @contextmanager
-def segment_of(path: Path, segment: Segment, allowed: RecordingLimits) -> Iterator["Decoder"]:
-    """Give a decoder of a part of a recording of any length, which is read as far as needed.
+def opened(
+    path: Path, allowed: RecordingLimits, *, segment: Segment | None = None
+) -> Iterator["Decoder"]:
+    """Give a decoder of a recording, or a part of one, whose file is never in memory as a whole.
 
     Args:
         path: A file of `containers.KNOWN`.
-        segment: Which part.
-        allowed: What the part may be. How large the file may be is not asked: it is never in
-            memory.
+        allowed: What the recording, or its part, may be. How large the file of a part may be is
+            not asked.
+        segment: Which part; None for the whole.
 
     Raises:
         AudioError: See `content_of` and `Decoder`.

@@ -1,5 +1,7 @@
 """What training and serving must hear alike: one channel, one rate."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
@@ -31,3 +33,32 @@ def at_rate(
         return waveform
     resampled: NDArray[np.float32] = soxr.resample(waveform, sampling_rate, wanted, quality="HQ")
     return resampled
+
+
+def blocks_at_rate(
+    blocks: Iterable[NDArray[np.float32]], sampling_rate: int, *, wanted: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks at another rate: together, to the bit, what `at_rate` makes of the whole.
+
+    Args:
+        blocks: Mono `(num_samples,)` each, in order.
+        sampling_rate: Their own, in Hz.
+        wanted: The other, in Hz.
+    """
+    if sampling_rate == wanted:
+        yield from blocks
+        return
+    changer = soxr.ResampleStream(sampling_rate, wanted, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield changer.resample_chunk(block)
+    yield changer.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def num_at_rate(num_samples: int, sampling_rate: int, *, wanted: int) -> int:
+    """Return how many samples `at_rate` makes of so many.
+
+    Example:
+        >>> num_at_rate(3, 44100, wanted=22050)
+        2
+    """
+    return (2 * num_samples * wanted + sampling_rate) // (2 * sampling_rate)

@@ -1,7 +1,8 @@
 """What one recording may be, in training and in serving alike."""
 
 import math
-from typing import ClassVar
+import sys
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -53,6 +54,10 @@ class RecordingLimits(Section):
                 f"{self.max_sampling_rate}"
             )
         return self
+
+    def of_any_length(self) -> Self:
+        """Return the same without bounds of size and length: for what is never held as a whole."""
+        return self.model_copy(update={"max_bytes": sys.maxsize, "max_duration_s": math.inf})
 
 
 #: The widest that params can ask for: for recordings that passed their corpus' own limits.

@@ -42,6 +42,20 @@ def below(folder: Path, *, root: Path, suffixes: Collection[str] = (".wav",)) ->
     )
 
 
+def num_hidden(folder: Path, *, suffixes: Collection[str] = (".wav",)) -> int:
+    """Return how many files that end like recordings `below` passes over as hidden.
+
+    Args:
+        folder: Where to look, as `below` does.
+        suffixes: Endings in lower case.
+
+    Raises:
+        CorpusError: A folder cannot be listed.
+    """
+    names = (path for path in _files(folder) if is_junk(path.name))
+    return sum(path.suffix.lower() in suffixes for path in names)
+
+
 def is_file(path: Path) -> bool:
     """Return whether there is such a file; there is none of a name that no file can have."""
     try:

@@ -4,6 +4,7 @@ Its weights are part of the package `silero-vad`; nothing is downloaded
 (docs/decisions/0027-no-speech.md).
 """
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,10 @@ from ser.data import hearing
 SAMPLING_RATE, FRAME_SAMPLES = 16000, 512
 #: Probability of speech from which a frame counts; the package's own.
 _THRESHOLD = 0.5
+#: What the detector hears of the frame before, and numbers in each of its two states.
+_CONTEXT_SAMPLES, _STATE_SHAPE = 64, (1, 1, 128)
+#: Frames in one call, which are 16 s.
+_FRAMES_A_CALL = 512
 
 
 def speech_frames(waveform: NDArray[np.float32], sampling_rate: int) -> NDArray[np.bool_]:
@@ -28,10 +33,46 @@ def speech_frames(waveform: NDArray[np.float32], sampling_rate: int) -> NDArray[
     Returns:
         `(num_frames,)`, at least one; the last frame may end after the recording.
     """
-    heard = hearing.at_rate(waveform, sampling_rate, wanted=SAMPLING_RATE)
-    samples = np.ascontiguousarray(heard if len(heard) else np.zeros(1), dtype=np.float32)
-    probabilities: NDArray[np.float32] = _detector().audio_forward(samples)
-    return probabilities >= _THRESHOLD
+    return np.concatenate(list(speech_in_blocks([waveform], sampling_rate)))
+
+
+def speech_in_blocks(
+    blocks: Iterable[NDArray[np.float32]], sampling_rate: int
+) -> Iterator[NDArray[np.bool_]]:
+    """Yield what `speech_frames` gives for the whole, piece by piece.
+
+    Args:
+        blocks: Mono `(num_samples,)` each, in order, full scale is [-1, 1].
+        sampling_rate: Of the blocks, in Hz.
+    """
+    session = _detector().session
+    heard = hearing.blocks_at_rate(blocks, sampling_rate, wanted=SAMPLING_RATE)
+    context = np.zeros(_CONTEXT_SAMPLES, np.float32)
+    hidden = cell = np.zeros(_STATE_SHAPE, np.float32)
+    for samples in _whole_frames(heard):
+        padded = np.concatenate([context, samples])
+        frames = np.lib.stride_tricks.sliding_window_view(padded, _CONTEXT_SAMPLES + FRAME_SAMPLES)[
+            ::FRAME_SAMPLES
+        ]
+        context = samples[-_CONTEXT_SAMPLES:]
+        given = {"input": np.ascontiguousarray(frames), "h": hidden, "c": cell}
+        probabilities, hidden, cell = session.run(["speech_probs", "hn", "cn"], given)
+        yield probabilities.reshape(-1) >= _THRESHOLD
+
+
+def _whole_frames(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Yield samples of whole frames, at most of one call; the last frame ends in zeros."""
+    size = _FRAMES_A_CALL * FRAME_SAMPLES
+    rest, num_heard = np.zeros(0, np.float32), 0
+    for block in blocks:
+        num_heard += len(block)
+        rest = np.concatenate([rest, block])
+        while len(rest) >= size:
+            yield rest[:size]
+            rest = rest[size:]
+    if len(rest) or not num_heard:
+        num_frames = max(1, -(-len(rest) // FRAME_SAMPLES))
+        yield np.pad(rest, (0, num_frames * FRAME_SAMPLES - len(rest)))
 
 
 def share(frames: NDArray[np.bool_], *, start_s: float, end_s: float) -> float:
@@ -39,7 +80,7 @@ def share(frames: NDArray[np.bool_], *, start_s: float, end_s: float) -> float:
 
     Args:
         frames: Of the whole recording, from `speech_frames`.
-        start_s: Where it begins, in seconds; a frame belongs to a stretch by its middle.
+        start_s: Where it begins, in seconds, 0 or more; a frame belongs to a stretch by its middle.
         end_s: Where it ends.
 
     Example:

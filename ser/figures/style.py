@@ -45,18 +45,26 @@ def footer(card: CorpusCard, split: SplitReport) -> str:
     return f"corpus {card.name} ({kind}), protocol {split.protocol}{speakers}"
 
 
-def save(figure: Figure, stem: Path, *, formats: Sequence[str] = ("png", "svg")) -> Path:
+def save(
+    figure: Figure,
+    stem: Path,
+    *,
+    formats: Sequence[str] = ("png", "svg"),
+    title: str | None = None,
+) -> Path:
     """Write a figure as `<stem>.png`, and as `<stem>.svg`, without dates inside.
 
     Args:
         figure: What to write.
         stem: Where, without a suffix; the folder is made where it is missing.
         formats: Which of the two.
+        title: Noted inside the files, for programs; None for none.
 
     Returns:
         The path of the first.
     """
-    metadata = {"png": {"Software": None}, "svg": {"Date": None}}
+    named = {} if title is None else {"Title": title}
+    metadata = {"png": {"Software": None, **named}, "svg": {"Date": None, **named}}
     paths = [stem.with_suffix(f".{name}") for name in formats]
     with mpl.rc_context(STYLE):
         _lay_out(figure)

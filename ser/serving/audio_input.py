@@ -54,6 +54,10 @@ class Waveform:
         """Length in seconds."""
         return len(self.samples) / self.sampling_rate
 
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples, in one block."""
+        yield self.samples
+
 
 def from_path(path: Path, limits: InputLimits) -> Waveform:
     """Return the recording in a file; see `from_bytes`.
@@ -64,7 +68,7 @@ def from_path(path: Path, limits: InputLimits) -> Waveform:
     try:
         return from_bytes(decoding.content_of(path, limits), limits)
     except (AudioError, AudioInputError) as error:
-        raise AudioInputError(f"{_shown(path)}: {error}") from error
+        raise AudioInputError(f"{shown_path(path)}: {error}") from error
 
 
 def from_base64(text: object, limits: InputLimits) -> Waveform:
@@ -175,7 +179,7 @@ def _peak(samples: NDArray[Any]) -> float:
     return max(float(samples.max()), -float(samples.min()))
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """Return a path for a message, in one line."""
     text = "".join(character if character.isprintable() else "?" for character in str(path))
     return text if len(text) <= _SHOWN_PATH_CHARS else f"...{text[-MAX_SHOWN:]}"

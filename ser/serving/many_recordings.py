@@ -4,7 +4,7 @@ import csv
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pandas as pd
 
 from ser import files, lineage, tables
 from ser.data import recordings
-from ser.errors import AudioInputError, CorpusError, SerError
+from ser.errors import AudioInputError, CorpusError
 from ser.progress import Progress
-from ser.serving import audio_input
+from ser.registry.identity import identity_of
+from ser.serving import answer_tables
 from ser.serving.predictor import Predictor
+from ser.serving.sound import LongFile
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +37,16 @@ def find(source: Path) -> list[Path]:
     """
     if source.is_dir():
         try:
-            found = [
-                source / path for path in recordings.below(source, root=source, suffixes=_SUFFIXES)
-            ]
+            names = recordings.below(source, root=source, suffixes=_SUFFIXES)
+            num_hidden = recordings.num_hidden(source, suffixes=_SUFFIXES)
         except CorpusError as error:
             raise AudioInputError(str(error)) from error
+        if num_hidden:
+            logger.warning(
+                "%s: %d hidden files are passed over, such as the ._ twins that macOS leaves",
+                *(source, num_hidden),
+            )
+        found = [source / name for name in names]
         if not found:
             raise AudioInputError(f"{source}: holds no {', '.join(_SUFFIXES)} files")
         return found
@@ -68,11 +75,7 @@ def find(source: Path) -> list[Path]:
 
 def is_answers(path: Path) -> bool:
     """Return whether a file is a table that `predict` wrote."""
-    try:
-        columns = set(tables.read_parquet(path, cure="").columns)
-    except SerError:
-        return False
-    return columns >= {"path", "error", "emotion", "bundle_sha256"}
+    return answer_tables.columns_of(path) >= {"path", "error", "emotion", "bundle_sha256"}
 
 
 def predict(
@@ -81,6 +84,7 @@ def predict(
     *,
     out: Path,
     model: str,
+    registered: Mapping[str, Any] | None = None,
     progress: Progress = iter,
 ) -> pd.DataFrame:
     """Answer for recordings and write the table.
@@ -88,16 +92,20 @@ def predict(
     Args:
         paths: The recordings.
         predictor: Who answers.
-        out: Parquet file; answers are collected in `<out>.partial` until all are there.
+        out: File, whose ending says what it is (`ser.serving.answer_tables`); answers are
+            collected in `<out>.partial` until all are there.
         model: MLflow's address of the model, for the table.
+        registered: Its `model_name` and `model_version`; None where it is not registered.
         progress: Wraps the iteration over recordings.
 
     Returns:
         One row per recording: `path` (bytes that are no UTF-8 with a backslash, as hex),
         `error` (null where it is answered), `duration_s`, `emotion`, `abstained`,
         `reason`, `speech_share`, `familiarity`, `probability_<emotion>`, `windows` (JSON),
-        `model`, `bundle_sha256`, `synthetic` (whether the model learnt from synthetic speech).
+        `model`, `bundle_sha256`, `name` and `version` of the registered model (null where it has
+        none), `cell`, `synthetic` (whether the model learnt from synthetic speech).
     """
+    answer_tables.require_ending(out)
     partial = out.with_name(f"{out.name}.partial")
     plan = {"paths": [_shown(path) for path in paths], "bundle": predictor.bundle.sha256}
     digest = lineage.sha256_text(lineage.canonical_json(plan))
@@ -121,8 +129,12 @@ def predict(
     next(bar, None)
     table = pd.concat([table.astype(object) for table in answered], ignore_index=True)
     table = table.astype(dict.fromkeys(_numbers(predictor), "float64"))
-    table["synthetic"] = predictor.bundle.is_synthetic
-    tables.write_parquet(out, table)
+    who = identity_of(predictor.bundle, registered or {})
+    version = None if who["version"] is None else str(who["version"])
+    table["name"] = pd.Series(who["name"], index=table.index, dtype="object")
+    table["version"] = pd.Series(version, index=table.index, dtype="object")
+    table["cell"], table["synthetic"] = who["cell"], who["synthetic"]
+    answer_tables.write(out, table)
     files.remove_folder(partial)
     return table
 
@@ -153,7 +165,7 @@ def _row(path: Path, predictor: Predictor, model: str) -> dict[str, Any]:
         "bundle_sha256": predictor.bundle.sha256,
     }
     try:
-        prediction = predictor.predict(audio_input.from_path(path, predictor.limits))
+        prediction = predictor.predict(LongFile(path, predictor.limits))
     except AudioInputError as error:
         return {**row, "error": str(error)}
     answer = prediction.to_json()

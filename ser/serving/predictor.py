@@ -4,7 +4,7 @@ The way is that of training, step by step: the same extractor, the type of numbe
 feature store keeps, the fold's normalisation, the model in evaluation mode.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ser.batch import FeatureSpec, ModelOutput
 from ser.contracts import Extractor, Model
-from ser.data import speech_activity
+from ser.data import hearing, speech_activity
 from ser.emotion import DIMENSIONS
 from ser.errors import BundleError, translating
 from ser.evaluation import temperature
@@ -26,11 +26,15 @@ from ser.evaluation.familiarity import Reference, familiarity
 from ser.features.dataset import Statistics
 from ser.features.extraction import build_extractor
 from ser.params import parse
+from ser.progress import Progress
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
-from ser.serving import abstention, audio_input
+from ser.serving import abstention, windows
+from ser.serving import sound as sounds
 from ser.serving.abstention import HeardSpeech, Reason
-from ser.serving.audio_input import InputLimits, Waveform
+from ser.serving.audio_input import InputLimits
+from ser.serving.sound import Audible, Survey
+from ser.serving.windows import Span
 from ser.training.plan import build_loss, build_model
 
 
@@ -110,6 +114,41 @@ class Prediction:
         ratings = {} if self.ratings is None else {"ratings": self.ratings}
         windows = [asdict(window) for window in self.windows]
         return {**asdict(self.whole), **ratings, "windows": windows}
+
+
+@dataclass(frozen=True, slots=True)
+class HeardWindows:
+    """What a network says of windows of a recording.
+
+    Args:
+        times: Where each begins and ends, in seconds.
+        raw: Probabilities before the temperature, `(num_windows, num_classes)`.
+        calibrated: The same after it.
+        distances: Of each embedding from training, `(num_windows,)`; None for a bundle of format 1.
+        ratings: In points of the scale from 1 to 5, `(num_windows, 3)`; None of a model that tells
+            classes alone.
+    """
+
+    times: Sequence[tuple[float, float]]
+    raw: NDArray[np.float64]
+    calibrated: NDArray[np.float64]
+    distances: NDArray[np.float64] | None
+    ratings: NDArray[np.float64] | None
+
+    def stretches(self, heard: Survey, reference: Reference | None) -> list[HeardSpeech]:
+        """Return what is heard in each window, before anything is said about emotions.
+
+        Args:
+            heard: The recording that they are of.
+            reference: What embeddings are compared with; None for a bundle of format 1.
+        """
+        if reference is None or self.distances is None:
+            return [HeardSpeech()] * len(self.times)
+        ranks = familiarity(self.distances, reference.distances)
+        return [
+            HeardSpeech(heard.speech_share(*time), float(rank))
+            for time, rank in zip(self.times, ranks, strict=True)
+        ]
 
 
 def _built(bundle: Bundle, folder: Path) -> tuple[Extractor, Model]:
@@ -223,37 +262,82 @@ class Predictor:
     def _scaled_logits(self, output: ModelOutput) -> Tensor:
         return output.logits[0].double() * self.logit_scale
 
-    def predict(self, waveform: Waveform) -> Prediction:
+    def predict(
+        self, sound: Audible, heard: Survey | None = None, *, progress: Progress = iter
+    ) -> Prediction:
         """Return what is heard in a recording.
 
         Args:
-            waveform: From `ser.serving.audio_input`, at any rate.
+            sound: A recording at any rate: a `Waveform`, or a `LongFile` of any length.
+            heard: What `self.survey` found in it; None: it is surveyed first.
+            progress: Wraps the iteration over windows.
+
+        Raises:
+            AudioInputError: See `ser.serving.sound.LongFile.blocks`.
         """
-        samples = audio_input.to_rate(waveform, self.sampling_rate)
-        spans = list(self._windows(len(samples)))
-        outputs = [self._output(samples[a:b]) for a, b in spans]
-        raw = np.stack([self._scaled_logits(output).softmax(0).numpy() for output in outputs])
-        calibrated = temperature.scale(raw, self.bundle.answering.temperature)
-        times = [(a / self.sampling_rate, b / self.sampling_rate) for a, b in spans]
-        distances = self._distances(outputs)
-        heard, speech_share = self._heard(waveform, distances, times)
-        refusals = [abstention.refusal(window, self.bundle.hearing) for window in heard]
-        windows = tuple(
-            self._answer(row, time, window, refusal)
-            for row, time, window, refusal in zip(calibrated, times, heard, refusals, strict=True)
+        if heard is None:
+            heard = self.survey(sound)
+        # A rounded rate change may add a few samples to the longest utterance.
+        length = round(self.bundle.answering.window_s * self.sampling_rate) + 16
+        hop = max(1, round(length * (1.0 - self.bundle.answering.overlap)))
+        spans = windows.spread(self.num_samples(heard), length=length, hop=hop)
+        found = self.hear(sound, spans, progress=progress)
+        stretches = found.stretches(heard, self.reference)
+        refusals = [abstention.refusal(stretch, self.bundle.hearing) for stretch in stretches]
+        answers = tuple(
+            self.answer(row, time, stretch, refusal)
+            for row, time, stretch, refusal in zip(
+                found.calibrated, found.times, stretches, refusals, strict=True
+            )
         )
         speaking = abstention.speaking_windows(refusals)
-        known = abstention.mean_familiarity([heard[number] for number in speaking])
-        whole = self._answer(
-            calibrated[speaking].mean(axis=0),
-            (0.0, waveform.duration_s),
-            HeardSpeech(speech_share, known),
+        known = abstention.mean_familiarity([stretches[number] for number in speaking])
+        end_s = heard.duration_s
+        share = None if self.reference is None else heard.speech_share(0.0, end_s)
+        whole = self.answer(
+            found.calibrated[speaking].mean(axis=0),
+            (0.0, end_s),
+            HeardSpeech(share, known),
             refusals[speaking[0]],
         )
-        distance = None if distances is None else float(distances[speaking].mean())
-        uncalibrated = self._named(raw[speaking].mean(axis=0))
-        ratings = _ratings([outputs[number] for number in speaking])
-        return Prediction(whole, windows, uncalibrated, distance, ratings)
+        distance = None if found.distances is None else float(found.distances[speaking].mean())
+        uncalibrated = self.named(found.raw[speaking].mean(axis=0))
+        ratings = None if found.ratings is None else found.ratings[speaking].mean(axis=0)
+        return Prediction(whole, answers, uncalibrated, distance, _named_ratings(ratings))
+
+    def survey(self, sound: Audible, *, progress: Progress = iter) -> Survey:
+        """Hear a recording to its end, before the network does; see `ser.serving.sound.survey`."""
+        return sounds.survey(sound, listens=self.reference is not None, progress=progress)
+
+    def num_samples(self, heard: Survey) -> int:
+        """Return how many samples a recording has at the bundle's rate."""
+        return hearing.num_at_rate(
+            heard.num_samples, heard.sampling_rate, wanted=self.sampling_rate
+        )
+
+    def hear(
+        self, sound: Audible, spans: Sequence[Span], *, progress: Progress = iter
+    ) -> HeardWindows:
+        """Ask the network about windows of a recording, one after another.
+
+        Args:
+            sound: The recording, at any rate.
+            spans: At least one window, in samples at the bundle's rate, in order.
+            progress: Wraps the iteration over windows.
+        """
+        blocks = hearing.blocks_at_rate(
+            sound.blocks(), sound.sampling_rate, wanted=self.sampling_rate
+        )
+        stretches = zip(progress(spans), windows.cut(blocks, spans), strict=False)
+        outputs = [self._output(samples) for _, samples in stretches]
+        raw = np.stack([self._scaled_logits(output).softmax(0).numpy() for output in outputs])
+        return HeardWindows(
+            times=[(a / self.sampling_rate, b / self.sampling_rate) for a, b in spans],
+            raw=raw,
+            calibrated=temperature.scale(raw, self.bundle.answering.temperature),
+            distances=self._distances(outputs),
+            ratings=_ratings(outputs),
+        )
 
     def _distances(self, outputs: Sequence[ModelOutput]) -> NDArray[np.float64] | None:
         """Return how far each window's embedding is from training; None in format 1."""
@@ -262,43 +346,22 @@ class Predictor:
         embeddings = torch.cat([output.embedding for output in outputs]).double().numpy()
         return self.reference.gaussians.distances(embeddings)
 
-    def _heard(
-        self,
-        waveform: Waveform,
-        distances: NDArray[np.float64] | None,
-        times: Sequence[tuple[float, float]],
-    ) -> tuple[list[HeardSpeech], float | None]:
-        """Return what is heard in each window, and the share of speech in all of it."""
-        if self.reference is None or distances is None:
-            return [HeardSpeech()] * len(times), None
-        frames = speech_activity.speech_frames(waveform.samples, waveform.sampling_rate)
-        ranks = familiarity(distances, self.reference.distances)
-        heard = [
-            HeardSpeech(speech_activity.share(frames, start_s=start, end_s=end), float(known))
-            for (start, end), known in zip(times, ranks, strict=True)
-        ]
-        return heard, float(frames.mean())
-
-    def _windows(self, num_samples: int) -> Iterator[tuple[int, int]]:
-        """Yield first and last sample (excluded) of each window; the last one ends with the end."""
-        # A rounded rate change may add a few samples to the longest utterance.
-        length = round(self.bundle.answering.window_s * self.sampling_rate) + 16
-        if num_samples <= length:
-            yield 0, num_samples
-            return
-        hop = max(1, round(length * (1.0 - self.bundle.answering.overlap)))
-        last = num_samples - length
-        for start in (*range(0, last, hop), last):
-            yield start, start + length
-
-    def _answer(
+    def answer(
         self,
         probabilities: NDArray[np.float64],
         time: tuple[float, float],
         heard: HeardSpeech,
         refusal: Reason | None,
     ) -> Answer:
-        named = self._named(probabilities)
+        """Return what is said of a stretch of speech.
+
+        Args:
+            probabilities: Calibrated `(num_classes,)`.
+            time: Where it begins and ends, in seconds.
+            heard: What is heard in it.
+            refusal: Why it gets no emotion whatever its probabilities are.
+        """
+        named = self.named(probabilities)
         emotion = max(named, key=lambda name: named[name])
         if refusal is None and named[emotion] < self.bundle.answering.min_confidence:
             refusal = "unsure"
@@ -312,15 +375,19 @@ class Predictor:
             familiarity=heard.familiarity,
         )
 
-    def _named(self, probabilities: Sequence[float] | NDArray[Any]) -> dict[str, float]:
+    def named(self, probabilities: Sequence[float] | NDArray[Any]) -> dict[str, float]:
+        """Return numbers `(num_classes,)` by their emotions."""
         pairs = zip(self.bundle.emotions, probabilities, strict=True)
         return {emotion: float(value) for emotion, value in pairs}
 
 
-def _ratings(outputs: Sequence[ModelOutput]) -> dict[str, float] | None:
-    """Return the mean rating of windows per dimension, None of a model that does not rate."""
+def _ratings(outputs: Sequence[ModelOutput]) -> NDArray[np.float64] | None:
+    """Return the ratings of windows `(num_windows, 3)`, None of a model that does not rate."""
     rated = [output.ratings for output in outputs if output.ratings is not None]
-    if not rated:
+    return torch.cat(rated).double().numpy() if rated else None
+
+
+def _named_ratings(ratings: NDArray[np.float64] | None) -> dict[str, float] | None:
+    if ratings is None:
         return None
-    mean = torch.cat(rated).double().mean(dim=0)
-    return dict(zip(DIMENSIONS, mean.tolist(), strict=True))
+    return dict(zip(DIMENSIONS, ratings.tolist(), strict=True))

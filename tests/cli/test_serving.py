@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from ser import files
-from ser.cli import serving
 from ser.data import manifest
 from ser.project import Project
 from ser.serving import server, workers
@@ -56,27 +55,49 @@ def test_a_recording_is_answered_for_programs(model, ser, wav):
     assert (who["task"], who["protocol"]) == ("csv", "session")
 
 
+def test_a_long_recording_is_written_in_segments_and_drawn(model, ser, tmp_path):
+    path, out, figure = tmp_path / "long.wav", tmp_path / "a.csv", tmp_path / "a.png"
+    path.write_bytes(encoded(speech(3.0)))
+    asked = ("predict", path, "--out", out, "--figure", figure, *model)
+    for _ in range(2):  # what was written before is replaced
+        status, said, err = ser(*asked)
+        assert status == 0, err
+        assert said == f"{out}: segments of 1 recordings, as csv\n"
+    rows = pd.read_csv(out)
+    assert rows["start_s"].iloc[0] == 0.0
+    assert rows["end_s"].iloc[-1] == 3.0
+    assert rows["synthetic"].all()
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    _, text, _ = ser("predict", path, "--format", "audacity", *model)
+    assert len(text.splitlines()) == len(rows)
+    found = json.loads(ser("predict", path, "--json", *model)[1])
+    assert [one["end_s"] for one in found["segments"]] == rows["end_s"].tolist()
+    assert len(found["windows"]) > 1
+
+
 @pytest.mark.parametrize(
-    ("emotion", "reason", "said"),
+    ("options", "said"),
     [
-        ("sad", None, "sad  ["),
-        (None, "unsure", "not sure (sad?)  ["),
-        (None, "no speech", "no speech  ["),
-        (None, "unlike anything in training", "unlike anything in training  ["),
+        (("--format", "xml"), "--format xml: there are text"),
+        (("--json", "--format", "csv"), "two formats"),
+        (("--out", "a.txt"), "names no format"),
+        (("--figure", "a.gif"), "a figure ends in"),
+        (("--set", "hop=1"), "hop"),
+        (("--set", "hop_s=often"), "hop_s"),
+        (("--out", "notes.csv"), "was not written by this command"),
+        (("--out", "a.wav", "--format", "csv"), "is read by this command"),
     ],
 )
-def test_people_are_told_why_there_is_no_emotion(emotion, reason, said):
-    answer = {"emotion": emotion, "reason": reason, "speech_share": 0.5, "familiarity": None}
-    line = serving._one({**answer, "probabilities": {"angry": 0.4, "sad": 0.6}})
-    assert line == f"{said}angry 0.40, sad 0.60; speech share 0.50]"
-
-
-def test_a_long_recording_shows_its_windows(model, ser, tmp_path):
-    path = tmp_path / "long.wav"
-    path.write_bytes(encoded(speech(2.0)))
-    _, out, _ = ser("predict", path, *model)
-    assert len(out.splitlines()) > 3
-    assert " to    2.0 s: " in out.splitlines()[-1]
+def test_what_cannot_be_written_is_refused_before_a_model_is_fetched(
+    project, ser, wav, monkeypatch, options, said
+):
+    monkeypatch.chdir(wav.parent)
+    Path("notes.csv").write_text("mine")
+    status, out, err = ser("predict", "a.wav", "--model", "models:/nobody@champion", *options)
+    assert (status, out) == (1, "")
+    assert said in err
+    assert "nobody" not in err
+    assert Path("notes.csv").read_text() == "mine"
 
 
 def test_a_file_that_cannot_be_used_does_not_stop_the_others(model, ser, wav, tmp_path):
@@ -227,10 +248,11 @@ def test_an_exported_bundle_answers_as_the_model_does(model, ser, wav, tmp_path)
 
 def test_nothing_of_somebody_else_is_overwritten_and_no_model_fetched_for_it(ser, tmp_path):
     (tmp_path / "notes").write_text("mine")
+    (tmp_path / "notes.csv").write_text("mine")
     nobody = ("--model", "models:/nobody@champion")
     for command in (
+        ("predict-batch", tmp_path, "--out", tmp_path / "notes.csv"),
         ("predict-batch", tmp_path, "--out", tmp_path / "notes"),
-        ("predict-batch", tmp_path / "notes", "--out", tmp_path / "notes"),
         ("export", "--out", tmp_path / "notes"),
         ("export", "--out", tmp_path, "--format", "bundle"),
         ("monitor", tmp_path, "--json", tmp_path / "notes"),

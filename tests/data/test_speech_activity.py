@@ -68,6 +68,23 @@ def test_a_recording_is_heard_alike_whatever_was_heard_before():
     np.testing.assert_allclose(probabilities(), first, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [100, 512, 65536])
+def test_blocks_are_heard_as_the_whole_is(size):
+    samples = np.concatenate([sound(kind, 20.0) for kind in ("beeps", "hiss", "tone")])
+    samples = samples.astype(np.float32)[: 16000 * 40 + 77]
+    detector = speech_activity._detector()
+    blocks = (samples[start : start + size] for start in range(0, len(samples), size))
+    probabilities = detector.audio_forward(samples)
+    low = float(np.median(probabilities))  # none of these sounds reaches the threshold
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speech_activity, "_THRESHOLD", low)
+        found = np.concatenate(list(speech_activity.speech_in_blocks(blocks, RATE)))
+    assert len(found) == len(probabilities)
+    is_clear = np.abs(probabilities - low) > 1e-5
+    np.testing.assert_array_equal(found[is_clear], probabilities[is_clear] >= low)
+    assert is_clear.mean() > 0.5
+
+
 def test_a_stretch_shorter_than_a_frame_is_the_frame_that_it_lies_in():
     frames = np.array([False, True])
     assert speech_activity.share(frames, start_s=0.04, end_s=0.045) == 1.0

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ser.errors import AudioInputError
+from ser.errors import AudioInputError, FileError
 from ser.serving import many_recordings
+from ser.serving.audio_input import InputLimits
 from ser.serving.predictor import Predictor
 from tests.serving.support import encoded, limit, speech, write_bundle
 
@@ -31,6 +32,40 @@ def folder(tmp_path):
 def test_a_folder_is_searched_to_its_depths(folder):
     names = [path.name for path in many_recordings.find(folder)]
     assert names == ["0.wav", "1.wav", "2.wav", "3.wav", "4.wav", "broken.wav", "long.FLAC"]
+
+
+def test_hidden_files_are_passed_over_and_counted(folder, caplog):
+    many_recordings.find(folder)
+    assert caplog.text == ""
+    for name in ("._0.wav", "deep/._long.FLAC", "._notes.txt"):
+        (folder / name).write_bytes(b"twin")
+    assert len(many_recordings.find(folder)) == 7
+    assert "2 hidden files are passed over" in caplog.text
+
+
+def test_the_ending_says_what_is_written_and_who_answered(predictor, folder, tmp_path):
+    registered = {"model_name": "ser-csv-session", "model_version": 3}
+    paths = [folder / "1.wav", folder / "broken.wav"]
+    for ending in ("parquet", "csv", "jsonl"):
+        out = tmp_path / f"a.{ending}"
+        many_recordings.predict(paths, predictor, out=out, model="m", registered=registered)
+        assert many_recordings.is_answers(out)
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert (row["name"], row["version"], row["cell"]) == ("ser-csv-session", "3", "lstm-aam")
+        assert row["synthetic"] is True
+    assert rows[0]["windows"][0]["start_s"] == 0.0
+    assert rows[1]["windows"] is None
+    with pytest.raises(FileError, match=r"\.parquet, \.csv, \.jsonl"):
+        many_recordings.predict(paths, predictor, out=tmp_path / "a.xls", model="m")
+
+
+def test_a_recording_may_be_longer_than_a_request_may_be(predictor, folder, tmp_path):
+    predictor.limits = InputLimits(max_duration_s=1.0, max_bytes=1024)
+    paths = [folder / "deep" / "long.FLAC"]
+    table = many_recordings.predict(paths, predictor, out=tmp_path / "a.parquet", model="m")
+    assert table["error"].isna().all()
+    assert table["duration_s"].tolist() == [2.0]
 
 
 def test_a_table_names_paths_from_its_own_folder(folder):

@@ -68,7 +68,10 @@ def test_a_long_recording_is_heard_in_windows_up_to_its_end(predictor):
     starts = [window.start_s for window in prediction.windows]
     window_s = predictor.bundle.answering.window_s
     assert starts[0] == 0.0
-    assert starts[1] == pytest.approx(window_s / 2, abs=0.01)
+    hops = np.diff(starts)
+    # The last window is as far from the one before as the others are from theirs.
+    assert hops.max() <= window_s / 2 + 0.01
+    assert hops.max() - hops.min() <= 1.5 / RATE
     assert prediction.windows[-1].end_s == pytest.approx(2.0)
     assert all(w.end_s - w.start_s == pytest.approx(window_s, abs=0.01) for w in prediction.windows)
     means = np.mean([list(w.probabilities.values()) for w in prediction.windows], axis=0)
