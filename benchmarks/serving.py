@@ -9,6 +9,7 @@ the cell.
 
 import argparse
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -19,10 +20,11 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from itertools import cycle, islice
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -70,17 +72,31 @@ def _serving(model: Path, *, is_ours: bool) -> Iterator[tuple[int, psutil.Proces
     with socket.create_server((_HOST, 0)) as free:
         port = int(free.getsockname()[1])
     command = _command(model, port, is_ours=is_ours)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    # MLflow starts `uvicorn` by its name alone.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, "PATH": path}
+        ) as server,
+    ):
         process = psutil.Process(server.pid)
         try:
-            _wait(port, server)
+            _wait(port, server, said)
             yield port, process
         finally:
-            for member in [*process.children(recursive=True), process]:
+            _end(process)
+
+
+def _end(process: psutil.Process) -> None:
+    """End a server with its workers; one may have ended by itself."""
+    with suppress(psutil.NoSuchProcess):
+        for member in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
                 member.terminate()
 
 
-def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+def _wait(port: int, server: subprocess.Popen[bytes], said: IO[bytes]) -> None:
     until = time.monotonic() + _START_SECONDS
     while server.poll() is None and time.monotonic() < until:
         connection = HTTPConnection(_HOST, port, timeout=5)
@@ -93,7 +109,11 @@ def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
             return
         finally:
             connection.close()
-    raise SerError(f"a server did not answer on port {port} within {_START_SECONDS} s")
+    if server.poll() is None:
+        raise SerError(f"a server did not answer on port {port} within {_START_SECONDS} s")
+    said.seek(0)
+    last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
+    raise SerError(f"a server ended before it answered on port {port}: {last}")
 
 
 def _ask(port: int, bodies: Sequence[bytes]) -> None:
