@@ -48,6 +48,7 @@ TESTED_ELSEWHERE = {
     "ser/pretrained/whisper_config.py": "tests/pretrained/test_whisper.py",
     "ser/pretrained/whisper_encoder.py": "tests/pretrained/test_whisper.py",
     "ser/registry/version.py": "tests/registry/test_versions.py",
+    "ser/tracking/mlflow_run.py": "tests/tracking/test_mlflow_tracker.py",
     "ser/tracking/place.py": "tests/tracking/test_store.py",
     "ser/errors.py": "names only; each error is raised in the test of its cause",
     "ser/progress.py": "a protocol; tests/features/test_store.py",

@@ -164,7 +164,7 @@ def alone(url: str, topic: str) -> Iterator[None]:
     if not url.startswith("postgresql"):
         yield
         return
-    digest = hashlib.sha256(f"ser {topic}".encode()).digest()
+    digest = hashlib.sha256(f"{topic} of ser".encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
     with translating(partial(_failed, url)):
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
