@@ -56,9 +56,7 @@ class LongFile:
         with self._opened() as decoder:
             for block in decoder.blocks():
                 # Now, not at the end: whoever hears a long file must not compute with them.
-                if not np.isfinite(block).all():
-                    seconds = decoder.num_samples / decoder.sampling_rate
-                    raise AudioError(f"damaged: samples before {seconds:.1f} s are NaN or infinite")
+                _check_finite(block, decoder)
                 yield block
             rate, peak = decoder.sampling_rate, decoder.peak
             limits.check_speech(decoder.num_samples, rate, peak, self._allowed)
@@ -70,6 +68,12 @@ class LongFile:
                 yield decoder
         except AudioError as error:
             raise AudioInputError(f"{shown_path(self._path)}: {error}") from error
+
+
+def _check_finite(block: NDArray[np.float32], decoder: Decoder) -> None:
+    if not np.isfinite(block).all():
+        seconds = decoder.num_samples / decoder.sampling_rate
+        raise AudioError(f"damaged: samples before {seconds:.1f} s are NaN or infinite")
 
 
 @dataclass(frozen=True, slots=True)
