@@ -239,8 +239,9 @@ def _row(part: str, params: SegmentParams, found: Sequence[Part]) -> dict[str, o
 def as_markdown(rows: pd.DataFrame, *, cell: str, num_recordings: int) -> str:
     """Return the table: shares in per cent, times in seconds."""
     lines = [
-        f"`python -m benchmarks.segments {cell}`: {num_recordings} recordings of a minute or less",
-        "per part, one per speaker; shares in per cent of their time, means over the recordings:",
+        f"`python -m benchmarks.segments {cell}`: {num_recordings} recordings of a minute or less "
+        "per part,",
+        "one per speaker; shares in per cent of their time, means over the recordings:",
         "",
         "| part | `window_s` | `switch_cost` | `min_duration_s` | right | no emotion | "
         "pauses found | segments a turn | off by (s) |",

@@ -12,7 +12,6 @@ from typing import Any
 from ser.errors import AudioInputError
 from ser.serving.predictor import Prediction
 from ser.serving.segments import EmotionSegment
-from ser.tables import guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,8 @@ def as_text(found: Described) -> str:
 
 def as_csv(found: Described) -> str:
     """Return a row per segment, without the header."""
+    from ser.tables import guarded  # which brings pandas, and other formats need none
+
     rows = [list(map(guarded, _row(found, one).values())) for one in found.segments]
     return _csv_lines(rows)
 
