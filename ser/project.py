@@ -373,11 +373,6 @@ class Project:
         return self.work / "locks"
 
     @property
-    def unit_logs(self) -> Path:
-        """Folder of what was logged on other machines, a file per unit of work."""
-        return self.work / "logs"
-
-    @property
     def kept_folds(self) -> Path:
         """Folder of finished folds, each named by its run key."""
         return self.work / "folds"

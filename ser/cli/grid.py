@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DIRECTLY = "python -m"
 
 
-class Part(StrEnum):
+class GridPart(StrEnum):
     """Of the grid, what `--only` runs."""
 
     EXTRACT = "extract"
@@ -28,7 +28,7 @@ class Part(StrEnum):
 def grid(
     jobs: Annotated[int, typer.Option(min=1, help="Stages run at once here, a process each.")] = 1,
     only: Annotated[
-        Part | None,
+        GridPart | None,
         typer.Option(help="Up to the features, tuning after it, or the cells and their scores."),
     ] = None,
     address: Annotated[
@@ -77,12 +77,12 @@ def grid(
         )
     # Processes stay from one group of stages to the next, with what they have imported; but
     # tuning has the machine, or its accelerator, to itself.
-    if only in (None, Part.EXTRACT):
+    if only in (None, GridPart.EXTRACT):
         with LocalEngine(jobs) as engine:
             missing_stages.make_features(engine, root, is_crossed=is_crossed)
-    if only in (None, Part.TUNE):
+    if only in (None, GridPart.TUNE):
         missing_stages.tune(root)
-    if only not in (None, Part.TRAIN):
+    if only not in (None, GridPart.TRAIN):
         return
     if launcher != _DIRECTLY:
         typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
@@ -112,7 +112,7 @@ def _train_folds(
             Path().resolve(),
             folder_of=lambda unit: unit.folder,
             name_of=lambda unit: unit.name,
-            logs=Project().unit_logs,
+            logs=Project().work / "logs",
             share=cluster.Share(*share),
             with_token=with_token,
         )

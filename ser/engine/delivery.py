@@ -67,7 +67,7 @@ def pieces(folder: Path, digests: dict[str, str]) -> Iterator[Piece]:
         digests[name] = digest.hexdigest()
 
 
-class Delivery:
+class Arrival:
     """A folder on its way; its name stands for all of it or for what was there before.
 
     Args:
@@ -122,7 +122,11 @@ class Delivery:
 
     def drop(self) -> None:
         """Forget what has come."""
-        with suppress(_DroppedError), self._open:
+        with suppress(_DroppedError):
+            self._leave_with_error()
+
+    def _leave_with_error(self) -> None:
+        with self._open:
             raise _DroppedError
 
 

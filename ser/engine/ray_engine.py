@@ -20,7 +20,7 @@ from ray.exceptions import RayError, RayTaskError
 from ser.contracts import Unit, UnitOutcome
 from ser.engine import cluster, node
 from ser.engine.cluster import Nodes, Share
-from ser.engine.delivery import Delivery, Ended, Piece
+from ser.engine.delivery import Arrival, Ended, Piece
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class RayEngine(Generic[Unit]):
         while waiting and (chosen := self.nodes.take()):
             task = waiting.popleft()
             folder = self.folder_of(task.unit)
-            task.node, task.delivery = chosen, Delivery(self.root / folder)
+            task.node, task.delivery = chosen, Arrival(self.root / folder)
             task.stream = _perform(self.share, chosen).remote(work, task.unit, folder)
             running[task.stream] = task
             logger.info("%s: begins on %s", self.name_of(task.unit), self.nodes.name(chosen))
@@ -172,7 +172,7 @@ class _Task(Generic[Unit]):
     num_deaths: int = 0
     node: str = ""
     stream: Any = None
-    delivery: Delivery = field(default_factory=lambda: Delivery(Path()))
+    delivery: Arrival = field(default_factory=lambda: Arrival(Path()))
 
 
 def _perform(share: Share, where: str) -> Any:

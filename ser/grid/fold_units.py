@@ -142,7 +142,7 @@ def _difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
     more = f"; and {len(names) - len(said)} more" if len(names) > len(said) else ""
     return (
         f"its fold would be another one: {'; '.join(said)}{more}; bring its code, params.yaml and "
-        f"data to what they are here (`git pull`, `dvc pull`)"
+        f"data to what they are here (git pull, dvc pull)"
     )
 
 

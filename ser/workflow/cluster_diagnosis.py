@@ -66,7 +66,7 @@ def examine(
             continue
         other = sorted(name for name in here if said.get(name) != here[name])
         if other:
-            cure = "bring code, packages and data to what they are here: `git pull`, `dvc pull`"
+            cure = "bring code, packages and data to what they are here: git pull, dvc pull"
             yield Finding("fail", what, f"it has other {first_few(other)}", cure)
         else:
             yield Finding("ok", what, "it has the same code, versions and data")

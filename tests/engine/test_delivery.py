@@ -1,7 +1,7 @@
 import pytest
 
 from ser.engine import delivery
-from ser.engine.delivery import Delivery, Piece
+from ser.engine.delivery import Arrival, Piece
 from ser.errors import EngineError
 
 
@@ -28,7 +28,7 @@ def test_a_folder_comes_in_pieces_and_is_the_same(sent, tmp_path, monkeypatch):
         *(("deep/empty", 0), ("weights", 4), ("weights", 4), ("weights", 2)),
     ]
     place = tmp_path / "here" / "key"
-    come = Delivery(place)
+    come = Arrival(place)
     for piece in pieces:
         come.take(piece)
         assert not place.exists()
@@ -41,7 +41,7 @@ def test_what_was_there_stays_until_all_has_come(sent, tmp_path):
     place = tmp_path / "key"
     place.mkdir()
     (place / "old").touch()
-    come = Delivery(place)
+    come = Arrival(place)
     come.take(next(delivery.pieces(sent, {})))
     come.drop()
     assert content(place) == {"old": b""}
@@ -58,7 +58,7 @@ def test_what_is_not_whole_is_never_put_in_place(sent, tmp_path, change):
         pieces[-1] = Piece("weights", b"other")
     else:
         pieces, digests = [], {}
-    come = Delivery(place)
+    come = Arrival(place)
     for piece in pieces:
         come.take(piece)
     with pytest.raises(EngineError, match="what has come is not what the node sent"):
@@ -69,4 +69,4 @@ def test_what_is_not_whole_is_never_put_in_place(sent, tmp_path, change):
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/../../b"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
     with pytest.raises(EngineError, match="outside of it"):
-        Delivery(tmp_path / "key").take(Piece(name, b""))
+        Arrival(tmp_path / "key").take(Piece(name, b""))

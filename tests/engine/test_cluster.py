@@ -1,0 +1,35 @@
+import pytest
+
+from ser.engine import cluster
+from ser.errors import EngineError
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")  # Ray's
+
+
+def test_a_node_that_lets_everybody_in_is_refused(monkeypatch):
+    nodes = cluster.Nodes(cluster.Share(), with_token=True)
+    monkeypatch.setattr(cluster, "_alive", lambda: {"id": NODE})
+    monkeypatch.setattr(cluster, "_at", lambda *_: "asked")
+    monkeypatch.setattr(cluster.ray, "wait", lambda asked, **_: (asked, []))
+    monkeypatch.setattr(cluster.ray, "get", lambda _: (cluster.Introduction("host", None), ""))
+    with pytest.raises(EngineError, match="lets in whoever has no token"):
+        nodes.look()
+
+
+NODE = {"NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 4.0, "GPU": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("share", "units"), [((1, 0), 4), ((1, 0.5), 4), ((2, 0.5), 2), ((1, 1), 2), ((8, 0), 0)]
+)
+def test_how_many_units_a_node_takes(share, units):
+    assert cluster.Share(*share).fits(NODE["Resources"]) == units
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("head", "expected HOST:PORT"), ("127.0.0.1:1", "nobody answers there")],
+)
+def test_an_address_without_a_cluster_is_said_at_once(address, said):
+    with pytest.raises(EngineError, match=said), cluster.connected(address):
+        pass
