@@ -3,10 +3,9 @@
 A stage of a `foreach` finds its component by name, which no import shows, and DVC gives all
 items the same list of dependencies. So this stage writes a file per component with the digests
 of all source files that it imports, and a cell depends on those of its model and its loss.
-Further entries of a component have a file each: dvc.yaml knows them by their names alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,7 +47,9 @@ def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001 (the sa
     """Return the files of all components, and all that they import."""
     folders = [family.replace(".", "/") for family in components.FAMILIES]
     imported = {
-        name for family, component in _all() for name in sources(project, family, component)
+        name
+        for family, component in components.every()
+        for name in sources(project, family, component)
     }
     outside = [
         name
@@ -78,12 +79,12 @@ def sources(project: Project, family: str, name: str) -> list[str]:
 
 def run(params: Params, project: Project) -> None:
     """Write the digests of every component, and of those of the tuned cells together."""
-    for family, name in _all():
+    read = {(components.EXTRACTORS, name) for name in params.extracted}
+    read.update(one for cell in params.cells.values() for one in _chosen(cell))
+    for family, name in (*components.every(), *components.further(read)):
         _write(project, family, name, name)
     if params.corpus.parser is not None:  # dvc.yaml knows the corpus' own name
         _write(project, components.CORPORA, params.corpus.parser, params.corpus.name)
-    for family, entry in _entries(params):
-        _write(project, family, entry, entry)
     tuned = {
         source
         for cell in params.tuning.cells.values()
@@ -102,21 +103,6 @@ def _write(project: Project, family: str, component: str, name: str) -> None:
 
 def _chosen(cell: CellNames) -> tuple[tuple[str, str], ...]:
     return (components.MODELS, cell.model), (components.LOSSES, cell.loss)
-
-
-def _entries(params: Params) -> Iterator[tuple[str, str]]:
-    """Yield the entries that dvc.yaml names and that are not called as their component."""
-    named = {(components.EXTRACTORS, name) for name in params.extracted}
-    named.update(one for cell in params.cells.values() for one in _chosen(cell))
-    for family, name in sorted(named):
-        if name != components.component_of(name):
-            yield family, name
-
-
-def _all() -> Iterator[tuple[str, str]]:
-    for family in components.FAMILIES:
-        for name in components.names(family):
-            yield family, name
 
 
 def main(argv: Sequence[str] | None = None) -> int:

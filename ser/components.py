@@ -95,6 +95,18 @@ def component_of(entry: str) -> str:
     return entry.partition(SEPARATOR)[0]
 
 
+def every() -> Iterator[tuple[str, str]]:
+    """Yield the package and the name of every component."""
+    for package in FAMILIES:
+        for name in names(package):
+            yield package, name
+
+
+def further(entries: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the entries that are not called as their component, sorted; package and name each."""
+    return sorted((package, name) for package, name in entries if name != component_of(name))
+
+
 def in_words(name: str) -> str:
     """Return a name, or that of a cell, as a label of a figure; an entry's is left as it is.
 
