@@ -46,16 +46,9 @@ class Params(StageParams):
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001 (the same for all)
     """Return the files of all components, and all that they import."""
     folders = [family.replace(".", "/") for family in components.FAMILIES]
-    imported = {
-        name
-        for family, component in components.every()
-        for name in sources(project, family, component)
-    }
-    outside = [
-        name
-        for name in sorted(imported)
-        if not any(PurePosixPath(name).is_relative_to(folder) for folder in folders)
-    ]
+    imported = {name for one in components.every() for name in sources(project, *one)}
+    inside = {n for n in imported for f in folders if PurePosixPath(n).is_relative_to(f)}
+    outside = sorted(imported - inside)
     # It is not only imported here: it says what belongs to a component.
     return [project.root / path for path in [*folders, *outside, "ser/lineage.py"]]
 
