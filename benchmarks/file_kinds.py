@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ser import files, predictions
+from ser.cell_folders import CellFolder
 from ser.contracts import RunSpec
 from ser.data import leakage, manifest, splits
 from ser.data.card import CorpusCard
@@ -21,7 +22,6 @@ from ser.features.collection import INDEX, META, shard_name
 from ser.features.dataset import Statistics
 from ser.features.store import FeatureStore
 from ser.params import read
-from ser.project import CellFolder
 from ser.tracking import cells
 from ser.training.checkpoint import Checkpoint, Snapshot
 from ser.utterance import Gender, Utterance

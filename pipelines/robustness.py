@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser import stage_program, tables
+from ser.cell_folders import CellFolder
 from ser.data import manifest
 from ser.errors import LineageError
 from ser.evaluation import robustness
@@ -11,7 +12,7 @@ from ser.evaluation.robustness import UnderCopies
 from ser.grid import variants
 from ser.grid.params import CellParams, RobustnessParams
 from ser.params import StageParams
-from ser.project import CellFolder, Project, Words
+from ser.project import Project, Words
 from ser.tracking import cells
 
 

@@ -15,10 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ser.cell_folders import CellFolder
 from ser.errors import LineageError, ParamsError
 from ser.files import JsonArtefact
 from ser.params import load_mapping
-from ser.project import CellFolder, Project
+from ser.project import Project
 
 #: Stands for a digest or commit where there is nothing to take it from.
 NONE = "none"
@@ -51,6 +52,7 @@ PACKAGES: tuple[str, ...] = (
 DECIDES_NOTHING: Mapping[str, str] = {
     "pipelines/__init__.py": "sets the environment of the process",
     "ser/components.py": "finds a file by its name",
+    "ser/cell_folders.py": "names of files, as ser/project.py",
     "ser/cross_folders.py": "names of files, as ser/project.py",
     "ser/errors.py": "names of failures; what fails has no result",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",

@@ -1,4 +1,4 @@
-"""What the classes of `ser.project` and `ser.corpus_folders` give a place."""
+"""What the classes of `ser.project`, `ser.cell_folders` and `ser.corpus_folders` give a place."""
 
 
 def places_of(folder):

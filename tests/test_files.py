@@ -31,9 +31,9 @@ WRITERS = {
     "write_bytes": {"ser/data/audio.py", "ser/data/demo/release.py", "ser/data/manifest.py"},
     "savefig": {"ser/figures/style.py", "ser/tuning/figures.py"},
     # A folder that is removed in place stands for half of itself if a kill comes amid that; what
-    # `kept_folds` removes so has the name of a leftover, and `model_files` works in scratch.
+    # `kept_folds` removes so has the name of a leftover, and `ser.registry` works in scratch.
     "rmtree": {"ser/files.py", "ser/grid/kept_folds.py", "ser/registry/model_files.py"},
-    "copytree": {"ser/files.py"},
+    "copytree": {"ser/files.py", "ser/registry/local.py"},
     # The history of a cell goes into a folder that is put in place as a whole.
     # The page of a paper asks for a text.
     "to_csv": {"ser/tables.py", "ser/grid/cell.py", "ser/report/paper.py"},

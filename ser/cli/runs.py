@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ser.cell_folders import CellFolder
 from ser.cli import completion, outputs
 from ser.errors import FileError, LineageError
-from ser.project import CellFolder, Project
+from ser.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ser import predictions
+from ser.cell_folders import CellFolder
 from ser.evaluation import comparison, summary
 from ser.evaluation.stability import stability
 from ser.grid.params import Cell
-from ser.project import CellFolder
 
 #: The copy of the recordings as they are, whose predictions are the cell's own.
 CLEAN = "clean"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ser import concordance, files, predictions
+from ser.cell_folders import CellFolder
 from ser.cross_folders import CorpusFolder
 from ser.data import manifest
 from ser.data.votes import Votes
@@ -14,7 +15,7 @@ from ser.evaluation import rating_summary, robustness, soft, summary
 from ser.evaluation.rating_summary import RatingSummary
 from ser.evaluation.summary import CellSummary
 from ser.grid import crossings, variants
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RestorableExperiment
 from ser.training.saved_fold import SavedFold

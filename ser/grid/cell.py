@@ -14,6 +14,7 @@ import pandas as pd
 from accelerate import Accelerator
 
 from ser import files, lineage, predictions, runtime
+from ser.cell_folders import CellFolder
 from ser.contracts import Experiment, RunSpec, Tracker
 from ser.data.splits import Fold
 from ser.features.store import CLEAN
@@ -22,7 +23,7 @@ from ser.grid import kept_folds, specs, variants
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.progress import Progress
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.telling import TellingTracker

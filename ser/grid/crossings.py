@@ -1,13 +1,14 @@
 """Which cells are trained on which corpus and tested on which, and where that is."""
 
 from ser import cross_folders
+from ser.cell_folders import CellFolder
 from ser.cross_folders import Crossing, Side
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.errors import LineageError
 from ser.grid import variants
 from ser.grid.params import CrossCorpusParams
-from ser.project import CellFolder, Project
+from ser.project import Project
 
 
 def own_side(project: Project) -> Side:

@@ -9,11 +9,12 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from ser import lineage, tables
+from ser.cell_folders import CellFolder
 from ser.data import manifest, recordings
 from ser.data.split_report import SplitReport
 from ser.errors import FileError, RegistryError
 from ser.evaluation import calibration, slices, summary
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.promotion import pairing, questioning
 from ser.promotion.pairing import Pair, Tested
 from ser.promotion.questioning import Challenger

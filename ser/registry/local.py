@@ -13,6 +13,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from ser import files
 from ser.registry.model_files import (
     ADDRESS,
     MODEL,
@@ -83,10 +84,10 @@ def fetch_bundle(database: Path, version: Version, folder: Path) -> Path | None:
         return None
     shutil.copytree(place, target, ignore=shutil.ignore_patterns("__pycache__", NOTE))
     if digest(listing(target)) != version.tags.get(MODEL):
-        shutil.rmtree(target)
+        files.remove_folder(target)
         return None
     note = f"model_name: {json.dumps(version.name)}\nmodel_version: '{version.number}'\n"
-    (target / NOTE).write_text(note, encoding="utf-8")
+    files.write_text(target / NOTE, note)
     return bundle_of(target)
 
 

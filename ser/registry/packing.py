@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser import lineage, predictions
+from ser.cell_folders import CellFolder
 from ser.data import manifest, recordings
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -18,7 +19,7 @@ from ser.evaluation.temperature import scale
 from ser.features import store
 from ser.grid.procedure import Procedure
 from ser.monitoring.reference import DriftReference
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.registry import bundle as bundles
 from ser.registry import held_out
 from ser.registry import reference as references

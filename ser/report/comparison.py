@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser import files, lineage, predictions, tables
+from ser.cell_folders import CellFolder
 from ser.contracts import Engine, RunSpec
 from ser.data import manifest
 from ser.data.card import CorpusCard
@@ -20,7 +21,7 @@ from ser.figures import style
 from ser.grid import procedure, variants
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.report import (
     cross_corpus,
     methods,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ser import predictions, tables
+from ser.cell_folders import CellFolder
 from ser.contracts import Engine
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -31,7 +32,6 @@ from ser.figures.embeddings import Embeddings
 from ser.grid import procedure
 from ser.grid.params import Cell
 from ser.grid.procedure import Procedure
-from ser.project import CellFolder
 from ser.tracking.cells import read as read_record
 from ser.training.saved_fold import SavedFold
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ser import files, tables
-from ser.project import CellFolder, Project
+from ser.cell_folders import CellFolder
+from ser.project import Project
 
 CURVE_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_score")
 DECISION_COLUMNS = ("truth", "prediction")

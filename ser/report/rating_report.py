@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ser import files, lineage, predictions, tables
+from ser.cell_folders import CellFolder
 from ser.data import manifest
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -27,7 +28,7 @@ from ser.figures import intervals, learning_curves, ratings, style
 from ser.grid import procedure
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.report import answer, plots, results, tested_sentences, tuning, tuning_page
 from ser.report import page as pages
 from ser.tracking import cells

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ser import files, lineage
+from ser.cell_folders import CellFolder
 from ser.contracts import DatasetReference, RunSpec, Tracker
 from ser.errors import FileError, LineageError
-from ser.project import CellFolder, Project
+from ser.project import Project
 
 #: What helps where results are of other params than those of params.yaml.
 CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET=<name>`"

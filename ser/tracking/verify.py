@@ -9,8 +9,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ser import cross_folders, lineage
+from ser.cell_folders import CellFolder
 from ser.errors import FileError, LineageError, TrackingError
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking import cells, store
 from ser.tracking.recording import RUN_KEY, check_run_key
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser import arrays, files, predictions
-from ser.project import TrainedFold
+from ser.cell_folders import TrainedFold
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from ser import components, files, lineage, tables
+from ser.cell_folders import CellFolder
 from ser.data.card import CorpusCard
 from ser.data.protocols import SplitParams
 from ser.data.split_report import SplitReport
 from ser.errors import FileError, LineageError
 from ser.params import StageParams, component
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking.cells import CURE
 from ser.workflow.current_cell import CellsNow, differing, require_cell
 from ser.workflow.current_tables import require_tables

@@ -6,13 +6,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ser import lineage
+from ser.cell_folders import CellFolder
 from ser.contracts import RunSpec
 from ser.data.card import CorpusCard
 from ser.errors import LineageError
 from ser.grid import variants
 from ser.grid.params import CellParams
 from ser.grid.plans import CellSections
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.cells import CURE, CellRecord
 from ser.tuning.params import TuningParams

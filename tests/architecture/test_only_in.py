@@ -76,6 +76,7 @@ def test_the_design_says_which_libraries_are_kept_apart():
         "prometheus_client": ["ser.serving.meters"],
         "python_multipart": ["ser.serving.form"],
         "dvc": ["ser.workflow"],
+        "ray": ["ser.engine"],
     }
 
 

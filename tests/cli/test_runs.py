@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ser.cell_folders import CellFolder
 from ser.contracts import RunSpec
 from ser.lineage import sha256_file
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from tests import recordings, synthetic

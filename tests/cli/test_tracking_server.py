@@ -12,7 +12,8 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from pipelines import train, tune
-from ser.project import CellFolder, Project
+from ser.cell_folders import CellFolder
+from ser.project import Project
 from ser.promotion import stand_ins
 from ser.registry import versions
 from ser.registry.versions import CHALLENGER, CHAMPION

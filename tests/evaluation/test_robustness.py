@@ -6,10 +6,10 @@ import pytest
 from scipy.stats import norm, t
 
 from ser import predictions
+from ser.cell_folders import CellFolder
 from ser.emotion import EMOTIONS
 from ser.evaluation import comparison, robustness, statistics, summary
 from ser.features import copies, store
-from ser.project import CellFolder
 from tests.evaluation.support import cell
 
 CELL = ("lstm", "focal")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from ser.cell_folders import CellFolder
 from ser.contracts import DatasetReference, RunSpec
 from ser.errors import FileError, LineageError
-from ser.project import CellFolder
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.memory_tracker import MemoryExperiment

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from mlflow import MlflowClient
 
+from ser.cell_folders import CellFolder
 from ser.contracts import RunSpec
-from ser.project import CellFolder
 from ser.tracking import cells, known_runs, store
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.mlflow_tracker import open_experiment

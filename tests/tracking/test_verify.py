@@ -5,9 +5,10 @@ from contextlib import nullcontext
 import pytest
 
 from ser import lineage
+from ser.cell_folders import CellFolder
 from ser.contracts import RunSpec
 from ser.errors import FileError, LineageError, TrackingError
-from ser.project import CellFolder, Project
+from ser.project import Project
 from ser.tracking import cells, verify
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.mlflow_tracker import open_experiment
