@@ -77,7 +77,7 @@ def _ended_with_this_process(
     process: subprocess.Popen[bytes], stop: signal.Signals
 ) -> Iterator[None]:
     # Its input ends when this process does, however that comes about.
-    command = ["sh", "-c", f"read -r _; kill -KILL -- -{process.pid}"]
+    command = ["sh", "-c", f"read -r _; kill -s KILL -- -{process.pid}"]
     # Nor does what ends the whole group of this process end the guard first.
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, **pipes, start_new_session=True) as guard:
