@@ -8,20 +8,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ser.api.answers import Recognition, Recognitions
+    from ser.api.answers import Recognition, Recognitions, Segments
     from ser.api.loading import load
     from ser.api.project_tables import read_folds, read_predictions
     from ser.api.recogniser import Recogniser
     from ser.errors import SerError
     from ser.serving.predictor import Answer
+    from ser.serving.segments import EmotionSegment
 
 #: Public name -> the module that defines it. None is called as a module of this package, e.g.
 #: `predictions`: once imported, the module would stand in its place.
 _HOMES = {
     "Answer": "ser.serving.predictor",
+    "EmotionSegment": "ser.serving.segments",
     "Recogniser": "ser.api.recogniser",
     "Recognition": "ser.api.answers",
     "Recognitions": "ser.api.answers",
+    "Segments": "ser.api.answers",
     "SerError": "ser.errors",
     "load": "ser.api.loading",
     "read_folds": "ser.api.project_tables",
@@ -30,9 +33,11 @@ _HOMES = {
 
 __all__ = [
     "Answer",
+    "EmotionSegment",
     "Recogniser",
     "Recognition",
     "Recognitions",
+    "Segments",
     "SerError",
     "load",
     "read_folds",

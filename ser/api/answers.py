@@ -1,9 +1,11 @@
 """What a program gets: one typed answer per recording, and tables of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ser.serving.predictor import Answer
+from ser.serving.segments import EmotionSegment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,12 +90,48 @@ class Recognitions(tuple[Recognition, ...]):
 
 
 def _row(answer: Answer, of: Recognition) -> dict[str, Any]:
+    return {"source": of.source, **answer.as_row(), **_who(of), **(of.ratings or {})}
+
+
+def _who(of: Recognition) -> dict[str, Any]:
+    """Return who answered."""
     return {
-        "source": of.source,
-        **answer.as_row(),
         "model": of.model,
         "version": of.version,
         "bundle_sha256": of.bundle_sha256,
         "synthetic": of.synthetic,
-        **(of.ratings or {}),
     }
+
+
+class Segments(tuple[EmotionSegment, ...]):
+    """A recording in segments: in order, without gaps, from its beginning to its end.
+
+    Args:
+        found: The segments.
+        of: What is said of the whole.
+    """
+
+    of: Recognition
+
+    def __new__(cls, found: Iterable[EmotionSegment], of: Recognition) -> Self:
+        """Return the segments of a recording."""
+        made = super().__new__(cls, found)
+        made.of = of
+        return made
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the segments as a table of one row each.
+
+        Returns:
+            Columns `source, start_s, end_s` (seconds)`, emotion` (null where none is given)`,
+            confidence, probability_<emotion>` (calibrated, in [0, 1]; null where nobody speaks)`,
+            abstained, reason, speech_share, familiarity, model, version, bundle_sha256,
+            synthetic`.
+        """
+        emotions = tuple(self.of.probabilities)
+        shares = {f"probability_{emotion}": "float64" for emotion in emotions}
+        types = {**_BEFORE, "confidence": "float64", **shares, **_AFTER}
+        rows = [{"source": self.of.source, **one.as_row(emotions), **_who(self.of)} for one in self]
+        import pandas as pd
+
+        return pd.DataFrame(rows, columns=list(types)).astype(types)

@@ -9,12 +9,15 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.api.answers import Recognition, Recognitions
+from ser.api.answers import Recognition, Recognitions, Segments
 from ser.errors import AudioInputError, SerError
+from ser.params import parse
 from ser.registry.identity import task_of
-from ser.serving import audio_input
+from ser.serving import audio_input, long_recordings
 from ser.serving.audio_input import InputLimits, Waveform
-from ser.serving.predictor import Answer, Predictor
+from ser.serving.predictor import Answer, Prediction, Predictor
+from ser.serving.segments import SegmentParams
+from ser.serving.sound import Audible, LongFile
 from ser.wording import shown
 
 AudioLike = str | PathLike[str] | bytes | NDArray[Any] | tuple[NDArray[Any], int]
@@ -113,10 +116,41 @@ class Recogniser:
         """
         if not isinstance(audio, list):
             waveform = _waveform(audio, sampling_rate, self.limits)
-            return self._recognition(waveform, _source(audio))
+            return self._recognition(self._predictor.predict(waveform), _source(audio))
         waveforms = [self._of_list(index, one, sampling_rate) for index, one in enumerate(audio)]
         pairs = zip(waveforms, audio, strict=True)
-        return Recognitions(self._recognition(wave, _source(one)) for wave, one in pairs)
+        return Recognitions(
+            self._recognition(self._predictor.predict(wave), _source(one)) for wave, one in pairs
+        )
+
+    def segments(
+        self, audio: AudioLike, *, sampling_rate: int | None = None, **settings: float
+    ) -> Segments:
+        """Divide a long recording into segments: one emotion each, none, or no speech.
+
+        Args:
+            audio: As of `predict`. A path is read block by block, and may last for hours: `limits`
+                bounds neither its bytes nor its seconds.
+            sampling_rate: As of `predict`.
+            settings: `window_s`, `hop_s`, `switch_cost`, `min_duration_s`, `pause_s`, as those of
+                `ser predict --set`: see docs/long-recordings.md.
+
+        Returns:
+            The segments; `of` is what is said of the whole.
+
+        Raises:
+            AudioInputError: See `predict`.
+            ParamsError: A setting is unknown or out of its range.
+        """
+        params = parse(settings, SegmentParams, where="segments")
+        sound: Audible
+        if isinstance(audio, str | PathLike) and sampling_rate is None:
+            sound = LongFile(Path(audio), self.limits)
+        else:
+            sound = _waveform(audio, sampling_rate, self.limits)
+        heard = long_recordings.hear(self._predictor, sound, params)
+        whole = self._recognition(heard.prediction, _source(audio))
+        return Segments(heard.segmentation.segments, whole)
 
     def _of_list(self, index: int, audio: object, sampling_rate: int | None) -> Waveform:
         rate = sampling_rate if hasattr(audio, "__array__") else None
@@ -125,8 +159,7 @@ class Recogniser:
         except SerError as error:
             raise AudioInputError(f"recording {index}: {error}") from error
 
-    def _recognition(self, waveform: Waveform, source: str) -> Recognition:
-        found = self._predictor.predict(waveform)
+    def _recognition(self, found: Prediction, source: str) -> Recognition:
         whole = {field.name: getattr(found.whole, field.name) for field in fields(Answer)}
         return Recognition(
             **whole,

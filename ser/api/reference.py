@@ -87,14 +87,17 @@ def _signature(name: str, function: Callable[..., Any]) -> str:
     """Return a signature with the types as they are written."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(definition, ast.FunctionDef)
-    listed = [*definition.args.args, *definition.args.kwonlyargs]
+    others = [definition.args.kwarg] if definition.args.kwarg else []
+    listed = [*definition.args.args, *definition.args.kwonlyargs, *others]
     types = {one.arg: ast.unparse(one.annotation) for one in listed if one.annotation is not None}
     said = []
     for one in inspect.signature(function).parameters.values():
         if one.kind is one.KEYWORD_ONLY and "*" not in said:
             said.append("*")
         default = "" if one.default is one.empty else f" = {one.default!r}"
-        said.append(f"{one.name}: {types[one.name]}{default}" if one.name != "self" else "")
+        stars = "**" if one.kind is one.VAR_KEYWORD else ""
+        typed = f"{stars}{one.name}: {types.get(one.name)}{default}"
+        said.append(typed if one.name != "self" else "")
     said = list(filter(None, said))
     returns = ast.unparse(definition.returns).strip("'") if definition.returns else "None"
     line = f"{name}({', '.join(said)}) -> {returns}"

@@ -25,7 +25,7 @@ class SegmentParams(Section):
     """How a long recording becomes segments; chosen on dev speakers, see decision 0039.
 
     Args:
-        window_s: Stretch heard at once, in seconds; longer recordings become segments. None: 3 s
+        window_s: Stretch heard at once, in seconds; longer recordings become segments. None: 2 s
             or the longest utterance that the model was trained on, where that is shorter; and
             what is no longer than that utterance is one segment.
         hop_s: From one window to the next, in seconds, and the grain of all times.

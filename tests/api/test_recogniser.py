@@ -9,7 +9,7 @@ from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
 import ser
-from ser.errors import AudioInputError
+from ser.errors import AudioInputError, SerError
 from ser.nn.ratings import RatedModel
 from ser.serving.predictor import Answer
 from ser.tracking import store
@@ -182,3 +182,39 @@ def test_a_model_that_rates_answers_with_the_mean_over_its_windows(model):
     assert list(found.ratings) == ["valence", "arousal", "dominance"]
     assert list(found.ratings.values()) == pytest.approx(wanted, abs=1e-5)
     assert found.to_frame()["arousal"].tolist() == [found.ratings["arousal"]]
+
+
+def test_a_long_recording_becomes_segments_without_gaps(model, tmp_path):
+    path = tmp_path / "talk.wav"
+    path.write_bytes(encoded(speech(8.0), subtype="FLOAT"))
+    found = model.segments(path, window_s=1, hop_s=0.5)
+    assert isinstance(found, ser.Segments)
+    assert (found[0].start_s, found[-1].end_s) == (0.0, 8.0)
+    assert all(isinstance(one, ser.EmotionSegment) for one in found)
+    assert [one.end_s for one in found[:-1]] == [one.start_s for one in found[1:]]
+    same(found.of, model.predict(path))
+    same(model.segments(speech(8.0), sampling_rate=RATE, window_s=1).of, found.of)
+    table = found.to_frame()
+    assert table["start_s"].tolist() == [one.start_s for one in found]
+    assert set(table["source"]) == {str(path)}
+    assert set(table["synthetic"]) == {True}
+    extra = set(table) - set(found.of.to_frame())
+    assert extra == {"confidence"}
+
+
+def test_a_file_may_be_longer_than_what_is_answered_at_once(model, tmp_path):
+    model._predictor.limits = model.limits.model_copy(update={"max_duration_s": 2.0})
+    path = tmp_path / "talk.wav"
+    path.write_bytes(encoded(speech(3.0), subtype="FLOAT"))
+    with pytest.raises(AudioInputError, match="too long"):
+        model.predict(path)
+    assert model.segments(path).of.end_s == 3.0
+    with pytest.raises(AudioInputError, match="too long"):
+        model.segments(path.read_bytes())
+
+
+def test_a_setting_of_segments_that_is_none_is_named_with_those_that_are(model):
+    with pytest.raises(SerError, match="switch_costs"):
+        model.segments(speech(3.0), sampling_rate=RATE, switch_costs=2)
+    with pytest.raises(SerError, match="hop_s"):
+        model.segments(speech(3.0), sampling_rate=RATE, hop_s=0)
