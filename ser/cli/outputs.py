@@ -88,3 +88,10 @@ def require_room(out: Path, num_bytes: int) -> None:
 def _above(out: Path) -> Path:
     """Return the lowest place above that is there."""
     return next(place for place in out.absolute().parents if place.exists())
+
+
+def write(out: Path, text: str) -> None:
+    """Write a file as a whole; see `require_file`."""
+    from ser import files
+
+    files.write_text(out, text)

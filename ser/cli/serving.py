@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ser import files
 from ser.cli import outputs, ports
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def predict(
                 typer.echo(f"{figure}: emotions over time", err=True)
             answered.append(found)
     if out is not None and answered:
-        files.write_text(out, segment_formats.written(answered, format_))
+        outputs.write(out, segment_formats.written(answered, format_))
         typer.echo(f"{out}: segments of {len(answered)} recordings, as {format_}")
     if refused:
         raise AudioInputError(f"{len(refused)} of {len(recordings)} files cannot be used")
@@ -254,6 +253,7 @@ def export(
     """
     import tempfile
 
+    from ser import files
     from ser.errors import BundleError
 
     if format_ not in ("onnx", "bundle"):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -72,6 +73,7 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
     _require_listening(address)
     os.environ[_AUTH_MODE] = _TOKEN if with_token else "disabled"
     Config.initialize("")  # Ray has read it at import, and does the same in its own `ray start`
+    on_end = signal.getsignal(signal.SIGTERM)
     try:
         # Ray would let workers import from the folder where this process is.
         with tempfile.TemporaryDirectory() as empty, chdir(empty):
@@ -90,6 +92,8 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
             f"its token (~/.ray/auth_token)"
         ) from error
     try:
+        # Ray takes the signal for itself; ours closes the runs that are open.
+        signal.signal(signal.SIGTERM, on_end)
         yield
     finally:
         ray.shutdown()

@@ -27,7 +27,7 @@ def spread(num_samples: int, *, length: int, hop: int) -> list[Span]:
         >>> spread(10, length=4, hop=2)
         [(0, 4), (2, 6), (4, 8), (6, 10)]
         >>> spread(11, length=4, hop=3)
-        [(0, 4), (2, 6), (5, 9), (7, 11)]
+        [(0, 4), (2, 6), (4, 8), (7, 11)]
         >>> spread(3, length=4, hop=2)
         [(0, 3)]
     """

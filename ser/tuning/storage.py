@@ -188,6 +188,12 @@ def _failed(url: str, error: Exception) -> TuningError:
     if path is not None:
         sqlite.require_room(path, text)
     first = text.splitlines()[0] if text else type(error).__name__
+    if isinstance(said or error, ModuleNotFoundError):
+        return TuningError(
+            f"study storage {without_password(url)}: {first}, its driver; for PostgreSQL "
+            f"`pip install -c constraints.txt -e '.[team]'` brings psycopg2, and the address is "
+            f"postgresql+psycopg2://..."
+        )
     return TuningError(
         f"study storage {without_password(url)}: {first}; correct tuning.storage or "
         f"OPTUNA_STORAGE, or move a damaged file aside"

@@ -275,6 +275,7 @@ def test_several_workers_are_asked_for_with_what_was_compared(model, ser, monkey
     assert f"http://127.0.0.1:5051/ answers for {model[1]}" in out
     ((place, settings),) = asked
     assert place.name != "bundle"
+    assert {"localhost", "127.0.0.1"} <= set(settings.pop("allowed_hosts"))
     assert settings == {
         "log": log,
         "num_workers": 2,

@@ -114,7 +114,8 @@ def test_the_model_answers_in_every_way(shared, ser, wav, tmp_path, monkeypatch)
 
     def run(app, **_):
         body = {"inputs": [{"audio": as_base64(wav.read_bytes())}]}
-        answers.extend(TestClient(app).post("/invocations", json=body).json()["predictions"])
+        client = TestClient(app, base_url="http://localhost")
+        answers.extend(client.post("/invocations", json=body).json()["predictions"])
 
     monkeypatch.setattr(uvicorn, "run", run)
     done(ser, "serve", *model)

@@ -22,6 +22,8 @@ from tests.recordings import write_corpus
 pytestmark = [
     pytest.mark.stage,
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's, of its library
+    # Other tests have imported the programs that run here.
+    pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning"),
 ]
 
 PARAMS = """

@@ -10,6 +10,7 @@ from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.registry.gates import GateParams
 from ser.registry.tags import BUNDLE
+from ser.registry.version import model_name
 from ser.registry.versions import CHAMPION
 from tests.promotion.support import version_of
 from tests.registry.support import FAILING, GOOD
@@ -25,7 +26,7 @@ def place(trained):
 @pytest.fixture
 def name(place, request):
     """A registered model of this test alone, with two versions."""
-    found = versions.model_name("csv", hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
+    found = model_name("csv", hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
     source = version_of("lstm-aam")
     for number in (1, 2):
         place.registry.register(

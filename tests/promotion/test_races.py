@@ -13,6 +13,7 @@ from ser.promotion.measuring import Workplace
 from ser.registry import versions
 from ser.registry.gates import GateParams
 from ser.registry.tags import BUNDLE
+from ser.registry.version import model_name
 from ser.registry.versions import CHAMPION, OvertakenError
 from tests.registry.support import GOOD
 
@@ -35,7 +36,7 @@ def registry(request, root, monkeypatch):
 @pytest.fixture
 def name(registry, tmp_path):
     """A model with versions that are judged at once, and one more."""
-    found = versions.model_name("demo", tmp_path.name)
+    found = model_name("demo", tmp_path.name)
     experiment = registry.client.create_experiment(f"ser/{found}")
     run = registry.client.create_run(experiment).info
     for number in range(1, NUM_AT_ONCE + 2):
@@ -188,7 +189,7 @@ def test_a_crash_before_the_alias_moves_is_not_recorded_as_a_promotion(
 
 def test_checkouts_that_share_a_server_take_turns(tracking_server, python, tmp_path, project):
     """Processes of their own, each in a checkout of its own: no lock file is common to them."""
-    name = versions.model_name("demo", tmp_path.name)
+    name = model_name("demo", tmp_path.name)
     registry = versions.open_registry(tmp_path, tracking_server)
     run = registry.client.create_run(registry.client.create_experiment(f"ser/{name}")).info
     for number in range(1, NUM_AT_ONCE + 1):

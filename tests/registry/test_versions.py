@@ -8,6 +8,7 @@ from ser.errors import RegistryError, TrackingError
 from ser.registry import model_files, versions
 from ser.registry.model_files import MODEL
 from ser.registry.tags import BUNDLE
+from ser.registry.version import model_name
 from ser.registry.versions import CHALLENGER, CHAMPION
 from tests.tracking.support import copy_database
 
@@ -21,7 +22,7 @@ def registry(tmp_path_factory, template_database):
 
 @pytest.fixture
 def name(request):
-    return versions.model_name("demo", request.node.name.replace("/", "-")[:80])
+    return model_name("demo", request.node.name.replace("/", "-")[:80])
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def test_a_worker_that_cannot_begin_ends_the_command_with_an_error(model, superv
 
 
 def begin(model, sha256, monkeypatch):
-    told = {"model": str(model), "sha256": sha256, "log": None}
+    told = {"model": str(model), "sha256": sha256, "log": None, "allowed_hosts": ["localhost"]}
     monkeypatch.setenv(workers.SETTINGS, json.dumps(told))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     return workers.application()

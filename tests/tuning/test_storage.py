@@ -81,8 +81,14 @@ def test_what_cannot_even_be_opened_names_the_storage(monkeypatch):
         raise OfADriverError("no route")
 
     monkeypatch.setattr(RDBStorage, "__init__", fail)
-    with pytest.raises(TuningError, match=r"^study storage postgresql://host/studies: no route; "):
-        storages.connect("postgresql://host/studies")
+    with pytest.raises(TuningError, match=r"^study storage mysql://host/studies: no route; "):
+        storages.connect("mysql://host/studies")
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_one_that_is_brought(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(TuningError, match=r"psycopg.*postgresql\+psycopg2://\.\.\.$"):
+        storages.connect("postgresql+psycopg://host/studies")
 
 
 def test_a_failure_of_the_database_is_said_in_its_own_words(storage, monkeypatch):
