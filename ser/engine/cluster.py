@@ -142,8 +142,7 @@ class Nodes:
         self._looked_at = now
         alive = _alive()
         for id_ in [id_ for id_ in self._capacity if id_ not in alive]:
-            logger.warning("%s: has left the cluster", self.name(id_))
-            del self._capacity[id_]
+            self.lose(id_)
         for id_, one in alive.items():
             self._names.setdefault(id_, one["NodeManagerAddress"])
             if id_ not in self._asked:
@@ -194,6 +193,11 @@ class Nodes:
         self._faults[id_] = f"{self.name(id_)}: {why}"
         self._capacity.pop(id_, None)
         logger.warning("%s; it gets no units", self._faults[id_])
+
+    def lose(self, id_: str) -> None:
+        """Give a dead node no more units; if it is started again, it has another id."""
+        if self._capacity.pop(id_, None) is not None:
+            logger.warning("%s: has left the cluster", self.name(id_))
 
     def name(self, id_: str) -> str:
         """Return what people call a node."""

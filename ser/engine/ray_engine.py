@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import NodeDiedError, RayError, RayTaskError, TaskUnschedulableError
 
 from ser.contracts import Unit, UnitOutcome
 from ser.engine import cluster, node
@@ -126,7 +126,13 @@ class RayEngine(Generic[Unit]):
         except RayTaskError as error:  # `perform` was not reached: the node has other code
             self.nodes.refuse(task.node, cluster.reason(error))
             return _Task(task.unit, task.num_deaths)
+        except TaskUnschedulableError:  # the node had died before the unit could begin
+            self.nodes.lose(task.node)
+            task.delivery.drop()
+            return _Task(task.unit, task.num_deaths)
         except (StopIteration, RayError) as error:
+            if isinstance(error, NodeDiedError):
+                self.nodes.lose(task.node)
             return self._after_death(task, error)
         if isinstance(sent, Piece):
             task.delivery.take(sent)

@@ -33,3 +33,19 @@ def test_how_many_units_a_node_takes(share, units):
 def test_an_address_without_a_cluster_is_said_at_once(address, said):
     with pytest.raises(EngineError, match=said), cluster.connected(address):
         pass
+
+
+def test_a_node_that_is_lost_gets_no_more_units_and_is_said_once(monkeypatch, caplog):
+    nodes = cluster.Nodes(cluster.Share(), with_token=False)
+    monkeypatch.setattr(cluster, "_alive", lambda: {"id": NODE})
+    monkeypatch.setattr(cluster, "_at", lambda *_: "asked")
+    monkeypatch.setattr(cluster.ray, "wait", lambda asked, **_: (asked, []))
+    monkeypatch.setattr(cluster.ray, "get", lambda _: (cluster.Introduction("host", None), ""))
+    nodes.look()
+    assert nodes.take() == "id"
+    nodes.lose("id")
+    nodes.lose("id")
+    assert nodes.take() is None
+    assert [record.message for record in caplog.records] == [
+        "host (10.0.0.1): has left the cluster"
+    ]

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from ray.exceptions import TaskUnschedulableError
 
-from ser.engine import cluster
+from ser.engine import cluster, ray_engine
 from ser.engine.ray_engine import RayEngine
 from ser.errors import EngineError, NodeError, ParamsError
 from tests.engine import ray_nodes
@@ -70,6 +71,21 @@ def engine(tmp_path, share=ONE_CPU):
         logs=tmp_path / "logs",
         share=share,
     )
+
+
+def unschedulable():
+    raise TaskUnschedulableError("the node is dead")
+    yield
+
+
+def test_a_unit_that_could_not_begin_on_a_dead_node_has_not_died(tmp_path, monkeypatch):
+    lost = []
+    made = engine(tmp_path)
+    monkeypatch.setattr(made.nodes, "lose", lost.append)
+    task = ray_engine._Task("one", num_deaths=2)
+    task.node, task.stream = "id", unschedulable()
+    again = made._follow(task)
+    assert (again.unit, again.num_deaths, lost) == ("one", 2, ["id"])
 
 
 def test_units_come_back_and_what_dies_is_done_again(joined, node, tmp_path, caplog):
