@@ -129,6 +129,7 @@ class RayEngine(Generic[Unit]):
         except TaskUnschedulableError:  # the node had died before the unit could begin
             self.nodes.lose(task.node)
             task.delivery.drop()
+            logger.warning("%s: the node was gone; it is done again", self._place(task))
             return _Task(task.unit, task.num_deaths)
         except (StopIteration, RayError) as error:
             if isinstance(error, NodeDiedError):
@@ -153,15 +154,17 @@ class RayEngine(Generic[Unit]):
         task.delivery.put(ended.digests)
         return UnitOutcome(task.unit, None)
 
+    def _place(self, task: "_Task[Unit]") -> str:
+        return f"{self.name_of(task.unit)} on {self.nodes.name(task.node)}"
+
     def _after_death(
         self, task: "_Task[Unit]", error: Exception
     ) -> "UnitOutcome[Unit] | _Task[Unit]":
         task.delivery.drop()
         again = _Task(task.unit, task.num_deaths + 1)
         said = f"its process or node died ({type(error).__name__})"
-        where = f"{self.name_of(task.unit)} on {self.nodes.name(task.node)}"
         if again.num_deaths < _MAX_DEATHS:
-            logger.warning("%s: %s; it is done again", where, said)
+            logger.warning("%s: %s; it is done again", self._place(task), said)
             return again
         return UnitOutcome(
             task.unit,
