@@ -21,6 +21,7 @@ from tests.recordings import write_corpus
 pytestmark = [
     pytest.mark.stage,
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's, of its library
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),  # SQLAlchemy's, of MLflow
     # Other tests have imported the programs that run here.
     pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning"),
 ]
@@ -68,7 +69,8 @@ def folders(tmp_path_factory, project):
         for folder in ("ser", "pipelines"):
             without = shutil.ignore_patterns("__pycache__")
             shutil.copytree(project / folder, made / folder, ignore=without)
-        shutil.copy(project / "dvc.yaml", made)
+        for name in ("dvc.yaml", ".dvcignore"):  # what Python compiles is no source
+            shutil.copy(project / name, made)
         (made / "params.yaml").write_text(PARAMS)
         write_corpus(made / "data" / "raw" / "csv", per_emotion=2)
         for empty in EMPTY:
