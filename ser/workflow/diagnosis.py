@@ -171,6 +171,7 @@ def _params(root: Path) -> Iterator[Finding]:
     yield from _precision(preset)
     yield from _weights(root, preset)
     yield from _needs(root, preset)
+    yield from _remotes(root, preset)
 
 
 def _preset(path: Path) -> "Preset":
@@ -223,6 +224,13 @@ def _needs(root: Path, preset: "Preset") -> Iterator[Finding]:
         return
     if head is not None:
         yield from needs_diagnosis.examine(root, preset, head)
+
+
+def _remotes(root: Path, preset: "Preset") -> Iterator[Finding]:
+    """Look at where `dvc push` would send the corpus' words and features."""
+    from ser.workflow import remote_diagnosis
+
+    return remote_diagnosis.examine(root, preset)
 
 
 def _functionals(root: Path) -> Iterator[Finding]:
