@@ -56,8 +56,8 @@ def environment(root, bin_folder):
 class Project:
     """A copy of the project, and the commands that are run in it."""
 
-    def __init__(self, root, python, database):
-        self.root, self.python, self.database = root, python, database
+    def __init__(self, root, python):
+        self.root, self.python = root, python
         # The stages' own `python` is the warm one, too.
         self.environment = environment(root, python.executable.parent)
 
@@ -75,11 +75,6 @@ class Project:
     def ser(self, *arguments, check=True):
         code = "import sys; from ser.cli.app import main; sys.argv[0] = 'ser'; main()"
         return self.run(self.python.executable, "-c", code, *arguments, check=check)
-
-    def begin_store(self):
-        """Have a store without runs; its tables would take the first stage two seconds."""
-        shutil.rmtree(self.root / "mlruns", ignore_errors=True)
-        copy_database(self.database, self.root / "mlruns" / "mlflow.db")
 
     def runs(self):
         """All runs of the store, by name: the cell's own first, then its folds."""
@@ -151,7 +146,7 @@ def recorded(client, run):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, python, template_database):
+def project(tmp_path_factory, python):
     root = tmp_path_factory.mktemp("pipeline") / "project"
     root.mkdir()
     tiny.copy_code(ROOT, root)
@@ -159,8 +154,7 @@ def project(tmp_path_factory, python, template_database):
         shutil.copy(ROOT / file, root)
     content = yaml.safe_dump(tiny.params(ROOT), sort_keys=False)
     (root / "params.yaml").write_text(content, encoding="utf-8")
-    found = Project(root, python, template_database)
-    found.begin_store()
+    found = Project(root, python)
     found.run("git", "init", "--quiet")
     found.dvc("init", "--quiet")
     found.run("git", "add", "--all")
@@ -497,15 +491,13 @@ MOMENTS = {
 def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(project, moment):
     cell = trained_of(project, CELL)
     whole = bytes_below(cell, RESULTS)
-    for lost in (project.root / "work", cell):
+    for lost in (project.root / "mlruns", project.root / "work", cell):
         shutil.rmtree(lost, ignore_errors=True)
-    project.begin_store()
     checkpoints, kept = (project.root / "work" / name for name in ("checkpoints", "folds"))
 
     def is_time():
-        log = project.root / "mlruns" / "mlflow.db-wal"
-        if not log.exists() or log.stat().st_size == 0:
-            return False  # it has not begun: nothing is written to the store
+        if not (project.root / "mlruns" / "mlflow.db").exists():
+            return False  # it has not begun
         num_checkpoints, num_finished = MOMENTS[moment]
         is_so_far = len(list(kept.glob("[!.]*"))) == num_finished
         found = len(list(checkpoints.glob("*.safetensors")))
@@ -522,9 +514,8 @@ def test_training_that_is_killed_ends_with_the_same_bytes_and_no_run_twice(proje
 def test_two_cells_killed_at_once_end_with_the_same_bytes_and_no_run_twice(project):
     cell, other = trained_of(project, CELL), trained_of(project, "lstm-focal")
     whole = [bytes_below(folder, RESULTS) for folder in (cell, other)]
-    for lost in (project.root / "work", cell, other):
+    for lost in (project.root / "mlruns", project.root / "work", cell, other):
         shutil.rmtree(lost, ignore_errors=True)
-    project.begin_store()
     checkpoints, kept = (project.root / "work" / name for name in ("checkpoints", "folds"))
     # Both are at work, in whatever they happen to do.
     kill_when(project, [TRAIN, OTHER], lambda: len(list(kept.glob("[!.]*"))) >= 3)

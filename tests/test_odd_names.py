@@ -14,7 +14,6 @@ from benchmarks.kills.project import make
 from ser.emotion import EMOTIONS
 from ser.tracking import store
 from tests.recordings import SAMPLING_RATE, tone
-from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
 
@@ -77,13 +76,12 @@ def write_corpus(root):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, python, template_database):
+def root(tmp_path_factory, python):
     """The project after `dvc repro`."""
     folder = tmp_path_factory.mktemp("odd")
     root = folder / "project"
     root.mkdir()
     make(root)
-    copy_database(template_database, root / "mlruns" / "mlflow.db")
     write_corpus(root / "data" / "raw" / "csv")
     text = yaml.safe_dump(PARAMS, sort_keys=False, allow_unicode=True)
     (root / "params.yaml").write_text(text, encoding="utf-8")

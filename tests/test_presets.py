@@ -61,7 +61,7 @@ def shortened(name, losses):
 
 def with_demo_corpus(content):
     """The same with the demo corpus, and with random weights in place of large ones."""
-    content["corpus"] = {"name": "demo", "utterances_per_session": 12}
+    content["corpus"] = {"name": "demo", "utterances_per_session": 24}
     content["synthetic_corpora"] = ["demo"]
     for model in ("wav2vec2", "hubert", "whisper"):
         if model in content["features"]:
