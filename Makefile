@@ -37,10 +37,14 @@ repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 
 	$(BIN)/ser repro --jobs $(JOBS)
 
 # A file's tests share fixtures, so they stay on one worker; the longest files go first.
-PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+PARALLEL := --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 
-# As many workers as cores: a worker that starts more threads only gets in the way of the others.
+# One worker more than there are cores: tests of whole stages wait a third of their time, for a
+# disk, a server, another machine. Eight suffice for the longest file to take as long as the rest.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 8))')
+
+# A worker that starts more threads only gets in the way of the others.
 test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
 # Tests start processes; each would compile all that it imports of the project.
 test test-fast test-numeric: export PYTHONDONTWRITEBYTECODE =
@@ -49,11 +53,11 @@ test: $(STAMP)  ## Run all tests, with coverage
 	@# SlipCover, for a tracer takes as long again (docs/decisions/0041). It is asked for its table
 	@# and its judgement in a call of its own: in one it forgets what the workers counted.
 	@mkdir -p .cache
-	$(BIN)/python -m slipcover --json --out .cache/coverage.json -m pytest $(PARALLEL) -p tests.slipcover_packages
+	$(BIN)/python -m slipcover --json --out .cache/coverage.json -m pytest -n $(WORKERS) $(PARALLEL) -p tests.slipcover_packages
 	@$(BIN)/python -m slipcover --merge .cache/coverage.json --out .cache/coverage.json --fail-under 90
 
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
-	$(PYTEST) -m "not stage"
+	$(PYTEST) -n auto -m "not stage"
 
 # Only these are imported: to look for the mark in all the others takes ten seconds of a process.
 NUMERIC = $(shell grep -rlE 'mark\.numeric' tests --include='test_*.py')

@@ -1,6 +1,7 @@
 """How a process of this project behaves: its environment, its signals, its exit status."""
 
 import errno
+import functools
 import gc
 import logging
 import os
@@ -228,6 +229,17 @@ def sparing_what_stays() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+        spare_imports.cache_clear()  # it has let go of them, too
+
+
+@functools.cache
+def spare_imports() -> None:
+    """Leave what is imported by now out of collections of garbage.
+
+    Once only: what a program's body leaves behind shall be collected. To ask the collector whether
+    it was done counts a million objects one by one.
+    """
+    gc.freeze()
 
 
 def quieten_libraries() -> None:
@@ -264,9 +276,7 @@ def run_main(function: Callable[[], int | None]) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     quieten_libraries()
-    # Once only: what a body leaves behind shall be collected.
-    if not gc.get_freeze_count():
-        gc.freeze()
+    spare_imports()
     try:
         with sigterm_as_interrupt():
             return function() or 0

@@ -1,6 +1,5 @@
 """Fixtures that several test modules share."""
 
-import gc
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     """Leave what is imported out of every collection of garbage, as programs do."""
-    gc.freeze()
+    runtime.spare_imports()
 
 
 @pytest.fixture(scope="session")

@@ -42,12 +42,21 @@ def test_run_main_says_a_known_error_in_one_message_and_returns_1(capsys):
 
 def test_what_a_body_leaves_behind_is_collected(monkeypatch):
     """What is imported is frozen once; a second body in the same process freezes nothing."""
-    monkeypatch.setattr(runtime.gc, "get_freeze_count", lambda: 1)
     frozen = []
     monkeypatch.setattr(runtime.gc, "freeze", lambda: frozen.append(True))
+    runtime.spare_imports.cache_clear()
     assert runtime.run_main(lambda: None) == 0
-    assert frozen == []
-    monkeypatch.setattr(runtime.gc, "get_freeze_count", lambda: 0)
+    assert frozen == [True]
+    assert runtime.run_main(lambda: None) == 0
+    assert frozen == [True]
+
+
+def test_a_body_after_a_block_that_let_go_of_what_is_imported_freezes_it_again(monkeypatch):
+    runtime.spare_imports()
+    with runtime.sparing_what_stays():
+        pass
+    frozen = []
+    monkeypatch.setattr(runtime.gc, "freeze", lambda: frozen.append(True))
     assert runtime.run_main(lambda: None) == 0
     assert frozen == [True]
 
