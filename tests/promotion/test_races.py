@@ -19,7 +19,7 @@ from ser.tracking import store
 from tests.registry.support import GOOD
 
 NUM_AT_ONCE = 4
-#: A round on a server takes as long as four beside a database.
+#: A round on a server costs several times what one beside a database does.
 NUM_ROUNDS = {"database": 20, "server": 5}
 TAGS = {"ser.task": "demo", "ser.protocol": "session", "ser.cell": "lstm-focal"}
 WON, LOST = {"ser.decision": "promoted"}, {"ser.decision": "overtaken"}
