@@ -8,7 +8,7 @@ import pytest
 
 from ser.registry import versions
 from ser.registry.versions import CHAMPION
-from tests.promotion.support import NAME, version_of
+from tests.promotion.support import NAME, known_version, version_of
 from tests.serving.support import encoded, speech
 
 HARM = "import pathlib; pathlib.Path({mark!r}).touch()\n"
@@ -18,11 +18,11 @@ HARM = "import pathlib; pathlib.Path({mark!r}).touch()\n"
 def version(trained):
     """A registered version, and the champion before and after it."""
     registry = versions.open_registry(Path())
-    found = version_of("lstm-aam", fold=1)
+    found = known_version("lstm-aam", fold=1)
     present = registry.resolve(NAME, CHAMPION)
     if present is None or present.number != found.number:
         registry.promote(found, expected=present)
-    other = version_of("lstm-aam", fold=2)
+    other = known_version("lstm-aam", fold=2)
     registry.promote(other, expected=registry.resolve(NAME, CHAMPION))
     return found
 

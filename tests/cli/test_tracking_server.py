@@ -73,8 +73,12 @@ def test_runs_come_back_once_and_lead_to_their_files(shared, ser):
     assert not Path("mlflow-artifacts:").exists()
 
 
-def test_a_cell_is_registered_judged_promoted_and_rolled_back(shared, ser, quick, request):
-    done(ser, "register", "lstm-aam", "--fold", "1")
+def test_a_cell_is_one_version_judged_promoted_and_rolled_back(shared, ser, quick, request):
+    first = done(ser, "register", "lstm-aam", "--fold", "1")
+    again = done(ser, "register", "lstm-aam", "--fold", "1")
+    assert first.endswith(" registered, challenger\n")
+    assert again.partition(":")[0] == first.partition(":")[0]
+    assert again.endswith(" was registered before, challenger\n")
     status, out, err = ser("promote")
     assert status == 1
     assert "is refused by: " in err
@@ -93,15 +97,9 @@ def test_a_cell_is_registered_judged_promoted_and_rolled_back(shared, ser, quick
     assert registry.require(NAME, CHAMPION).tags["ser.fold"] == "1"
 
 
-def test_the_same_bundle_is_one_version(shared, ser):
-    first = done(ser, "register", "lstm-aam", "--fold", "3")
-    again = done(ser, "register", "lstm-aam", "--fold", "3")
-    assert first.partition(":")[0] == again.partition(":")[0]
-    assert again.endswith("was registered before, challenger\n")
-
-
 def test_the_model_answers_in_every_way(shared, ser, wav, tmp_path, monkeypatch):
-    done(ser, "register", "wav2vec2-focal")
+    # To send a model takes a request per file: the one that is there already is taken.
+    done(ser, "register", "lstm-aam", "--fold", "1")
     model = ("--model", f"models:/{NAME}@challenger")
     answer = json.loads(done(ser, "predict", wav, "--json", *model))
     assert answer["probabilities"].keys() == EMOTIONS

@@ -13,7 +13,7 @@ from ser.registry import model_files, versions
 from ser.registry.bundle import FILE, Bundle
 from ser.registry.versions import CHAMPION
 from ser.workflow.preset import Preset
-from tests.promotion.support import NAME, version_of
+from tests.promotion.support import NAME, known_version
 
 FOUR = ("angry", "happy", "neutral", "sad")
 
@@ -25,7 +25,7 @@ def registry(trained):
 
 @pytest.fixture
 def version(trained):
-    return version_of("lstm-aam")
+    return known_version("lstm-aam")
 
 
 @pytest.fixture

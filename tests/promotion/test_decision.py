@@ -12,7 +12,7 @@ from ser.registry.gates import GateParams
 from ser.registry.tags import BUNDLE
 from ser.registry.version import model_name
 from ser.registry.versions import CHAMPION
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 from tests.registry.support import FAILING, GOOD
 
 PARAMS = GateParams()
@@ -27,7 +27,7 @@ def place(trained):
 def name(place, request):
     """A registered model of this test alone, with two versions."""
     found = model_name("csv", hashlib.sha256(request.node.name.encode()).hexdigest()[:16])
-    source = version_of("lstm-aam")
+    source = known_version("lstm-aam")
     for number in (1, 2):
         place.registry.register(
             found,

@@ -17,7 +17,7 @@ from ser.promotion.questioning import Challenger
 from ser.registry import gates, model_files, versions
 from ser.registry.bundle import FILE, Bundle
 from ser.registry.gates import GateParams
-from tests.promotion.support import version_of
+from tests.promotion.support import known_version
 from tests.registry.support import GOOD
 
 EMOTIONS = EMOTIONS[:4]
@@ -34,7 +34,7 @@ def utterances(trained):
 @pytest.fixture
 def challenger(trained, tmp_path):
     """The weights of fold 1."""
-    version = version_of("lstm-aam", fold=1)
+    version = known_version("lstm-aam", fold=1)
     registry = versions.open_registry(Path())
     model = model_files.fetch(version.source, registry.uri, tmp_path)
     bundle = Bundle.read(model_files.bundle_of(model) / FILE)

@@ -15,9 +15,12 @@ from ser.registry.gates import GateParams
 from ser.registry.tags import BUNDLE
 from ser.registry.version import model_name
 from ser.registry.versions import CHAMPION, OvertakenError
+from ser.tracking import store
 from tests.registry.support import GOOD
 
 NUM_AT_ONCE = 4
+#: A round on a server costs several times what one beside a database does.
+NUM_ROUNDS = {"database": 20, "server": 5}
 TAGS = {"ser.task": "demo", "ser.protocol": "session", "ser.cell": "lstm-focal"}
 WON, LOST = {"ser.decision": "promoted"}, {"ser.decision": "overtaken"}
 
@@ -47,6 +50,15 @@ def name(registry, tmp_path):
 
 
 @pytest.fixture
+def checkouts(registry, tmp_path):
+    """Where it is changed from; those that share a server have no lock file in common."""
+    if store.database_path(registry.uri) is not None:
+        return [registry] * NUM_AT_ONCE
+    roots = [tmp_path / f"checkout-{number}" for number in range(NUM_AT_ONCE)]
+    return [versions.open_registry(root, registry.uri) for root in roots]
+
+
+@pytest.fixture
 def judged(monkeypatch):
     """Let every judgement of a race begin before the first of them ends."""
     barrier = threading.Barrier(NUM_AT_ONCE)
@@ -60,7 +72,7 @@ def judged(monkeypatch):
 
 def at_once(calls):
     """Call functions in a thread each; return when all have."""
-    threads = [threading.Thread(target=run, args=(argument,)) for run, argument in calls]
+    threads = [threading.Thread(target=run, args=arguments) for run, *arguments in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,23 +133,23 @@ def test_one_of_four_is_promoted_and_the_others_say_by_whom_they_were_overtaken(
             assert recorded(registry, loser, tmp_path) == "overtaken"
 
 
-def test_twenty_times_the_alias_and_the_tags_agree(registry, name):
+def test_time_after_time_the_alias_and_the_tags_agree(request, registry, name, checkouts):
     everyone = [registry.require(name, number) for number in range(1, NUM_AT_ONCE + 2)]
     champion = registry.require(name, NUM_AT_ONCE + 1)
     registry.promote(champion, expected=None)
-    for _ in range(20):
+    for _ in range(NUM_ROUNDS[request.node.callspec.params["registry"]]):
         expected, told, start = champion, {}, threading.Barrier(NUM_AT_ONCE)
 
-        def run(version, expected=expected, told=told, start=start):
+        def run(place, version, expected=expected, told=told, start=start):
             start.wait(60)
             try:
-                registry.promote(version, expected=expected, won=WON, lost=LOST)
+                place.promote(version, expected=expected, won=WON, lost=LOST)
                 told[version.number] = "promoted"
             except OvertakenError as error:
                 told[version.number] = error.present.number
 
         others = [version for version in everyone if version.number != champion.number]
-        at_once([(run, version) for version in others])
+        at_once([(run, *both) for both in zip(checkouts, others, strict=True)])
         champion = registry.require(name, CHAMPION)
         assert told.pop(champion.number) == "promoted"
         assert list(told.values()) == [champion.number] * (NUM_AT_ONCE - 1)

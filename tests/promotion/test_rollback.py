@@ -6,7 +6,7 @@ from ser.errors import RegistryError
 from ser.promotion import rollback
 from ser.registry import versions
 from ser.registry.versions import CHAMPION
-from tests.promotion.support import NAME, version_of
+from tests.promotion.support import NAME, known_version
 
 
 def runs_of(registry, decision):
@@ -19,7 +19,7 @@ def runs_of(registry, decision):
 
 def test_a_rollback_is_a_run_and_a_refused_one_has_failed(trained):
     registry = versions.open_registry(Path())
-    first, second = (version_of("lstm-aam", fold=fold) for fold in (1, 2))
+    first, second = (known_version("lstm-aam", fold=fold) for fold in (1, 2))
     for version in (first, second):
         registry.promote(version, expected=registry.resolve(NAME, CHAMPION))
     before = {run.info.run_id for run in runs_of(registry, "rolled back")}
@@ -39,7 +39,7 @@ def test_a_rollback_is_a_run_and_a_refused_one_has_failed(trained):
 @pytest.mark.parametrize("moment", ["before the alias moves", "after it has moved"])
 def test_a_rollback_that_is_cut_short_is_ended_by_the_same_command(trained, monkeypatch, moment):
     registry = versions.open_registry(Path())
-    first, second = (version_of("lstm-aam", fold=fold) for fold in (1, 2))
+    first, second = (known_version("lstm-aam", fold=fold) for fold in (1, 2))
     for version in (first, second):
         registry.promote(version, expected=registry.resolve(NAME, CHAMPION))
     before = {run.info.run_id for run in registry.client.search_runs([experiment_of(registry)])}

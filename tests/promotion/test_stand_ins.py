@@ -9,13 +9,13 @@ from ser.promotion.asking import Question
 from ser.registry import model_files, versions
 from ser.registry.bundle import FILE, Bundle
 from ser.tracking import store
-from tests.promotion.support import SERVED_WITHIN, cell_of, version_of
+from tests.promotion.support import SERVED_WITHIN, cell_of, known_version
 from tests.serving.support import recordings
 
 
 @pytest.fixture
 def version(trained):
-    return version_of("lstm-aam", fold=2)
+    return known_version("lstm-aam", fold=2)
 
 
 def folds(version):

@@ -18,6 +18,9 @@ _KEY, _SECRET = "ser", "not-a-secret"
 #: Files of a bucket's objects; each takes a place on the disk before anything is in it.
 _NUM_VOLUMES = 100
 
+#: Where SeaweedFS puts a socket per port, whatever it is told; killed, it leaves them.
+_SOCKETS = Path("/tmp")
+
 
 @dataclass(frozen=True, slots=True)
 class S3:
@@ -83,15 +86,18 @@ def serve(folder: Path) -> Iterator[S3]:
     credentials = [{"accessKey": _KEY, "secretKey": _SECRET}]
     rights = {"name": "ser", "credentials": credentials, "actions": ["Admin", "Read", "Write"]}
     settings.write_text(json.dumps({"identities": [rights]}))
-    ports = {name: processes.free_port() for name in ("master", "volume", "filer", "s3")}
-    command = [str(where), "server", "-s3", f"-s3.config={settings}", f"-dir={folder}"]
+    names = ("master", "volume", "filer", "s3")
+    ports = {f"{name}.port": processes.free_port() for name in names}
+    ports |= {f"{name}.port.grpc": processes.free_port() for name in names}
+    # Left to itself it writes its log into the folder of all programs' temporary files.
+    command = [str(where), "-logtostderr", "server"]
+    command += ["-s3", f"-s3.config={settings}", f"-dir={folder}"]
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-volume.max={_NUM_VOLUMES}"]
     # Neither further protocols nor a word to its makers.
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
     command += ["-master.telemetry=false"]
-    for name, port in ports.items():
-        command += [f"-{name}.port={port}", f"-{name}.port.grpc={processes.free_port()}"]
-    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    command += [f"-{name}={port}" for name, port in ports.items()]
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
 
     def is_ready() -> bool:
         try:
@@ -101,5 +107,10 @@ def serve(folder: Path) -> Iterator[S3]:
             return error.code < 500
 
     # In order it takes half a minute to end; what it keeps ends with the test.
-    with processes.running(command, folder, is_ready, stop=signal.SIGKILL):
-        yield S3(endpoint)
+    try:
+        with processes.running(command, folder, is_ready, stop=signal.SIGKILL):
+            yield S3(endpoint)
+    finally:
+        for port in ports.values():
+            for left in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
