@@ -53,10 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.show:
-        found = Results.read(options.out)
-    else:
-        found = _measure(options)
+    found = Results.read(options.out) if options.show else _measure(options)
     table = results.as_markdown(found)
     print(table)
     if options.into is not None:

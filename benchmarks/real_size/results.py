@@ -1,6 +1,5 @@
 """What each stage took, kept as it comes, and the table that is made of it."""
 
-import json
 import platform
 import sqlite3
 from collections.abc import Iterator, Mapping
