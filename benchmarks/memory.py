@@ -14,49 +14,32 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+from benchmarks import metering
 from benchmarks.recordings import Recordings
 from ser import runtime
 
-_STATUS = Path("/proc/self/status")
 _INTERVAL_S = 0.002
 
 
-def is_measurable() -> bool:
-    """Return whether this system says what a process holds: Linux does."""
-    return _STATUS.is_file() and "RssAnon" in _STATUS.read_text(encoding="ascii")
-
-
-def anonymous_bytes() -> int:
-    """Return the memory of this process that is not backed by a file.
+def peak_growth(work: Callable[[], object]) -> int:
+    """Return how far the memory rose above its start at its highest while work ran, bytes.
 
     Pages of a memory-mapped store are not counted: the system takes them back at will.
-
-    Raises:
-        RuntimeError: The system does not say it.
     """
-    for line in _STATUS.read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if name == "RssAnon":
-            return int(value.split()[0]) * 1024
-    raise RuntimeError(f"{_STATUS} has no line RssAnon")
-
-
-def peak_growth(work: Callable[[], object]) -> int:
-    """Return how far the memory rose above its start at its highest while work ran, bytes."""
-    before = peak = anonymous_bytes()
+    before = peak = metering.held().anonymous
     is_done = threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not is_done.wait(_INTERVAL_S):
-            peak = max(peak, anonymous_bytes())
+            peak = max(peak, metering.held().anonymous)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     work()
     is_done.set()
     watcher.join()
-    return max(peak, anonymous_bytes()) - before
+    return max(peak, metering.held().anonymous) - before
 
 
 def repeated(recordings: Recordings, copies: int) -> Recordings:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks import memory, recordings
+from benchmarks import metering, recordings
 from benchmarks.measurement import Measurement
 from benchmarks.training_setup import FEATURE
 
@@ -20,7 +20,7 @@ _BYTES = 4
 
 def run(quick: bool) -> list[Measurement]:
     """Measure in processes of their own; nothing where the system does not tell."""
-    if not memory.is_measurable():
+    if not metering.is_measurable():
         return []
     corpus = recordings.load(quick=quick)
     small, large = (_grown(copies, quick=quick) for copies in (1, _COPIES))

@@ -1,22 +1,11 @@
 """Padding of length-bucketed batches against random ones, on IEMOCAP's durations."""
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
+from benchmarks.durations import iemocap_seconds
 from benchmarks.measurement import Measurement
 from ser.features.batching import LengthBucketedBatches, padding_waste
 
-#: Of the 5531 utterances of the four classes: share that is at most so long, in seconds.
-_DURATION_S = {
-    0.0: 0.585,
-    0.05: 1.39,
-    0.25: 2.32,
-    0.5: 3.58,
-    0.75: 5.77,
-    0.95: 11.06,
-    0.99: 15.54,
-    1.0: 34.14,
-}
 _NUM_UTTERANCES = 5531
 _HOP_S = 0.02
 _BATCH_SIZES = (8, 32)
@@ -31,9 +20,8 @@ def run(quick: bool) -> list[Measurement]:  # noqa: ARG001 (it takes no time)
 
 def iemocap_lengths() -> list[int]:
     """Return frames per utterance, drawn from IEMOCAP's percentiles by inversion."""
-    quantiles = PchipInterpolator(list(_DURATION_S), list(_DURATION_S.values()))
-    shares = np.random.default_rng(_SEED).uniform(size=_NUM_UTTERANCES)
-    frames: list[int] = (1 + (quantiles(shares) / _HOP_S).astype(int)).tolist()
+    seconds = iemocap_seconds(_NUM_UTTERANCES, np.random.default_rng(_SEED))
+    frames: list[int] = (1 + (seconds / _HOP_S).astype(int)).tolist()
     return frames
 
 

@@ -4,6 +4,7 @@ They take the place of licensed or large weights wherever only the machinery cou
 through the same loading. Their config.json says that they were drawn and not learnt.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,8 @@ from ser.pretrained.architectures import ARCHITECTURES, Architecture
 
 if TYPE_CHECKING:
     from torch import nn
+
+Norm = Literal["group", "layer"]
 
 
 class TinyCheckpoint(Section):
@@ -42,7 +45,7 @@ class TinyCheckpoint(Section):
     num_layers: int = Field(3, ge=1, le=48)
     num_heads: int = Field(4, ge=1, le=64)
     conv_dim: int = Field(64, ge=4, le=1024)
-    norm: Literal["group", "layer"] = "group"
+    norm: Norm = "group"
 
     @model_validator(mode="after")
     def _divisible(self) -> "TinyCheckpoint":
@@ -64,33 +67,50 @@ def write(folder: Path, params: TinyCheckpoint) -> None:
         folder: Where; made if it does not exist.
         params: What; the same params give the same bytes.
     """
+    draw(folder, params.architecture, _settings(params), seed=params.seed, norm=params.norm)
+
+
+def draw(
+    folder: Path,
+    architecture: Architecture,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    norm: Norm = "group",
+) -> None:
+    """Write a checkpoint of any size with random weights.
+
+    Args:
+        folder: Where; made if it does not exist.
+        architecture: Which.
+        settings: What differs from the defaults of transformers' config.
+        seed: Of the weights.
+        norm: See `TinyCheckpoint`.
+    """
     import torch
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.for_model(
-        ARCHITECTURES[params.architecture].model_type,
-        **_settings(params),
-        **{checkpoints.SEED_KEY: params.seed},
-    )
+    model_type = ARCHITECTURES[architecture].model_type
+    config = AutoConfig.for_model(model_type, **settings, **{checkpoints.SEED_KEY: seed})
     with checkpoints.without_progress_bars(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(params.seed)
+        torch.manual_seed(seed)
         model = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
-        model = model.encoder if params.architecture == "whisper" else model
+        model = model.encoder if architecture == "whisper" else model
         _spread(model)
         model.save_pretrained(folder)
-    files.write_json(folder / checkpoint_files.PREPROCESSING, _preprocessing(params))
+    files.write_json(folder / checkpoint_files.PREPROCESSING, _preprocessing(architecture, norm))
 
 
-def _preprocessing(params: TinyCheckpoint) -> dict[str, Any]:
+def _preprocessing(architecture: Architecture, norm: Norm) -> dict[str, Any]:
     common = {"padding_value": 0.0, "sampling_rate": 16000}
-    if params.architecture == "whisper":
+    if architecture == "whisper":
         return {**common, "feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 80}
     return {
         **common,
         "do_normalize": True,
         "feature_extractor_type": "Wav2Vec2FeatureExtractor",
         "feature_size": 1,
-        "return_attention_mask": params.norm == "layer",
+        "return_attention_mask": norm == "layer",
     }
 
 

@@ -12,6 +12,7 @@ from benchmarks import (
     bilstm,
     equality,
     memory,
+    metering,
     recordings,
     report,
     ssl_training,
@@ -214,7 +215,7 @@ def test_library_s_log_mel_frames_are_ours(tmp_path):
     assert {row["name"] for row in report.read(out)} == {"log-mel extraction (demo)"}
 
 
-@pytest.mark.skipif(not memory.is_measurable(), reason="only Linux says what a process holds")
+@pytest.mark.skipif(not metering.is_measurable(), reason="only Linux says what a process holds")
 def test_memory_that_work_held_at_its_peak_is_seen():
     def work():
         held = np.ones(2**23)  # 64 MiB

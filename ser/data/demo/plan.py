@@ -153,7 +153,7 @@ def build(*, seed: int, utterances_per_session: int) -> tuple[PlannedTurn, ...]:
         counts = _label_counts(utterances_per_session, rng)
         cast = [role for label, count in counts.items() for role in _cast(label, count, rng)]
         rng.shuffle(cast)
-        turns += _stage(session, cast, rng)
+        turns += stage(session, cast, rng)
     return tuple(turns)
 
 
@@ -187,10 +187,19 @@ def _cast(label: str, count: int, rng: np.random.Generator) -> list[tuple[str, s
     return [(label, letter, is_scripted) for letter, is_scripted in roles]
 
 
-def _stage(
+def stage(
     session: int, cast: list[tuple[str, str, bool]], rng: np.random.Generator
 ) -> list[PlannedTurn]:
-    """Spread a session's utterances over its dialogues."""
+    """Spread a session's utterances over its dialogues.
+
+    Args:
+        session: 1 .. 5.
+        cast: Label, speaker letter, and whether it is scripted, of each utterance.
+        rng: Decides words and ratings.
+
+    Returns:
+        As many turns, in order of dialogue and time.
+    """
     names = [
         f"Ses0{session}{take}"
         for dialogue in _DIALOGUES

@@ -1,6 +1,7 @@
 """Write the demo corpus as an IEMOCAP-shaped tree, with everything that makes that tree hard."""
 
 import io
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -25,6 +26,9 @@ _APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \xff\xfe\xb0"
 
 #: Keeps the draws of voices apart from those of the plan and of the speakers.
 _VOICES = 1_000_000
+
+#: A turn -> its samples `(num_samples,)`, and the pause before it in seconds.
+Speak = Callable[[PlannedTurn], tuple[npt.NDArray[np.int16], float]]
 
 _README = """\
 SYNTHETIC SPEECH. Nobody spoke these sentences.
@@ -67,26 +71,43 @@ def _refuse_foreign(root: Path) -> None:
 def _write_tree(root: Path, params: Params, progress: Progress | None) -> None:
     turns = plan.build(seed=params.seed, utterances_per_session=params.utterances_per_session)
     positions = {turn.id: index for index, turn in enumerate(turns)}
-    shown = (progress or iter)(turns)
-    for dialogue, members in groupby(shown, key=lambda turn: turn.dialogue):
-        timed: list[TimedTurn] = []
-        end_s = 1.5
-        for turn in members:
-            rng = np.random.default_rng((params.seed, _VOICES, positions[turn.id]))
-            waveform = _speak(turn, params, rng)
-            path = root / f"Session{turn.session}/sentences/wav/{dialogue}/{turn.id}.wav"
-            _write_wav(path, waveform, params.sampling_rate)
-            start_s = end_s + float(rng.uniform(0.2, 1.2))
-            end_s = start_s + len(waveform) / params.sampling_rate
-            timed.append(TimedTurn(turn, start_s, end_s))
-        session = root / f"Session{timed[0].turn.session}"
-        _write_dialogue(session, dialogue, timed)
-        nothing = np.zeros((160, 2), dtype=np.int16)  # whole dialogues are not read by anyone
-        _write_wav(session / f"dialog/wav/{dialogue}.wav", nothing, params.sampling_rate)
+
+    def speak(turn: PlannedTurn) -> tuple[npt.NDArray[np.int16], float]:
+        rng = np.random.default_rng((params.seed, _VOICES, positions[turn.id]))
+        return _speak(turn, params, rng), float(rng.uniform(0.2, 1.2))
+
+    write_sessions(root, (progress or iter)(turns), speak, sampling_rate=params.sampling_rate)
     settings = params.model_dump(include=set(Params.__annotations__))
     files.write_json(root / MARKER, settings, sort_keys=True)
     _write_bytes(root / "README.txt", _README.encode())
     _write_bytes(root / "Documentation/corpus.dic", b"SYNTHETIC\n")
+
+
+def write_sessions(
+    root: Path, turns: Iterable[PlannedTurn], speak: Speak, *, sampling_rate: int
+) -> None:
+    """Write recordings, labels, words and what else lies in the folders of an IEMOCAP release.
+
+    Args:
+        root: The release's folder.
+        turns: In order of dialogue and time.
+        speak: What each sounds like.
+        sampling_rate: Of the recordings, in Hz.
+    """
+    for dialogue, members in groupby(turns, key=lambda turn: turn.dialogue):
+        timed: list[TimedTurn] = []
+        end_s = 1.5
+        for turn in members:
+            waveform, pause_s = speak(turn)
+            path = root / f"Session{turn.session}/sentences/wav/{dialogue}/{turn.id}.wav"
+            _write_wav(path, waveform, sampling_rate)
+            start_s = end_s + pause_s
+            end_s = start_s + len(waveform) / sampling_rate
+            timed.append(TimedTurn(turn, start_s, end_s))
+        session = root / f"Session{timed[0].turn.session}"
+        _write_dialogue(session, dialogue, timed)
+        nothing = np.zeros((160, 2), dtype=np.int16)  # whole dialogues are not read by anyone
+        _write_wav(session / f"dialog/wav/{dialogue}.wav", nothing, sampling_rate)
 
 
 def _speak(turn: PlannedTurn, params: Params, rng: np.random.Generator) -> npt.NDArray[np.int16]:
