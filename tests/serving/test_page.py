@@ -156,7 +156,7 @@ def test_a_long_recording_is_shown_in_segments(chromium, size, scheme):
         assert [row[1] for row in rows] == [
             *("Emotion", "happy", "sad", "not sure", "no speech", "not sure", "unlike training"),
         ]
-        assert rows[4] == [rows[4][0], "no speech", "–", "–", "–", "–"]
+        assert set(rows[4][2:]) == {"\N{EN DASH}"}
         times = [row[0].removesuffix(" s").split(" to ") for row in rows[1:]]
         assert [end for _, end in times[:-1]] == [start for start, _ in times[1:]]
         assert (times[0][0], times[-1][1]) == ("0.0", "18.0")
