@@ -9,7 +9,7 @@ from ser.data.limits import RecordingLimits
 from ser.serving.abstention import Reason
 
 
-class Stretch(BaseModel):
+class HeardStretch(BaseModel):
     """A stretch of a recording, and whether an emotion is heard in it."""
 
     start_s: float = Field(description="Where it begins, in seconds.")
@@ -27,7 +27,7 @@ class Stretch(BaseModel):
     )
 
 
-class StretchAnswer(Stretch):
+class StretchAnswer(HeardStretch):
     """What is heard in a stretch of a recording."""
 
     probabilities: Mapping[str, float] = Field(
@@ -35,7 +35,7 @@ class StretchAnswer(Stretch):
     )
 
 
-class SegmentAnswer(Stretch):
+class SegmentAnswer(HeardStretch):
     """A stretch of a recording of which one thing is said."""
 
     confidence: float | None = Field(
