@@ -1,5 +1,6 @@
 """The command `ser`. Heavy modules are imported inside the commands that need them."""
 
+import inspect
 import io
 import sys
 from collections.abc import Callable
@@ -93,9 +94,17 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         pages.api_page,
     ),
 }
+
+
+def _help_of(command: Callable[..., Any]) -> str:
+    """Return a docstring with one line a paragraph: a terminal has its own width."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 for panel, commands in _COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=panel, cls=SeveralValues)(command)
+        app.command(help=_help_of(command), rich_help_panel=panel, cls=SeveralValues)(command)
 
 
 def main() -> None:

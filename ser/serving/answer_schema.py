@@ -9,16 +9,13 @@ from ser.data.limits import RecordingLimits
 from ser.serving.abstention import Reason
 
 
-class StretchAnswer(BaseModel):
-    """What is heard in a stretch of a recording."""
+class HeardStretch(BaseModel):
+    """A stretch of a recording, and whether an emotion is heard in it."""
 
     start_s: float = Field(description="Where it begins, in seconds.")
     end_s: float = Field(description="Where it ends, in seconds.")
     emotion: str | None = Field(
         description="The most probable emotion; null where the model abstains."
-    )
-    probabilities: Mapping[str, float] = Field(
-        description="Emotion to calibrated probability, in sum 1; there also where it abstains."
     )
     abstained: bool = Field(description="No emotion is given.")
     reason: Reason | None = Field(description="Why no emotion is given; null where one is.")
@@ -27,6 +24,25 @@ class StretchAnswer(BaseModel):
     )
     familiarity: float | None = Field(
         description="Share of known speech that is at least as far from training, in (0, 1]."
+    )
+
+
+class StretchAnswer(HeardStretch):
+    """What is heard in a stretch of a recording."""
+
+    probabilities: Mapping[str, float] = Field(
+        description="Emotion to calibrated probability, in sum 1; there also where it abstains."
+    )
+
+
+class SegmentAnswer(HeardStretch):
+    """A stretch of a recording of which one thing is said."""
+
+    confidence: float | None = Field(
+        description="Probability of the most probable emotion; null where nobody speaks."
+    )
+    probabilities: Mapping[str, float] | None = Field(
+        description="As of a recording, the mean over its time; null where nobody speaks."
     )
 
 
@@ -44,7 +60,10 @@ class Identity(BaseModel):
 
 
 class RecordingAnswer(StretchAnswer):
-    """What is heard in a recording: the whole, and its windows in order."""
+    """What is heard in a recording: the whole, and its windows in order.
+
+    A field with a default is there only where it was asked for, or the model has it.
+    """
 
     windows: list[StretchAnswer] = Field(
         description="A long recording is heard in windows that overlap; else one, the whole."
@@ -52,6 +71,16 @@ class RecordingAnswer(StretchAnswer):
     answered_by: Identity
     run_key: str = Field(description="Of the training run.")
     synthetic: bool = Field(description="As in `answered_by`.")
+    ratings: Mapping[str, float] | None = Field(
+        None, description="Valence, arousal and dominance, 1 to 5, of a model that rates them."
+    )
+    segments: list[SegmentAnswer] | None = Field(
+        None, description="With `format=json`: in order, without gaps, one where it is short."
+    )
+    files: Mapping[str, str] | None = Field(
+        None,
+        description="With `format=json`: each other format to the same segments in it.",
+    )
 
 
 class RefusalAnswer(BaseModel):

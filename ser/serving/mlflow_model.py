@@ -37,11 +37,13 @@ from ser import lineage
 from ser.errors import SerError, TrackingError, translating
 from ser.registry.bundle import Bundle
 from ser.registry.identity import identity_of, registered_as
-from ser.serving import observing, request_log
+from ser.serving import long_recordings, observing, request_log
 from ser.serving.audio_input import Waveform
+from ser.serving.long_recordings import HeardRecording
 from ser.serving.predictor import Prediction, Predictor
 from ser.serving.request import BARE, COLUMNS, is_bare, read_bare, read_rows, rows_of
 from ser.serving.request_log import RequestLog
+from ser.serving.segments import SegmentParams
 from ser.wording import without_password
 
 #: What the served model imports; pinned to the versions it was logged with.
@@ -114,12 +116,27 @@ class ServedModel(PythonModel):
             began = time.perf_counter()
             answered.append(self.predictor.predict(waveform))
             seconds.append(time.perf_counter() - began)
+        self._keep_account(answered, waveforms, seconds)
+        return answered
+
+    def follow(self, waveform: Waveform) -> HeardRecording:
+        """Return what is heard in a recording and in its segments, and keep account of it."""
+        began = time.perf_counter()
+        heard = long_recordings.hear(self.predictor, waveform, SegmentParams())
+        self._keep_account([heard.prediction], [waveform], [time.perf_counter() - began])
+        return heard
+
+    def _keep_account(
+        self,
+        answered: Sequence[Prediction],
+        waveforms: Sequence[Waveform],
+        seconds: Sequence[float],
+    ) -> None:
         if self.log is not None:
             self._write_log(self.log, list(zip(answered, waveforms, strict=True)))
         if self.on_answer is not None:
             for prediction, taken in zip(answered, seconds, strict=True):
                 self.on_answer(prediction, taken)
-        return answered
 
     def _heard(self, model_input: pd.DataFrame) -> list[Waveform]:
         """Return the recordings of a request, or those that a program names."""

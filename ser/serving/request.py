@@ -1,5 +1,6 @@
 """What a request may say: one recording per row, by its bytes, its samples or its path."""
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -22,13 +23,15 @@ BARE = 0
 
 #: Modules of which a process that answers the requests of others has at least one: MLflow's own
 #: servers all import the first, and other frameworks are run by one of the rest, or are one. The
-#: last are the servers of Python itself, of Flask, of Tornado and of aiohttp; `aiohttp` and
-#: `tornado` alone are clients and loops as well, and a notebook has the latter.
+#: last are the servers of Flask, of Tornado and of aiohttp; `aiohttp` and `tornado` alone are
+#: clients and loops as well, and a notebook has the latter.
 _SERVERS = (
     *("mlflow.pyfunc.scoring_server", "mlserver"),
     *("uvicorn", "gunicorn", "hypercorn", "waitress", "daphne", "granian", "cheroot"),
-    *("wsgiref.simple_server", "werkzeug.serving", "tornado.httpserver", "aiohttp.web"),
+    *("werkzeug.serving", "tornado.httpserver", "aiohttp.web"),
 )
+#: Python's own server, and who imports it to show counts alone, which no request can change.
+_WSGIREF, _SHOWS_COUNTS = "wsgiref.simple_server", "prometheus_client"
 
 _RULE = (
     "a row has one of: `audio` (base64 of WAV, FLAC, OGG or MP3), `samples` with `sampling_rate`, "
@@ -110,9 +113,9 @@ def read_bare(table: pd.DataFrame, limits: InputLimits) -> list[Waveform]:
     Raises:
         AudioInputError: This process may be a server, or a recording cannot be used; names which.
     """
-    if serving := [name for name in _SERVERS if name in sys.modules]:
+    if serving := _server():
         raise AudioInputError(
-            f"paths are refused: this process may be a server (it has loaded {serving[0]}), which "
+            f"paths are refused: this process may be a server (it has loaded {serving}), which "
             f"reads no files; {_RULE}"
         )
     waveforms = []
@@ -123,6 +126,21 @@ def read_bare(table: pd.DataFrame, limits: InputLimits) -> list[Waveform]:
             where = f"recording {number}: " if len(table) > 1 else ""
             raise AudioInputError(f"{where}{error}") from error
     return waveforms
+
+
+def _server() -> str | None:
+    """Return which server this process has loaded; None where it has none."""
+    if loaded := [name for name in _SERVERS if name in sys.modules]:
+        return loaded[0]
+    if _WSGIREF not in sys.modules:
+        return None
+    if _SHOWS_COUNTS not in sys.modules:
+        return _WSGIREF
+    # Then the import alone says nothing, and it is asked whether another server is there.
+    kind = sys.modules[_WSGIREF].WSGIServer
+    servers = (type(one) for one in gc.get_objects() if isinstance(one, kind))
+    others = [one for one in servers if one.__module__.partition(".")[0] != _SHOWS_COUNTS]
+    return _WSGIREF if others else None
 
 
 def _read_bare(given: object, limits: InputLimits) -> Waveform:

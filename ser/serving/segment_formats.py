@@ -93,6 +93,14 @@ FORMATS: Mapping[str, Callable[[Described], str]] = {
     "rttm": as_rttm,
     "audacity": as_audacity,
 }
+#: Name of a format -> its media type; RTTM's and Audacity's have none of their own.
+MEDIA_TYPES: Mapping[str, str] = {
+    "text": "text/plain",
+    "csv": "text/csv",
+    "json": "application/json",
+    "rttm": "text/plain",
+    "audacity": "text/plain",
+}
 #: Ending of a file -> its format; of `.txt` there are two.
 _ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".rttm": "rttm"}
 #: How files in these formats begin.

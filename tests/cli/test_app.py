@@ -7,11 +7,29 @@ import subprocess
 import sys
 import time
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from ser.cli import app
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_help_of_a_command_fills_the_width_of_its_terminal(width):
+    """No line of it ends where the next word would have had room."""
+    for command in app.app.registered_commands:
+        name = command.callback.__name__.replace("_", "-")
+        shown = CliRunner().invoke(app.app, [name, "--help"], env={"COLUMNS": str(width)})
+        assert shown.exit_code == 0, name
+        said = shown.output.partition("\u256d")[0]
+        lines = [line.strip() for line in said.splitlines()]
+        for line, following in pairwise(lines):
+            first = following.partition(" ")[0]
+            assert not line or not first or len(f" {line} {first}") > width - 2, (name, line)
 
 
 def test_help_lists_every_command_and_imports_nothing_heavy():

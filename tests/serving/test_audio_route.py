@@ -1,4 +1,5 @@
 import asyncio
+import csv
 import json
 
 import pytest
@@ -6,6 +7,7 @@ from starlette.testclient import TestClient
 
 from ser.serving import audio_route
 from ser.serving.audio_input import InputLimits
+from ser.serving.segment_formats import FORMATS, MEDIA_TYPES
 from tests.serving import stand_in
 from tests.serving.support import encoded, speech
 
@@ -37,6 +39,68 @@ def test_a_form_is_answered_as_the_bytes_are(client):
     form = client.post("/predict", files={"audio": ("a.wav", content, "audio/wav")})
     assert form.status_code == 200
     assert form.json() == client.post("/predict", content=content, headers=WAV).json()
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return TestClient(stand_in.application())
+
+
+def ask(client, query, content):
+    return client.post(f"/predict?{query}", content=content, headers=WAV)
+
+
+def test_the_segments_of_a_recording_are_answered_in_every_format_at_once(patient):
+    content = encoded(speech(6.0))
+    answer = ask(patient, "format=json&name=my talk.wav", content).json()
+    plain = patient.post("/predict", content=content, headers=WAV).json()
+    assert {key: answer[key] for key in plain} == plain
+    assert [one["emotion"] for one in answer["segments"]] == ["happy", "sad"]
+    assert set(answer["files"]) == set(FORMATS) - {"json"}
+    for name, text in answer["files"].items():
+        response = ask(patient, f"format={name}&name=my talk.wav", content)
+        assert response.text == text
+        assert response.headers["content-type"].startswith(MEDIA_TYPES[name])
+    rows = list(csv.DictReader(answer["files"]["csv"].splitlines()))
+    assert [row["emotion"] for row in rows] == ["happy", "sad"]
+    assert {row["source"] for row in rows} == {"my talk.wav"}
+    assert answer["files"]["rttm"].startswith("SPEAKER my_talk 1 0.000 ")
+
+
+def test_a_form_is_answered_in_segments_too(patient):
+    files = {"audio": ("a.wav", encoded(speech(6.0)), "audio/wav")}
+    response = patient.post("/predict?format=audacity", files=files)
+    assert [line.split("\t")[2] for line in response.text.splitlines()] == ["happy", "sad"]
+
+
+def test_segments_are_counted_as_one_answer():
+    client = TestClient(stand_in.application())
+    ask(client, "format=csv", encoded(speech(6.0)))
+    (line,) = [
+        one
+        for one in client.get("/metrics").text.splitlines()
+        if one.startswith('ser_answers_total{emotion="happy"}')
+    ]
+    assert line.endswith(" 1.0")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("format=xml", "format 'xml': there are text, csv, json, rttm, audacity"),
+        ("format=", "format '': there are text"),
+        ("fromat=csv", "unknown parameter 'fromat'; there are format and name"),
+        ("format=csv&format=rttm", "are given once"),
+        ("format=csv&name=", "name is 1 to 255 characters"),
+        ("format=csv&name=a%0Ab", "name is 1 to 255 characters"),
+        ("name=" + "a" * 256, "name is 1 to 255 characters"),
+        ("name=" + "%ff" * 3, None),  # not UTF-8: shown as such
+    ],
+)
+def test_an_address_that_asks_for_something_else_is_refused(client, query, said):
+    response = ask(client, query, encoded(speech()))
+    assert response.status_code == (400 if said else 200)
+    assert said is None or said in response.json()["message"]
 
 
 def test_another_form_is_told_what_a_form_holds(client):

@@ -113,7 +113,7 @@ def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatc
 @pytest.fixture
 def no_server(monkeypatch):
     """A program of one's own, as far as the model can see."""
-    for name in request._SERVERS:
+    for name in (*request._SERVERS, "wsgiref.simple_server"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 

@@ -1,5 +1,7 @@
+import json
 import re
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,6 +39,17 @@ ASKED = """
   event.preventDefault();
 })
 """
+
+#: In the page: where labels begin and end.
+WHERE = "all => all.map((e) => e.getBoundingClientRect()).map((r) => [r.left, r.right])"
+
+#: Format -> what its link says, and the ending of its file.
+SAVED = {
+    "csv": ("CSV", "csv"),
+    "json": ("JSON", "json"),
+    "rttm": ("RTTM", "rttm"),
+    "audacity": ("Audacity labels", "txt"),
+}
 
 #: In the page: waits until a recording can be heard.
 PLAYABLE = """
@@ -114,15 +127,90 @@ def test_a_dropped_file_is_answered(chromium, size, scheme):
         )
         assert widths == [10, 70, 15, 5]
         assert page.locator("#chart .wave").count() == 1
-        assert page.locator("#chart rect.c1").count() == 5  # windows
+        assert page.locator("#chart rect.c1").count() == 2  # segments
         names = page.locator("#chart text:not(.tick)").all_text_contents()
-        assert names == ["happy", "none", "sad", "happy", "none"]
+        assert names == ["happy", "sad"]
         assert page.is_hidden("#synthetic")
         expect(page.locator("#verdict")).to_be_in_viewport()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         is_dark = max(int(number) for number in re.findall(r"\d+", ground)) < 128
         assert is_dark == (scheme == "dark")
+
+
+def long_recording():
+    """Eighteen seconds, of which two are silence; few bytes, since they travel as JSON."""
+    rate = 4000
+    samples = speech(18.0, rate)
+    samples[9 * rate : 11 * rate] *= 0.01
+    return encoded(samples, rate)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+def test_a_long_recording_is_shown_in_segments(chromium, size, scheme):
+    with opened(chromium, size=size, color_scheme=scheme) as page:
+        drop(page, long_recording())
+        verdict(page)
+        assert page.text_content("#segments-hint") == "(6 segments)"
+        rows = [row.split("\t") for row in page.locator("#table tr").all_inner_texts()]
+        assert [row[1] for row in rows] == [
+            *("Emotion", "happy", "sad", "not sure", "no speech", "not sure", "unlike training"),
+        ]
+        assert set(rows[4][2:]) == {"\N{EN DASH}"}
+        times = [row[0].removesuffix(" s").split(" to ") for row in rows[1:]]
+        assert [end for _, end in times[:-1]] == [start for start, _ in times[1:]]
+        assert (times[0][0], times[-1][1]) == ("0.0", "18.0")
+        assert page.locator("#chart rect.c1").count() == 5  # none where nobody speaks
+        assert page.locator("#chart rect.none").count() == 4  # nor an emotion in four
+        said = page.get_attribute("#chart svg", "aria-label")
+        assert f"{times[3][0]} to {times[3][1]} s no speech" in said
+        ticks = page.eval_on_selector_all("#chart .tick", WHERE)
+        assert all(left[1] <= right[0] for left, right in pairwise(ticks))
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_segment_is_played_from_its_beginning_by_the_keyboard(chromium):
+    with opened(chromium) as page:
+        drop(page, long_recording())
+        verdict(page)
+        page.locator("#player").evaluate(PLAYABLE)
+        page.focus("#table tr:nth-child(3) button")
+        page.keyboard.press("Enter")
+        start = float(page.inner_text("#table tr:nth-child(3) button").split()[0])
+        assert page.evaluate("document.getElementById('player').currentTime") >= start
+        page.wait_for_selector("#chart .head[visibility=visible]", state="attached")
+
+
+def test_segments_are_saved_as_the_server_writes_them(chromium):
+    content = long_recording()
+    with opened(chromium) as page:
+        drop(page, content, name="my talk.take 2.wav")
+        verdict(page)
+        for name, (link, ending) in SAVED.items():
+            with page.expect_download() as started:
+                page.get_by_role("link", name=link, exact=True).click()
+            assert started.value.suggested_filename == f"my talk.take 2.{ending}"
+            saved = started.value.path().read_text(encoding="utf-8")
+            query = {"format": name, "name": "my talk.take 2.wav"}
+            asked = page.request.post(
+                f"{page.url}predict",
+                params=query,
+                data=content,
+                headers={"content-type": "audio/wav"},
+            )
+            if name == "json":
+                whole = asked.json()
+                del whole["files"]
+                assert json.loads(saved) == whole
+            else:
+                assert saved == asked.text()
+
+
+@pytest.mark.parametrize("name", ["a\n\u202e b.wav", "ä" * 300 + ".wav", "\ud800.wav"])
+def test_a_file_of_any_name_is_answered(chromium, name):
+    with opened(chromium) as page:
+        drop(page, encoded(speech()), name=name)
+        assert verdict(page)[0] == "happy"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -222,11 +310,11 @@ def test_a_file_that_is_too_large_is_told_before_it_is_sent(chromium):
 
 def test_a_server_that_is_gone_is_told(chromium):
     with opened(chromium) as page:
-        page.route("**/predict", lambda route: route.abort())
+        page.route("**/predict?*", lambda route: route.abort())
         drop(page, encoded(speech()))
         assert error(page).startswith("The server does not answer")
-        page.unroute("**/predict")
-        page.route("**/predict", lambda route: route.fulfill(status=503, body="no"))
+        page.unroute("**/predict?*")
+        page.route("**/predict?*", lambda route: route.fulfill(status=503, body="no"))
         drop(page, encoded(speech()))
         expect(page.locator("#error")).to_contain_text("too many clients at this moment")
 
@@ -265,7 +353,15 @@ def test_the_keyboard_reaches_all_there_is(chromium):
                 "document.activeElement.id || document.activeElement.textContent.trim()"
             )
             reached.append(name)
-        wanted = ["record", "file", "player", "The same as a table", "Version"]
+        wanted = [
+            "record",
+            "file",
+            "player",
+            "CSV",
+            "The same as a table",
+            "0.0 to 3.0 s",
+            "Version",
+        ]
         places = [reached.index(name) for name in wanted]
         assert places == sorted(places)
 
@@ -286,15 +382,14 @@ def test_a_file_is_chosen_by_the_keyboard(chromium, key):
 
 def test_who_does_not_see_hears_the_answer_and_finds_the_numbers(chromium):
     with opened(chromium) as page:
-        drop(page, encoded(speech(3.0)))
+        drop(page, encoded(speech(6.0)))
         verdict(page)
         live = page.locator("[aria-live=polite] #verdict")
         assert live.count() == 1
-        assert "0.0 to 2.0 s happy" in page.get_attribute("#chart svg", "aria-label")
-        page.click("summary")
+        assert "0.0 to 3.0 s happy" in page.get_attribute("#chart svg", "aria-label")
         rows = page.locator("#table tr").all_inner_texts()
         assert rows[0].split() == ["Time", "Emotion", "angry", "happy", "neutral", "sad"]
-        assert rows[2].split("\t")[1:3] == ["none: unsure", "30 %"]
+        assert rows[2].split("\t")[1] == "sad"
         unnamed = page.eval_on_selector_all(
             "button, input, audio, a, img",
             "all => all.filter((e) => e.offsetParent && !e.textContent.trim() && !e.labels?.length "

@@ -141,10 +141,36 @@ def test_where_something_serves_no_path_is_read_and_the_reason_is_said(tmp_path,
     ],
 )
 def test_whatever_answers_strangers_is_known_as_a_server(tmp_path, monkeypatch, server):
-    for name in request._SERVERS:
+    for name in (*request._SERVERS, "wsgiref.simple_server", "prometheus_client"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "a.wav").write_bytes(encoded(speech()))
     assert request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)
     monkeypatch.setitem(sys.modules, server, request)
     with pytest.raises(AudioInputError, match=rf"may be a server \(it has loaded {server}\)"):
         request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)
+
+
+def test_a_program_that_shows_its_counts_is_no_server_until_another_one_is_there(
+    tmp_path, monkeypatch
+):
+    import wsgiref.simple_server as python_server
+
+    import prometheus_client
+
+    for name in request._SERVERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "a.wav").write_bytes(encoded(speech()))
+    table = bare(str(tmp_path / "a.wav"))
+    registry = prometheus_client.CollectorRegistry()
+    shown, thread = prometheus_client.start_http_server(0, "127.0.0.1", registry)
+    try:
+        assert request.read_bare(table, LIMITS)
+    finally:
+        shown.shutdown()
+        shown.server_close()
+        thread.join()
+    with (
+        python_server.make_server("127.0.0.1", 0, lambda *_: []),
+        pytest.raises(AudioInputError, match=r"has loaded wsgiref\.simple_server"),
+    ):
+        request.read_bare(table, LIMITS)

@@ -1,6 +1,6 @@
 // What a person does with the page, and what the server says.
 
-import { coloursOf, draw, peaksOf } from "./chart.js";
+import { coloursOf, draw, labelOf, peaksOf } from "./chart.js";
 import { inWords, record, whyNoMicrophone } from "./microphone.js";
 
 const MIB = 2 ** 20;
@@ -8,6 +8,9 @@ const REASONS = {
   "no speech": "Nobody speaks here, as far as the server hears.",
   "unlike anything in training": "This is unlike anything that the model was trained on.",
 };
+// Format of the server -> what a person calls it, and the ending of its file.
+const FILES = { csv: ["CSV", "csv"], json: ["JSON", "json"], rttm: ["RTTM", "rttm"], audacity: ["Audacity labels", "txt"] };
+const LONG_WAIT_MS = 4000;
 const byId = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(share * 100)} %`;
 const setWidth = (element, share) => element.style.setProperty("width", `${share * 100}%`);
@@ -18,6 +21,7 @@ let running = null; // the recording that is being made
 let isStarting = false;
 let asked = null; // cancels the question that waits for its answer
 let shown = null; // {answer, peaks}, to be drawn again at another width
+let offered = []; // addresses of the recording and of the files about it
 let moveHead = () => {};
 
 function say(text) {
@@ -93,7 +97,7 @@ async function finish(said) {
     fail("The recording is empty: nothing came from the microphone. Record for a second or more.");
     return;
   }
-  await ask(wav, said, () => samples);
+  await ask(wav, "recording", said, () => samples);
 }
 
 // ---- a file
@@ -106,7 +110,12 @@ async function take(files) {
     fail(`${file.name} is too large: ${(file.size / MIB).toFixed(1)} MiB, at most ${Math.round(limits.max_bytes / MIB)} MiB are taken. Cut it, or save it as FLAC or MP3.`);
     return;
   }
-  await ask(file, files.length > 1 ? `The first of ${files.length} files. ` : "", () => decoded(file));
+  await ask(file, named(file), files.length > 1 ? `The first of ${files.length} files. ` : "", () => decoded(file));
+}
+
+// The name of a file as the server takes it: not too long, and of characters that can be printed.
+function named(file) {
+  return Array.from(file.name.replace(/[^\p{L}\p{N}\p{P}\p{S} ]/gu, "_")).slice(-100).join("") || "recording";
 }
 
 // The samples of a file for its picture; null where the browser cannot read what the server can.
@@ -123,29 +132,31 @@ async function decoded(file) {
 // ---- question and answer
 
 // Sends a recording; `samplesOf` gives its samples once the server has taken it.
-async function ask(recording, said, samplesOf) {
+async function ask(recording, name, said, samplesOf) {
   forget();
   say(`${said}Listening …`);
   const cancel = new AbortController();
   asked = cancel;
+  const waiting = setTimeout(() => say(`${said}Listening … A long recording takes a while.`), LONG_WAIT_MS);
+  cancel.signal.addEventListener("abort", () => clearTimeout(waiting));
   byId("answer").setAttribute("aria-busy", "true");
   try {
-    const answer = await answerTo(recording, cancel.signal);
+    const answer = await answerTo(recording, name, cancel.signal).finally(() => clearTimeout(waiting));
     const samples = await samplesOf();
     if (asked !== cancel) return;
     say(said);
-    show(answer, samples && peaksOf(samples), recording);
+    show(answer, samples && peaksOf(samples), recording, name);
   } catch (error) {
     if (asked === cancel) fail(said + error.message);
   }
   byId("answer").removeAttribute("aria-busy");
 }
 
-async function answerTo(recording, signal) {
+async function answerTo(recording, name, signal) {
   const type = recording.type.startsWith("audio/") ? recording.type : "application/octet-stream";
   let response;
   try {
-    response = await fetch("predict", { method: "POST", body: recording, headers: { "Content-Type": type }, signal });
+    response = await fetch(`predict?format=json&name=${encodeURIComponent(name)}`, { method: "POST", body: recording, headers: { "Content-Type": type }, signal });
   } catch {
     throw new Error("The server does not answer. Is it still running?");
   }
@@ -162,17 +173,26 @@ function forget() {
   byId("answer").hidden = true;
   const player = byId("player");
   player.pause();
-  if (player.src) URL.revokeObjectURL(player.src);
   player.removeAttribute("src");
+  offered.forEach((address) => URL.revokeObjectURL(address));
+  offered = [];
 }
 
-function show(answer, peaks, recording) {
+// An address of something that the page holds, until the next question.
+function addressOf(content) {
+  const address = URL.createObjectURL(content);
+  offered.push(address);
+  return address;
+}
+
+function show(answer, peaks, recording, name) {
   byId("answer").hidden = false;
   showVerdict(answer);
   showBars(answer.probabilities);
   showFacts(answer);
   showTable(answer);
-  byId("player").src = URL.createObjectURL(recording);
+  showFiles(answer, name);
+  byId("player").src = addressOf(recording);
   shown = { answer, peaks };
   redraw();
   bringIntoView(byId("answer"));
@@ -233,11 +253,44 @@ function showTable(answer) {
   };
   const head = row(["Time", "Emotion", ...emotions], "th");
   head.querySelectorAll("th").forEach((cell) => { cell.scope = "col"; });
-  const lines = answer.windows.map((w) =>
-    row([`${w.start_s.toFixed(1)} to ${w.end_s.toFixed(1)} s`, w.emotion ?? `none: ${w.reason}`, ...emotions.map((name) => percent(w.probabilities[name]))], "td"),
-  );
+  const lines = answer.segments.map((one) => {
+    const shares = emotions.map((name) => (one.probabilities ? percent(one.probabilities[name]) : "–"));
+    const line = row(["", labelOf(one), ...shares], "td");
+    line.firstChild.append(timeOf(one));
+    return line;
+  });
   byId("table").replaceChildren(head, ...lines);
-  byId("windows-hint").textContent = answer.windows.length > 1 ? `(${answer.windows.length} windows that overlap)` : "(one window: the recording is short)";
+  const many = answer.segments.length;
+  byId("segments-hint").textContent = many > 1 ? `(${many} segments)` : "(one segment)";
+  byId("numbers").open = many > 1;
+}
+
+// When a segment is; pressed, it is played.
+function timeOf(segment) {
+  const button = made("button", `${segment.start_s.toFixed(1)} to ${segment.end_s.toFixed(1)} s`, "time");
+  button.type = "button";
+  button.title = "Play from here";
+  button.addEventListener("click", () => {
+    const player = byId("player");
+    player.currentTime = segment.start_s;
+    player.play().catch(() => {}); // the player says itself what it cannot play
+  });
+  return button;
+}
+
+function showFiles({ files, ...answer }, name) {
+  const stem = name.replace(/\.[^.]*$/, "") || name;
+  const contents = { ...files, json: `${JSON.stringify(answer)}\n` };
+  byId("files").replaceChildren(
+    ...Object.entries(FILES).map(([format, [said, ending]]) => {
+      const link = made("a", said);
+      link.href = addressOf(new Blob([contents[format]], { type: "text/plain" }));
+      link.download = `${stem}.${ending}`;
+      const item = made("li");
+      item.append(link);
+      return item;
+    }),
+  );
 }
 
 function made(name, text = "", kind = "") {

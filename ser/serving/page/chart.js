@@ -1,4 +1,4 @@
-// The waveform, and beneath it the emotions of each window, on one axis of time.
+// The waveform, and beneath it the emotions of each segment, on one axis of time.
 
 const SVG = "http://www.w3.org/2000/svg";
 const WAVE = 84;
@@ -8,6 +8,12 @@ const AXIS = 22;
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
 // The same emotion has the same colour with every model.
 const COLOURS = ["angry", "happy", "neutral", "sad", "fearful", "disgusted", "surprised", "bored", "calm", "excited"];
+
+// Why a segment has no emotion, in the words that fit beside others.
+const BRIEFLY = { unsure: "not sure", "unlike anything in training": "unlike training" };
+
+// What is said of a segment: its emotion, or why there is none.
+export const labelOf = (segment) => segment.emotion ?? BRIEFLY[segment.reason] ?? segment.reason;
 
 // Emotion -> class of its colour.
 export function coloursOf(emotions) {
@@ -34,13 +40,6 @@ export function peaksOf(samples, count = 900) {
   });
 }
 
-// Windows overlap; each is shown from halfway to its neighbour's middle to halfway to the next one's.
-export function stretchesOf(windows, duration) {
-  const middles = windows.map((w) => (w.start_s + w.end_s) / 2);
-  const edges = [0, ...middles.slice(1).map((m, i) => (m + middles[i]) / 2), duration];
-  return windows.map((_, i) => [edges[i], edges[i + 1]]);
-}
-
 // Draws into an element; gives what moves the playhead.
 export function draw(place, answer, peaks) {
   const width = Math.max(200, place.clientWidth);
@@ -51,10 +50,10 @@ export function draw(place, answer, peaks) {
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": spoken(answer) });
   if (peaks) svg.append(element("path", { d: wavePath(peaks, width), class: "wave" }));
   const colours = coloursOf(Object.keys(answer.probabilities));
-  stretchesOf(answer.windows, duration).forEach(([start, end], i) => {
-    drawWindow(svg, answer.windows[i], x(start), x(end), top, colours);
+  answer.segments.forEach((segment) => {
+    drawSegment(svg, segment, x(segment.start_s), x(segment.end_s), top, colours);
   });
-  drawAxis(svg, duration, x, height);
+  drawAxis(svg, duration, x, width, height);
   const head = element("line", { y1: 0, y2: height - AXIS, class: "head", visibility: "hidden" });
   svg.append(head);
   place.replaceChildren(svg);
@@ -65,9 +64,9 @@ export function draw(place, answer, peaks) {
   };
 }
 
-function drawWindow(svg, heard, left, right, top, colours) {
+function drawSegment(svg, segment, left, right, top, colours) {
   const width = right - left;
-  const name = heard.emotion ?? "none";
+  const name = labelOf(segment);
   // About seven pixels a letter; what does not fit stands in the table.
   if (width > name.length * 7) {
     const label = element("text", { x: (left + right) / 2, y: top + NAMES - 8, "text-anchor": "middle" });
@@ -75,16 +74,18 @@ function drawWindow(svg, heard, left, right, top, colours) {
     svg.append(label);
   }
   let y = top + NAMES;
-  for (const [emotion, share] of Object.entries(heard.probabilities)) {
+  // Where nobody speaks there are none.
+  for (const [emotion, share] of Object.entries(segment.probabilities ?? {})) {
     svg.append(element("rect", { x: left, y, width, height: share * STACK, class: colours[emotion] }));
     y += share * STACK;
   }
-  if (heard.abstained) svg.append(element("rect", { x: left, y: top + NAMES, width, height: STACK, class: "none" }));
+  if (segment.abstained) svg.append(element("rect", { x: left, y: top + NAMES, width, height: STACK, class: "none" }));
   if (left > 0) svg.append(element("line", { x1: left, x2: left, y1: top + NAMES, y2: top + NAMES + STACK, class: "gap" }));
 }
 
-function drawAxis(svg, duration, x, height) {
-  const step = TICKS.find((seconds) => duration / seconds <= 10) ?? 600;
+function drawAxis(svg, duration, x, width, height) {
+  const most = Math.min(10, width / 45); // ticks that have room for their words
+  const step = TICKS.find((seconds) => duration / seconds <= most) ?? 600;
   const y = height - AXIS;
   svg.append(element("line", { x1: 0, x2: x(duration), y1: y, y2: y, class: "axis" }));
   for (let k = 0; k * step < duration; k += 1) {
@@ -107,7 +108,7 @@ function wavePath(peaks, width) {
 }
 
 function spoken(answer) {
-  const parts = answer.windows.map((w) => `${w.start_s.toFixed(1)} to ${w.end_s.toFixed(1)} s ${w.emotion ?? "no emotion"}`);
+  const parts = answer.segments.map((one) => `${one.start_s.toFixed(1)} to ${one.end_s.toFixed(1)} s ${labelOf(one)}`);
   return `Emotions over time: ${parts.slice(0, 20).join(", ")}${parts.length > 20 ? ", and more" : ""}. The table below holds all numbers.`;
 }
 
