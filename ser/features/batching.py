@@ -50,6 +50,7 @@ class LengthBucketedBatches(Sampler[list[int]]):
         self.batch_size, self.max_frames, self.seed = batch_size, max_frames, seed
         self.weights, self.num_replicas, self.rank = weights, num_replicas, rank
         self.epoch = 0
+        self._drawn: list[list[int]] | None = None
 
     def set_epoch(self, epoch: int, lengths: Sequence[int] | None = None) -> None:
         """Choose the shuffle; call it before each epoch.
@@ -58,12 +59,17 @@ class LengthBucketedBatches(Sampler[list[int]]):
             epoch: The epoch that begins.
             lengths: Frames per row from now on, where an epoch changes them; None keeps them.
         """
-        self.epoch = epoch
+        self.epoch, self._drawn = epoch, None
         if lengths is not None:
             self.lengths = np.asarray(lengths, dtype=np.int64)
 
     def batches(self) -> list[list[int]]:
-        """Return this epoch's batches of all processes, in order."""
+        """Return this epoch's batches of all processes, in order; drawn once an epoch."""
+        if self._drawn is None:
+            self._drawn = self._draw()
+        return self._drawn
+
+    def _draw(self) -> list[list[int]]:
         rng = np.random.default_rng(seeding.derive(self.seed, "batches", self.epoch))
         rows = self._rows(rng)
         pool_size = self.batch_size * _BATCHES_PER_POOL

@@ -1,6 +1,7 @@
-"""Where an interrupted fit goes on: one safetensors file per run, replaced every epoch."""
+"""Where an interrupted fit goes on: one safetensors file per run, replaced as it goes on."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from torch.optim import Optimizer
 
 from ser import files
 from ser.errors import CheckpointError, translating
+
+#: A fit is saved when an epoch ends and the last save, or its begin, is this long ago, in seconds.
+#: A kill costs that much work. An epoch of a small head takes less time than its file does.
+SAVE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,17 @@ class Checkpoint:
     Args:
         path: The file; its folder is made when first saved.
         run_key: Written inside and compared on load.
+        every_s: Seconds between two saves, at least; at 0 every epoch is saved.
     """
 
-    def __init__(self, path: Path, run_key: str) -> None:
-        self.path, self.run_key = path, run_key
+    def __init__(self, path: Path, run_key: str, *, every_s: float = SAVE_EVERY_S) -> None:
+        self.path, self.run_key, self.every_s = path, run_key, every_s
+        self._saved_at = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so much time has passed that the next end of an epoch is to be saved."""
+        return time.monotonic() - self._saved_at >= self.every_s
 
     def save(self, snapshot: Snapshot) -> None:
         """Replace the file; a reader sees the old one or the new one, never half."""
@@ -56,13 +68,16 @@ class Checkpoint:
         metadata = {"run_key": self.run_key, "progress": json.dumps(snapshot.progress)}
         with files.replacing(self.path) as part:
             save_file(tensors, part, metadata=metadata)
+        # Its own time does not count: of a large network it may be longer than an epoch.
+        self._saved_at = time.monotonic()
 
     def load(self) -> Snapshot | None:
-        """Return the last snapshot, or None where there is none.
+        """Return the last snapshot, or None where there is none; the time until a save begins.
 
         Raises:
             CheckpointError: The file is damaged or belongs to another run.
         """
+        self._saved_at = time.monotonic()
         if not self.path.exists():
             return None
         groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}

@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
@@ -25,8 +26,7 @@ from ser.contracts import Loss, Model, Tracker
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
-from ser.nn.heads import cosines
-from ser.training import mixup
+from ser.training import mixup, prototypes
 from ser.training.augment import augment
 from ser.training.checkpoint import (
     Checkpoint,
@@ -39,9 +39,6 @@ from ser.training.predict import Outputs, predict
 from ser.training.recipe import Recipe, depth_factor, learning_rate_factor
 
 logger = logging.getLogger(__name__)
-
-#: Two prototypes this close (18 degrees) no longer tell their classes apart.
-_COLLAPSED_COSINE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +184,11 @@ def fit(
             **_train_epoch(wrapped, loss, loader, stepping, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
             **(_evaluate(wrapped, loss, dev, recipe, accelerator) if len(dev) else {}),
-            **_watch_prototypes(model, progress, context.emotions),
+            **prototypes.watch(model, progress.history, context.emotions),
         }
         progress.add(row, model.state_dict())
         context.tracker.log_metrics(_without_epoch(row), step=epoch)
-        if context.checkpoint is not None and accelerator.is_main_process:
-            context.checkpoint.save(_snapshot(model, optimiser, accelerator.scaler, progress))
+        _save(context, model, optimiser, progress)
     return FitResult(
         progress.best, progress.best_epoch, progress.best_score, tuple(progress.history)
     )
@@ -245,6 +241,13 @@ def _resume(
     )
 
 
+def _save(context: FitContext, model: Model, optimiser: AdamW, progress: FitState) -> None:
+    """Replace the checkpoint, if there is one and it is old enough."""
+    checkpoint, accelerator = context.checkpoint, context.accelerator
+    if checkpoint is not None and accelerator.is_main_process and checkpoint.is_due:
+        checkpoint.save(_snapshot(model, optimiser, accelerator.scaler, progress))
+
+
 def _snapshot(
     model: Model, optimiser: AdamW, scaler: GradScaler | None, progress: FitState
 ) -> Snapshot:
@@ -273,8 +276,9 @@ def _train_epoch(
     """Take one pass over the train part; return its mean loss, gradient norm, last rate."""
     model.train()
     num_batches = len(loader)
-    totals = torch.zeros(3, dtype=torch.float64)  # loss * utterances, utterances, norms
+    losses, num_utterances, norms = 0.0, 0, 0.0  # a tensor of them would cost a head a tenth
     num_steps = 0
+    parameters = list(model.parameters())
     for index, batch in enumerate(loader):
         is_last = index + 1 == num_batches
         is_step = is_last or (index + 1) % recipe.accumulation == 0
@@ -288,31 +292,40 @@ def _train_epoch(
         with nullcontext() if is_step else accelerator.no_sync(model):
             value = _forward_backward(model, loss, batch, mixture, accelerator, scale=1 / group)
         _require_finite(value, f"loss {value}", epoch, batch)
-        totals[:2] += torch.tensor([value * len(batch.ids), len(batch.ids)])
+        losses += value * len(batch.ids)
+        num_utterances += len(batch.ids)
         if is_step:
             factor = learning_rate_factor(done, recipe.warmup)
             for settings in optimiser.param_groups:
                 settings["lr"] = recipe.learning_rate * settings["rate"] * factor
-            norm = float(accelerator.clip_grad_norm_(model.parameters(), recipe.gradient_clip))
+            norm = _clip(parameters, accelerator, recipe.gradient_clip)
             if accelerator.scaler is None:
                 _require_finite(norm, f"gradient norm {norm}", epoch, batch)
             optimiser.step()
             optimiser.zero_grad()
             # In float16 the scaler finds its scale by steps that overflow: it leaves them out.
             if math.isfinite(norm):
-                totals[2] += norm
+                norms += norm
                 num_steps += 1
     if not num_steps:
         raise TrainingError(
             f"epoch {epoch}: the gradients of every step overflow in float16; set "
             f"training.precision: bfloat16 or float32"
         )
+    totals = torch.tensor([losses, num_utterances, norms], dtype=torch.float64)
     summed = accelerator.reduce(totals.to(accelerator.device, torch.float32), "sum").tolist()
     return {
         "train/loss": summed[0] / summed[1],
         "train/gradient_norm": summed[2] / (num_steps * accelerator.num_processes),
         "train/learning_rate": float(optimiser.param_groups[0]["lr"]),
     }
+
+
+def _clip(parameters: Sequence[Tensor], accelerator: Accelerator, largest: float) -> float:
+    """Shorten the gradients to a largest norm; return the norm that they had."""
+    # Accelerate's own scales float16's gradients back, and else looks around in every step.
+    clip = clip_grad_norm_ if accelerator.scaler is None else accelerator.clip_grad_norm_
+    return float(clip(parameters, largest))
 
 
 def _forward_backward(
@@ -369,29 +382,6 @@ def _choosing(outputs: Outputs) -> dict[str, float]:
         "dev/uar": metrics.uar(truth=truth, prediction=prediction, num_classes=num_classes),
         "dev/wa": metrics.wa(truth=truth, prediction=prediction),
     }
-
-
-def _watch_prototypes(
-    model: Model, progress: FitState, emotions: Sequence[str]
-) -> dict[str, float]:
-    """Return the largest cosine between two prototypes, if any; warn once of a collapse."""
-    prototypes = model.prototypes()
-    if prototypes is None:
-        return {}
-    key = "train/max_prototype_cosine"
-    between = cosines(prototypes, prototypes).fill_diagonal_(-1.0)
-    largest = float(between.max())
-    # The history survives an interruption, so a resumed fit does not warn again.
-    is_known = any(row[key] > _COLLAPSED_COSINE for row in progress.history)
-    if largest > _COLLAPSED_COSINE and not is_known:
-        logger.warning(
-            "epoch %d: prototypes collapsed: cosine %.3f between %s and %s; "
-            "lower the margin or the scale of the loss, or warm the margin up for longer",
-            len(progress.history) + 1,
-            largest,
-            *(emotions[index] for index in divmod(int(between.argmax()), len(between))),
-        )
-    return {key: largest}
 
 
 def _without_epoch(row: Mapping[str, float]) -> dict[str, float]:

@@ -99,7 +99,7 @@ def load(plan: StudyPlan, storage: RDBStorage) -> optuna.Study:
             study_name=plan.name,
             direction="maximize",
             sampler=_sampler(plan, slot=0),
-            pruner=_pruner(plan.params),
+            pruner=_pruner(plan),
             load_if_exists=True,
         )
         # Written where they differ: every worker loads the study.
@@ -272,7 +272,11 @@ def _sampler(plan: StudyPlan, *, slot: int) -> BaseSampler:
     )
 
 
-def _pruner(params: TuningParams) -> BasePruner:
+def _pruner(plan: StudyPlan) -> BasePruner:
+    params = plan.params
+    if plan.num_trials <= params.num_startup_trials:
+        # It would judge nobody, and read all trials in every epoch to see that.
+        return NopPruner()
     settings: dict[str, Any] = {
         "n_startup_trials": params.num_startup_trials,
         "n_warmup_steps": params.pruner_warmup_epochs,

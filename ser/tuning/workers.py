@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 #: How often the waiting process looks whether its workers are done, in seconds.
 _POLL_S = 1.0
 
+#: How often it looks for finished trials meanwhile, in seconds: it reads all studies for that, on
+#: a processor that a worker has.
+_REPORT_EVERY_S = 10.0
+
 #: How often it looks whether other machines are done with the slots that they took, in seconds.
 _ASK_OTHERS_EVERY_S = 2.0
 
@@ -127,9 +131,12 @@ def _one_round(jobs: Sequence[Job], url: str, num_workers: int, report: Reporter
     try:
         for process in processes:
             process.start()
+        reported_at = time.monotonic()
         while any(process.is_alive() for process in processes):
             processes[0].join(_POLL_S)
-            report()
+            if time.monotonic() - reported_at >= _REPORT_EVERY_S:
+                report()
+                reported_at = time.monotonic()
     finally:
         for process in processes:
             if process.is_alive():

@@ -37,7 +37,7 @@ def make_context(seed=0, checkpoint=None):
 
 @contextmanager
 def killed(checkpoint, monkeypatch, *, after=1):
-    """Inside, a fit ends as soon as it has saved its state so often."""
+    """Inside, a fit saves its state every epoch, and ends as soon as it has done so so often."""
     save, saved = checkpoint.save, []
 
     def save_then_die(snapshot):
@@ -47,6 +47,7 @@ def killed(checkpoint, monkeypatch, *, after=1):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "every_s", 0.0)
         patch.setattr(checkpoint, "save", save_then_die)
         with pytest.raises(KeyboardInterrupt):
             yield

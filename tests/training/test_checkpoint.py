@@ -32,6 +32,19 @@ def test_a_snapshot_survives_the_file_to_the_last_bit(tmp_path):
     assert back.progress["history"] == [{"dev/uar": 0.1 + 0.2}]
 
 
+def test_a_save_is_due_when_its_seconds_have_passed_since_the_last(tmp_path, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("ser.training.checkpoint.time.monotonic", lambda: now)
+    checkpoint = Checkpoint(tmp_path / "last.safetensors", "key", every_s=5.0)
+    now += 60.0  # a fit that comes before this one
+    checkpoint.load()
+    assert not checkpoint.is_due
+    now += 5.0
+    assert checkpoint.is_due
+    checkpoint.save(snapshot())
+    assert not checkpoint.is_due
+
+
 def test_another_runs_checkpoint_is_refused(tmp_path):
     Checkpoint(tmp_path / "last.safetensors", "one").save(snapshot())
     with pytest.raises(CheckpointError, match="belongs to run 'one', not to 'other'"):

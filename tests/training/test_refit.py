@@ -172,6 +172,7 @@ def test_a_resumed_refit_trains_no_epoch_again(fold_data, tmp_path, monkeypatch)
         train(refitting(), fold_data, *checkpoints)
     saved = []
     for checkpoint in checkpoints:
+        monkeypatch.setattr(checkpoint, "every_s", 0.0)
         monkeypatch.setattr(checkpoint, "save", lambda s: saved.append(len(s.progress["history"])))
     result = train(refitting(), fold_data, *checkpoints)
     assert saved == list(range(2, result.fit.best_epoch + 1))
