@@ -1,6 +1,5 @@
 """DVC's cache on S3: whoever clones the repository has the results, and nothing to train."""
 
-import os
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -111,7 +110,7 @@ def test_a_clone_pulls_what_another_pushed_and_trains_nothing(
     # Recordings are nobody's to pass on: neither git nor DVC has taken one along.
     assert not there.git("ls-files", "*.wav")
     assert not [path for path in there.folder.rglob("*.wav") if "calls" not in path.parts]
-    assert os.path.samefile(there.folder / "data" / "raw" / "calls", recordings)
+    assert (there.folder / "data" / "raw" / "calls").samefile(recordings)
 
 
 def link(recordings, folder):

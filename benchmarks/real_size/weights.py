@@ -23,6 +23,8 @@ PUBLISHED: Mapping[Architecture, Mapping[str, Any]] = {
         "encoder_attention_heads": 8,
         "encoder_ffn_dim": 2048,
         "decoder_layers": 1,
+        # The decoder is never run; its heads must divide its width.
+        "decoder_attention_heads": 8,
     },
 }
 VGGISH = "vggish.safetensors"
