@@ -24,6 +24,7 @@ runtime.configure()
 
 #: Stands for the whole of params.yaml: nothing is extracted, nothing is trained.
 PRESET = SimpleNamespace(
+    corpus=demo.Params(),
     audio=SimpleNamespace(sampling_rate=16000),
     features={},
     extracted={},
