@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ser import runtime
+from ser.data.corpora import demo
 from ser.errors import ParamsError
 from ser.report.functional_rows import FunctionalRows
 from ser.training.recipe import TrainingParams
