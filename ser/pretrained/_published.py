@@ -77,26 +77,34 @@ class SpeechNetwork(Protocol):
         """Write config.json and model.safetensors into a folder."""
 
 
-class RelativeAttention(Protocol):
-    """WavLM's self-attention.
+class Attention(Protocol):
+    """Self-attention.
 
     Attributes:
         num_heads: Attention heads.
         dropout: Of the attention weights, in [0, 1).
-        num_buckets, max_distance: How distances between frames are told apart.
-        rel_attn_embed: The bias per bucket and head; the lowest layer alone has it.
         q_proj, k_proj, v_proj, out_proj: The projections.
-        gru_rel_pos_linear, gru_rel_pos_const: The gate of the bias.
     """
 
     num_heads: int
     dropout: float
-    num_buckets: int
-    max_distance: int
-    rel_attn_embed: nn.Embedding
     q_proj: nn.Module
     k_proj: nn.Module
     v_proj: nn.Module
     out_proj: nn.Module
+
+
+class RelativeAttention(Attention, Protocol):
+    """WavLM's self-attention.
+
+    Attributes:
+        num_buckets, max_distance: How distances between frames are told apart.
+        rel_attn_embed: The bias per bucket and head; the lowest layer alone has it.
+        gru_rel_pos_linear, gru_rel_pos_const: The gate of the bias.
+    """
+
+    num_buckets: int
+    max_distance: int
+    rel_attn_embed: nn.Embedding
     gru_rel_pos_linear: nn.Module
     gru_rel_pos_const: Tensor

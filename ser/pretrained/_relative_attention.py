@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ser.pretrained._attention import attend, heads_of
 from ser.pretrained._published import RelativeAttention
 
 
@@ -87,24 +88,15 @@ class GatedRelativeAttention(nn.Module):
             position_bias: From `RelativePositions`.
         """
         query, key, value = (
-            self._heads(project(hidden_states))
+            heads_of(project(hidden_states), self.num_heads)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
-        bias = self._gate(self._heads(hidden_states)) * position_bias
+        bias = self._gate(heads_of(hidden_states, self.num_heads)) * position_bias
         if attention_mask is not None:
             bias = bias.masked_fill(~attention_mask, float("-inf"))
-        attended = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=bias.to(query.dtype),
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        dropout = self.dropout if self.training else 0.0
+        attended = attend(query, key, value, bias.to(query.dtype), dropout=dropout)
         return self.out_proj(attended.transpose(1, 2).flatten(2)), None, position_bias
-
-    def _heads(self, frames: Tensor) -> Tensor:
-        """Return `(batch, num_heads, num_frames, head_dim)`."""
-        return frames.view(*frames.shape[:2], self.num_heads, -1).transpose(1, 2)
 
     def _gate(self, heads: Tensor) -> Tensor:
         """Return how much of the bias each query takes `(batch, num_heads, num_frames, 1)`."""

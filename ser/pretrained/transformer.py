@@ -25,8 +25,11 @@ from torch.utils.checkpoint import checkpoint as recomputed
 
 from ser.batch import valid_frames
 from ser.errors import ParamsError, WeightsError
-from ser.pretrained._published import Config, RelativeAttention, SpeechNetwork, Window
+from ser.pretrained._attention import SelfAttention
+from ser.pretrained._dropout import replace_dropouts
+from ser.pretrained._published import Attention, Config, RelativeAttention, SpeechNetwork, Window
 from ser.pretrained._relative_attention import GatedRelativeAttention, RelativePositions
+from ser.pretrained._wide_convolution import correlated, is_wide
 
 Freeze = Literal["feature_encoder", "all"] | int
 Context = Literal["own", "30s"]
@@ -65,6 +68,10 @@ class Stem(nn.Module):
 
     def _positions_of(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
         stacked = getattr(self.positions, "layers", None)
+        # Evaluation keeps to torch's convolution, which an ONNX graph has, too.
+        if self.training and is_wide(getattr(self.positions, "conv", None)):
+            found: Tensor = self.positions.activation(correlated(hidden, self.positions.conv))
+            return found
         if stacked is None:
             position: Tensor = self.positions(hidden)
             return position
@@ -95,8 +102,11 @@ class Layers(nn.Module):
             shared = cast(RelativeAttention, lowest)
             self.relative = RelativePositions(shared, is_trainable=first == 0)
         self.layers = model.encoder.layers[first:last]
-        for layer in self.layers if self.relative is not None else ():
-            layer.attention = GatedRelativeAttention(cast(RelativeAttention, layer.attention))
+        for layer in self.layers if lowest is not None else ():
+            if self.relative is not None:
+                layer.attention = GatedRelativeAttention(cast(RelativeAttention, layer.attention))
+            else:
+                layer.attention = SelfAttention(cast(Attention, layer.attention))
 
     def forward(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
         """Return the output of the last layer; see `Stem.forward` for the arguments."""
@@ -244,6 +254,7 @@ class Suffix(nn.Module):
         is_left = is_left and _has_final_norm(model)
         self.final_norm = model.encoder.layer_norm if is_left else nn.Identity()
         self.window = _window_of(model)
+        replace_dropouts(self)
         self.train()  # as every module is when it is made; the checkpoint was loaded to evaluate
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ser import files
+from ser.pretrained._attention import attend
+from ser.pretrained._dropout import dropped
 from ser.pretrained.checkpoint_files import CONFIG, SAFETENSORS, Weights
 from ser.pretrained.whisper_config import EncoderConfig
 
@@ -52,12 +54,12 @@ class Attention(nn.Module):
         """Return what each frame takes from the others; see `Layer.forward`."""
         # Scaled here, as published, and not within the attention: that would round otherwise.
         queries = self._heads(self.q_proj(hidden) * self.head_dim**-0.5)
-        attended = nn.functional.scaled_dot_product_attention(
+        attended = attend(
             queries,
             self._heads(self.k_proj(hidden)),
             self._heads(self.v_proj(hidden)),
-            attn_mask=attention_mask,
-            dropout_p=self.dropout if self.training else 0.0,
+            attention_mask,
+            dropout=self.dropout if self.training else 0.0,
             scale=1.0,
         )
         output: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
@@ -99,7 +101,7 @@ class Layer(nn.Module):
         return hidden + self._dropped(outer, self.dropout)
 
     def _dropped(self, hidden: Tensor, rate: float) -> Tensor:
-        return nn.functional.dropout(hidden, rate, training=self.training)
+        return dropped(hidden, rate if self.training else 0.0)
 
 
 class WhisperEncoder(nn.Module):

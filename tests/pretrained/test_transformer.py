@@ -7,7 +7,9 @@ import torch
 
 from ser.errors import ParamsError, WeightsError
 from ser.pretrained import checkpoints
+from ser.pretrained._dropout import Dropout
 from ser.pretrained._relative_attention import RelativePositions
+from ser.pretrained._wide_convolution import correlated
 from ser.pretrained.transformer import Prefix, Suffix
 from tests.pretrained.support import (
     CUTS,
@@ -242,3 +244,59 @@ def test_positions_normalised_over_the_batch_are_refused_unless_they_are_frozen(
     with pytest.raises(WeightsError, match="padding would change the answer; freeze at least"):
         Suffix(model, "feature_encoder")
     assert Suffix(model, 1).stem is None
+
+
+@pytest.mark.parametrize("freeze", ["feature_encoder", 1])
+def test_a_training_step_without_dropout_is_that_of_evaluation(variant, freeze):
+    """The same states and gradients to rounding, of a padded batch."""
+    samples = waveforms(8000, 5200, 2000)
+    batch, lengths = padded([frames_of(variant, freeze, one) for one in samples], fill=1e3)
+    found = []
+    for is_training in (False, True):
+        suffix = suffix_of(variant, freeze).train(is_training)
+        states = suffix(batch.clone(), lengths)
+        valid = torch.cat([row[:length] for row, length in zip(states, lengths, strict=True)])
+        valid.square().sum().backward()
+        found.append((valid.detach(), [parameter.grad for parameter in suffix.parameters()]))
+    (plain, plain_gradients), (ours, our_gradients) = found
+    torch.testing.assert_close(ours, plain, atol=NETWORK, rtol=0)
+    for gradient, expected in zip(our_gradients, plain_gradients, strict=True):
+        tolerance = NETWORK * max(1.0, expected.abs().max().item())
+        torch.testing.assert_close(gradient, expected, atol=tolerance, rtol=0)
+
+
+def test_wide_positions_are_transformed_in_training_and_convolved_in_evaluation(
+    tmp_path, monkeypatch
+):
+    """The published width, which the tiny checkpoints do not have."""
+    from transformers import HubertConfig, HubertModel
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    convolutions = {"conv_dim": [16] * 7, "num_conv_pos_embeddings": 128}
+    settings = HubertConfig(
+        **sizes, **convolutions, intermediate_size=32, num_conv_pos_embedding_groups=4
+    )
+    torch.manual_seed(0)
+    suffix = Suffix(HubertModel(settings), "feature_encoder")
+    for part in suffix.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+    calls = []
+    monkeypatch.setattr(
+        "ser.pretrained.transformer.correlated",
+        lambda *arguments: calls.append(suffix.training) or correlated(*arguments),
+    )
+    frames, lengths = torch.randn(2, 30, 16), torch.tensor([30, 30])
+    for layer in suffix.layers.layers:
+        layer.attention.dropout = 0.0
+    trained, evaluated = suffix.train()(frames, lengths), suffix.eval()(frames, lengths)
+    assert calls == [True]
+    torch.testing.assert_close(trained, evaluated, atol=NETWORK, rtol=0)
+
+
+def test_every_dropout_of_a_suffix_is_the_cheap_one(variant):
+    architecture, folder = variant
+    suffix = Suffix(checkpoints.load(folder, architecture, dropout=0.1), "feature_encoder")
+    kinds = {type(part) for part in suffix.modules() if isinstance(part, torch.nn.Dropout)}
+    assert kinds == {Dropout}
+    assert suffix.training

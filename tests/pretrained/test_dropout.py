@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from ser.pretrained._dropout import Dropout, dropped, random_bits, replace_dropouts
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_so_many_elements_are_dropped_and_the_mean_stays(rate):
+    torch.manual_seed(0)
+    count = 200_001  # no multiple of four
+    values = dropped(torch.ones(count), rate)
+    kept = values[values != 0]
+    deviation = (rate * (1 - rate) / count) ** 0.5
+    assert 1 - len(kept) / count == pytest.approx(rate, abs=5 * deviation + 2**-16)
+    assert kept.unique().tolist() == pytest.approx([1 / (1 - rate)], rel=2**-15 / (1 - rate))
+    assert values.mean().item() == pytest.approx(1.0, abs=5 * deviation / (1 - rate))
+
+
+def test_elements_beside_one_another_are_dropped_independently():
+    torch.manual_seed(0)
+    gone = (dropped(torch.ones(400_000), 0.3) == 0).float()
+    for distance in (1, 2, 3, 4, 8):
+        both = (gone[distance:] * gone[:-distance]).mean().item()
+        assert both == pytest.approx(0.09, abs=0.003), distance
+
+
+def test_all_sixteen_bits_are_random():
+    torch.manual_seed(0)
+    bits = random_bits(torch.Size([100_000])).int() + 2**15
+    for place in range(16):
+        assert (bits >> place & 1).float().mean().item() == pytest.approx(0.5, abs=0.01), place
+
+
+def test_gradients_are_those_of_what_stayed():
+    torch.manual_seed(0)
+    values = torch.randn(50, 20, dtype=torch.float64, requires_grad=True)
+    result = dropped(values, 0.4)
+    result.sum().backward()
+    torch.testing.assert_close(values.grad * values.detach(), result.detach())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_same_seed_draws_the_same_on_any_number_of_threads(dtype):
+    values, drawn = torch.ones(300, 700, dtype=dtype), []
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            torch.manual_seed(7)
+            drawn.append(dropped(values, 0.1))
+    finally:
+        torch.set_num_threads(threads)
+    assert drawn[0].dtype == dtype
+    assert torch.equal(*drawn)
+
+
+def test_evaluation_and_a_rate_of_zero_change_and_draw_nothing():
+    values, state = torch.randn(5, 4), torch.get_rng_state()
+    assert dropped(values, 0.0) is values
+    assert Dropout(0.5).eval()(values) is values
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(Dropout(0.5)(values), values)
+
+
+def test_every_dropout_inside_is_replaced_at_its_rate_and_mode():
+    inner = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.25))
+    outer = torch.nn.Sequential(inner, torch.nn.Dropout(0.5).eval())
+    replace_dropouts(outer)
+    assert [type(outer[1]), type(inner[1])] == [Dropout, Dropout]
+    assert (outer[1].p, inner[1].p) == (0.5, 0.25)
+    assert (outer[1].training, inner[1].training) == (False, True)
