@@ -61,12 +61,15 @@ class Component:
         inspect_feature: Of a model: takes its params, the name of the feature that it reads and
             that feature's params, and raises what `build` would raise of the three, with a look
             at the weights on disk. None where any feature will do.
+        trains_transformer: Of a model: takes its params and those of its feature, and returns
+            whether it trains layers of a transformer. None where it never does.
     """
 
     Params: type
     build: Callable[..., Any]
     inspect_weights: Callable[..., str] | None = None
     inspect_feature: Callable[..., None] | None = None
+    trains_transformer: Callable[..., bool] | None = None
 
 
 def names(package: str) -> tuple[str, ...]:
@@ -156,7 +159,7 @@ def load(package: str, name: str) -> Component:
     is_alone = stem == component
     looks = {
         look: found if is_alone else partial(found, component)
-        for look in ("build", "inspect_weights", "inspect_feature")
+        for look in ("build", "inspect_weights", "inspect_feature", "trains_transformer")
         if (found := getattr(module, look, None)) is not None
     }
     told = _TOLD.get(package, {})

@@ -27,6 +27,7 @@ from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.telling import TellingTracker
+from ser.training import device
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext
@@ -237,13 +238,15 @@ class CellRunner:
         name = f"{plan.name}/fold-{fold.number}/seed-{seed}"
         if self.accelerator.is_main_process:
             tracker = TellingTracker(tracker, name, plan.recipe.num_epochs)
+        # Made anew: another cell of this process may have another precision.
+        accelerator = device.accelerator(plan.training)
         result = folds.train_fold(
             plan,
             FoldData(fold, inputs.store, inputs.label_of, inputs.rating_of, group_of, share_of),
-            FitContext(self.accelerator, seed, tracker, plan.emotions, first, second),
+            FitContext(accelerator, seed, tracker, plan.emotions, first, second),
         )
         # Accelerate would keep every model it prepared, one per fold and seed.
-        self.accelerator.free_memory()
+        accelerator.free_memory()
         saved = SavedFold(self.project.kept_fold(key).folder)
         if self.accelerator.is_main_process:
             folds.save(result, saved.folder, fold=fold.number, seed=seed)

@@ -14,11 +14,13 @@ class Procedure:
         normalisation: Whose statistics normalise the inputs: `fold`, or `speaker`, `session` or
             `corpus`.
         targets: What is learnt: `hard`, the labels, or `soft`, the shares of raters' votes.
+        precision: Of the forward passes of training.
     """
 
     refit: bool = False
     normalisation: str = "fold"
     targets: str = "hard"
+    precision: str = "float32"
 
     @classmethod
     def of_params(cls, params: Mapping[str, Any]) -> "Procedure":
@@ -28,6 +30,7 @@ class Procedure:
             bool(training.get("refit", False)),
             str(recipe.get("normalisation", "fold")),
             str(training.get("targets", "hard")),
+            str(training.get("precision", "float32")),
         )
 
     @property
@@ -64,6 +67,11 @@ class Procedure:
             found["soft"] = (
                 "training learns the shares of the raters' votes and not the labels; the epoch is "
                 "chosen by the labels, and scores are of the labels where nothing else is said"
+            )
+        if self.precision != "float32":
+            found[self.precision] = (
+                f"the forward passes of training are in {self.precision}; weights, gradients and "
+                f"losses are in float32"
             )
         return found
 

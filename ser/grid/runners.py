@@ -18,7 +18,7 @@ from ser.params import read
 from ser.project import Project
 from ser.tracking import memory_tracker, mlflow_tracker
 from ser.training import device
-from ser.training.plan import CellPlan
+from ser.training.plan import CellPlan, with_precision
 from ser.training.recipe import NormalisedBy
 
 
@@ -73,7 +73,9 @@ def make(
     cell = params.cells[name]
     expected = params.feature(cell.feature, where=where).model_dump(mode="json")
     data = inputs.load(project, cell.feature, feature_params=expected)
-    plan = params.plan(cell.model, cell.loss, emotions=data.emotions, where=where)
+    plan = with_precision(
+        params.plan(cell.model, cell.loss, emotions=data.emotions, where=where), data.store.spec
+    )
     if variant:
         inputs.require_classes(data, what=f"{name} {variant}")
     plan = _without_copies(plan) if variant == variants.WITHOUT_COPIES else plan

@@ -262,7 +262,10 @@ def _note(plan: CellPlan, inputs: Inputs) -> str:
 
 
 def _procedure(plan: CellPlan) -> Procedure:
-    return Procedure(plan.training.refit, plan.recipe.normalisation, plan.training.targets)
+    training = plan.training
+    return Procedure(
+        training.refit, plan.recipe.normalisation, training.targets, training.precision
+    )
 
 
 def _remarks(plan: CellPlan) -> str:

@@ -278,6 +278,15 @@ def build(
     )
 
 
+def trains_transformer(
+    architecture: Architecture,  # noqa: ARG001 (all are alike)
+    params: Params,
+    feature_params: Mapping[str, Any],
+) -> bool:
+    """Return whether layers of the checkpoint are trained; see `ser.components.Component`."""
+    return feature_params["freeze"] != "all" and params.num_layers != 0
+
+
 def inspect_feature(
     architecture: Architecture, params: Params, extractor: str, feature_params: Mapping[str, Any]
 ) -> None:

@@ -24,7 +24,9 @@ def attend(
     """Return scaled dot-product attention.
 
     Args:
-        query, key, value: `(batch, num_heads, num_frames, head_dim)`.
+        query: `(batch, num_heads, num_frames, head_dim)`.
+        key: As `query`.
+        value: As `query`.
         mask: True where a frame may be attended, or a bias to the scores; broadcastable to
             `(batch, num_heads, num_frames, num_frames)`. Each query has a frame to attend to.
             None: all frames may be.

@@ -43,7 +43,7 @@ def random_bits(shape: torch.Size) -> Tensor:
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout` by `dropped`; nothing is changed in evaluation mode."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (as torch calls it)
+    def forward(self, input: Tensor) -> Tensor:
         """Return the values with some of them set to zero."""
         return dropped(input, self.p if self.training else 0.0)
 

@@ -5,7 +5,7 @@ backward: on a CPU a quarter of the time, and cuDNN has no fast kernel at all fo
 convolution in groups.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +19,11 @@ _MULTIPLE = 64
 _WIDE = 64
 
 
-def is_wide(convolution: object) -> bool:
-    """Return whether a module is a convolution for which `correlated` is the faster way."""
-    return isinstance(convolution, nn.Conv1d) and convolution.kernel_size[0] >= _WIDE
+def wide_convolution_of(positions: nn.Module) -> nn.Conv1d | None:
+    """Return the convolution of published positions if `correlated` is the faster way, or None."""
+    found = getattr(positions, "conv", None)
+    is_wide = isinstance(found, nn.Conv1d) and found.kernel_size[0] >= _WIDE
+    return found if is_wide else None
 
 
 def correlated(frames: Tensor, convolution: nn.Conv1d) -> Tensor:
@@ -40,10 +42,12 @@ def correlated(frames: Tensor, convolution: nn.Conv1d) -> Tensor:
     device = frames.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else frames.dtype
     with torch.autocast(device, enabled=False):
-        found = _Correlation.apply(frames.float(), convolution.weight.float(), convolution.groups)
+        answer: Tensor = _Correlation.apply(  # type: ignore[no-untyped-call]
+            frames.float(), convolution.weight.float(), convolution.groups
+        )
         if convolution.bias is not None:
-            found = found + convolution.bias
-    return cast(Tensor, found).to(dtype)
+            answer = answer + convolution.bias
+    return answer.to(dtype)
 
 
 class _Correlation(torch.autograd.Function):
@@ -69,7 +73,7 @@ class _Correlation(torch.autograd.Function):
         return torch.roll(answer, shift, dims=1)[:, :num_frames]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         heard, filters = ctx.saved_tensors
         num_frames, size, shift, weight_shape = ctx.sizes
@@ -87,10 +91,12 @@ class _Correlation(torch.autograd.Function):
 
 def _spectrum(frames: Tensor, size: int, groups: int) -> Tensor:
     """Return `(num_frequencies, groups, batch, channels)` of `(batch, num_frames, ...)`."""
-    spectrum = torch.fft.rfft(frames, size, dim=1).unflatten(2, (groups, -1))
+    spectrum: Tensor = torch.fft.rfft(frames, size, dim=1)
+    spectrum = spectrum.view(*spectrum.shape[:2], groups, -1)
     return spectrum.permute(1, 2, 0, 3).contiguous()
 
 
 def _frames(spectrum: Tensor, size: int) -> Tensor:
     """Return `(batch, size, channels of all groups)` of a spectrum as `_spectrum` lays it out."""
-    return torch.fft.irfft(spectrum.permute(2, 0, 1, 3).flatten(2), size, dim=1)
+    frames: Tensor = torch.fft.irfft(spectrum.permute(2, 0, 1, 3).flatten(2), size, dim=1)
+    return frames

@@ -29,56 +29,10 @@ from ser.pretrained._attention import SelfAttention
 from ser.pretrained._dropout import replace_dropouts
 from ser.pretrained._published import Attention, Config, RelativeAttention, SpeechNetwork, Window
 from ser.pretrained._relative_attention import GatedRelativeAttention, RelativePositions
-from ser.pretrained._wide_convolution import correlated, is_wide
+from ser.pretrained._stem import Stem, has_final_norm, silenced
 
 Freeze = Literal["feature_encoder", "all"] | int
 Context = Literal["own", "30s"]
-
-
-class Stem(nn.Module):
-    """From the output of the convolutions to hidden state 0.
-
-    Args:
-        model: A model of transformers.
-    """
-
-    def __init__(self, model: SpeechNetwork) -> None:
-        super().__init__()
-        self.projection = model.feature_projection
-        self.positions = model.encoder.pos_conv_embed
-        self.norm = nn.Identity() if _has_final_norm(model) else model.encoder.layer_norm
-        self.dropout = model.encoder.dropout
-
-    def forward(self, frames: Tensor, valid: Tensor | None) -> Tensor:
-        """Return hidden state 0.
-
-        Args:
-            frames: `(batch, num_frames, conv_dim)`.
-            valid: Which frames are speech `(batch, num_frames)`; None where all are.
-
-        Returns:
-            `(batch, num_frames, hidden_size)`.
-        """
-        projected = self.projection(frames)
-        # Some architectures hand out the normalised frames, too.
-        hidden = projected[0] if isinstance(projected, tuple) else projected
-        hidden = _silenced(hidden, valid)
-        state: Tensor = self.dropout(self.norm(hidden + self._positions_of(hidden, valid)))
-        return state
-
-    def _positions_of(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
-        stacked = getattr(self.positions, "layers", None)
-        # Evaluation keeps to torch's convolution, which an ONNX graph has, too.
-        if self.training and is_wide(getattr(self.positions, "conv", None)):
-            found: Tensor = self.positions.activation(correlated(hidden, self.positions.conv))
-            return found
-        if stacked is None:
-            position: Tensor = self.positions(hidden)
-            return position
-        # data2vec stacks convolutions: what one writes into the padding, the next reads.
-        for layer in stacked:
-            hidden = layer(_silenced(hidden, valid).transpose(1, 2)).transpose(1, 2)
-        return hidden
 
 
 class Layers(nn.Module):
@@ -251,7 +205,7 @@ class Suffix(nn.Module):
         self.layers = Layers(model, first, last, gradient_checkpointing=gradient_checkpointing)
         # Lower states are handed out as transformers does: only the topmost is normalised.
         is_left = last == topmost and not _hands_out_normalised(model, first)
-        is_left = is_left and _has_final_norm(model)
+        is_left = is_left and has_final_norm(model)
         self.final_norm = model.encoder.layer_norm if is_left else nn.Identity()
         self.window = _window_of(model)
         replace_dropouts(self)
@@ -282,7 +236,7 @@ class Suffix(nn.Module):
         valid = None
         if bool((lengths < frames.shape[1]).any()):
             valid = valid_frames(lengths, frames.shape[1])
-        hidden = _silenced(frames, valid)
+        hidden = silenced(frames, valid)
         if self.stem is not None:
             hidden = self.stem(hidden, valid)
         states: Tensor = self.final_norm(self.layers(hidden, valid))
@@ -356,11 +310,6 @@ def layers_above(freeze: Freeze, num_layers: int, wanted: int | None, checkpoint
     return there if wanted is None else wanted
 
 
-def _has_final_norm(model: SpeechNetwork) -> bool:
-    """Whether layers normalise their input and the last output is normalised once more."""
-    return bool(getattr(model.config, "do_stable_layer_norm", False))
-
-
 def _hands_out_normalised(model: SpeechNetwork, num_layers: int) -> bool:
     """Whether the state after so many layers is normalised: Whisper's last, no other's."""
     return _window_of(model) is not None and num_layers == model.config.num_hidden_layers
@@ -387,11 +336,6 @@ def _num_bins(config: Config, freeze: Freeze) -> int:
     if freeze == "all":
         return 2 * (int(config.num_hidden_layers) + 1) * int(config.hidden_size)
     return int(config.hidden_size)
-
-
-def _silenced(frames: Tensor, valid: Tensor | None) -> Tensor:
-    """Return frames with the padding set to zero."""
-    return frames if valid is None else frames.masked_fill(~valid.unsqueeze(-1), 0.0)
 
 
 def _mean_and_deviation(state: Tensor) -> Tensor:

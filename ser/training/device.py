@@ -2,6 +2,7 @@
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from ser import seeding
 from ser.errors import ParamsError
@@ -11,6 +12,35 @@ from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
 def on_cpu(training: TrainingParams) -> bool:
     """Return whether a cell trains on the CPU here."""
     return training.device == "cpu" or not torch.accelerator.is_available()
+
+
+#: What a processor says that multiplies bfloat16 itself: x86's two units, and Arm's.
+_BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
+
+
+def multiplies_bfloat16(*, on_cpu: bool) -> bool:
+    """Return whether the processor, or else the GPU, multiplies bfloat16 matrices itself.
+
+    Where it does not, torch converts them, which is slower than float32.
+    """
+    if on_cpu:
+        found = torch.cpu.get_capabilities()
+        return any(found.get(unit, False) for unit in _BFLOAT16_UNITS)
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def resolved(training: TrainingParams, *, trains_transformer: bool) -> TrainingParams:
+    """Return the settings with `precision: auto` replaced by what it means here.
+
+    Args:
+        training: As params.yaml has it.
+        trains_transformer: Whether the cell trains layers of one: large matrix products, for
+            which a narrower precision pays.
+    """
+    if training.precision != "auto":
+        return training
+    is_half = trains_transformer and multiplies_bfloat16(on_cpu=on_cpu(training))
+    return training.model_copy(update={"precision": "bfloat16" if is_half else "float32"})
 
 
 def require_precision(training: TrainingParams) -> None:
@@ -31,13 +61,20 @@ def require_precision(training: TrainingParams) -> None:
 def accelerator(training: TrainingParams) -> Accelerator:
     """Return device and precision as training has them, its threads and determinism set.
 
+    Accelerate keeps one precision for the process: that of the latest call holds.
+
+    Args:
+        training: Its precision is not `auto`, see `resolved`.
+
     Raises:
         ParamsError: See `require_precision`.
     """
     require_precision(training)
+    precision = ACCELERATE_PRECISION[training.precision]
+    # The cells of a process may differ in it, and Accelerate would refuse the second one.
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision:
+        AcceleratorState._reset_state()
     # Without a GPU, `cpu` must be passed: Accelerate would not join the processes of a launcher.
-    found = Accelerator(
-        cpu=on_cpu(training), mixed_precision=ACCELERATE_PRECISION[training.precision]
-    )
+    found = Accelerator(cpu=on_cpu(training), mixed_precision=precision)
     seeding.make_deterministic(training.num_threads, strict=found.device.type == "cpu")
     return found

@@ -12,6 +12,7 @@ from ser.contracts import Loss, Model
 from ser.errors import ParamsError
 from ser.nn.ratings import RatedModel
 from ser.params import ComponentParams, Section, parse
+from ser.training import device
 from ser.training.recipe import Recipe, TrainingParams
 
 _SomeSection = TypeVar("_SomeSection", bound=Section)
@@ -134,6 +135,18 @@ def build_model(
         plan.model_params, feature=feature, num_classes=len(plan.emotions), head=head
     )
     return RatedModel(model, num_ratings) if num_ratings else model
+
+
+def with_precision(plan: CellPlan, feature: FeatureSpec) -> CellPlan:
+    """Return a plan with `training.precision: auto` replaced by what it means on this machine.
+
+    Args:
+        plan: As params.yaml has it.
+        feature: What the model reads.
+    """
+    ask = components.load("ser.models", plan.model).trains_transformer
+    trains = ask is not None and ask(plan.model_params, feature.params)
+    return replace(plan, training=device.resolved(plan.training, trains_transformer=trains))
 
 
 def require_normalising(plan: CellPlan, model: Model) -> None:

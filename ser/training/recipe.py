@@ -13,9 +13,10 @@ Targets = Literal["hard", "soft"]
 NormalisedBy = Literal["fold", "speaker", "session", "corpus"]
 #: What every generator of random numbers takes.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "auto"]
 
-#: What Accelerate calls them; its `no` would be read as false from YAML.
+#: What Accelerate calls them; its `no` would be read as false from YAML. `auto` is none of them:
+#: it is resolved before, see `ser.training.device`.
 ACCELERATE_PRECISION: dict[Precision, str] = {
     "float32": "no",
     "bfloat16": "bf16",
@@ -110,7 +111,9 @@ class TrainingParams(Section):
         balance: The one policy against class imbalance: `none`, `class_weights` in the
             loss, or a `weighted_sampler`; counts come from the fold's train part, of shares
             what they come to.
-        precision: Of the forward pass.
+        precision: Of the forward pass. `auto` takes `bfloat16` for cells that train layers of a
+            transformer, where the processor or the GPU multiplies it itself, and `float32` for
+            all others; what it took is part of the run key.
         device: `auto` takes a GPU where one is; `cpu` never does.
         num_threads: CPU threads of one training process. Part of the result: another
             number sums in another order.

@@ -11,7 +11,7 @@ from ser.grid.tuned import MadeFrom, TunedCell
 from ser.params import read
 from ser.project import Project
 from ser.tracking import mlflow_tracker
-from ser.training.plan import CellPlan
+from ser.training.plan import CellPlan, with_precision
 from ser.tuning import recording, search, storage
 from ser.tuning.params import TuningParams
 from ser.tuning.search import Place
@@ -84,7 +84,9 @@ def fill(params_file: Path, names: Sequence[str], workers: int | None) -> None:
 
 def _plan(params: Sections, name: str, found: Inputs, *, where: str) -> CellPlan:
     cell = params.tuning.cells[name]
-    plan = params.plan(cell.model, cell.loss, emotions=found.emotions, where=where)
+    plan = with_precision(
+        params.plan(cell.model, cell.loss, emotions=found.emotions, where=where), found.store.spec
+    )
     inputs.require_targets(plan, found)
     inputs.require_normalising(plan, found)
     inputs.require_copies(plan, found)

@@ -12,7 +12,6 @@ from optuna.storages import RDBStorage
 from ser import runtime
 from ser.errors import TuningError
 from ser.training import device
-from ser.training.recipe import TrainingParams
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
@@ -68,13 +67,8 @@ def work(jobs: Sequence[Job], url: str, report: Reporter = lambda: None) -> None
     if not jobs:
         return
     storage = storages.connect(url)
-    accelerator = device.accelerator(_training(jobs))
     for job in jobs:
-        _fill(job, storage, url, accelerator, report)
-
-
-def _training(jobs: Sequence[Job]) -> TrainingParams:
-    return jobs[0].study.cell.training
+        _fill(job, storage, url, device.accelerator(job.study.cell.training), report)
 
 
 def _fill(

@@ -94,11 +94,16 @@ def _differing(spec: RunSpec, said: Mapping[str, BaseModel]) -> Iterator[str]:
         made: Mapping[str, Any] = spec.params.get(section, {})
         values = now.model_dump(mode="json")
         then = {
-            key: values.get(key) if value == _TUNED else value
+            key: values.get(key) if value == _TUNED or _is_open(key, values) else value
             for key, value in made.items()
             if key not in _NO_PARAMS
         }
         yield from (f"{section}.{line}" for line in differing(then, now))
+
+
+def _is_open(key: str, values: Mapping[str, Any]) -> bool:
+    """Return whether params.yaml leaves a setting to the machine that trained."""
+    return key == "precision" and values.get(key) == "auto"
 
 
 def _tuning(spec: RunSpec, is_tuned: bool) -> Iterator[str]:

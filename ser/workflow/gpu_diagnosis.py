@@ -28,10 +28,12 @@ def examine(preset: Preset) -> Finding:
         if not needs_gpu(preset):
             return Finding("ok", _WHAT, detail)
         return Finding("warn", _WHAT, detail, "`device: auto` below training takes it")
-    detail = f"{shown}; cells train on it in {preset.training.precision}"
+    precision = preset.training.precision
+    words = "the precision that suits each" if precision == "auto" else precision
+    detail = f"{shown}; cells train on it in {words}"
     if len(found) > 1:
         detail = (
-            f"{shown}; cells train on the first in {preset.training.precision}, on all with "
+            f"{shown}; cells train on the first in {words}, on all with "
             f"`launcher: accelerate launch -m`"
         )
     return Finding("ok", _WHAT, detail)

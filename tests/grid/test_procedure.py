@@ -36,6 +36,13 @@ def test_soft_targets_are_said():
     assert procedure.line({"b": soft}) == ", SOFT"
 
 
+def test_another_precision_is_said():
+    half = Procedure.of_params({"training": {"precision": "bfloat16"}})
+    assert half == Procedure(precision="bfloat16")
+    (said,) = procedure.notices({"a": Procedure(), "b": half})
+    assert said.startswith("Bfloat16 (b): the forward passes of training are in bfloat16")
+
+
 def test_the_line_below_a_figure_says_it_in_a_word():
     usual, both = Procedure(), Procedure(refit=True, normalisation="speaker")
     assert procedure.line({"lstm": usual, "vggish": usual}) == ""

@@ -283,7 +283,7 @@ def test_wide_positions_are_transformed_in_training_and_convolved_in_evaluation(
             part.p = 0.0
     calls = []
     monkeypatch.setattr(
-        "ser.pretrained.transformer.correlated",
+        "ser.pretrained._stem.correlated",
         lambda *arguments: calls.append(suffix.training) or correlated(*arguments),
     )
     frames, lengths = torch.randn(2, 30, 16), torch.tensor([30, 30])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser.pretrained._wide_convolution import correlated, is_wide
+from ser.pretrained._wide_convolution import correlated, wide_convolution_of
 from tests.rounding import NETWORK
 
 pytestmark = pytest.mark.numeric
@@ -78,7 +78,9 @@ def test_under_autocast_the_type_is_its_own_and_the_transform_single_precision()
 
 
 def test_only_a_wide_convolution_is_worth_it():
-    assert is_wide(convolution(128))
-    assert not is_wide(nn.Conv1d(4, 4, 16))
-    assert not is_wide(nn.Linear(4, 4))
-    assert not is_wide(None)
+    positions = nn.Module()
+    assert wide_convolution_of(positions) is None
+    positions.conv = nn.Conv1d(4, 4, 16)
+    assert wide_convolution_of(positions) is None
+    positions.conv = convolution(128)
+    assert wide_convolution_of(positions) is positions.conv

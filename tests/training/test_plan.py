@@ -2,8 +2,13 @@ import dataclasses
 
 import pytest
 
+from ser import components
+from ser.batch import FeatureSpec
 from ser.errors import ParamsError
 from ser.losses import focal
+from ser.training import device
+from ser.training.plan import with_precision
+from ser.training.recipe import TrainingParams
 from tests.training.support import make_plan
 
 
@@ -45,3 +50,33 @@ def test_no_values_leave_the_plan_as_it_is(plan):
 def test_a_value_that_params_yaml_could_not_have_is_refused(plan, values, message):
     with pytest.raises(ParamsError, match=message):
         plan.with_values(values)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "num_layers", "expected"),
+    [
+        ("feature_encoder", None, "bfloat16"),
+        (2, 1, "bfloat16"),
+        (2, 0, "float32"),  # frames are pooled, no layer is trained
+        ("all", None, "float32"),
+    ],
+)
+def test_auto_is_bfloat16_for_cells_that_train_layers_of_a_transformer(
+    monkeypatch, freeze, num_layers, expected
+):
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda **_: True)
+    hubert = components.load("ser.models", "hubert")
+    plan = dataclasses.replace(
+        make_plan(TrainingParams(precision="auto", seeds=(4,))),
+        model="hubert",
+        model_params=hubert.Params(num_layers=num_layers),
+    )
+    found = with_precision(plan, FeatureSpec("hubert", 8, {"freeze": freeze}))
+    assert found.training == plan.training.model_copy(update={"precision": expected})
+    assert found.params()["training"]["precision"] == expected
+
+
+def test_auto_is_float32_for_a_model_without_a_transformer(monkeypatch):
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda **_: True)
+    plan = make_plan(TrainingParams(precision="auto"))
+    assert with_precision(plan, FeatureSpec("mfcc", 8)).training.precision == "float32"

@@ -82,3 +82,14 @@ def test_values_that_each_fold_has_of_its_own_are_no_difference(project):
     with pytest.raises(LineageError, match="it was tuned, and is to be not tuned"):
         require_cell(project, cell, now())
     require_cell(project, write_cell(project.run(CELL), project), said, variant="untuned")
+
+
+def test_a_precision_that_was_left_to_the_machine_is_no_difference(project):
+    """Another machine would have taken another one, and has the cell from DVC's cache."""
+    cell = write_cell(project.run(CELL), project)
+    text = cell.record.read_text()
+    assert '"precision": "float32"' in text
+    cell.record.write_text(text.replace('"precision": "float32"', '"precision": "bfloat16"'))
+    require_cell(project, cell, now(training={"precision": "auto"}))
+    with pytest.raises(LineageError, match=r"training\.precision was bfloat16, is float32"):
+        require_cell(project, cell, now())

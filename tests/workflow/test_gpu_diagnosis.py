@@ -49,6 +49,12 @@ def test_one_is_named_with_its_memory_and_the_precision(machine, sections):
     assert finding.detail == f"{SHOWN}; cells train on it in bfloat16"
 
 
+def test_a_precision_that_suits_each_cell_is_not_named_auto(machine):
+    machine(1)
+    finding = gpu_diagnosis.examine(check(training={"precision": "auto"}))
+    assert finding.detail == f"{SHOWN}; cells train on it in the precision that suits each"
+
+
 def test_of_several_the_first_trains_until_the_launcher_says_otherwise(machine):
     machine(2)
     detail = gpu_diagnosis.examine(check()).detail
