@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ser.pretrained._dropout import dropped
-from ser.pretrained._published import Attention
+from ser.pretrained._published import PublishedAttention
 
 
 def attend(
@@ -62,7 +62,7 @@ class SelfAttention(nn.Module):
             names.
     """
 
-    def __init__(self, attention: Attention) -> None:
+    def __init__(self, attention: PublishedAttention) -> None:
         super().__init__()
         self.num_heads, self.dropout = attention.num_heads, attention.dropout
         self.q_proj, self.k_proj = attention.q_proj, attention.k_proj

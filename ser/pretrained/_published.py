@@ -77,7 +77,7 @@ class SpeechNetwork(Protocol):
         """Write config.json and model.safetensors into a folder."""
 
 
-class Attention(Protocol):
+class PublishedAttention(Protocol):
     """Self-attention.
 
     Attributes:
@@ -94,7 +94,7 @@ class Attention(Protocol):
     out_proj: nn.Module
 
 
-class RelativeAttention(Attention, Protocol):
+class RelativeAttention(PublishedAttention, Protocol):
     """WavLM's self-attention.
 
     Attributes:

@@ -27,7 +27,13 @@ from ser.batch import valid_frames
 from ser.errors import ParamsError, WeightsError
 from ser.pretrained._attention import SelfAttention
 from ser.pretrained._dropout import replace_dropouts
-from ser.pretrained._published import Attention, Config, RelativeAttention, SpeechNetwork, Window
+from ser.pretrained._published import (
+    Config,
+    PublishedAttention,
+    RelativeAttention,
+    SpeechNetwork,
+    Window,
+)
 from ser.pretrained._relative_attention import GatedRelativeAttention, RelativePositions
 from ser.pretrained._stem import Stem, has_final_norm, silenced
 
@@ -60,7 +66,7 @@ class Layers(nn.Module):
             if self.relative is not None:
                 layer.attention = GatedRelativeAttention(cast(RelativeAttention, layer.attention))
             else:
-                layer.attention = SelfAttention(cast(Attention, layer.attention))
+                layer.attention = SelfAttention(cast(PublishedAttention, layer.attention))
 
     def forward(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
         """Return the output of the last layer; see `Stem.forward` for the arguments."""
