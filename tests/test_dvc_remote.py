@@ -1,5 +1,6 @@
 """DVC's cache on S3: whoever clones the repository has the results, and nothing to train."""
 
+import os
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -9,7 +10,6 @@ import pytest
 from benchmarks import tiny
 from ser.tracking import store
 from tests.recordings import write_corpus
-from tests.test_dvc_status import environment
 from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
@@ -39,9 +39,18 @@ _SER = "import sys; from ser.cli.app import main; sys.argv[0] = 'ser'; main()"
 @pytest.fixture
 def at(tmp_path, python, team):
     """A checkout's commands, by its folder."""
-    outside = environment(tmp_path / "any", python.executable.parent) | team.s3.env
-    # Else it is AWS' address that is asked, or a person's own keys.
-    outside |= {"GIT_CEILING_DIRECTORIES": str(tmp_path), "DVC_GLOBAL_CONFIG_DIR": str(tmp_path)}
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TR", "DVC_"))}
+    outside |= team.s3.env
+    outside |= {
+        "PATH": os.pathsep.join([str(python.executable.parent), os.environ["PATH"]]),
+        "OMP_NUM_THREADS": "1",
+        "DVC_NO_ANALYTICS": "true",
+        "DVC_GLOBAL_CONFIG_DIR": str(tmp_path),
+        "DVC_SITE_CACHE_DIR": str(tmp_path / "site-cache"),
+        "GIT_CEILING_DIRECTORIES": str(tmp_path),
+        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "nobody"),
+        **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "nobody@nowhere"),
+    }
 
     def run(folder, *command):
         done = subprocess.run(command, cwd=folder, env=outside, capture_output=True, text=True)

@@ -18,7 +18,7 @@ from ser.wording import without_password
 from ser.workflow.finding import Finding
 from ser.workflow.preset import Preset
 
-_WHAT = "dvc remote"
+_WHAT = "remote"
 
 
 def examine(root: Path, preset: Preset) -> Iterator[Finding]:

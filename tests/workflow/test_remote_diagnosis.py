@@ -30,7 +30,7 @@ def test_nothing_is_said_where_dvc_has_no_remote(found, tmp_path):
 
 def test_a_licensed_corpus_and_a_remote_is_a_warning_with_what_would_leave(found):
     (finding,) = found(REMOTE.format("s3://team/dvc"), corpus={"name": "iemocap"})
-    assert (finding.level, finding.what) == ("warn", "dvc remote")
+    assert (finding.level, finding.what) == ("warn", "remote")
     assert finding.detail.startswith("team (s3://team/dvc): not free to be passed on: iemocap;")
     assert "data/manifest.jsonl" in finding.detail
     assert "data/features" in finding.detail
