@@ -22,7 +22,9 @@ def test_a_head_without_prototypes_has_no_metric():
 
 def test_the_metric_is_the_largest_cosine_between_two_prototypes(caplog):
     assert watch(APART) == {KEY: pytest.approx(0.0)}
-    assert watch(-APART[:2] + 0.5)[KEY] == pytest.approx(-1.0)
+    closer = torch.tensor([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])
+    assert watch(closer)[KEY] == pytest.approx(0.6)
+    assert watch(torch.tensor([[1.0, 0.0], [-2.0, 0.0]]))[KEY] == pytest.approx(-1.0)
     assert not caplog.records
 
 

@@ -167,12 +167,13 @@ def test_a_fit_that_is_killed_in_either_training_ends_with_the_same_bytes(
 
 
 def test_a_resumed_refit_trains_no_epoch_again(fold_data, tmp_path, monkeypatch):
-    checkpoints = [Checkpoint(tmp_path / f"{n}.safetensors", f"key {n}") for n in (1, 2)]
+    checkpoints = [
+        Checkpoint(tmp_path / f"{n}.safetensors", f"key {n}", every_s=0.0) for n in (1, 2)
+    ]
     with killed(checkpoints[1], monkeypatch):
         train(refitting(), fold_data, *checkpoints)
     saved = []
     for checkpoint in checkpoints:
-        monkeypatch.setattr(checkpoint, "every_s", 0.0)
         monkeypatch.setattr(checkpoint, "save", lambda s: saved.append(len(s.progress["history"])))
     result = train(refitting(), fold_data, *checkpoints)
     assert saved == list(range(2, result.fit.best_epoch + 1))
