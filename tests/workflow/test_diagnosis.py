@@ -250,7 +250,8 @@ def head(disk):
     ],
 )
 def test_what_the_head_of_params_yaml_needs_is_looked_for(root, monkeypatch, disk, level, said):
-    preset = SimpleNamespace(**vars(PRESET), corpus=SimpleNamespace(parser_name="demo"), models={})
+    corpus = SimpleNamespace(parser_name="demo")
+    preset = SimpleNamespace(**{**vars(PRESET), "corpus": corpus, "models": {}})
     monkeypatch.setattr(diagnosis, "_preset", lambda _path: preset)
     (root / "params.yaml").write_text(f"{head(disk)}{(root / 'params.yaml').read_text()}")
     first = found(root, "needs")[0]
