@@ -38,6 +38,8 @@ def examine(root: Path, preset: Preset) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("fail", _WHAT, str(error), "correct .dvc/config and .dvc/config.local")
         return
+    if not remotes:
+        return
     kept = [params.name for params in _corpora(preset) if not _build(params).redistributable]
     for name, remote in remotes.items():
         shown = f"{name} ({without_password(remote.get('url', ''))})"

@@ -250,8 +250,7 @@ def head(disk):
     ],
 )
 def test_what_the_head_of_params_yaml_needs_is_looked_for(root, monkeypatch, disk, level, said):
-    corpus = SimpleNamespace(parser_name="demo")
-    preset = SimpleNamespace(**{**vars(PRESET), "corpus": corpus, "models": {}})
+    preset = SimpleNamespace(**vars(PRESET), models={})
     monkeypatch.setattr(diagnosis, "_preset", lambda _path: preset)
     (root / "params.yaml").write_text(f"{head(disk)}{(root / 'params.yaml').read_text()}")
     first = found(root, "needs")[0]
