@@ -12,12 +12,14 @@ from accelerate.state import AcceleratorState
 from ser import seeding
 from ser.emotion import EMOTIONS
 from ser.features.extractors import speech_transformer
+from ser.pretrained._wide_convolution import correlated
 from ser.tracking.memory_tracker import MemoryTracker
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext
 from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
 from tests.pretrained.support import write_checkpoint
+from tests.rounding import NETWORK
 from tests.training.support import killed, make_plan
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -93,3 +95,19 @@ def test_a_gpu_extracts_the_frames_of_a_cpu(tmp_path, architecture, freeze):
         extractor = speech_transformer.build(architecture, params, sampling_rate=16_000)
         frames[device] = extractor(copy.deepcopy(waveform))
     assert np.abs(frames["auto"] - frames["cpu"]).max() <= 1e-4 * np.abs(frames["cpu"]).max()
+
+
+def test_a_gpu_transforms_positions_as_a_cpu_convolves_them():
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv1d(64, 64, 128, padding=64, groups=4)
+    frames = torch.randn(3, 200, 64)
+    expected = convolution(frames.transpose(1, 2)).transpose(1, 2)[:, :200]
+    expected.square().sum().backward()
+    on_gpu = copy.deepcopy(convolution).cuda()
+    on_gpu.zero_grad()
+    found = correlated(frames.cuda(), on_gpu)
+    found.square().sum().backward()
+    torch.testing.assert_close(found.cpu(), expected, atol=NETWORK, rtol=0)
+    scale = convolution.weight.grad.abs().max().item()
+    difference = (on_gpu.weight.grad.cpu() - convolution.weight.grad).abs().max().item()
+    assert difference <= NETWORK * max(1.0, scale)
