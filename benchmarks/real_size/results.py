@@ -172,7 +172,7 @@ def _preset(results: Results) -> Iterator[str]:
     yield ""
     yield "| part | cells | fits | epochs | epoch (s) | rest (s) | hours |"
     yield f"|---|{'---:|' * 6}"
-    total_s = 0.0
+    total_s, measured = 0.0, set[str]()
     extraction = [one for name, one in results.stages.items() if name.startswith("extract@")]
     for name, one in results.stages.items():
         if not name.startswith("train@") or one.epoch_s is None:
@@ -187,7 +187,12 @@ def _preset(results: Results) -> Iterator[str]:
         numbers = [num_cells, num_cells * num_fits, num_epochs, f"{epoch:.1f}", f"{rest:.1f}"]
         row = [f"{model}, trained", *map(str, numbers), f"{part_s / _HOUR_S:.1f}"]
         yield f"| {' | '.join(row)} |"
+        measured.add(model)
+    unmeasured = sorted({cell["model"] for cell in cells} - measured)
+    for model in unmeasured:
+        yield f"| {model}, trained: **not measured** | | | | | | |"
     extract_s = sum(one.taken.wall_s for one in extraction) * scale
     total_s += extract_s
     yield f"| features, once | | | | | | {extract_s / _HOUR_S:.1f} |"
-    yield f"| **all** | | | | | | **{total_s / _HOUR_S:.1f}** |"
+    what = "what was measured" if unmeasured else "all"
+    yield f"| **{what}** | | | | | | **{total_s / _HOUR_S:.1f}** |"

@@ -45,8 +45,22 @@ def test_hours_are_cells_times_fits_times_epochs_and_the_rest():
     # 5 cells x 15 fits x (12 epochs x 30 s + 12 s) = 7.75 h
     table = results.as_markdown(found)
     assert "| hubert, trained | 5 | 75 | 12 | 30.0 | 12.0 | 7.8 |" in table
-    assert "| **all** | | | | | | **8.8** |" in table
+    # Models that were not trained are named, and the sum is not the whole preset's.
+    assert "| lstm, trained: **not measured** |" in table
+    assert "| **what was measured** | | | | | | **8.8** |" in table
+    assert "**all**" not in table
     assert "a part of the corpus" not in table
+
+
+def test_where_every_model_was_trained_the_sum_is_that_of_all():
+    models = ("hubert", "lstm", "vggish", "wav2vec2", "whisper")
+    found = Results("a machine", corpus.NUM_UTTERANCES, results.NUM_USED, 2, False)
+    found.stages = {
+        f"train@{model}-cross_entropy": measured(72.0, epoch_s=30.0) for model in models
+    }
+    table = results.as_markdown(found)
+    assert "not measured" not in table
+    assert "| **all** |" in table
 
 
 def test_part_of_the_corpus_is_said_and_scaled():
