@@ -2,6 +2,7 @@
 
 import platform
 import sqlite3
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -135,7 +136,7 @@ def as_markdown(results: Results) -> str:
 def _stages(results: Results) -> Iterator[str]:
     share = "" if results.is_whole else " (a part of the corpus: see below)"
     quick = " **A quick look: tiny networks, short recordings; the numbers say nothing.**"
-    yield (
+    yield _wrapped(
         f"`python -m benchmarks.real_size`, **synthetic recordings, random weights**: "
         f"{results.num_utterances} utterances{share}, {results.num_used} of them in the four "
         f"classes, one fold, one seed, {results.num_epochs} epochs. {results.machine}."
@@ -162,7 +163,7 @@ def _preset(results: Results) -> Iterator[str]:
     cells = list(content["cells"].values())
     more = f"; seconds of epochs and of extraction x {scale:.3g}, for the utterances left out"
     left_out = "" if results.is_whole else more
-    yield (
+    yield _wrapped(
         f"What follows for the whole preset, {num_fits} fits a cell (5 folds x "
         f"{len(content['training']['seeds'])} seeds), each to its last epoch: hours = cells x fits "
         f"x (epochs x seconds of an epoch + the rest of the stage)"
@@ -196,3 +197,7 @@ def _preset(results: Results) -> Iterator[str]:
     yield f"| features, once | | | | | | {extract_s / _HOUR_S:.1f} |"
     what = "what was measured" if unmeasured else "all"
     yield f"| **{what}** | | | | | | **{total_s / _HOUR_S:.1f}** |"
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, 100, break_on_hyphens=False)
