@@ -49,7 +49,7 @@ def test_hours_are_cells_times_fits_times_epochs_and_the_rest():
     assert "| lstm, trained: **not measured** |" in table
     assert "| **what was measured** | | | | | | **8.8** |" in table
     assert "**all**" not in table
-    assert "a part of the corpus" not in table
+    assert "a part of the corpus" not in " ".join(table.split())
 
 
 def test_where_every_model_was_trained_the_sum_is_that_of_all():
@@ -67,7 +67,7 @@ def test_part_of_the_corpus_is_said_and_scaled():
     found = Results("a machine", 1000, results.NUM_USED // 2, 2, False)
     found.stages = {"train@hubert-cross_entropy": measured(72.0, epoch_s=30.0)}
     table = results.as_markdown(found)
-    assert "a part of the corpus" in table
+    assert "a part of the corpus" in " ".join(table.split())
     assert "| hubert, trained | 5 | 75 | 12 | 60.0 | 12.0 |" in table
 
 
