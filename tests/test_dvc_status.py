@@ -448,7 +448,11 @@ def test_runs_of_a_lost_store_come_back_with_the_same_metrics(project):
         # What the machine was at meanwhile, which a run that takes seconds has, is no result.
         return {
             run.name: (
-                {name: value for name, value in run.metrics.items() if name[:7] != "system/"},
+                {
+                    name: value
+                    for name, value in run.metrics.items()
+                    if not name.startswith("system/")
+                },
                 run.curve,
                 run.status,
             )
