@@ -134,7 +134,8 @@ def _server() -> str | None:
         return loaded[0]
     if _WSGIREF not in sys.modules:
         return None
-    if _SHOWS_COUNTS not in sys.modules:
+    # What is frozen cannot be looked through: a server may be in there.
+    if _SHOWS_COUNTS not in sys.modules or gc.get_freeze_count():
         return _WSGIREF
     # Then the import alone says nothing, and it is asked whether another server is there.
     kind = sys.modules[_WSGIREF].WSGIServer

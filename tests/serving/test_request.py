@@ -1,3 +1,4 @@
+import gc
 import sys
 
 import numpy as np
@@ -159,6 +160,8 @@ def test_a_program_that_shows_its_counts_is_no_server_until_another_one_is_there
 
     for name in request._SERVERS:
         monkeypatch.delitem(sys.modules, name, raising=False)
+    # These tests freeze what they import; most programs freeze nothing.
+    monkeypatch.setattr(request.gc, "get_freeze_count", lambda: 0)
     (tmp_path / "a.wav").write_bytes(encoded(speech()))
     table = bare(str(tmp_path / "a.wav"))
     registry = prometheus_client.CollectorRegistry()
@@ -174,3 +177,17 @@ def test_a_program_that_shows_its_counts_is_no_server_until_another_one_is_there
         pytest.raises(AudioInputError, match=r"has loaded wsgiref\.simple_server"),
     ):
         request.read_bare(table, LIMITS)
+
+
+def test_where_objects_are_frozen_a_server_among_them_is_not_overlooked(tmp_path, monkeypatch):
+    import wsgiref.simple_server as python_server
+
+    import prometheus_client  # noqa: F401 (it shows nothing, but it is there)
+
+    for name in request._SERVERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "a.wav").write_bytes(encoded(speech()))
+    with python_server.make_server("127.0.0.1", 0, lambda *_: []):
+        gc.freeze()
+        with pytest.raises(AudioInputError, match=r"has loaded wsgiref\.simple_server"):
+            request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)
