@@ -2,6 +2,7 @@
 
 import base64
 import io
+import sys
 
 import numpy as np
 import soundfile
@@ -13,6 +14,7 @@ from ser.registry import bundle as bundles
 from ser.registry import packing
 from ser.registry.bundle import ServingParams
 from ser.registry.packing import TrainedCell
+from ser.serving import request
 from ser.serving.audio_input import InputLimits
 from tests.rounding import EPS
 
@@ -35,6 +37,15 @@ def encoded(samples, rate=RATE, kind="WAV", subtype=None):
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=kind, subtype=subtype)
     return buffer.getvalue()
+
+
+def forget_servers(monkeypatch):
+    """Until the test ends, no server is loaded as far as requests can see.
+
+    Another test of this process may have loaded one, Python's own above all.
+    """
+    for name in (*request._SERVERS, request._WSGIREF, request._SHOWS_COUNTS):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def as_base64(content):

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from ser.errors import RegistryError
 from ser.registry import identity, model_files, packing
-from ser.serving import mlflow_model, request
+from ser.serving import mlflow_model
 from ser.serving.request import COLUMNS
 from ser.tracking import store
 from tests.promotion.support import cell_of, known_version
@@ -26,6 +26,7 @@ from tests.serving.support import (
     assert_same_logits,
     decision,
     encoded,
+    forget_servers,
     limit,
     recordings,
     speech,
@@ -113,8 +114,7 @@ def test_paths_are_read_only_below_an_allowed_folder(uri_of, trained, monkeypatc
 @pytest.fixture
 def no_server(monkeypatch):
     """A program of one's own, as far as the model can see."""
-    for name in (*request._SERVERS, "wsgiref.simple_server"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    forget_servers(monkeypatch)
 
 
 def test_a_program_of_one_s_own_names_recordings_by_path(uri_of, trained, no_server):
@@ -150,7 +150,7 @@ def test_a_server_reads_no_path_whatever_its_form(uri_of, trained, monkeypatch):
         assert response.status_code == 400, body
         assert "predictions" not in response.json()
     # Once more, so that it is not refused for its form alone.
-    monkeypatch.setattr(request, "_SERVERS", ())
+    forget_servers(monkeypatch)
     assert client.post("/invocations", json={"inputs": name}).status_code == 200
 
 

@@ -8,7 +8,7 @@ import pytest
 from ser.errors import AudioInputError
 from ser.serving import request
 from ser.serving.audio_input import InputLimits
-from tests.serving.support import RATE, as_base64, encoded, speech
+from tests.serving.support import RATE, as_base64, encoded, forget_servers, speech
 
 LIMITS = InputLimits()
 
@@ -115,7 +115,7 @@ def test_only_what_was_given_alone_is_bare():
 
 
 def test_recordings_given_alone_are_read_where_nothing_serves(tmp_path, monkeypatch):
-    monkeypatch.setattr(request, "_SERVERS", ("no_such_server",))
+    forget_servers(monkeypatch)
     content = encoded(speech(), subtype="FLOAT")
     (tmp_path / "a.wav").write_bytes(content)
     forms = (str(tmp_path / "a.wav"), tmp_path / "a.wav", content)
@@ -128,6 +128,7 @@ def test_recordings_given_alone_are_read_where_nothing_serves(tmp_path, monkeypa
 
 
 def test_where_something_serves_no_path_is_read_and_the_reason_is_said(tmp_path, monkeypatch):
+    forget_servers(monkeypatch)
     monkeypatch.setattr(request, "_SERVERS", ("no_such_server", "pytest"))
     (tmp_path / "a.wav").write_bytes(encoded(speech()))
     with pytest.raises(AudioInputError, match=r"may be a server \(it has loaded pytest\)"):
@@ -142,8 +143,7 @@ def test_where_something_serves_no_path_is_read_and_the_reason_is_said(tmp_path,
     ],
 )
 def test_whatever_answers_strangers_is_known_as_a_server(tmp_path, monkeypatch, server):
-    for name in (*request._SERVERS, "wsgiref.simple_server", "prometheus_client"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    forget_servers(monkeypatch)
     (tmp_path / "a.wav").write_bytes(encoded(speech()))
     assert request.read_bare(bare(str(tmp_path / "a.wav")), LIMITS)
     monkeypatch.setitem(sys.modules, server, request)
