@@ -212,10 +212,7 @@ def _workers(extractor: Extractor) -> Iterator[tuple[int, Callable[[Samples], Fr
     if not extractor.is_thread_safe:
         # One thread computes; meanwhile the others read, and change, what comes next.
         with ThreadPoolExecutor(1) as computing:
-            yield (
-                max(2, num_threads),
-                lambda waveform: computing.submit(extractor, waveform).result(),
-            )
+            yield max(2, num_threads), lambda one: computing.submit(extractor, one).result()
         return
     # Several utterances at once, a thread each: within one there is too little to share.
     torch.set_num_threads(1)
