@@ -1,6 +1,7 @@
 """From recordings to a feature store, one utterance at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -136,13 +137,17 @@ def extract(
         sampling_rate=rate,
     )
     chosen = {u.id: u for u in used_of(utterances)}
-    work = _Work(chosen, extractor, _meta(name, params, extractor, rate), sounds, places)
+    work = _Work(chosen, _meta(name, params, extractor, rate), sounds, places)
     # A shard goes through all copies before the next, so each recording is decoded once.
     read = lru_cache(store.UTTERANCES_PER_SHARD if len(asked) > 1 else 0)(work.read)
     # All first: what a copy lacks is said before the work begins.
-    collections = [(work.collection(copy), work.frames_of(copy, read)) for copy in asked]
-    with _threads(extractor) as num_threads:
-        fill(collections, num_threads=num_threads, progress=progress)
+    collections = [(copy, work.collection(copy)) for copy in asked]
+    with _workers(extractor) as (num_threads, compute):
+        fill(
+            [(found, work.frames_of(copy, read, compute)) for copy, found in collections],
+            num_threads=num_threads,
+            progress=progress,
+        )
     recordings = {id_: utterance.sha256 for id_, utterance in chosen.items()}
     return store.publish(places.kept, places.store, asked, recordings)
 
@@ -153,14 +158,12 @@ class _Work:
 
     Args:
         utterances: Those to extract, by id.
-        extractor: Waveform to frames.
         meta: What makes the frames of `clean` what they are.
         sounds: What changes hear beside the utterances.
         places: Where to read and write.
     """
 
     utterances: Mapping[str, Utterance]
-    extractor: Extractor
     meta: Mapping[str, Any]
     sounds: CorpusSounds
     places: Places
@@ -172,14 +175,16 @@ class _Work:
             self.places.recordings, self.utterances[id_], sampling_rate=rate
         )
 
-    def frames_of(self, copy: str, read: Callable[[str], Samples]) -> FramesOf:
+    def frames_of(
+        self, copy: str, read: Callable[[str], Samples], compute: Callable[[Samples], Frames]
+    ) -> FramesOf:
         """Return what extracts a copy of the utterance with an id."""
 
         def extracted(id_: str) -> Frames:
             utterance = self.utterances[id_]
             change = copies.change_of(copy, self.sounds.beside(utterance))
             rng = copies.rng_of(utterance, copy)
-            return self.extractor(change(read(id_), self.sounds.sampling_rate, rng))
+            return compute(change(read(id_), self.sounds.sampling_rate, rng))
 
         return extracted
 
@@ -201,14 +206,18 @@ class _Work:
 
 
 @contextmanager
-def _threads(extractor: Extractor) -> Iterator[int]:
-    """Give the number of utterances to extract at once."""
+def _workers(extractor: Extractor) -> Iterator[tuple[int, Callable[[Samples], Frames]]]:
+    """Give the number of utterances in work at once, and what extracts one of them."""
     num_threads = torch.get_num_threads()
-    if extractor.is_thread_safe:
-        # Several utterances at once, a thread each: their spectra are too small to share.
-        torch.set_num_threads(1)
+    if not extractor.is_thread_safe:
+        # One thread computes; meanwhile the others read, and change, what comes next.
+        with ThreadPoolExecutor(1) as computing:
+            yield max(2, num_threads), lambda one: computing.submit(extractor, one).result()
+        return
+    # Several utterances at once, a thread each: within one there is too little to share.
+    torch.set_num_threads(1)
     try:
-        yield num_threads if extractor.is_thread_safe else 1
+        yield num_threads, extractor
     finally:
         torch.set_num_threads(num_threads)
 

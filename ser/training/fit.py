@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
@@ -39,6 +39,8 @@ from ser.training.predict import Outputs, predict
 from ser.training.recipe import Recipe, depth_factor, learning_rate_factor
 
 logger = logging.getLogger(__name__)
+
+_CLEARLY_BELOW = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +326,14 @@ def _train_epoch(
 def _clip(parameters: Sequence[Tensor], accelerator: Accelerator, largest: float) -> float:
     """Shorten the gradients to a largest norm; return the norm that they had."""
     # Accelerate's own scales float16's gradients back, and else looks around in every step.
-    clip = clip_grad_norm_ if accelerator.scaler is None else accelerator.clip_grad_norm_
-    return float(clip(parameters, largest))
+    if accelerator.scaler is not None:
+        return float(accelerator.clip_grad_norm_(parameters, largest))
+    total = get_total_norm([p.grad for p in parameters if p.grad is not None])
+    norm = float(total)
+    # Torch's `clip_grad_norm_` would multiply them by 1 else. Near the bound it rounds.
+    if not norm < _CLEARLY_BELOW * largest:
+        clip_grads_with_norm_(parameters, largest, total)
+    return norm
 
 
 def _forward_backward(

@@ -233,11 +233,13 @@ def test_repeated_corpus_has_every_recording_as_other_utterances():
     assert {u.audio for u in tripled} == {u.audio for u in corpus.utterances}
 
 
-def test_epoch_of_losses_and_folds_pays_the_upstream_once_or_in_every_step():
-    costs = frozen_training.Costs(upstream_s=2.0, head_s=0.5)
-    steps = 5 * 5 * 12 * 0.6 * 10  # losses, folds, epochs, train share, utterances
-    assert costs.grid_s(10, is_cached=True) == pytest.approx(10 * 2.0 + steps * 0.5)
-    assert costs.grid_s(10, is_cached=False) == pytest.approx(steps * 2.5)
+def test_losses_and_folds_pay_the_upstream_once_or_whenever_an_utterance_is_heard():
+    costs = frozen_training.Costs(extraction_s=2.0, alone_s=3.0, padded_s=4.0, head_s=0.5)
+    learnt = 5 * 5 * 12 * 0.6 * 10  # losses, folds, epochs, train share, utterances
+    # The dev part is heard in every epoch, too, and the test part at the end.
+    heard = 5 * 5 * (12 * 0.8 + 0.2) * 10
+    assert costs.cached_s(10) == pytest.approx(10 * 2.0 + learnt * 0.5)
+    assert costs.in_every_step_s(10, costs.padded_s) == pytest.approx(heard * 4.0 + learnt * 0.5)
 
 
 def test_sample_of_an_epoch_weighs_every_batch_alike():

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,55 @@ def test_copies_depend_neither_on_the_order_of_work_nor_on_threads(
     other = mfcc.Params(copies=["noise_10db", "speed_1.1", "clean"])
     again = extract((root, utterances[::-1]), tmp_path / "three", params=other)
     assert contents(again) == first
+
+
+class OneAtATime:
+    """An extractor as one on a GPU: no two threads may call it at once.
+
+    Args:
+        inner: What computes.
+        all_read: Set when the last recording has been read; the first call waits for it.
+    """
+
+    is_thread_safe = False
+
+    def __init__(self, inner, all_read):
+        self.inner, self.all_read = inner, all_read
+        self.num_bins, self.dtype, self.provenance = inner.num_bins, inner.dtype, inner.provenance
+        self.threads = set()
+
+    def __call__(self, waveform):
+        assert self.all_read.wait(timeout=20), "what comes next is not read meanwhile"
+        self.threads.add(threading.get_ident())
+        return self.inner(waveform)
+
+
+def test_one_thread_computes_on_a_gpu_and_others_read_what_comes_next(
+    recordings, tmp_path, monkeypatch
+):
+    expected = contents(extract(recordings, tmp_path / "in threads"))
+    monkeypatch.setattr(extraction.torch, "get_num_threads", lambda: 1)
+    all_read, read, decode = threading.Event(), [], audio.read
+
+    def reading(path, **options):
+        samples = decode(path, **options)
+        read.append(path.name)
+        if len(read) == 2:
+            all_read.set()
+        return samples
+
+    monkeypatch.setattr(extraction.audio, "read", reading)
+    build = extraction.build_extractor
+    built = []
+
+    def building(*args, **options):
+        built.append(OneAtATime(build(*args, **options), all_read))
+        return built[-1]
+
+    monkeypatch.setattr(extraction, "build_extractor", building)
+    assert contents(extract(recordings, tmp_path / "ahead")) == expected
+    assert len(built[0].threads) == 1
+    assert threading.get_ident() not in built[0].threads
 
 
 def test_each_recording_is_read_once_for_all_copies(recordings, tmp_path, monkeypatch):

@@ -252,6 +252,14 @@ def test_pooling_by_attention_is_fresh(checkpoint):
     assert model.parameter_depth("body.suffix.layers.layers.1.layer_norm.weight") == 1
 
 
+@pytest.mark.parametrize("pooling", ["mean", "stats"])
+def test_a_mixture_of_one_frame_is_to_the_bit_that_of_two_that_are_alike(pooling):
+    mixture = LayerMixture(2, 3, pooling)
+    frame = torch.randn(4, 1, 12, generator=torch.Generator().manual_seed(0))
+    alone = mixture(frame, torch.ones(4, dtype=torch.long))
+    assert torch.equal(alone, mixture(frame.repeat(1, 2, 1), torch.full((4,), 2)))
+
+
 def test_a_mixture_of_several_frames_is_that_of_their_mean():
     mixture = LayerMixture(2, 3, "stats")
     frames = torch.randn(1, 4, 12)

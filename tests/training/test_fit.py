@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import os
 import subprocess
@@ -12,8 +13,8 @@ from accelerate.state import AcceleratorState
 from ser.contracts import RunSpec
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
+from ser.training import fit, model_selection
 from ser.training import fold as folds
-from ser.training import model_selection
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitState
 from ser.training.recipe import Recipe, TrainingParams
@@ -238,3 +239,25 @@ def test_without_a_dev_part_training_ends_at_the_epoch_that_was_said(fold_data, 
     # The schedule is that of a whole training, so the way up to here is the same.
     for row, other in zip(result.history, with_dev.history, strict=False):
         assert row["train/loss"] == other["train/loss"]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9989, 1 - 1e-7, 1.0, 1 + 1e-7, 1.01, 3.0, float("nan")])
+def test_gradients_are_clipped_to_the_bit_as_torch_clips_them(share):
+    """The bound lies at the norm times `share`, or gradients are not finite."""
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(size)) for size in (7, 50, 400)]
+    for parameter in ours:
+        parameter.grad = torch.randn_like(parameter)
+    ours.append(torch.nn.Parameter(torch.ones(3)))  # unused in this step
+    largest = share * float(torch.nn.utils.get_total_norm([p.grad for p in ours[:-1]]))
+    if share != share:
+        ours[0].grad[0], largest = share, 1.0
+    torchs = copy.deepcopy(ours)
+    for parameter, original in zip(torchs, ours, strict=True):
+        parameter.grad = None if original.grad is None else original.grad.clone()
+    norm = fit._clip(ours, make_context(0).accelerator, largest)
+    expected = float(torch.nn.utils.clip_grad_norm_(torchs, largest))
+    assert np.array_equal(norm, expected, equal_nan=True)
+    for parameter, other in zip(ours[:-1], torchs[:-1], strict=True):
+        assert parameter.grad.numpy().tobytes() == other.grad.numpy().tobytes()
+    assert ours[-1].grad is None
