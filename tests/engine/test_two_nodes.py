@@ -17,6 +17,7 @@ from ser.workflow import dvc_runs, missing_stages
 from tests.engine import ray_nodes
 from tests.engine.ray_nodes import RayNode
 from tests.recordings import write_corpus
+from tests.tracking.support import copy_database
 
 pytestmark = [
     pytest.mark.stage,
@@ -57,7 +58,7 @@ CELLS = ["train@lstm-cross_entropy", "train@lstm-focal"]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory, project):
+def folders(tmp_path_factory, project, template_database):
     """The same project four times, its features extracted: for one machine and for a cluster."""
     base = tmp_path_factory.mktemp("grid")
     names = ("alone", "driver", "first", "second")
@@ -81,6 +82,8 @@ def folders(tmp_path_factory, project):
         missing_stages.tune(Path())
         for name in names[1:]:
             shutil.copytree(made, base / name, symlinks=True)
+        for name in names[:2]:  # nodes have none
+            copy_database(template_database, base / name / "mlruns" / "mlflow.db")
         yield {name: base / name for name in names}
 
 
