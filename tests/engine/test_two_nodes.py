@@ -17,7 +17,6 @@ from ser.workflow import dvc_runs, missing_stages
 from tests.engine import ray_nodes
 from tests.engine.ray_nodes import RayNode
 from tests.recordings import write_corpus
-from tests.tracking.support import copy_database
 
 pytestmark = [
     pytest.mark.stage,
@@ -58,7 +57,7 @@ CELLS = ["train@lstm-cross_entropy", "train@lstm-focal"]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory, project, template_database):
+def folders(tmp_path_factory, project):
     """The same project four times, its features extracted: for one machine and for a cluster."""
     base = tmp_path_factory.mktemp("grid")
     names = ("alone", "driver", "first", "second")
@@ -82,8 +81,6 @@ def folders(tmp_path_factory, project, template_database):
         missing_stages.tune(Path())
         for name in names[1:]:
             shutil.copytree(made, base / name, symlinks=True)
-        for name in names[:2]:  # nodes have none
-            copy_database(template_database, base / name / "mlruns" / "mlflow.db")
         yield {name: base / name for name in names}
 
 
