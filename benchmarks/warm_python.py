@@ -49,7 +49,6 @@ PACKAGES = (
     "sklearn.svm",
     "soundfile",
     "soxr",
-    "statsmodels.stats.multitest",
     "torch",
     "torch._inductor.config",  # by torch.use_deterministic_algorithms; a second of each training
     "torchaudio",

@@ -279,14 +279,15 @@ def _stems(package: str) -> Mapping[str, str]:
     folders = importlib.import_module(package).__path__
     return {
         name: module.name
-        for folder in folders
-        for module in pkgutil.iter_modules([folder])
+        for module in pkgutil.iter_modules(folders)
         if not module.ispkg and not module.name.startswith("_")
-        for name in _held_by(Path(folder) / f"{module.name}.py")
+        for name in _held_by(package, module.name)
     }
 
 
-def _held_by(path: Path) -> tuple[str, ...]:
+def _held_by(package: str, stem: str) -> tuple[str, ...]:
     """Return the names of the components in a file, which is read and not imported."""
-    listed = _FAMILY.search(path.read_text(encoding="utf-8"))
-    return tuple(ast.literal_eval(listed[1])) if listed else (path.stem,)
+    # As whoever imports it reads it: a served model's package is an archive.
+    source = pkgutil.get_data(package, f"{stem}.py") or b""
+    listed = _FAMILY.search(source.decode("utf-8"))
+    return tuple(ast.literal_eval(listed[1])) if listed else (stem,)

@@ -26,6 +26,12 @@ def pytest_collection_modifyitems(items):
     items[:] = tiers.in_order(items)
 
 
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of a file on one worker, and those that start servers."""
+    return tiers.FileByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_finish():
     """Leave what is imported out of every collection of garbage, as programs do."""
     runtime.spare_imports()

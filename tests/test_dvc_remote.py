@@ -80,10 +80,11 @@ def run_keys(folder, copy):
 
 
 def test_a_clone_pulls_what_another_pushed_and_trains_nothing(
-    at, recordings, project, team, tmp_path
+    at, recordings, project, team, tmp_path, template_database
 ):
     here = at(tmp_path / "here")
     tiny.copy_code(project, here.folder)
+    copy_database(template_database, here.folder / "mlruns" / "mlflow.db")
     shutil.copy(project / ".gitignore", here.folder)
     named = PARAMS.replace("name: csv", "name: calls, parser: csv")
     (here.folder / "params.yaml").write_text(named + MORE)

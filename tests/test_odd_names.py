@@ -14,6 +14,7 @@ from benchmarks.kills.project import make
 from ser.emotion import EMOTIONS
 from ser.tracking import store
 from tests.recordings import SAMPLING_RATE, tone
+from tests.tracking.support import copy_database
 
 pytestmark = pytest.mark.stage
 
@@ -76,13 +77,14 @@ def write_corpus(root):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, python):
+def root(tmp_path_factory, python, template_database):
     """The project after `dvc repro`."""
     folder = tmp_path_factory.mktemp("odd")
     root = folder / "project"
     root.mkdir()
     make(root)
     write_corpus(root / "data" / "raw" / "csv")
+    copy_database(template_database, root / "mlruns" / "mlflow.db")
     text = yaml.safe_dump(PARAMS, sort_keys=False, allow_unicode=True)
     (root / "params.yaml").write_text(text, encoding="utf-8")
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TR", "DVC_"))}

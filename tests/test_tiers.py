@@ -62,8 +62,25 @@ def test_files_stay_together_the_longest_first_and_then_those_with_whole_stages(
     assert found == [*expected, "x::b"]
 
 
+def test_files_with_servers_share_a_worker_and_others_have_their_own():
+    with_servers = [f"{name}::test" for name in sorted(tiers.WITH_SERVERS)]
+    assert {tiers.scope_of(nodeid) for nodeid in with_servers} == {"servers"}
+    assert tiers.scope_of("tests/test_tiers.py::test_a[b::c]") == "tests/test_tiers.py"
+
+
+def test_the_files_of_this_session_with_servers_are_listed(request):
+    asking = {
+        tiers.file_of(item)
+        for item in request.session.items
+        if tiers.SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    }
+    assert asking <= tiers.WITH_SERVERS
+
+
 def test_the_longest_files_are_there():
-    assert [name for name in tiers.LONGEST if not (ROOT / name).is_file()] == []
+    assert [
+        name for name in (*tiers.LONGEST, *tiers.WITH_SERVERS) if not (ROOT / name).is_file()
+    ] == []
 
 
 def test_the_fixtures_of_the_rule_are_there():

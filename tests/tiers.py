@@ -8,10 +8,24 @@ because somebody forgot a line.
 from collections.abc import Iterable, Sequence
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 #: Fixtures that run whole stages, train cells of a project or start servers.
 STAGE_FIXTURES = frozenset(
     {"trained_root", "trained", "project_with_params", "python", "tracking_server", "team"}
+)
+
+#: Fixtures of servers that take ten seconds of a processor to start and to fill.
+SERVER_FIXTURES = frozenset({"tracking_server", "team"})
+
+#: Files that ask for them: one worker starts them, once.
+WITH_SERVERS = frozenset(
+    {
+        "tests/cli/test_tracking_server.py",
+        "tests/promotion/test_races.py",
+        "tests/test_dvc_remote.py",
+        "tests/test_team_servers.py",
+    }
 )
 
 #: Files that take longest, longest first. Each runs on one worker: begun last, one of them would
@@ -49,6 +63,19 @@ LONGEST = (
     "tests/training/test_fit.py",
     "tests/tracking/test_mlflow_tracker.py",
 )
+
+
+class FileByFile(LoadFileScheduling):
+    """A worker takes a whole file, and all files with servers are one to it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str) -> str:
+    """Return what a test has to share a worker with."""
+    file = nodeid.partition("::")[0]
+    return "servers" if file in WITH_SERVERS else file
 
 
 def mark(items: Iterable[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from mlflow.entities import LoggedModelStatus
 from ser import files
 from ser.contracts import RunSpec, Tracker
 from ser.errors import RegistryError, SerError
-from ser.lineage import file_digests, sha256_file, sha256_text
+from ser.lineage import sha256_file, sha256_text
 from ser.promotion.measuring import digest_tag
 from ser.registry import bundle as bundles
 from ser.registry import model_files
@@ -202,10 +202,11 @@ def _pin(
 
 
 def _is_what_was_sent(place: Path, listed: Mapping[str, str], packing: Packing, root: Path) -> bool:
-    code = {name: digest for name, digest in listed.items() if name.startswith(_CODE)}
-    if {name.removeprefix(_CODE): digest for name, digest in code.items()} != file_digests(
-        root, ["ser"]
-    ):
+    with tempfile.TemporaryDirectory() as scratch:
+        package = Path(scratch) / mlflow_model.PACKAGE
+        mlflow_model.write_package(root, package)
+        sent = {f"{_CODE}{package.name}": sha256_file(package)}
+    if {name: digest for name, digest in listed.items() if name.startswith(_CODE)} != sent:
         return False
     try:
         return bundles.read(model_files.bundle_of(place)).sha256 == packing.bundle.sha256

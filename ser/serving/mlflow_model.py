@@ -6,6 +6,7 @@ with a request is therefore raised as `RequestRefused`.
 
 import json
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import mlflow
 import numpy as np
@@ -50,8 +52,11 @@ from ser.wording import without_password
 _REQUIREMENTS = (
     *("accelerate", "mlflow", "numpy", "onnxruntime", "pandas", "pydantic", "pyyaml"),
     *("safetensors", "scipy", "silero-vad", "soundfile", "soxr", "torch", "torchaudio"),
-    *("transformers", "statsmodels"),
+    "transformers",
 )
+
+PACKAGE = "ser.zip"
+"""Name of the package in the folder of code of a model."""
 
 MODEL_CARD = "model_card.md"
 """Name of the artifact, in the run of a registration or of a decision."""
@@ -252,7 +257,6 @@ def log(
         TrackingError: The store does not take it.
     """
     described = {
-        **_loaded_from(folder, bundle, root),
         "input_example": input_example(int(bundle.served["feature"]["sampling_rate"])),
         "metadata": {
             "bundle_sha256": bundle.sha256,
@@ -265,12 +269,13 @@ def log(
         translating(partial(_not_taken, tracking_uri)),
         _active(run_id),
         warnings.catch_warnings(),
+        _loaded_from(folder, bundle, root) as parts,
     ):
         # Of MLflow's own use of pandas and of its own types; nothing of it is ours to mend.
         warnings.simplefilter("ignore")
         mlflow.log_text(model_card, MODEL_CARD)
         info: ModelInfo = mlflow.pyfunc.log_model(
-            name="model", **described, model_type="speech-emotion-recognition"
+            name="model", **parts, **described, model_type="speech-emotion-recognition"
         )
     return info
 
@@ -305,18 +310,36 @@ def save(folder: Path, bundle: Bundle, path: Path, *, root: Path) -> None:
         path: Where the model shall be; not there yet.
         root: The project's root, see `log`.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _loaded_from(folder, bundle, root) as parts:
         warnings.simplefilter("ignore")  # as in `log`
-        mlflow.pyfunc.save_model(path, **_loaded_from(folder, bundle, root))
+        mlflow.pyfunc.save_model(path, **parts)
 
 
-def _loaded_from(folder: Path, bundle: Bundle, root: Path) -> dict[str, Any]:
-    """Return what MLflow is told so that it can load a bundle again."""
+@contextmanager
+def _loaded_from(folder: Path, bundle: Bundle, root: Path) -> Iterator[dict[str, Any]]:
+    """Give what MLflow is told so that it can load a bundle again; it takes copies of the files."""
     versions = lineage.package_versions(_REQUIREMENTS)
-    return {
-        "python_model": str(Path(__file__).with_name("_model_code.py")),
-        "artifacts": {"bundle": str(folder)},
-        "code_paths": [str(root / "ser")],
-        "signature": signature(bundle),
-        "pip_requirements": [f"{name}=={version}" for name, version in versions.items()],
-    }
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / PACKAGE
+        write_package(root, archive)
+        yield {
+            "python_model": str(Path(__file__).with_name("_model_code.py")),
+            "artifacts": {"bundle": str(folder)},
+            "code_paths": [str(archive)],
+            "signature": signature(bundle),
+            "pip_requirements": [f"{name}=={version}" for name, version in versions.items()],
+        }
+
+
+def write_package(root: Path, archive: Path) -> None:
+    """Write the package as one file, from which Python imports: a store takes a request for each.
+
+    The same sources make the same bytes, wherever they lie and however old they are.
+
+    Args:
+        root: The project's root.
+        archive: The file.
+    """
+    with ZipFile(archive, "w") as writer:
+        for name in lineage.file_digests(root, ["ser"]):
+            writer.writestr(ZipInfo(name), (root / name).read_bytes(), ZIP_DEFLATED)

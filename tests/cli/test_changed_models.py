@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -77,17 +78,21 @@ def test_an_edited_bundle_is_refused_by_name_everywhere(version, stored, ser, tm
 
 
 def test_edited_code_does_not_run(version, stored, ser, tmp_path):
-    marks = []
-    for name in ("code/ser/serving/mlflow_model.py", "code/ser/__init__.py", "_model_code.py"):
-        mark = tmp_path / f"ran-{len(marks)}"
-        path = stored / name
-        assert path.is_file()
-        path.write_text(HARM.format(mark=str(mark)) + path.read_text())
-        marks.append(mark)
+    marks = [tmp_path / f"ran-{number}" for number in range(3)]
+    path = stored / "_model_code.py"
+    path.write_text(HARM.format(mark=str(marks[0])) + path.read_text())
+    package, kept = stored / "code" / "ser.zip", tmp_path / "kept.zip"
+    package.rename(kept)
+    edited = dict(zip(("ser/serving/mlflow_model.py", "ser/__init__.py"), marks[1:], strict=True))
+    with ZipFile(kept) as before, ZipFile(package, "w") as after:
+        assert edited.keys() < set(before.namelist())
+        for name in before.namelist():
+            harm = HARM.format(mark=str(edited[name])) if name in edited else ""
+            after.writestr(name, harm.encode() + before.read(name))
     for command in commands(version, tmp_path):
         status, _, err = ser(*command)
         assert status == 1, command
-        assert "code/ser/__init__.py differs" in err, command
+        assert "code/ser.zip differs" in err, command
     assert [mark for mark in marks if mark.exists()] == []
 
 

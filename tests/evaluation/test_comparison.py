@@ -81,6 +81,22 @@ def test_holm_is_the_step_down_of_the_paper():
     np.testing.assert_allclose(comparison.holm(p), [0.03, 0.06, 0.06, 0.02])
 
 
+@pytest.mark.parametrize("num_tests", [0, 1, 2, 7, 40])
+def test_holm_rejects_at_every_level_what_the_paper_does(num_tests):
+    # Some are equal, and the corrections of many are above 1.
+    p = np.random.default_rng(num_tests).uniform(size=num_tests).round(2) ** 4
+    corrected = comparison.holm(p)
+    assert ((p <= corrected) & (corrected <= 1.0)).all()
+    for level in (0.001, 0.01, 0.05, 0.1, 0.3, 0.999):
+        rejected = set()
+        # "Sequentially rejective": the smallest first, until one is above its share of the level.
+        for step, number in enumerate(sorted(range(num_tests), key=p.__getitem__)):
+            if p[number] * (num_tests - step) > level:
+                break
+            rejected.add(number)
+        assert set(np.flatnonzero(corrected <= level)) == rejected
+
+
 def test_every_pair_of_a_model_and_of_a_loss_stands_in_the_table_once():
     rng = np.random.default_rng(8)
     cells = {(m, loss): counts(rng) for m in ("lstm", "vggish") for loss in ("ce", "focal", "aam")}

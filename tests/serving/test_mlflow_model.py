@@ -1,5 +1,7 @@
+import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from zipfile import ZipFile
 
 import mlflow
 import numpy as np
@@ -15,6 +18,7 @@ import pytest
 from mlflow.pyfunc import scoring_server
 from starlette.testclient import TestClient
 
+from ser import components, lineage
 from ser.errors import RegistryError
 from ser.registry import identity, model_files, packing
 from ser.serving import mlflow_model
@@ -165,6 +169,37 @@ def test_the_logged_model_is_code_and_safetensors(uri_of, tmp_path):
     requirements = next(path for path in files if path.name == "requirements.txt").read_text()
     assert f"mlflow=={mlflow.__version__}" in requirements
     assert all("==" in line for line in requirements.split())
+
+
+def test_the_package_in_a_model_is_one_file_with_every_source(uri_of, tmp_path):
+    bundle = model_files.fetch_bundle(uri_of("lstm-aam"), store.default_uri(Path()), tmp_path)
+    code = model_files.model_of(bundle) / "code"
+    assert [path.name for path in code.rglob("*")] == ["ser.zip"]
+    with ZipFile(code / "ser.zip") as package:
+        sources = {name: hashlib.sha256(package.read(name)) for name in package.namelist()}
+    found = lineage.file_digests(Path(), ["ser"])
+    assert {name: digest.hexdigest() for name, digest in sources.items()} == found
+    assert "ser/serving/mlflow_model.py" in found
+
+
+def test_the_same_sources_are_the_same_package_whatever_their_age(trained, tmp_path):
+    shutil.copytree("ser", tmp_path / "ser", copy_function=shutil.copyfile)
+    for root, name in ((Path(), "one"), (tmp_path, "two")):
+        mlflow_model.write_package(root, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_every_component_is_found_in_a_package_as_in_a_folder(trained, tmp_path):
+    mlflow_model.write_package(Path(), tmp_path / "ser.zip")
+    program = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); from ser import components\n"
+        "print(json.dumps([components.__file__, *map(components.names, components.FAMILIES)]))"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "ser.zip")]
+    said = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True).stdout
+    place, *found = json.loads(said)
+    assert place == str(tmp_path / "ser.zip" / "ser" / "components.py")
+    assert found == [list(components.names(family)) for family in components.FAMILIES]
 
 
 def test_the_input_example_is_answered(uri_of):
