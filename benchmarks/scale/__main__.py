@@ -1,9 +1,9 @@
 """Time, memory and disk of every stage on a growing corpus.
 
 `python -m benchmarks.scale [--into docs/benchmarks.md]` writes corpora of 1,000, 10,000 and
-100,000 utterances of noise, and runs the stages on each: a tiny frozen network as the feature, two
-cells, five folds, one epoch. Each stage is a process of its own. What is learnt says nothing; how
-time and memory grow does.
+100,000 utterances of noise, and runs the stages on each: one feature, two small cells, three folds,
+one epoch. Each stage is a process of its own. What is learnt says nothing; how time and memory grow
+does.
 """
 
 import argparse
@@ -71,11 +71,12 @@ def _measure(options: argparse.Namespace) -> Results:
 def _of_size(num_utterances: int) -> dict[str, Measured]:
     found = {}
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        _say(f"{num_utterances} utterances: writing recordings and weights")
+        _say(f"{num_utterances} utterances: writing recordings")
         project.make(Path(folder), num_utterances)
         for stage in project.stages():
             found[stage.name] = one = stages.measure(stage, Path(folder))
-            _say(f"{stage.name}: {one.taken.wall_s:.1f} s, {one.taken.anonymous / 1e9:.2f} GB")
+            taken = one.taken
+            _say(f"{stage.name}: {taken.cpu_s:.1f} s, {taken.anonymous / 1e9:.2f} GB")
     return found
 
 

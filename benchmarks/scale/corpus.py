@@ -11,8 +11,8 @@ from ser.data import audio
 
 NAME = "scale"
 SAMPLING_RATE = 16_000
-#: 15 in 1,000 utterances; not below a woman and a man in each of five sessions.
-_SPEAKERS_PER_UTTERANCE, _MIN_SPEAKERS = 0.015, 10
+#: 15 in 1,000 utterances; not below two women and two men in each of three sessions.
+_SPEAKERS_PER_UTTERANCE, _MIN_SPEAKERS = 0.015, 12
 _TURNS_PER_DIALOGUE = 20
 _NUM_SENTENCES = 2000
 #: As short as the shortest that a corpus may have by default, 0.1 s; a file takes 4 KB.

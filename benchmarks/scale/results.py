@@ -94,28 +94,27 @@ def _said(results: Results) -> Iterator[str]:
     held = {name: one.taken.anonymous / _GB for name, one in results.sizes[largest].items()}
     most = max(held, key=lambda name: held[name])
     verdict = "within" if held[most] <= LIMIT_GB else "**beyond**"
-    yield textwrap.fill(
-        f"`python -m benchmarks.scale`, **synthetic: scraps of noise with random labels, tiny "
-        f"random weights**: {' and '.join(f'{size:,}' for size in results.sizes)} utterances of "
-        f"{' and '.join(str(corpus.num_speakers(size)) for size in results.sizes)} speakers, "
-        f"{project.NUM_FOLDS} folds, one seed, one epoch. {results.machine}. The most that a stage "
-        f"holds at {largest:,} utterances is {held[most]:.2f} GB (`{most}`), {verdict} the limit "
-        f"of {LIMIT_GB:g} GB.{quick}",
-        100,
-        break_on_hyphens=False,
+    sizes = " and ".join(f"{size:,}" for size in results.sizes)
+    speakers = " and ".join(f"{corpus.num_speakers(size):,}" for size in results.sizes)
+    said = (
+        f"`python -m benchmarks.scale`, **synthetic: scraps of noise with random labels**: {sizes} "
+        f"utterances of {speakers} speakers, {project.NUM_FOLDS} folds, one seed, one epoch. "
+        f"{results.machine}. The most that a stage holds at {largest:,} utterances is "
+        f"{held[most]:.2f} GB (`{most}`), {verdict} the limit of {LIMIT_GB:g} GB.{quick}"
     )
+    yield textwrap.fill(said, 100, break_on_hyphens=False)
 
 
 def _table(results: Results) -> Iterator[str]:
     sizes = list(results.sizes)
-    titles = [*(f"{size:,}: time (s)" for size in sizes), "growth"]
+    titles = [*(f"{size:,}: processor time (s)" for size in sizes), "growth"]
     titles += [f"{size:,}: memory (GB)" for size in sizes]
     titles += [f"{sizes[-1]:,}: with mapped files (GB)", f"{sizes[-1]:,}: disk (GB)"]
     yield f"| stage | {' | '.join(titles)} |"
     yield f"|---|{'---:|' * len(titles)}"
     for name in results.sizes[sizes[-1]]:
         measured = [results.sizes[size][name] for size in sizes]
-        cells = [f"{one.taken.wall_s:.1f}" for one in measured]
+        cells = [f"{one.taken.cpu_s:.1f}" for one in measured]
         cells.append(_growth(sizes, measured))
         cells += [_gb(one.taken.anonymous) for one in measured]
         cells += [_gb(measured[-1].taken.resident), _gb(measured[-1].disk)]
