@@ -9,7 +9,7 @@ does.
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import metering, pages, stages
@@ -63,21 +63,21 @@ def _measure(options: argparse.Namespace) -> Results:
         raise ParamsError("this system does not say what a process holds; Linux does")
     found = Results(stages.machine(), options.quick)
     for size in sizes:
-        found.sizes[size] = _of_size(size)
-        found.write(options.out.absolute())
+        for name, one in _of_size(size):
+            found.sizes.setdefault(size, {})[name] = one
+            found.write(options.out.absolute())
     return found
 
 
-def _of_size(num_utterances: int) -> dict[str, Measured]:
-    found = {}
+def _of_size(num_utterances: int) -> Iterator[tuple[str, Measured]]:
+    """Yield each stage by name with what it took, as soon as it has ended."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         _say(f"{num_utterances} utterances: writing recordings")
         project.make(Path(folder), num_utterances)
         for stage in project.stages():
-            found[stage.name] = one = stages.measure(stage, Path(folder))
-            taken = one.taken
-            _say(f"{stage.name}: {taken.cpu_s:.1f} s, {taken.anonymous / 1e9:.2f} GB")
-    return found
+            one = stages.measure(stage, Path(folder))
+            _say(f"{stage.name}: {one.taken.cpu_s:.1f} s, {one.taken.anonymous / 1e9:.2f} GB")
+            yield stage.name, one
 
 
 def _say(text: str) -> None:

@@ -112,7 +112,7 @@ def _table(results: Results) -> Iterator[str]:
     titles += [f"{sizes[-1]:,}: with mapped files (GB)", f"{sizes[-1]:,}: disk (GB)"]
     yield f"| stage | {' | '.join(titles)} |"
     yield f"|---|{'---:|' * len(titles)}"
-    for name in results.sizes[sizes[-1]]:
+    for name in results.sizes[sizes[-1]]:  # what was cut off has come that far
         measured = [results.sizes[size][name] for size in sizes]
         cells = [f"{one.taken.cpu_s:.1f}" for one in measured]
         cells.append(_growth(sizes, measured))
