@@ -1,4 +1,4 @@
-"""A project with that corpus: one cheap feature, two small cells that read it."""
+"""A project with that corpus: one feature whose frames are drawn, two small cells that read it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,19 +18,22 @@ MODEL, FEATURE = "lstm", "mfcc"
 LOSSES = ("cross_entropy", "focal")
 #: A session each: what one fold trains on, another selects by, and a third tests.
 NUM_FOLDS = 3
-AGAIN = ", again"
 _PRESET = ROOT / "configs" / "emodb.yaml"
 
 
 def stages() -> Iterator[Stage]:
     """Yield what is run, in order; two of them once more, where all is there already."""
-    first, *others = (f"train@{MODEL}-{loss}" for loss in LOSSES)
-    for name in ("code", "prepare", "split", f"extract@{FEATURE}", f"tune@{FEATURE}", first):
-        yield Stage.of(name)
-        if name in (f"extract@{FEATURE}", first):
-            yield replace(Stage.of(name), name=f"{name}{AGAIN}")
-    for name in (*others, "score", "gain", "robustness", "baselines", "compare"):
-        yield Stage.of(name)
+    extraction = Stage(f"extract@{FEATURE}", "benchmarks.scale.drawn_features")
+    first, *others = (Stage.of(f"train@{MODEL}-{loss}") for loss in LOSSES)
+    yield from map(Stage.of, ("code", "prepare", "split"))
+    yield from (extraction, _again(extraction))
+    yield Stage.of(f"tune@{FEATURE}")
+    yield from (first, _again(first), *others)
+    yield from map(Stage.of, ("score", "gain", "robustness", "baselines", "compare"))
+
+
+def _again(stage: Stage) -> Stage:
+    return replace(stage, name=f"{stage.name}, again")
 
 
 def make(root: Path, num_utterances: int) -> None:
@@ -63,7 +66,7 @@ def params() -> dict[str, Any]:
         "losses": {loss: content["losses"][loss] for loss in LOSSES},
         "recipes": {MODEL: recipe},
         "extracted": {FEATURE: {"weights": "none"}},
-        "baselines": {"feature": FEATURE, "functionals": []},
+        "baselines": {"feature": FEATURE, "functionals": [], "c_grid": [0.01]},
         "cells": {
             f"{MODEL}-{loss}": {"model": MODEL, "loss": loss, "feature": FEATURE} for loss in LOSSES
         },
