@@ -15,6 +15,8 @@ from ser import files
 #: No stage may hold more, of what no file backs.
 LIMIT_GB = 4.0
 _GB = 1e9
+#: Of a run that was cut off.
+_MISSING = "not measured"
 #: Less growth than this is not told from the noise of a start-up.
 _LEAST_GROWTH_S = 0.3
 
@@ -112,17 +114,21 @@ def _table(results: Results) -> Iterator[str]:
     titles += [f"{sizes[-1]:,}: with mapped files (GB)", f"{sizes[-1]:,}: disk (GB)"]
     yield f"| stage | {' | '.join(titles)} |"
     yield f"|---|{'---:|' * len(titles)}"
-    for name in results.sizes[sizes[-1]]:  # what was cut off has come that far
-        measured = [results.sizes[size][name] for size in sizes]
-        cells = [f"{one.taken.cpu_s:.1f}" for one in measured]
-        cells.append(_growth(sizes, measured))
-        cells += [_gb(one.taken.anonymous) for one in measured]
-        cells += [_gb(measured[-1].taken.resident), _gb(measured[-1].disk)]
+    for name in dict.fromkeys(name for stages in results.sizes.values() for name in stages):
+        measured = [results.sizes[size].get(name) for size in sizes]
+        cells = [_MISSING if one is None else f"{one.taken.cpu_s:.1f}" for one in measured]
+        cells.append(_growth(sizes, [one for one in measured if one is not None]))
+        cells += [_MISSING if one is None else _gb(one.taken.anonymous) for one in measured]
+        largest = measured[-1]
+        if largest is not None:
+            cells += [_gb(largest.taken.resident), _gb(largest.disk)]
+        else:
+            cells += [_MISSING] * 2
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 
 def _growth(sizes: Sequence[int], measured: Sequence[Measured]) -> str:
-    if not is_geometric(sizes):
+    if not is_geometric(sizes) or len(measured) < len(sizes):
         return ""
     found = exponent(sizes, [one.taken.cpu_s for one in measured])
     return "–" if found is None else f"{found:.2f}"  # noqa: RUF001
