@@ -12,12 +12,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import metering, pages
+from benchmarks import metering, pages, stages
 from benchmarks.real_size import corpus, project, results
 from benchmarks.real_size.project import Cut
-from benchmarks.real_size.results import Measured, Results
+from benchmarks.real_size.results import Results
+from benchmarks.stages import Measured, Stage
 from ser import runtime
 from ser.data import manifest
 from ser.errors import FileError, ParamsError
@@ -121,17 +123,15 @@ def _begun(root: Path, cut: Cut) -> Results:
     project.make(root, cut)
     said.write_text(repr(cut), encoding="utf-8")
     num_utterances = len(corpus.turns(cut.num_utterances))
-    return Results(results.machine(), num_utterances, 0, cut.num_epochs, cut.is_quick)
+    return Results(stages.machine(), num_utterances, 0, cut.num_epochs, cut.is_quick)
 
 
-def _measured(root: Path, stage: project.Stage, cut: Cut) -> Measured:
-    before = results.disk_bytes(root)
-    taken = metering.run(stage.module, stage.words, root)
-    disk = max(0, results.disk_bytes(root) - before)
+def _measured(root: Path, stage: Stage, cut: Cut) -> Measured:
+    found = stages.measure(stage, root)
     program, _, cell = stage.name.partition("@")
-    is_training = program == "train"
-    epoch_s = results.epoch_s(Project(root), cell, cut.num_epochs) if is_training else None
-    return Measured(taken, disk, epoch_s)
+    if program != "train":
+        return found
+    return replace(found, epoch_s=results.epoch_s(Project(root), cell, cut.num_epochs))
 
 
 def _say(text: str) -> None:

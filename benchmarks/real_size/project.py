@@ -10,6 +10,7 @@ import yaml
 from benchmarks import tiny
 from benchmarks.metering import ROOT
 from benchmarks.real_size import corpus, weights
+from benchmarks.stages import Stage
 from ser import files, lineage
 from ser.data import splits
 from ser.data.split_report import SplitReport
@@ -37,27 +38,6 @@ class Cut:
     num_epochs: int = 2
     device: str = "auto"
     is_quick: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A program that is measured.
-
-    Args:
-        name: As dvc.yaml names it.
-        module: Of its program.
-        words: Its command line.
-    """
-
-    name: str
-    module: str
-    words: tuple[str, ...] = ()
-
-    @staticmethod
-    def of(name: str) -> "Stage":
-        """Return a stage by its name in dvc.yaml."""
-        program, _, word = name.partition("@")
-        return Stage(name, f"pipelines.{program}", (word,) if word else ())
 
 
 def preset() -> dict[str, Any]:

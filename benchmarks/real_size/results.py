@@ -1,6 +1,5 @@
 """What each stage took, kept as it comes, and the table that is made of it."""
 
-import platform
 import sqlite3
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -9,29 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.metering import Taken
 from benchmarks.real_size import corpus, project
-from ser import files, runtime
+from benchmarks.stages import Measured
+from ser import files
 from ser.project import Project
 
 #: Utterances of the four classes: those that are extracted and trained on.
 NUM_USED = sum(corpus.PUBLISHED.per_cell.values())
 _GB, _HOUR_S = 1e9, 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a stage took.
-
-    Args:
-        taken: Time and memory.
-        disk: Bytes that it left on disk.
-        epoch_s: Of a training: from the end of its first epoch to that of its last, per epoch.
-    """
-
-    taken: Taken
-    disk: int
-    epoch_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -75,32 +59,8 @@ class Results:
 
 
 def _results(content: Mapping[str, Any]) -> Results:
-    stages = {
-        name: Measured(Taken(**one["taken"]), one["disk"], one["epoch_s"])
-        for name, one in content["stages"].items()
-    }
+    stages = {name: Measured.of_json(one) for name, one in content["stages"].items()}
     return Results(**{**content, "stages": stages})
-
-
-def machine() -> str:
-    """Return what this runs on: processors, and the GPU where there is one."""
-    import torch
-
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    processor = next(names, platform.processor() or platform.machine())
-    said = f"{runtime.num_processors()} processors ({processor}), torch {torch.__version__}"
-    return f"{torch.cuda.get_device_name()}, {said}" if torch.cuda.is_available() else said
-
-
-def disk_bytes(root: Path) -> int:
-    """Return what a folder takes on disk; a file of several names counts once."""
-    seen: dict[tuple[int, int], int] = {}
-    for path in root.rglob("*"):
-        status = path.lstat()
-        seen[status.st_dev, status.st_ino] = status.st_blocks * 512
-    return sum(seen.values())
 
 
 def epoch_s(tracked: Project, cell: str, num_epochs: int) -> float | None:

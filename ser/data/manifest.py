@@ -3,8 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ser import emotion, files
@@ -20,6 +20,7 @@ KEYS: tuple[str, ...] = (
 )  # fmt: skip
 #: Keys that follow where they say something: of a segment, of an utterance with its own parts.
 OPTIONAL_KEYS: tuple[str, ...] = ("start_s", "end_s", "fold", "parts")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _MAX_TIME_S = 366 * 86400.0
 _MAX_ROUNDING_S = 0.01
 
@@ -66,15 +67,16 @@ def read(path: Path) -> list[Utterance]:
             the line, the id, the value and the rule.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as lines:
+            parsed = (
+                _parse(line.removesuffix(b"\n"), where=f"{path}:{number}")
+                for number, line in enumerate(lines, 1)
+            )
+            return [_utterance(record) for record in _checked(parsed, where=str(path))]
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such file; `dvc repro prepare` writes it") from error
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
-    lines = content.removesuffix(b"\n").split(b"\n") if content else []
-    records = [_parse(line, where=f"{path}:{number}") for number, line in enumerate(lines, 1)]
-    _check(records, [f"{path}:{number}" for number in range(1, len(records) + 1)])
-    return [_utterance(record) for record in records]
 
 
 def validate(utterances: Sequence[Utterance], *, where: str) -> None:
@@ -90,8 +92,8 @@ def validate(utterances: Sequence[Utterance], *, where: str) -> None:
     Raises:
         ManifestError: The first rule that is broken, with position, id and value.
     """
-    records = [_record(utterance) for utterance in utterances]
-    _check(records, [f"{where}:{number}" for number in range(1, len(records) + 1)])
+    for _ in _checked(map(_record, utterances), where=where):
+        pass
 
 
 def _record(utterance: Utterance) -> dict[str, Any]:
@@ -115,17 +117,18 @@ def _utterance(record: Mapping[str, Any]) -> Utterance:
 
 def _replace(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON lines beside `path`, then move them into its place in one step."""
-    text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    # A file name that is not UTF-8 reaches us with lone surrogates: JSON spells them \udcff.
-    content = text.encode("utf-8", "backslashreplace")
-    with files.replacing(path) as part:
-        part.write_bytes(content)
+    with files.replacing(path) as part, part.open("wb") as file:
+        for record in records:
+            text = json.dumps(record, ensure_ascii=False) + "\n"
+            # A file name that is not UTF-8 reaches us with lone surrogates: JSON spells them
+            # \udcff.
+            file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _parse(line: bytes, *, where: str) -> dict[str, Any]:
     """Return one line's object; its keys are known, complete and said once."""
     try:
-        record = json.loads(line.decode("utf-8"), object_pairs_hook=_once)
+        record = _JSON.decode(line.decode("utf-8"))
     except (RecursionError, ValueError) as error:
         raise ManifestError(f"{where}: not a line of JSON: {cut(str(error), 400)}") from error
     if not isinstance(record, dict):
@@ -150,41 +153,53 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _check(records: Sequence[Mapping[str, Any]], places: Sequence[str]) -> None:
-    """Raise ManifestError for the first record that breaks a rule."""
+#: Made once: `json.loads` would make one for every line.
+_JSON = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def _checked(records: Iterable[dict[str, Any]], *, where: str) -> Iterator[dict[str, Any]]:
+    """Yield records; raise ManifestError at the first that breaks a rule."""
     previous = ""
-    for record, place in zip(records, places, strict=True):
-        where = f"{place}: utterance {shown(record['id'])}"
-        for key, (holds, rule) in _RULES.items():
-            if key in record and not holds(record[key]):
-                raise ManifestError(f"{where}: {key} must be {rule}, got {shown(record[key])}")
-        duration_s = record["num_samples"] / record["sampling_rate"]
-        if not math.isclose(record["duration_s"], duration_s, abs_tol=1e-3):
-            raise ManifestError(
-                f"{where}: duration_s must be num_samples / sampling_rate = {duration_s:g}, "
-                f"got {record['duration_s']!r}"
-            )
-        _check_segment(record, where)
-        if record["id"] == previous:
-            raise ManifestError(f"{where}: the id stands twice; ids must be unique")
-        if record["id"] < previous:
-            raise ManifestError(
-                f"{where}: lines must be sorted by id, but {shown(previous)} is before"
-            )
+    for number, record in enumerate(records, 1):
+        fault = _fault(record, previous)
+        if fault is not None:
+            raise ManifestError(f"{where}:{number}: utterance {shown(record['id'])}: {fault}")
         previous = record["id"]
+        yield record
 
 
-def _check_segment(record: Mapping[str, Any], where: str) -> None:
-    """Raise ManifestError where a segment's times are not of its samples."""
+def _fault(record: Mapping[str, Any], previous: str) -> str | None:
+    """Return which rule a record breaks, or None."""
+    for key, (holds, rule) in _RULES.items():
+        if key in record and not holds(record[key]):
+            return f"{key} must be {rule}, got {shown(record[key])}"
+    duration_s = record["num_samples"] / record["sampling_rate"]
+    if not math.isclose(record["duration_s"], duration_s, abs_tol=1e-3):
+        return (
+            f"duration_s must be num_samples / sampling_rate = {duration_s:g}, "
+            f"got {record['duration_s']!r}"
+        )
+    if fault := _fault_of_segment(record):
+        return fault
+    if record["id"] == previous:
+        return "the id stands twice; ids must be unique"
+    if record["id"] < previous:
+        return f"lines must be sorted by id, but {shown(previous)} is before"
+    return None
+
+
+def _fault_of_segment(record: Mapping[str, Any]) -> str | None:
+    """Return what is wrong where a segment's times are not of its samples, or None."""
     if "start_s" not in record and "end_s" not in record:
-        return
+        return None
     start_s, end_s = record.get("start_s", math.nan), record.get("end_s", math.nan)
     # A time may be rounded, and ends with the recording; see `ser.data.decoding`.
-    if not math.isclose(end_s - start_s, record["duration_s"], abs_tol=_MAX_ROUNDING_S):
-        raise ManifestError(
-            f"{where}: start_s and end_s must be duration_s = {record['duration_s']!r} apart, "
-            f"got {shown(record.get('start_s'))} and {shown(record.get('end_s'))}"
-        )
+    if math.isclose(end_s - start_s, record["duration_s"], abs_tol=_MAX_ROUNDING_S):
+        return None
+    return (
+        f"start_s and end_s must be duration_s = {record['duration_s']!r} apart, "
+        f"got {shown(record.get('start_s'))} and {shown(record.get('end_s'))}"
+    )
 
 
 def _is_text(value: object) -> bool:
@@ -194,12 +209,11 @@ def _is_text(value: object) -> bool:
 def _is_relative_path(value: object) -> bool:
     if not isinstance(value, str) or value == "":
         return False
-    path = PurePosixPath(value)
-    return not path.is_absolute() and ".." not in path.parts
+    return not value.startswith("/") and ".." not in value.split("/")
 
 
 def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _is_count(value: object) -> bool:

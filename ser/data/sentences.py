@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ser.data.protocols import Dealt
 from ser.errors import SplitError
@@ -18,6 +19,7 @@ _MIN_SENTENCES = 2
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc]")
 
 
+@lru_cache(maxsize=1 << 17)  # an audit asks for each a dozen times, two for each fold
 def normalise(text: str) -> str:
     """Return a sentence without case, punctuation and spacing.
 

@@ -23,6 +23,8 @@ NUM_DRAWS = 4999
 NUM_RESAMPLES = 999
 #: Draws are made so many at a time: all together would fill gigabytes.
 _CHUNK = 500
+#: Of so many speakers or fewer each is drawn; of more, what they add up to.
+_MOST_DRAWN_EACH = 128
 #: Scores that differ by less are equal but for rounding.
 _ROUNDING = 1e-12
 
@@ -265,10 +267,8 @@ def corrected_p(contest: Contest, rng: np.random.Generator, num_draws: int) -> F
 
 def _drawn_largest(contest: Contest, rng: np.random.Generator, num_draws: int) -> Floats:
     """Return the largest lead over each cell among equals `(num_draws, num_cells)`."""
-    num_speakers, num_cells = contest.pulls.shape
-    degrees = num_speakers - 1
-    rows = rng.normal(size=(num_draws, degrees, num_speakers)) @ contest.pulls
-    covariance = np.swapaxes(rows, 1, 2) @ rows / degrees
+    num_cells = contest.pulls.shape[1]
+    covariance = _drawn_covariance(contest.pulls, rng, num_draws)
     of_seeds = contest.seeds.variance * (
         rng.chisquare(contest.seeds.degrees, size=(num_draws, num_cells)) / contest.seeds.degrees
     )
@@ -282,6 +282,41 @@ def _drawn_largest(contest: Contest, rng: np.random.Generator, num_draws: int) -
     leads = changes[:, :, None] - changes[:, None] + np.sqrt(rest) * rng.normal(size=variance.shape)
     leads = leads / np.sqrt(np.maximum(variance, 0.0) + rest)
     return np.asarray(np.where(np.eye(num_cells), -np.inf, leads).max(axis=1))
+
+
+def _drawn_covariance(pulls: Floats, rng: np.random.Generator, num_draws: int) -> Floats:
+    """Return covariances as they are estimated of as many equals.
+
+    They are those of num_speakers - 1 normal vectors with the covariance that is seen. Drawing
+    each takes time and memory by the square of the speakers, so of many the sum is drawn: its
+    distribution is Wishart's, and Bartlett's triangle gives it from a number per two cells.
+
+    Args:
+        pulls: `(num_speakers, num_cells)`.
+        rng: Where chance comes from.
+        num_draws: How many.
+
+    Returns:
+        `(num_draws, num_cells, num_cells)`.
+
+    Source:
+        Bartlett (1933), "On the theory of statistical regression", Proceedings of the Royal
+        Society of Edinburgh 53; Anderson (2003), "An introduction to multivariate statistical
+        analysis", section 7.2.
+    """
+    num_speakers, num_cells = pulls.shape
+    degrees = num_speakers - 1
+    if num_speakers <= max(_MOST_DRAWN_EACH, num_cells):
+        rows = rng.normal(size=(num_draws, degrees, num_speakers)) @ pulls
+        return np.asarray(np.swapaxes(rows, 1, 2) @ rows / degrees)
+    triangle = np.tril(rng.normal(size=(num_draws, num_cells, num_cells)), -1)
+    diagonal = np.arange(num_cells)
+    squares = rng.chisquare(degrees - diagonal, size=(num_draws, num_cells))
+    triangle[:, diagonal, diagonal] = np.sqrt(squares)
+    # Cells may be equal: their covariance has a root all the same, if no Cholesky factor.
+    values, directions = np.linalg.eigh(pulls.T @ pulls)
+    factor = (directions * np.sqrt(np.maximum(values, 0.0))) @ triangle
+    return np.asarray(factor @ np.swapaxes(factor, 1, 2) / degrees)
 
 
 def optimism(

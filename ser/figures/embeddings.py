@@ -1,7 +1,7 @@
 """What the losses make of the same utterances: embeddings of one fold in the plane."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib as mpl
 import numpy as np
@@ -15,6 +15,9 @@ from ser.figures import style
 
 #: t-SNE asks for fewer neighbours than there are points.
 _PERPLEXITY = 30.0
+
+#: More points cover one another, and t-SNE takes minutes for them.
+MOST_DRAWN = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,22 @@ def plane(embeddings: Embeddings, *, method: str) -> tuple[NDArray[np.float64], 
     return drawn.astype(np.float64), prototypes is not None
 
 
+def thinned(embeddings: Embeddings) -> Embeddings:
+    """Return at most `MOST_DRAWN` of the utterances, drawn at random, the same each time."""
+    num_utterances = len(embeddings.labels)
+    if num_utterances <= MOST_DRAWN:
+        return embeddings
+    drawn = np.random.default_rng(0).choice(num_utterances, MOST_DRAWN, replace=False)
+    rows = np.sort(drawn)
+    return replace(embeddings, vectors=embeddings.vectors[rows], labels=embeddings.labels[rows])
+
+
 def embedding_maps(
     of_loss: Mapping[str, Embeddings], emotions: Sequence[str], *, title: str, footer: str
 ) -> Figure:
     """Return one column per loss: PCA above, t-SNE below; stars are prototypes.
+
+    Of more than `MOST_DRAWN` utterances so many are shown, and the title says so.
 
     Args:
         of_loss: Loss -> embeddings of the same fold.
@@ -81,6 +96,10 @@ def embedding_maps(
     Returns:
         The figure.
     """
+    num_utterances = max(len(embeddings.labels) for embeddings in of_loss.values())
+    if num_utterances > MOST_DRAWN:
+        title += f", {MOST_DRAWN} of its {num_utterances} utterances"
+        of_loss = {loss: thinned(embeddings) for loss, embeddings in of_loss.items()}
     with mpl.rc_context(style.STYLE):
         size = max(2.5 * len(of_loss), 5.0), 5.9
         figure = Figure(figsize=size, layout="constrained")

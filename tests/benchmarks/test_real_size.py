@@ -6,7 +6,8 @@ from benchmarks import metering, pages
 from benchmarks.metering import Taken
 from benchmarks.real_size import __main__ as program
 from benchmarks.real_size import corpus, project, results
-from benchmarks.real_size.results import Measured, Results
+from benchmarks.real_size.results import Results
+from benchmarks.stages import Measured
 from ser.data.corpora import iemocap
 from ser.errors import SerError
 

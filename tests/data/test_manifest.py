@@ -136,6 +136,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_first_line_that_breaks_a_rule_is_named_whatever_follows(tmp_path):
+    path = write_lines(tmp_path / "manifest.jsonl", line(id="a"), line(id="b", speaker=""), "{")
+    with pytest.raises(ManifestError, match=r"manifest\.jsonl:2: utterance 'b': speaker must be"):
+        manifest.read(path)
+
+
 def test_a_missing_manifest_names_the_stage_that_writes_it(tmp_path):
     with pytest.raises(ManifestError, match="dvc repro prepare"):
         manifest.read(tmp_path / "manifest.jsonl")

@@ -160,3 +160,30 @@ def test_the_winner_of_equals_is_too_high_as_it_is_and_hardly_when_corrected():
     }
     assert off["as it is"] > 0.03
     assert abs(off[simulation.CHOSEN_OPTIMISM]) < 0.7 * off["as it is"]
+
+
+def test_covariances_of_many_speakers_are_drawn_as_those_of_each():
+    rng = np.random.default_rng(0)
+    num_speakers, num_draws = 20, 4000
+    pulls = rng.normal(size=(num_speakers, 3)) @ np.array([[1, 0.5, 0], [0, 1, 0], [0, 0, 2.0]])
+    pulls[:, 2] = pulls[:, 1]  # two cells that decide alike
+    seen, degrees = pulls.T @ pulls, num_speakers - 1
+    variance = (seen**2 + np.outer(np.diag(seen), np.diag(seen))) / degrees
+    for most in (0, num_speakers):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(best, "_MOST_DRAWN_EACH", most)
+            drawn = best._drawn_covariance(pulls, np.random.default_rng(1), num_draws)
+        error = np.sqrt(variance / num_draws)
+        assert (np.abs(drawn.mean(axis=0) - seen) < 5 * error).all()
+        np.testing.assert_allclose(drawn.var(axis=0), variance, rtol=0.25)
+        np.testing.assert_allclose(drawn[:, 1, 1], drawn[:, 2, 2])
+
+
+def test_with_two_cells_and_many_speakers_p_is_that_of_the_one_sided_t_test():
+    rng = np.random.default_rng(3)
+    spoken = np.full((1000, 4), 5.0)
+    hits = [rng.binomial(5, share, size=(1, 1000, 4)).astype(float) for share in (0.51, 0.5)]
+    counts = {("m", str(n)): matrices(one, spoken) for n, one in enumerate(hits)}
+    two_sided = comparison.compare(*counts.values()).p
+    found = [one.p_corrected for one in best.judge(counts).values()]
+    assert min(found) == pytest.approx(two_sided / 2, abs=4 * np.sqrt(0.25 / best.NUM_DRAWS))

@@ -58,6 +58,27 @@ def test_few_points_are_drawn_too():
     assert embeddings.plane(few, method="tsne")[0].shape == (5, 2)
 
 
+def test_of_many_utterances_some_are_drawn_always_the_same_and_the_title_says_so(monkeypatch):
+    monkeypatch.setattr(embeddings, "MOST_DRAWN", 20)
+    given = clusters(with_prototypes=True)
+    fewer = embeddings.thinned(given)
+    rows = [np.flatnonzero((given.vectors == one).all(axis=1))[0] for one in fewer.vectors]
+    assert len(rows) == 20
+    assert rows == sorted(set(rows))
+    np.testing.assert_array_equal(fewer.labels, given.labels[rows])
+    np.testing.assert_array_equal(fewer.vectors, embeddings.thinned(given).vectors)
+    assert fewer.prototypes is given.prototypes
+    figure = embeddings.embedding_maps({"aam": given}, EMOTIONS, title="test part", footer="")
+    assert figure.get_suptitle() == "test part, 20 of its 60 utterances"
+    drawn = [len(one.get_offsets()) for one in figure.axes[0].collections]
+    assert sum(drawn) == 20 + len(EMOTIONS)  # and the prototypes
+
+
+def test_of_few_utterances_all_are_drawn():
+    given = clusters()
+    assert embeddings.thinned(given) is given
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="pca or tsne, got 'umap'"):
         embeddings.plane(clusters(), method="umap")
