@@ -235,3 +235,24 @@ def test_across_corpora_one_side_is_named_and_the_other_is_that_of_params_yaml(s
     status, _, err = ser("cross-corpus", "lstm-focal", "--to", "emodb")
     assert status == 1
     assert "data/corpus.json: no such file; `dvc repro` makes it" in err
+
+
+def test_the_reports_own_run_is_restored_where_it_is_of_these_cells(ser, project):
+    (project / "params.yaml").write_text(PARAMS)
+    write_reports(project)
+    page = project / "reports/index.html"
+    for path in (page, project / "reports/tuning.html"):
+        path.write_text("<!doctype html>\n")
+    status, out, err = ser("restore-runs")
+    assert status == 0, err
+    assert "reports: 1 run restored\n" in out
+    status, out, err = ser("restore-runs")
+    assert "reports: complete\n" in out
+    assert ser("restore-runs", "--quiet") == (0, "", "")
+
+    page.write_text("<!doctype html>another state\n")
+    (project / "params.yaml").write_text(PARAMS.replace("focal: {}", "focal: {gamma: 4.0}"))
+    status, out, err = ser("restore-runs", "--quiet")
+    assert status == 0, err
+    assert out.startswith("reports: its run is not restored: ")
+    assert "loss.gamma" in out
