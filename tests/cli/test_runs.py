@@ -222,6 +222,31 @@ def test_runs_are_restored_then_verified(ser, project):
     assert "ser.git_commit" not in err
 
 
+def test_a_cell_that_is_verified_is_that_of_params_yaml(ser, project, monkeypatch):
+    from ser.tracking import verify
+
+    checks = [verify.Check("ser.split_sha256", True, "a" * 64, "a" * 64, "data/splits.csv")]
+    monkeypatch.setattr(verify, "verify", lambda _run_id, _root: checks)
+    monkeypatch.setattr(verify, "find_id", lambda name, _root: "0f" if "-" in name else name)
+    (project / "params.yaml").write_text(PARAMS)
+    write_reports(project)
+    status, out, err = ser("verify", "lstm-focal")
+    assert (status, err) == (0, "")
+    assert "run 0f: all 1 checks agree" in out
+
+    (project / "params.yaml").write_text(PARAMS.replace("focal: {}", "focal: {gamma: 4.0}"))
+    status, out, err = ser("verify", "lstm-focal")
+    assert status == 1
+    assert "all 1 checks agree" not in out
+    assert "trained with other params than params.yaml has now: loss.gamma was 2.0, is 4.0" in err
+    assert ser("verify", "0f")[0] == 0  # a run of other params still leads back to what it is of
+
+    (project / "params.yaml").write_text(PARAMS.replace("angry, sad", "angry, happy"))
+    status, _, err = ser("verify", "lstm-focal")
+    assert status == 1
+    assert "corpus.emotions was angry, sad, is angry, happy" in err
+
+
 def test_across_corpora_one_side_is_named_and_the_other_is_that_of_params_yaml(ser, project):
     for options in (
         [],
