@@ -3,6 +3,9 @@
 A stage of a `foreach` finds its component by name, which no import shows, and DVC gives all
 items the same list of dependencies. So this stage writes a file per component with the digests
 of all source files that it imports, and a cell depends on those of its model and its loss.
+
+The search over the cells of a feature depends on as many models, losses and params as there are
+cells, which no entry of a `foreach` can name: a file per feature holds what decides it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +17,16 @@ from ser.params import StageParams
 from ser.project import Project, Words
 
 
-class CellNames(StageParams):
-    """What is read of a cell: two names of entries."""
+class CellNames(StageParams, extra="allow"):
+    """What is read of a cell: three names of entries. All else is kept as it is."""
 
     model: str
     loss: str
+    feature: str
 
 
-class TuningSection(StageParams):
-    """What is read of tuning: which cells."""
+class TuningSection(StageParams, extra="allow"):
+    """What is read of tuning: which cells. All else is kept as it is."""
 
     cells: Mapping[str, CellNames]
 
@@ -34,12 +38,21 @@ class NamedCorpus(StageParams):
     parser: str | None = None
 
 
+#: Sections of which a search depends on the entries of its own cells, through this stage's files.
+SEARCHED = ("cells", "features", "losses", "models", "recipes", "training", "tuning")
+
+
 class Params(StageParams):
-    """Sections read: cells, corpus, extracted, tuning.cells."""
+    """Sections read: corpus, extracted, and all of `SEARCHED`."""
 
     cells: Mapping[str, CellNames]
     corpus: NamedCorpus
     extracted: Mapping[str, Any]
+    features: Mapping[str, Any]
+    losses: Mapping[str, Any]
+    models: Mapping[str, Any]
+    recipes: Mapping[str, Any]
+    training: Mapping[str, Any]
     tuning: TuningSection
 
 
@@ -71,21 +84,56 @@ def sources(project: Project, family: str, name: str) -> list[str]:
 
 
 def run(params: Params, project: Project) -> None:
-    """Write the digests of every component, and of those of the tuned cells together."""
+    """Write the digests of every component, and what decides the search of every feature."""
     read = {(components.EXTRACTORS, name) for name in params.extracted}
     read.update(one for cell in params.cells.values() for one in _chosen(cell))
     for family, name in (*components.every(), *components.further(read)):
         _write(project, family, name, name)
     if params.corpus.parser is not None:  # dvc.yaml knows the corpus' own name
         _write(project, components.CORPORA, params.corpus.parser, params.corpus.name)
-    tuned = {
+    for feature in params.extracted:
+        content = {
+            "params": _searched_params(params, feature),
+            "code": _searched_code(params, feature, project),
+        }
+        files.write_json(project.searched(feature), content, sort_keys=True)
+
+
+def _searched_params(params: Params, feature: str) -> dict[str, Any]:
+    """Return section -> what the search over the cells of a feature reads of it."""
+    asked = _of_feature(params.cells, feature)
+    names = {name: [cell.model, cell.loss] for name, cell in asked.items()}
+    tuned = _of_feature(params.tuning.cells, feature)
+    if not tuned:  # nothing is searched: of each cell, only that is written
+        return {"cells": names}
+    models = {cell.model for cell in tuned.values()}
+    return {
+        "cells": names,
+        "features": {feature: params.features.get(feature)},
+        "losses": {name: params.losses.get(name) for name in {c.loss for c in tuned.values()}},
+        "models": {name: params.models.get(name) for name in models},
+        "recipes": {name: params.recipes.get(name) for name in models},
+        "training": params.training,
+        "tuning": {
+            **(params.tuning.model_extra or {}),
+            "cells": {name: cell.model_dump() for name, cell in tuned.items()},
+        },
+    }
+
+
+def _searched_code(params: Params, feature: str, project: Project) -> dict[str, str]:
+    """Return path -> digest of the source of the models and losses that are searched."""
+    found = {
         source
-        for cell in params.tuning.cells.values()
+        for cell in _of_feature(params.tuning.cells, feature).values()
         for family, name in _chosen(cell)
         for source in sources(project, family, name)
     }
-    digests = lineage.file_digests(project.root, sorted(tuned))
-    files.write_json(project.code_of_tuned, digests, sort_keys=True)
+    return lineage.file_digests(project.root, sorted(found))
+
+
+def _of_feature(cells: Mapping[str, CellNames], feature: str) -> dict[str, CellNames]:
+    return {name: cell for name, cell in cells.items() if cell.feature == feature}
 
 
 def _write(project: Project, family: str, component: str, name: str) -> None:

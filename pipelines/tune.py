@@ -7,7 +7,6 @@ it the weights, of no other.
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ser import runtime
 from ser.data import splits
@@ -20,29 +19,26 @@ from ser.tuning.params import TuningParams
 
 
 class Params(StageParams):
-    """Sections read: cells, tuning, and where cells are searched what these are made of.
+    """Sections read: cells, tuning.
 
-    The latter are read by `ser.tuning.feature_search`, which most features need not import.
+    Those that cells are made of are read by `ser.tuning.feature_search`, which most features need
+    not import. Of all of them, what decides this feature's search stands in one file of the stage
+    `code`: another family's recipe is no reason to search again.
     """
 
     cells: Mapping[str, CellParams]
     tuning: TuningParams
-    features: Mapping[str, Any]
-    models: Mapping[str, Any]
-    losses: Mapping[str, Any]
-    recipes: Mapping[str, Any]
-    training: Any
 
 
 def reads(project: Project, words: Words) -> list[Path]:
-    """Return folds and feature, and the code of the models and losses that are tuned."""
+    """Return folds and feature, and the params and the code of the cells that are tuned."""
     return [
         project.manifest,
         project.corpus_card,
         project.splits,
         project.split_report,
         project.features(words["key"]),
-        project.code_of_tuned,
+        project.searched(words["key"]),
     ]
 
 

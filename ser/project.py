@@ -127,10 +127,9 @@ class Project:
         """Return the digests of a component's source files, JSON; e.g. of `ser.models`, `lstm`."""
         return self.all_code / family.rpartition(".")[2] / f"{name}.json"
 
-    @property
-    def code_of_tuned(self) -> Path:
-        """Digests of the source files of the components of all tuned cells, JSON."""
-        return self.all_code / "tuned.json"
+    def searched(self, feature: str) -> Path:
+        """Return what decides the search over the cells of a feature: params and digests, JSON."""
+        return self.all_code / "searched" / f"{feature}.json"
 
     @property
     def all_code(self) -> Path:

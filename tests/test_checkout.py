@@ -38,6 +38,7 @@ MADE = {
     "data/trained/lstm-focal/run.json",
     "data/weights/tiny/config.json",
     "data/without_copies/lstm-focal/run.json",
+    "dvc_plots/index.html",
 }
 
 
@@ -57,7 +58,7 @@ def checkout(tmp_path):
 
 def test_git_keeps_what_ships_and_nothing_that_is_made(checkout):
     subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
-    command = ["git", "ls-files", "--others", "--exclude-standard", "data"]
+    command = ["git", "ls-files", "--others", "--exclude-standard", "data", "dvc_plots"]
     seen = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True)
     assert set(seen.stdout.splitlines()) == COMMITTED
 

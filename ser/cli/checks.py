@@ -24,7 +24,8 @@ def verify(
 ) -> None:
     """Check that a run still leads back to its data, features, code, lock and commit.
 
-    Exit status 1 if anything differs.
+    A cell must be that of params.yaml, too; the id of a run may name one of other params. Exit
+    status 1 if anything differs.
 
     Example: ser verify lstm-focal
     """
@@ -40,7 +41,21 @@ def verify(
     differing = [check.name for check in checks if not check.ok]
     if differing:
         raise LineageError(f"run {run_id} differs from the workspace in: {', '.join(differing)}")
+    if run_id != run:
+        _require_current(run)
     typer.echo(f"run {run_id}: all {len(checks)} checks agree")
+
+
+def _require_current(cell: str) -> None:
+    """Refuse a cell that is another than that of params.yaml."""
+    from ser.params import read
+    from ser.project import Project
+    from ser.workflow import current, current_cell
+
+    project = Project()
+    current.require_data(project, read(project.params, current.DataParams))
+    now = read(project.params, current_cell.CellsNow)
+    current_cell.require_cell(project, project.run(cell), now)
 
 
 def doctor(

@@ -75,6 +75,8 @@ def grid(
             f"params.yaml: launcher is {launcher!r}, but on a cluster one process trains a fold; "
             f"write `launcher: {_DIRECTLY}`, or train without --address"
         )
+    if address is not None:
+        _require_cluster(address, only)
     # Processes stay from one group of stages to the next, with what they have imported; but
     # tuning has the machine, or its accelerator, to itself.
     if only in (None, GridPart.EXTRACT):
@@ -92,16 +94,32 @@ def grid(
     if address is not None and stages:
         share = (cpus_per_unit, gpus_per_unit)
         failures = _train_folds(stages, address, share, with_token=not without_token)
+    elif address is not None:
+        typer.echo(f"no fold is missing; nothing is asked of the cluster {address}")
     with LocalEngine(jobs) as engine:
         _assemble(stages, engine, root, failures)
         missing_stages.make_scores(engine, root, is_crossed=is_crossed)
+
+
+def _require_cluster(address: str, only: GridPart | None) -> None:
+    """Refuse an address that would not be asked, or that nobody answers at.
+
+    Features may take hours, and cells may be there already: so it is looked at first.
+    """
+    if only not in (None, GridPart.TRAIN):
+        raise typer.BadParameter(
+            f"--address trains folds, and --only {only} trains none; leave one of the two out"
+        )
+    extras.require_ray("--address")
+    from ser.engine import cluster
+
+    cluster.require_listening(address)
 
 
 def _train_folds(
     stages: "list[Missing]", address: str, share: tuple[float, float], *, with_token: bool
 ) -> "Failures":
     """Train the folds of cells on a cluster; return what failed."""
-    extras.require_ray("--address")
     from ser.engine import cluster, ray_engine
     from ser.grid.fold_units import FoldUnit
     from ser.project import Project

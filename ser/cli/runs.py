@@ -149,7 +149,8 @@ def restore_runs(
     """Record again the runs whose results lie in runs/ but which the store does not have.
 
     For results that DVC restored from its cache, or a store that was lost. Scores and figures
-    are added to the runs that lack them, and the leaderboard shows what the cells differ in.
+    are added to the runs that lack them, and the leaderboard shows what the cells differ in. The
+    report's own run comes back, too, where reports/ is of these cells and of params.yaml.
 
     Example: dvc checkout && ser restore-runs
     """
@@ -177,8 +178,33 @@ def restore_runs(
             _restore_variant(cell, project, variant, open_)
     for folder in cross_folders.trained_pairs(project):
         scored_cell.publish_crossing(folder.folder.parent.name, folder, project, open_)
+    _restore_comparison(project, open_, quiet=quiet)
     if not quiet:
         typer.echo(f"{total} runs restored from {len(scored)} cells")
+
+
+def _restore_comparison(
+    project: Project, open_: "Callable[..., KnownExperiment]", *, quiet: bool
+) -> None:
+    """Bring the run of the report back, if there is one and it is the report of these cells."""
+    from ser.params import read
+    from ser.report import results as comparison
+    from ser.tracking.mlflow_tracker import open_experiment
+    from ser.workflow import current, current_cell
+
+    if not project.page.is_file():
+        return
+    said = "complete"
+    try:
+        if not comparison.is_recorded(project, open_):
+            current.require_data(project, read(project.params, current.DataParams))
+            current.require_reports(project, read(project.params, current_cell.CellsNow))
+            comparison.restore(project, open_experiment)
+            said = "1 run restored"
+    except (FileError, LineageError) as error:
+        said = f"its run is not restored: {error}"
+    if said != "complete" or not quiet:
+        typer.echo(f"{project.reports}: {said}")
 
 
 def _restore_variant(

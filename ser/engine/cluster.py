@@ -70,7 +70,7 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
         EngineError: It cannot be reached, it does not know our token or another version of Ray
             or Python runs there, or there is no token here.
     """
-    _require_listening(address)
+    require_listening(address)
     os.environ[_AUTH_MODE] = _TOKEN if with_token else "disabled"
     Config.initialize("")  # Ray has read it at import, and does the same in its own `ray start`
     on_end = signal.getsignal(signal.SIGTERM)
@@ -99,7 +99,15 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
         ray.shutdown()
 
 
-def _require_listening(address: str) -> None:
+def require_listening(address: str) -> None:
+    """Refuse an address at which no head can be.
+
+    Args:
+        address: `HOST:PORT` of the head.
+
+    Raises:
+        EngineError: It is none, or nobody answers there.
+    """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise EngineError(f"--address {address!r}: expected HOST:PORT of the head, as head:6379")

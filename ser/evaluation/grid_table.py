@@ -28,6 +28,9 @@ COLUMNS = (
     "tied_with_best",
 )
 
+#: Above the marks `=` in a terminal: the cells that `tied_with_best` is True of.
+MARKED = "not told apart from the best"
+
 
 def standing_columns(score: str) -> tuple[str, ...]:
     """Return what best.csv says of each cell, beside the names of model and loss.
@@ -147,9 +150,9 @@ def names_as_text(grid: pd.DataFrame) -> list[str]:
 
 
 def as_text(grid: pd.DataFrame) -> str:
-    """Return the grid for a terminal: scores in percent, `=` marks ties with the best."""
+    """Return the grid for a terminal: scores in percent, the column `MARKED` last."""
     header, *names = names_as_text(grid)
-    lines = [f"{header} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}  tie"]
+    lines = [f"{header} {'UAR %':>6} {'95 % interval':>16} {'WA %':>6}  {MARKED}"]
     for name, row in zip(names, grid.to_dict("records"), strict=True):
         interval = f"{100 * row['uar_low']:.1f} to {100 * row['uar_high']:.1f}"
         lines.append(

@@ -177,9 +177,9 @@ def write(project: Project, grid: pd.DataFrame) -> None:
 
 
 def as_text(grid: pd.DataFrame) -> str:
-    """Return the grid for a terminal; `=` marks ties with the best."""
+    """Return the grid for a terminal, the column `MARKED` of `grid_table` last."""
     header, *names = grid_table.names_as_text(grid)
-    lines = [f"{header} {'CCC':>6} {'95 % interval':>16} {'MAE':>6}  tie"]
+    lines = [f"{header} {'CCC':>6} {'95 % interval':>16} {'MAE':>6}  {grid_table.MARKED}"]
     for name, row in zip(names, grid.to_dict("records"), strict=True):
         interval = f"{row['ccc_low']:.3f} to {row['ccc_high']:.3f}"
         lines.append(

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -20,7 +20,11 @@ from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report.page import SYNTHETIC_NOTICE
-from ser.tracking.cells import CellRecord
+from ser.tracking import cells
+from ser.tracking.cells import CellRecord, RestorableExperiment
+
+#: An experiment, as whoever opens it gives it.
+Opened = TypeVar("Opened", bound=Experiment | RestorableExperiment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,54 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
     Raises:
         TrackingError: The tracking store cannot be used.
     """
-    page = project.page
-    digest = lineage.sha256_file(page)
+    _record(project, best, _experiment_of(best, open_), _run_of(project, best))
+
+
+def is_recorded(project: Project, open_: Callable[..., RestorableExperiment]) -> bool:
+    """Return whether the tracker has the run of the comparison that is there.
+
+    Args:
+        project: Where the finished comparison is.
+        open_: See `track`.
+
+    Raises:
+        FileError: A table or the best cell's record is missing or damaged.
+        TrackingError: The tracking store cannot be used.
+    """
+    best = _best(project)
+    return _experiment_of(best, open_).is_finished(_run_of(project, best).run_key)
+
+
+def restore(project: Project, open_: Callable[..., Experiment]) -> None:
+    """Record the comparison that is there again, as `track` did.
+
+    Args:
+        project: Where it is; it is of the cells in `runs/`.
+        open_: See `track`.
+
+    Raises:
+        FileError, TrackingError: See `is_recorded`.
+    """
+    best = _best(project)
+    _record(project, best, _experiment_of(best, open_), cells.restored(_run_of(project, best)))
+
+
+def _best(project: Project) -> CellRecord:
+    first = tables.read_csv(project.grid).iloc[0]
+    return cells.read(project.run(f"{first['model']}-{first['loss']}"))
+
+
+def _experiment_of(best: CellRecord, open_: Callable[..., Opened]) -> Opened:
+    return open_(
+        f"{best.experiment}/report",
+        note=f"One run per state of the comparison of `{best.experiment}`.",
+        # No cell is in it, so it has no leaderboard.
+        tags={k: v for k, v in best.experiment_tags.items() if k != "ser.headline"},
+    )
+
+
+def _run_of(project: Project, best: CellRecord) -> RunSpec:
+    digest = lineage.sha256_file(project.page)
     kept = (
         "ser.corpus",
         "ser.protocol",
@@ -141,24 +191,26 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
         "ser.manifest_sha256",
     )
     shared = best.cell.spec.tags
-    spec = RunSpec(
+    return RunSpec(
         name="comparison",
         run_key=digest[:32],
         tags={**{key: shared[key] for key in kept if key in shared}, "ser.report_sha256": digest},
         params={"best": best.cell.spec.name},
         note="The report of the comparison: open the artifact `index.html`.",
     )
-    experiment = open_(
-        f"{best.experiment}/report",
-        note=f"One run per state of the comparison of `{best.experiment}`.",
-        # No cell is in it, so it has no leaderboard.
-        tags={k: v for k, v in best.experiment_tags.items() if k != "ser.headline"},
-    )
+
+
+def _record(
+    project: Project,
+    best: CellRecord,
+    experiment: Experiment,
+    spec: RunSpec,
+) -> None:
     with experiment.run(spec) as tracker:
         headlines = ("test/uar", "test/ccc")  # a cell has one of them
         scores = best.cell.scores
         tracker.log_metrics({name: scores[name] for name in headlines if name in scores})
-        for path in (page, project.tuning_page, *sorted(project.reports.glob("*.csv"))):
+        for path in (project.page, project.tuning_page, *sorted(project.reports.glob("*.csv"))):
             tracker.log_artifact(path)
         # Those of all cells together; a cell's own are kept with its runs.
         for path in sorted(project.figures.glob("*.png")):

@@ -50,7 +50,7 @@ def as_text(found: Described) -> str:
     lines = [f"{found.source}: {_said(asdict(found.prediction.whole))}"]
     if len(found.segments) > 1:
         lines += [
-            f"  {one.start_s:6.1f} to {one.end_s:6.1f} s: {_said(asdict(one))}"
+            f"  {one.start_s:7.2f} to {one.end_s:7.2f} s: {_said(asdict(one))}"
             for one in found.segments
         ]
     return "\n".join(lines) + "\n"

@@ -188,14 +188,17 @@ def segment(
 
 
 class _Frames:
-    """The frames of a recording, one hop long each, and in which of them somebody speaks."""
+    """The frames of a recording, and in which of them somebody speaks.
+
+    Each is one hop long; the last one ends with the recording and has half a hop to one and a half.
+    """
 
     def __init__(self, predictor: Predictor, heard: Survey, params: SegmentParams) -> None:
         self._predictor, self._heard, self._params = predictor, heard, params
-        self.num = int(-(-heard.duration_s // params.hop_s))
-        self.middles = np.minimum(
-            (np.arange(self.num) + 0.5) * params.hop_s, np.nextafter(heard.duration_s, 0)
-        )
+        # What is left over is part of the last frame: alone it could be too short to be anything.
+        self.num = max(1, round(heard.duration_s / params.hop_s))
+        edges = np.append(np.arange(self.num) * params.hop_s, heard.duration_s)
+        self.middles = (edges[:-1] + edges[1:]) / 2
         self.speaks = np.array([self._speaks(middle) for middle in self.middles.tolist()])
 
     def _speaks(self, middle_s: float) -> bool:

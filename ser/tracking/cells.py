@@ -217,9 +217,7 @@ def restore(cell: CellFolder, open_: Callable[..., RestorableExperiment]) -> int
     history = _read_history(cell.history) if missing else {}
     for run in missing:
         parent_key = None if run is record.cell else record.cell.spec.run_key
-        # Its start and end are those of the restoration; whoever reads durations must know.
-        spec = replace(run.spec, tags={**run.spec.tags, "ser.restored": "true"})
-        with experiment.run(spec, parent_key=parent_key) as tracker:
+        with experiment.run(restored(run.spec), parent_key=parent_key) as tracker:
             for epoch, metrics in history.get((run.fold, run.seed), ()):
                 tracker.log_metrics(metrics, step=epoch)
             complete(tracker, run, cell.folder)
@@ -227,6 +225,14 @@ def restore(cell: CellFolder, open_: Callable[..., RestorableExperiment]) -> int
         if run.scores:
             _add_scores(experiment, run, cell.folder)
     return len(missing)
+
+
+def restored(spec: RunSpec) -> RunSpec:
+    """Return a run marked as recorded again.
+
+    Its start and end are those of the restoration; whoever reads durations must know.
+    """
+    return replace(spec, tags={**spec.tags, "ser.restored": "true"})
 
 
 def _add_scores(experiment: RestorableExperiment, run: RunRecord, folder: Path) -> None:

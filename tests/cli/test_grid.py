@@ -1,5 +1,6 @@
 """What the grid runs, and what it says before it does."""
 
+import socket
 import sys
 
 import pytest
@@ -45,11 +46,36 @@ def test_a_part_alone_is_that_part(ser, called, only, expected):
     assert called == expected
 
 
-def test_an_address_that_nobody_answers_at_trains_nothing_here(ser, called):
-    status, _, err = ser("grid", "--only", "train", "--address", "127.0.0.1:1")
-    assert status == 1
-    assert "cluster 127.0.0.1:1: nobody answers there" in err
-    assert called == ["find"]
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "cluster 127.0.0.1:1: nobody answers there"),
+        ("nowhere", "--address 'nowhere': expected HOST:PORT of the head, as head:6379"),
+    ],
+)
+def test_an_address_that_nobody_answers_at_is_known_before_anything_is_done(
+    ser, called, address, said
+):
+    status, _, err = ser("grid", "--address", address)
+    assert (status, called) == (1, [])
+    assert said in err
+
+
+def test_an_address_that_would_not_be_asked_is_wrong_usage(ser, called):
+    status, _, err = ser("grid", "--only", "tune", "--address", "head:6379")
+    assert (status, called) == (2, [])
+    assert "--only tune trains none" in err
+
+
+def test_where_no_fold_is_missing_the_cluster_is_said_to_have_nothing_to_do(
+    ser, called, monkeypatch
+):
+    monkeypatch.setattr(missing_stages, "find", lambda *_: [])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        status, out, err = ser("grid", "--only", "train", "--address", address)
+    assert status == 0, err
+    assert f"no fold is missing; nothing is asked of the cluster {address}" in out
 
 
 def test_a_launcher_of_several_processes_is_refused_on_a_cluster(ser, called, project):

@@ -222,6 +222,31 @@ def test_runs_are_restored_then_verified(ser, project):
     assert "ser.git_commit" not in err
 
 
+def test_a_cell_that_is_verified_is_that_of_params_yaml(ser, project, monkeypatch):
+    from ser.tracking import verify
+
+    checks = [verify.Check("ser.split_sha256", True, "a" * 64, "a" * 64, "data/splits.csv")]
+    monkeypatch.setattr(verify, "verify", lambda _run_id, _root: checks)
+    monkeypatch.setattr(verify, "find_id", lambda name, _root: "0f" if "-" in name else name)
+    (project / "params.yaml").write_text(PARAMS)
+    write_reports(project)
+    status, out, err = ser("verify", "lstm-focal")
+    assert (status, err) == (0, "")
+    assert "run 0f: all 1 checks agree" in out
+
+    (project / "params.yaml").write_text(PARAMS.replace("focal: {}", "focal: {gamma: 4.0}"))
+    status, out, err = ser("verify", "lstm-focal")
+    assert status == 1
+    assert "all 1 checks agree" not in out
+    assert "trained with other params than params.yaml has now: loss.gamma was 2.0, is 4.0" in err
+    assert ser("verify", "0f")[0] == 0  # a run of other params still leads back to what it is of
+
+    (project / "params.yaml").write_text(PARAMS.replace("angry, sad", "angry, happy"))
+    status, _, err = ser("verify", "lstm-focal")
+    assert status == 1
+    assert "corpus.emotions was angry, sad, is angry, happy" in err
+
+
 def test_across_corpora_one_side_is_named_and_the_other_is_that_of_params_yaml(ser, project):
     for options in (
         [],
@@ -235,3 +260,24 @@ def test_across_corpora_one_side_is_named_and_the_other_is_that_of_params_yaml(s
     status, _, err = ser("cross-corpus", "lstm-focal", "--to", "emodb")
     assert status == 1
     assert "data/corpus.json: no such file; `dvc repro` makes it" in err
+
+
+def test_the_reports_own_run_is_restored_where_it_is_of_these_cells(ser, project):
+    (project / "params.yaml").write_text(PARAMS)
+    write_reports(project)
+    page = project / "reports/index.html"
+    for path in (page, project / "reports/tuning.html"):
+        path.write_text("<!doctype html>\n")
+    status, out, err = ser("restore-runs")
+    assert status == 0, err
+    assert "reports: 1 run restored\n" in out
+    status, out, err = ser("restore-runs")
+    assert "reports: complete\n" in out
+    assert ser("restore-runs", "--quiet") == (0, "", "")
+
+    page.write_text("<!doctype html>another state\n")
+    (project / "params.yaml").write_text(PARAMS.replace("focal: {}", "focal: {gamma: 4.0}"))
+    status, out, err = ser("restore-runs", "--quiet")
+    assert status == 0, err
+    assert out.startswith("reports: its run is not restored: ")
+    assert "loss.gamma" in out

@@ -1,10 +1,25 @@
 import json
 
+import pytest
+
 from pipelines import code
 from ser import components, lineage
 
-CORPUS = "corpus: {name: emodb}\ncells: {}\nextracted: {}\n"
-TUNED = f"{CORPUS}tuning: {{cells: {{lstm-focal: {{model: lstm, loss: focal, feature: mfcc}}}}}}\n"
+EXTRACTED = "extracted: {mfcc: {weights: none}, hubert: {weights: none}}\n"
+SECTIONS = """
+features: {mfcc: {}, hubert: {freeze: all}}
+models: {lstm: {}, hubert: {}}
+losses: {cross_entropy: {}, focal: {}}
+recipes: {lstm: {}, hubert: {}}
+training: {seeds: [0]}
+"""
+CORPUS = f"corpus: {{name: emodb}}\ncells: {{}}\n{EXTRACTED}{SECTIONS}"
+TUNING = """
+tuning:
+  num_trials: 2
+  cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc, num_trials: 3}}
+"""
+TUNED = CORPUS + TUNING
 
 
 def digests(workspace, name):
@@ -27,14 +42,53 @@ def test_every_component_has_the_digests_of_what_it_imports(workspace, stage):
     assert lstm["ser/models/lstm.py"] == lineage.sha256_file(workspace / "ser/models/lstm.py")
 
 
-def test_tuned_cells_have_the_digests_of_their_models_and_losses(workspace, stage):
-    (workspace / "params.yaml").write_text(TUNED)
-    assert stage(code.main)[0] == 0
+def searched(workspace, stage, text):
+    """Feature -> what decides the search over the cells that read it."""
+    (workspace / "params.yaml").write_text(text)
+    status, err = stage(code.main)
+    assert (status, err) == (0, "")
+    return {name: digests(workspace, f"searched/{name}.json") for name in ("mfcc", "hubert")}
+
+
+def test_a_search_has_the_digests_of_its_own_models_and_losses(workspace, stage):
+    found = searched(workspace, stage, TUNED)
     focal = digests(workspace, "losses/focal.json")
-    assert digests(workspace, "tuned.json") == focal | digests(workspace, "models/lstm.json")
-    (workspace / "params.yaml").write_text(f"{CORPUS}tuning: {{cells: {{}}}}\n")
-    assert stage(code.main)[0] == 0
-    assert digests(workspace, "tuned.json") == {}
+    assert found["mfcc"]["code"] == focal | digests(workspace, "models/lstm.json")
+    assert found["hubert"] == {"params": {"cells": {}}, "code": {}}
+    assert searched(workspace, stage, f"{CORPUS}tuning: {{cells: {{}}}}\n")["mfcc"]["code"] == {}
+
+
+CELLS = """
+  lstm-focal: {model: lstm, loss: focal, feature: mfcc}
+  hubert-focal: {model: hubert, loss: focal, feature: hubert}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "features"),
+    [
+        ("recipes: {lstm: {}, ", "recipes: {lstm: {num_epochs: 3}, ", ["mfcc"]),
+        ("recipes: {lstm: {}, hubert: {}}", "recipes: {lstm: {}, hubert: {num_epochs: 3}}", []),
+        ("models: {lstm: {}, hubert: {}}", "models: {lstm: {}, hubert: {dropout: 0.3}}", []),
+        ("models: {lstm: {}", "models: {lstm: {dropout: 0.3}", ["mfcc"]),
+        ("focal: {}", "focal: {gamma: 4.0}", ["mfcc"]),
+        ("cross_entropy: {}", "cross_entropy: {x: 1}", []),
+        ("features: {mfcc: {}", "features: {mfcc: {num_mels: 9}", ["mfcc"]),
+        ("freeze: all", "freeze: 1", []),
+        ("seeds: [0]", "seeds: [1]", ["mfcc"]),
+        ("num_trials: 2", "num_trials: 4", ["mfcc"]),
+        ("num_trials: 3", "num_trials: 4", ["mfcc"]),
+        ("hubert-focal:", "hubert__a-focal:", ["hubert"]),
+    ],
+)
+def test_a_changed_param_is_told_to_the_searches_that_it_decides_alone(
+    workspace, stage, old, new, features
+):
+    text = TUNED.replace("cells: {}", f"cells:{CELLS}", 1)
+    before = searched(workspace, stage, text)
+    assert text.count(old) == 1
+    after = searched(workspace, stage, text.replace(old, new))
+    assert [name for name in before if before[name] != after[name]] == features
 
 
 def test_a_corpus_with_a_name_of_its_own_has_the_digests_of_its_parser(workspace, stage):
@@ -49,7 +103,9 @@ def test_a_further_entry_has_the_digests_of_its_component_under_its_own_name(wor
     tuned = f"tuning: {{cells: {{whisper__base-focal__hard: {cell}}}}}\n"
     cells = f"cells: {{whisper__base-focal__hard: {cell}}}\n"
     extracted = "extracted: {whisper__base: {weights: none}, mfcc: {weights: none}}\n"
-    (workspace / "params.yaml").write_text(f"corpus: {{name: emodb}}\n{cells}{extracted}{tuned}")
+    (workspace / "params.yaml").write_text(
+        f"corpus: {{name: emodb}}\n{cells}{extracted}{SECTIONS}{tuned}"
+    )
     assert stage(code.main)[0] == 0
     for folder, entry in (
         ("extractors", "whisper__base"),
@@ -62,7 +118,7 @@ def test_a_further_entry_has_the_digests_of_its_component_under_its_own_name(wor
             workspace, f"{folder}/{component}.json"
         )
     both = digests(workspace, "models/whisper.json") | digests(workspace, "losses/focal.json")
-    assert digests(workspace, "tuned.json") == both
+    assert digests(workspace, "searched/whisper__base.json")["code"] == both
 
 
 def test_an_entry_of_no_component_is_refused(workspace, fails):

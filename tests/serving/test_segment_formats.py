@@ -44,6 +44,13 @@ def test_rttm_has_ten_fields_and_no_white_space_in_them():
     assert lines[2][7] == "unlike_anything_in_training"
 
 
+def test_text_has_times_as_fine_as_the_shortest_hop():
+    _, first, second, third = segment_formats.as_text(described()).splitlines()
+    assert first.startswith("     0.00 to    2.50 s: sad  [angry 0.40, sad 0.60; speech share 0.90")
+    assert second == "     2.50 to    4.00 s: no speech  [speech share 0.00]"
+    assert third.startswith("     4.00 to    6.25 s: unlike anything in training")
+
+
 def test_audacity_gets_start_end_and_label():
     assert segment_formats.as_audacity(described()).splitlines() == [
         "0.000000\t2.500000\tsad",

@@ -65,6 +65,24 @@ def test_a_pause_is_a_segment_without_speech(monkeypatch):
     assert is_silent.tolist() == [pause.start_s < time < pause.end_s for time in times]
 
 
+@pytest.mark.parametrize("seconds", [12.0, 12.01, 12.1251, 12.24, 12.2501])
+@pytest.mark.parametrize("speaks_until", [12.0, 99.0])
+def test_no_segment_is_shorter_than_half_a_hop_wherever_the_recording_ends(
+    monkeypatch, seconds, speaks_until
+):
+    def share(self, start_s, end_s):
+        """Somebody speaks, up to the last moments or throughout."""
+        return float((start_s + end_s) / 2 < speaks_until)
+
+    monkeypatch.setattr(Survey, "speech_share", share)
+    settings = {"pause_s": 0.1, "switch_cost": 0.0, "min_duration_s": 0.0}
+    parts = ((12.0, QUIET), (seconds - 12.0, LOUD))
+    found = borders(heard(LevelModel(min_speech_share=0.25), *parts, **settings))
+    assert found[-1][1] == pytest.approx(seconds, abs=1e-4)
+    assert min(end - start for start, end, _ in found) >= 0.125
+    assert [start for start, _, _ in found[1:]] == [end for _, end, _ in found[:-1]]
+
+
 def test_where_nobody_speaks_the_network_is_not_asked(monkeypatch):
     monkeypatch.setattr(Survey, "speech_share", lambda *_: 0.0)
     model = LevelModel(min_speech_share=0.25)
