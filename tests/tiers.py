@@ -36,7 +36,6 @@ LONGEST = (
     "tests/test_presets.py",
     "tests/docs/test_adding.py",
     "tests/engine/test_two_nodes.py",
-    "tests/monitoring/test_drift.py",
     "tests/test_contracts.py",
     "tests/promotion/test_races.py",
     "tests/pipelines/test_compare.py",
