@@ -292,6 +292,11 @@ class Project:
         """Return the folder of a feature's copies, as far as they are extracted."""
         return self.work / "features" / feature
 
+    def kept_digests(self, folder: Path) -> Path:
+        """Return where digests of the files of a folder below the root are kept, JSON."""
+        name = folder.relative_to(self.root).as_posix().replace("/", "-")
+        return self.work / "digests" / f"{name}.json"
+
     def kept_functionals(self, name: str) -> Path:
         """Return where openSMILE's functionals of a set are kept."""
         return self.work / "functionals" / name

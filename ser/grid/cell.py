@@ -154,10 +154,13 @@ class CellRunner:
             ParamsError: The loss wants ratings, classes or votes and the corpus has none, the
                 loss has no form for votes, or the recipe normalises inputs that the model
                 wants as they are.
+            StaleFeaturesError: The features are not those that the digest is of.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
         self.require_trainable()
+        if self.accelerator.is_main_process:
+            cell_inputs.require_unchanged(self.inputs)
         if self.plan.learns_votes:
             logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)
         keys = self.keys()

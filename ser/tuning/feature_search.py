@@ -45,7 +45,7 @@ def run(
     """
     params, where = read(params_file, Sections), str(params_file)
     expected = params.feature(feature, where=where).model_dump(mode="json")
-    found = inputs.load(project, feature, feature_params=expected)
+    found = inputs.load(project, feature, feature_params=expected, in_full=True)
     plans = [_plan(params, name, found, where=where) for name in names]
     jobs = search.make_jobs(((plan, found) for plan in plans), params.tuning, root=project.root)
     experiment = mlflow_tracker.open_experiment(
