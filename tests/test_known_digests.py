@@ -55,8 +55,7 @@ def test_what_has_another_size_time_or_inode_is_read_again(folder, read):
     write(folder.parent / "new", "a third, same length.", at=LONG_AGO + 60)
     (folder.parent / "new").replace(folder / "shard")
     assert known_digests.digest_folder(folder, kept) == lineage.digest_folder(folder)
-    # Two at first, one for each change, and two of the last line.
-    assert len(read) == 2 + 3 + 2
+    assert len(read) == 2 + 3  # all at first, then one for each change
 
 
 def test_a_file_that_is_gone_or_new_counts(folder):
