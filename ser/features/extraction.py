@@ -126,7 +126,26 @@ def extract(
         ParamsError, FileError: A copy asks for sounds of the user that are not there.
         StaleFeaturesError: An extractor returned no or not finite frames.
     """
-    rate, asked = audio_params.sampling_rate, copies_of(params)
+    made = opened(utterances, name=name, params=params, audio_params=audio_params, places=places)
+    made.fill(progress=progress)
+    recordings = {id_: utterance.sha256 for id_, utterance in made.utterances.items()}
+    return store.publish(places.kept, places.store, made.copies, recordings)
+
+
+def opened(
+    utterances: Sequence[Utterance],
+    *,
+    name: str,
+    params: ComponentParams,
+    audio_params: AudioParams,
+    places: Places,
+) -> "Extraction":
+    """Return what extracts a feature, before anything is extracted; see `extract`.
+
+    Raises:
+        ParamsError, UnknownComponentError, WeightsError: See `build_extractor`.
+    """
+    rate = audio_params.sampling_rate
     extractor = build_extractor(name, params, sampling_rate=rate)
     sounds = CorpusSounds(
         utterances,
@@ -136,25 +155,19 @@ def extract(
         sampling_rate=rate,
     )
     chosen = {u.id: u for u in used_of(utterances)}
-    work = _Work(chosen, extractor, _meta(name, params, extractor, rate), sounds, places)
-    # A shard goes through all copies before the next, so each recording is decoded once.
-    read = lru_cache(store.UTTERANCES_PER_SHARD if len(asked) > 1 else 0)(work.read)
-    # All first: what a copy lacks is said before the work begins.
-    collections = [(work.collection(copy), work.frames_of(copy, read)) for copy in asked]
-    with _threads(extractor) as num_threads:
-        fill(collections, num_threads=num_threads, progress=progress)
-    recordings = {id_: utterance.sha256 for id_, utterance in chosen.items()}
-    return store.publish(places.kept, places.store, asked, recordings)
+    meta = _meta(name, params, extractor, rate)
+    return Extraction(chosen, extractor, meta, tuple(copies_of(params)), sounds, places)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What the copies of one feature are made from.
+class Extraction:
+    """One feature of a corpus in all its copies, as far as it is extracted.
 
     Args:
         utterances: Those to extract, by id.
         extractor: Waveform to frames.
         meta: What makes the frames of `clean` what they are.
+        copies: Names of those that are asked for, `clean` among them.
         sounds: What changes hear beside the utterances.
         places: Where to read and write.
     """
@@ -162,8 +175,29 @@ class _Work:
     utterances: Mapping[str, Utterance]
     extractor: Extractor
     meta: Mapping[str, Any]
+    copies: tuple[str, ...]
     sounds: CorpusSounds
     places: Places
+
+    def fill(
+        self, *, shards: Sequence[int] | None = None, progress: Progress | None = None
+    ) -> None:
+        """Extract what is not extracted yet; see `ser.features.collection.fill`.
+
+        Args:
+            shards: Numbers of those that are extracted, in all copies; None takes all and ends
+                the collections.
+            progress: Wraps the iteration over utterances, once for each copy.
+
+        Raises:
+            SerError: See `extract`.
+        """
+        # A shard goes through all copies before the next, so each recording is decoded once.
+        read = lru_cache(store.UTTERANCES_PER_SHARD if len(self.copies) > 1 else 0)(self.read)
+        # All first: what a copy lacks is said before the work begins.
+        found = [(self.collection(copy), self.frames_of(copy, read)) for copy in self.copies]
+        with _threads(self.extractor) as num_threads:
+            fill(found, shards=shards, num_threads=num_threads, progress=progress)
 
     def read(self, id_: str) -> Samples:
         """Return the waveform of an utterance."""

@@ -10,17 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from ser import lineage
+from ser.engine import agreement
 from ser.errors import NodeError, SerError
 from ser.grid import runners, specs, variants
 from ser.grid.cell import CellRunner
 from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.recording import flatten
-from ser.wording import cut
-
-#: Differences that a message names.
-_MOST_NAMED = 5
-_MAX_VALUE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ def train(unit: FoldUnit) -> None:
     except SerError as error:
         raise NodeError(str(error)) from error
     if specs.run_key(own) != unit.key:
-        raise NodeError(_difference(unit.decided_by, _by_name(own, sources)))
+        raise agreement.refusal(unit.decided_by, _by_name(own, sources), what="fold")
     runner.train_one(fold, unit.seed)
 
 
@@ -130,21 +126,3 @@ def _sources(runner: CellRunner) -> dict[str, str]:
 def _by_name(decisive: Mapping[str, object], sources: Mapping[str, str]) -> dict[str, str]:
     """Return what decides a result as texts by name, each source file by its own."""
     return {**flatten({k: v for k, v in decisive.items() if k != "source"}), **sources}
-
-
-def _difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Return what is other here, by name, with both values."""
-    names = sorted(name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name))
-    said = [
-        f"{name} is {_shown(ours.get(name))} there and {_shown(theirs.get(name))} here"
-        for name in names[:_MOST_NAMED]
-    ]
-    more = f"; and {len(names) - len(said)} more" if len(names) > len(said) else ""
-    return (
-        f"its fold would be another one: {'; '.join(said)}{more}; bring its code, params.yaml and "
-        f"data to what they are here (git pull, dvc pull)"
-    )
-
-
-def _shown(value: str | None) -> str:
-    return "absent" if value is None else cut(value, _MAX_VALUE)

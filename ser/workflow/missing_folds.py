@@ -4,19 +4,15 @@ The stages of the cells find them finished afterwards: they train nothing, and o
 runs to the end and write what DVC keeps.
 """
 
-import logging
 from collections.abc import Sequence
 
-from ser.contracts import Engine, UnitOutcome
+from ser.contracts import Engine
 from ser.errors import SerError
 from ser.grid import fold_units
 from ser.grid.fold_units import FoldUnit
+from ser.workflow import units
 from ser.workflow.missing_stages import CELLS, Missing
-
-logger = logging.getLogger(__name__)
-
-#: A stage that trains a cell -> why its folds cannot be had, for people.
-Failures = dict[str, str]
+from ser.workflow.units import Failures
 
 
 def train(stages: Sequence[Missing], engine: Engine[FoldUnit]) -> Failures:
@@ -40,15 +36,4 @@ def train(stages: Sequence[Missing], engine: Engine[FoldUnit]) -> Failures:
             stage_of.update(dict.fromkeys(found, stage.stage))
         except SerError as error:
             failures[stage.stage] = str(error)
-    for number, outcome in enumerate(engine.run(fold_units.train, list(stage_of)), start=1):
-        _say(outcome, number, len(stage_of))
-        if outcome.error is not None:
-            said = f"{outcome.unit.name}: {outcome.error}"
-            before = failures.get(stage_of[outcome.unit])
-            failures[stage_of[outcome.unit]] = f"{before}; {said}" if before else said
-    return failures
-
-
-def _say(outcome: UnitOutcome[FoldUnit], number: int, total: int) -> None:
-    state = "done" if outcome.error is None else "failed"
-    logger.info("fold %d of %d: %s %s", number, total, outcome.unit.name, state)
+    return failures | units.run(fold_units.train, stage_of, engine, kind="fold")
