@@ -10,13 +10,12 @@ _MOST_NAMED = 5
 _MAX_VALUE = 24
 
 
-def refusal(theirs: Mapping[str, str], ours: Mapping[str, str], *, what: str) -> NodeError:
+def refusal(theirs: Mapping[str, str], ours: Mapping[str, str]) -> NodeError:
     """Return why a unit is refused whose result would be another one here.
 
     Args:
         theirs: What decides it for whoever asks, name -> value.
         ours: The same by the data, code and versions of this node.
-        what: The unit's result, for the message, e.g. `fold`.
 
     Returns:
         The error; it names what differs, with both values.
@@ -28,7 +27,7 @@ def refusal(theirs: Mapping[str, str], ours: Mapping[str, str], *, what: str) ->
     ]
     more = f"; and {len(names) - len(said)} more" if len(names) > len(said) else ""
     return NodeError(
-        f"its {what} would be another one: {'; '.join(said)}{more}; bring its code, params.yaml "
+        f"its result would be another one: {'; '.join(said)}{more}; bring its code, params.yaml "
         f"and data to what they are here (git pull, dvc pull)"
     )
 

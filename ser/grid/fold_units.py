@@ -96,7 +96,7 @@ def train(unit: FoldUnit) -> None:
     except SerError as error:
         raise NodeError(str(error)) from error
     if specs.run_key(own) != unit.key:
-        raise agreement.refusal(unit.decided_by, _by_name(own, sources), what="fold")
+        raise agreement.refusal(unit.decided_by, _by_name(own, sources))
     runner.train_one(fold, unit.seed)
 
 

@@ -109,7 +109,7 @@ def search(unit: StudyUnit) -> None:
     if job is None:
         raise NodeError(f"there is no study of {unit.cell} on fold {unit.fold} here")
     if job.study.key != unit.key:
-        raise agreement.refusal(unit.decided_by, flatten(job.decided_by), what="study")
+        raise agreement.refusal(unit.decided_by, flatten(job.decided_by))
     job = replace(job, study=replace(job.study, num_trials=unit.num_trials))
     if unit.slot is None:
         workers.run([job], url, num_workers=1, report=lambda: None)

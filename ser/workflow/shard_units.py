@@ -104,7 +104,7 @@ def extract(unit: ShardUnit) -> None:
     except SerError as error:
         raise NodeError(str(error)) from error
     if _key(plans, unit.shard) != unit.key:
-        raise agreement.refusal(unit.decided_by, _by_name(plans), what="frames")
+        raise agreement.refusal(unit.decided_by, _by_name(plans))
     hears_others = any(
         (found.meta.get("heard") or {}).get("kind") == _VOICES for found in collections.values()
     )
