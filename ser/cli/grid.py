@@ -155,10 +155,11 @@ def _train_on(nodes: "Nodes | None", stages: "list[Missing]") -> "Failures":
     """Let nodes train the folds that are missing; return what failed."""
     if nodes is None or not stages:
         return {}
+    from ser.tracking import place
     from ser.workflow import missing_folds
 
     with nodes() as engine:
-        return missing_folds.train(stages, engine)
+        return missing_folds.train(stages, engine, place.server(Path()))
 
 
 def _assemble(
