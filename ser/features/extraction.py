@@ -20,7 +20,7 @@ from ser.features.collection import Collection, Frames, FramesOf, fill
 from ser.features.extractors._base import copies_of
 from ser.features.sounds import CorpusSounds
 from ser.features.store import FeatureStore
-from ser.params import ComponentParams, Section
+from ser.params import ComponentParams, Section, StageParams
 from ser.progress import Progress
 from ser.utterance import Utterance, used_of
 
@@ -56,6 +56,19 @@ class AudioParams(Section):
 
     sampling_rate: int = Field(16000, ge=4000, le=192000)
     noise_folder: str | None = Field(None, pattern=f"^{FOLDER.pattern}$")
+
+
+class CorpusSection(StageParams):
+    """What is read of corpus: where its recordings are."""
+
+    name: str
+
+
+class ExtractionParams(StageParams):
+    """What is read of params.yaml beside the feature's own params: audio, corpus.name."""
+
+    audio: AudioParams
+    corpus: CorpusSection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

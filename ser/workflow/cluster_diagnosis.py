@@ -30,7 +30,7 @@ _MAX_VALUE = 24
 #: What is compared of a project, by topic: what is said where it is the same, what where it is
 #: not, and the cure.
 _TOPICS: Mapping[str, tuple[str, str, str]] = {
-    "code": ("it has the same code", "other code", "`git pull` there"),
+    "code": ("it has the same code", "other code", "git pull there"),
     "packages": (
         "it has the same versions of Python and packages",
         "other versions",

@@ -19,27 +19,13 @@ from ser.engine import agreement
 from ser.errors import NodeError, SerError
 from ser.features import collection, extraction
 from ser.features.collection import Collection
-from ser.features.extraction import AudioParams, Extraction, Places
-from ser.params import StageParams
+from ser.features.extraction import Extraction, ExtractionParams, Places
 from ser.project import Project
 from ser.tracking.recording import flatten
 from ser.utterance import Utterance
 
 #: What a change may hear beside an utterance that is recordings of other ones.
 _VOICES = "voices"
-
-
-class CorpusSection(StageParams):
-    """What is read of corpus: where its recordings are."""
-
-    name: str
-
-
-class Params(StageParams):
-    """Sections read: audio, corpus.name; and features.<feature>."""
-
-    audio: AudioParams
-    corpus: CorpusSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +117,7 @@ def take(unit: ShardUnit) -> None:
 
 def _opened(feature: str) -> Extraction:
     project = Project()
-    params = settings.read(project.params, Params)
+    params = settings.read(project.params, ExtractionParams)
     return extraction.opened(
         manifest.read(project.manifest),
         name=feature,

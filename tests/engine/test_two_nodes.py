@@ -146,7 +146,7 @@ def drive(folder, address, victim):
     with (folder / "grid.log").open("w") as log:
         driver = ser(folder, "grid", "--address", address, output=log)
     try:
-        end = time.monotonic() + 180
+        end = time.monotonic() + 400
         while driver.poll() is None and time.monotonic() < end:
             if finished_by(victim.folder):
                 victim.kill()

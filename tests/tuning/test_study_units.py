@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.errors import FileError, NodeError, TuningError
+from ser.errors import FileError, NodeError
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
@@ -68,23 +68,6 @@ def test_a_whole_study_comes_back_and_nothing_is_left_to_search(job, at, monkeyp
     search(job, here)
 
 
-def test_a_slot_that_is_filled_here_stays_and_none_is_filled_twice(job, at):
-    here = at("here")
-    storage = storages.connect(here)
-    study = studies.prepare(job.study, storage, here)
-    trial = studies.claim(job.study, study, storage, here)
-    studies.run_trial(study, trial, lambda *_: 0.125, storage)
-    (unit,) = study_units.missing("mfcc")
-    at("node")
-    study_units.search(unit)
-    at("here")
-    study_units.take(unit)
-    done = studies.finished(job.study, study_in(job, here))
-    assert [studies.slot_of(one) for one in done] == [0, 1, 2]
-    assert done[0].value == 0.125
-    assert not studies.waits(job.study, storages.connect(here))
-
-
 def test_where_a_server_keeps_studies_a_unit_is_one_trial(job, at, monkeypatch):
     monkeypatch.setattr(storages, "is_local", lambda _: False)
     shared = at("shared")
@@ -124,14 +107,3 @@ def test_a_node_that_would_search_something_else_refuses(job, at, monkeypatch):
     with pytest.raises(NodeError, match="no such file"):
         study_units.search(unit)
     assert not unit.folder.exists()
-
-
-def test_what_came_damaged_is_said_with_the_cure(job, at):
-    at("here")
-    (unit,) = study_units.missing("mfcc")
-    unit.folder.mkdir(parents=True)
-    with pytest.raises(TuningError, match="no such file; give the same command again"):
-        study_units.take(unit)
-    (unit.folder / "study.db").write_text("no database")
-    with pytest.raises(TuningError, match="no file of a study"):
-        study_units.take(unit)
