@@ -12,24 +12,15 @@ from ser import components, runtime
 from ser import params as settings
 from ser.data import manifest
 from ser.features import extraction
-from ser.features.extraction import AudioParams, Places
-from ser.params import ComponentParams, StageParams
+from ser.features.extraction import ExtractionParams, Places
+from ser.params import ComponentParams
 from ser.project import Project, Words
 
 logger = logging.getLogger("extract")
 
 
-class CorpusSection(StageParams):
-    """What is read of corpus: where its recordings are."""
-
-    name: str
-
-
-class Params(StageParams):
+class Params(ExtractionParams):
     """Sections read: audio, corpus.name, and features.<feature>."""
-
-    audio: AudioParams
-    corpus: CorpusSection
 
 
 #: What is found by name: the family -> the word of dvc.yaml that names the component.

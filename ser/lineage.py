@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -55,6 +55,7 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/cell_folders.py": "names of files, as ser/project.py",
     "ser/cross_folders.py": "names of files, as ser/project.py",
     "ser/errors.py": "names of failures; what fails has no result",
+    "ser/known_digests.py": "digests, as ser/lineage.py",
     "ser/lineage.py": "digests and versions: where a result came from, not what it is",
     "ser/params.py": "reads values that are compared themselves; their classes do count",
     "ser/markdown.py": "how pages show names",
@@ -133,12 +134,15 @@ def canonical_json(value: object) -> str:
     )
 
 
-def file_digests(root: Path, paths: Sequence[str | Path]) -> dict[str, str]:
+def file_digests(
+    root: Path, paths: Sequence[str | Path], digest: Callable[[Path], str] = sha256_file
+) -> dict[str, str]:
     """Return the SHA-256 of files, and of every file below folders.
 
     Args:
         root: The project's root.
         paths: Files and folders, relative to the root; `__pycache__` is passed over.
+        digest: Of one file.
 
     Returns:
         Path relative to the root, `/`-separated -> digest.
@@ -151,19 +155,23 @@ def file_digests(root: Path, paths: Sequence[str | Path]) -> dict[str, str]:
         files = path.rglob("*") if path.is_dir() else [path]
         for file in files:
             if not file.is_dir() and "__pycache__" not in file.parts:
-                found[file.relative_to(root).as_posix()] = sha256_file(file)
+                found[file.relative_to(root).as_posix()] = digest(file)
     return dict(sorted(found.items()))
 
 
-def digest_folder(path: Path) -> str:
+def digest_folder(path: Path, digest: Callable[[Path], str] = sha256_file) -> str:
     """Return one SHA-256 over a folder: the names of its files and their contents.
+
+    Args:
+        path: The folder.
+        digest: Of one file.
 
     Raises:
         LineageError: No such folder, or a file in it cannot be read.
     """
     if not path.is_dir():
         raise LineageError(f"{path}: no such folder")
-    return sha256_text(canonical_json(file_digests(path, [Path()])))
+    return sha256_text(canonical_json(file_digests(path, [Path()], digest)))
 
 
 def imported_sources(root: Path, starts: Sequence[str], *, skip: Iterable[str] = ()) -> list[str]:

@@ -291,6 +291,19 @@ class Project:
         """Return the folder of a feature's copies, as far as they are extracted."""
         return self.work / "features" / feature
 
+    def kept_shard(self, key: str) -> Path:
+        """Return where a shard of a feature is, extracted by itself, by its key."""
+        return self.work / "shards" / key
+
+    def kept_study(self, key: str) -> Path:
+        """Return where trials of a study are that another machine has run, by its key."""
+        return self.work / "studies" / key
+
+    def kept_digests(self, folder: Path) -> Path:
+        """Return where digests of the files of a folder below the root are kept, JSON."""
+        name = folder.relative_to(self.root).as_posix().replace("/", "-")
+        return self.work / "digests" / f"{name}.json"
+
     def kept_functionals(self, name: str) -> Path:
         """Return where openSMILE's functionals of a set are kept."""
         return self.work / "functionals" / name

@@ -71,7 +71,8 @@ def doctor(
 ) -> None:
     """Report what is wrong with the installation, the corpus or the store, with the cure.
 
-    With --cluster, only whether its nodes have the code, versions and data that are here.
+    With --cluster, only whether its nodes have the code, versions and data that are here, and
+    reach the stores of runs and studies.
 
     Exit status 1 if something will make a command fail.
     """
@@ -93,11 +94,15 @@ def _nodes(address: str) -> "list[Finding]":
     """Compare the nodes of a cluster with this machine."""
     extras.require_ray("--cluster")
     from ser.engine import cluster
+    from ser.tracking import place
     from ser.workflow import cluster_diagnosis
 
+    root = Path()
+    tracking, studies = place.server(root), cluster_diagnosis.studies_server(root)
     with cluster.connected(address):
-        answers = cluster.ask_all(cluster_diagnosis.answer)
-    return list(cluster_diagnosis.examine(cluster_diagnosis.state(Path()), answers))
+        answers = cluster.ask_all(cluster_diagnosis.answer, tracking)
+    here = cluster_diagnosis.state(root)
+    return list(cluster_diagnosis.examine(here, answers, tracking=tracking, studies=studies))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

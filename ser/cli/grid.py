@@ -1,8 +1,11 @@
 """The command that runs what is missing, here or on a cluster."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,8 +14,11 @@ from ser.errors import EngineError, SerError
 
 if TYPE_CHECKING:
     from ser.contracts import Engine
-    from ser.workflow.missing_folds import Failures
+    from ser.engine.ray_engine import RayEngine
     from ser.workflow.missing_stages import Missing
+    from ser.workflow.units import Failures
+
+    Nodes = Callable[[], AbstractContextManager[RayEngine[Any]]]
 
 _DIRECTLY = "python -m"
 
@@ -33,13 +39,13 @@ def grid(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT of a Ray cluster, whose nodes train the folds."),
+        typer.Option(help="HOST:PORT of a Ray cluster, whose nodes extract, tune and train."),
     ] = None,
     cpus_per_unit: Annotated[
-        float, typer.Option(min=0.1, help="Processors of a node that one fold gets.")
+        float, typer.Option(min=0.1, help="Processors of a node that one unit gets.")
     ] = 1.0,
     gpus_per_unit: Annotated[
-        float, typer.Option(min=0.0, help="GPUs that one fold gets; 0.5 puts two on one.")
+        float, typer.Option(min=0.0, help="GPUs that one unit gets; 0.5 puts two on one.")
     ] = 0.0,
     without_token: Annotated[
         bool,
@@ -53,9 +59,9 @@ def grid(
     are imported once a process and not once a stage. With a `launcher` of several processes
     no cell is trained here.
 
-    With --address, the folds of the cells are trained on the nodes of a cluster, each in a project
-    of its own; all else is run here. A fold whose node dies is trained again. What a node does is
-    logged in work/logs.
+    With --address, the nodes of a cluster do the work, each in a project of its own: shards of
+    features, studies of tuning, folds of cells. What they leave is put together and recorded here.
+    A unit whose node dies is done again. What a node does is logged in work/logs.
 
     Example: ser grid --jobs 2 && dvc repro
 
@@ -75,14 +81,21 @@ def grid(
             f"params.yaml: launcher is {launcher!r}, but on a cluster one process trains a fold; "
             f"write `launcher: {_DIRECTLY}`, or train without --address"
         )
+    nodes = None
     if address is not None:
-        _require_cluster(address, only)
+        share = (cpus_per_unit, gpus_per_unit)
+        nodes = partial(_nodes, address, share, with_token=not without_token)
+        with nodes():  # before anything is done here, and also where nothing is missing
+            pass
     # Processes stay from one group of stages to the next, with what they have imported; but
     # tuning has the machine, or its accelerator, to itself.
     if only in (None, GridPart.EXTRACT):
         with LocalEngine(jobs) as engine:
+            missing_stages.make_sources(engine, root)
+            _extract_on(nodes, root)
             missing_stages.make_features(engine, root, is_crossed=is_crossed)
     if only in (None, GridPart.TUNE):
+        _search_on(nodes, root)
         missing_stages.tune(root)
     if only not in (None, GridPart.TRAIN):
         return
@@ -90,43 +103,23 @@ def grid(
         typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
         return
     stages = missing_stages.find(root, missing_stages.CELLS)
-    failures: Failures = {}
-    if address is not None and stages:
-        share = (cpus_per_unit, gpus_per_unit)
-        failures = _train_folds(stages, address, share, with_token=not without_token)
-    elif address is not None:
-        typer.echo(f"no fold is missing; nothing is asked of the cluster {address}")
+    failures = _train_on(nodes, stages)
     with LocalEngine(jobs) as engine:
         _assemble(stages, engine, root, failures)
         missing_stages.make_scores(engine, root, is_crossed=is_crossed)
 
 
-def _require_cluster(address: str, only: GridPart | None) -> None:
-    """Refuse an address that would not be asked, or that nobody answers at.
-
-    Features may take hours, and cells may be there already: so it is looked at first.
-    """
-    if only not in (None, GridPart.TRAIN):
-        raise typer.BadParameter(
-            f"--address trains folds, and --only {only} trains none; leave one of the two out"
-        )
+@contextmanager
+def _nodes(
+    address: str, share: tuple[float, float], *, with_token: bool
+) -> "Iterator[RayEngine[Any]]":
+    """Join a cluster, and give what hands units to its nodes."""
     extras.require_ray("--address")
-    from ser.engine import cluster
-
-    cluster.require_listening(address)
-
-
-def _train_folds(
-    stages: "list[Missing]", address: str, share: tuple[float, float], *, with_token: bool
-) -> "Failures":
-    """Train the folds of cells on a cluster; return what failed."""
     from ser.engine import cluster, ray_engine
-    from ser.grid.fold_units import FoldUnit
     from ser.project import Project
-    from ser.workflow import missing_folds
 
     with cluster.connected(address, with_token=with_token):
-        engine = ray_engine.RayEngine[FoldUnit](
+        yield ray_engine.RayEngine(
             Path().resolve(),
             folder_of=lambda unit: unit.folder,
             name_of=lambda unit: unit.name,
@@ -134,7 +127,39 @@ def _train_folds(
             share=cluster.Share(*share),
             with_token=with_token,
         )
-        return missing_folds.train(stages, engine)
+
+
+def _extract_on(nodes: "Nodes | None", root: Path) -> None:
+    """Let nodes extract the shards that are missing."""
+    if nodes is None:
+        return
+    from ser.workflow import missing_shards, missing_stages
+
+    if stages := missing_stages.find(root, [missing_stages.FEATURES]):
+        with nodes() as engine:
+            missing_shards.extract(stages, engine)
+
+
+def _search_on(nodes: "Nodes | None", root: Path) -> None:
+    """Let nodes search what tuning still needs."""
+    if nodes is None:
+        return
+    from ser.workflow import missing_stages, missing_studies
+
+    if stages := missing_stages.find(root, [missing_stages.TUNING]):
+        with nodes() as engine:
+            missing_studies.search(stages, engine)
+
+
+def _train_on(nodes: "Nodes | None", stages: "list[Missing]") -> "Failures":
+    """Let nodes train the folds that are missing; return what failed."""
+    if nodes is None or not stages:
+        return {}
+    from ser.tracking import place
+    from ser.workflow import missing_folds
+
+    with nodes() as engine:
+        return missing_folds.train(stages, engine, place.server(Path()))
 
 
 def _assemble(

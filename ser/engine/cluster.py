@@ -70,7 +70,7 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
         EngineError: It cannot be reached, it does not know our token or another version of Ray
             or Python runs there, or there is no token here.
     """
-    require_listening(address)
+    _require_listening(address)
     os.environ[_AUTH_MODE] = _TOKEN if with_token else "disabled"
     Config.initialize("")  # Ray has read it at import, and does the same in its own `ray start`
     on_end = signal.getsignal(signal.SIGTERM)
@@ -99,7 +99,7 @@ def connected(address: str, *, with_token: bool = True) -> Iterator[None]:
         ray.shutdown()
 
 
-def require_listening(address: str) -> None:
+def _require_listening(address: str) -> None:
     """Refuse an address at which no head can be.
 
     Args:
@@ -235,14 +235,15 @@ def _alive() -> dict[str, dict[str, Any]]:
     return {one["NodeID"]: one for one in ray.nodes() if one["Alive"]}  # type: ignore[no-untyped-call]
 
 
-def ask_all(question: Callable[[], Any]) -> dict[str, Any]:
+def ask_all(question: Callable[..., Any], *arguments: object) -> dict[str, Any]:
     """Return what every living node answers; an `EngineError` where it does not.
 
     Args:
         question: A function of a module; a quick one.
+        arguments: What it is called with.
     """
     alive = {id_: one["NodeManagerAddress"] for id_, one in _alive().items()}
-    asked = {id_: _at(question, id_) for id_ in alive}
+    asked = {id_: _at(question, id_, *arguments) for id_ in alive}
     found = {}
     for id_, reference in asked.items():
         try:
@@ -266,9 +267,9 @@ def on(node: str) -> dict[str, Any]:
     }
 
 
-def _at(question: Callable[[], Any], node: str) -> Any:
+def _at(question: Callable[..., Any], node: str, *arguments: object) -> Any:
     """Ask a node; it needs no free processor to answer."""
-    return ray.remote(question).options(num_cpus=0, **on(node)).remote()
+    return ray.remote(question).options(num_cpus=0, **on(node)).remote(*arguments)
 
 
 def _introduction() -> tuple[Introduction, str]:

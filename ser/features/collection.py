@@ -61,15 +61,24 @@ class Collection:
         self._shards = [
             self.ids[start : start + shard_size] for start in range(0, len(self.ids), shard_size)
         ]
-        plan = {"meta": meta, "ids": self.ids, "decided_by": decided_by}
-        if not has_plan(place, plan):
+        self.plan = {"meta": meta, "ids": self.ids, "decided_by": decided_by}
+        if not has_plan(place, self.plan):
             files.remove_folder(place)
-            files.write_text(place / _PLAN, _text(plan))
+            files.write_text(place / _PLAN, _text(self.plan))
 
     @property
     def num_shards(self) -> int:
         """How many it has when it is complete."""
         return len(self._shards)
+
+    @property
+    def missing(self) -> list[int]:
+        """Numbers of the shards that are not there yet."""
+        return [n for n in range(self.num_shards) if self._finished_lengths(n) is None]
+
+    def members(self, number: int) -> list[str]:
+        """Return the utterances of a shard, sorted."""
+        return self._shards[number]
 
     def shard(self, number: int, frames_of: FramesOf, pool: ThreadPoolExecutor) -> Iterator[str]:
         """Extract a shard, unless it is there; yield its ids as their turn is over.
@@ -153,6 +162,7 @@ class Collection:
 def fill(
     collections: Sequence[tuple[Collection, FramesOf]],
     *,
+    shards: Sequence[int] | None = None,
     num_threads: int = 1,
     progress: Progress | None = None,
 ) -> None:
@@ -162,22 +172,49 @@ def fill(
 
     Args:
         collections: Each with what extracts it.
+        shards: Numbers of those that are extracted; the collections are not complete then. None
+            takes all.
         num_threads: Utterances extracted at once.
         progress: Wraps the iteration over ids, once for each collection, e.g. `tqdm`.
 
     Raises:
         StaleFeaturesError: Frames of an utterance are empty, not finite or of another width.
     """
-    ids = [id_ for collection, _ in collections for id_ in collection.ids]
-    bar = iter((progress or iter)(ids))
+    first = collections[0][0]
+    numbers = range(first.num_shards) if shards is None else shards
+    ids = [id_ for number in numbers for id_ in first.members(number)]
+    bar = iter((progress or iter)(ids * len(collections)))
     with ThreadPoolExecutor(num_threads) as pool:
-        for number in range(collections[0][0].num_shards):
+        for number in numbers:
             for collection, frames_of in collections:
                 for _ in collection.shard(number, frames_of, pool):
                     list(islice(bar, 1))
     list(bar)
-    for collection, _ in collections:
-        collection.finish()
+    if shards is None:
+        for collection, _ in collections:
+            collection.finish()
+
+
+def take_shard(place: Path, other: Path, number: int) -> None:
+    """Take a shard over from a collection under the same plan.
+
+    Args:
+        place: Folder of the collection that gets it.
+        other: Folder of the collection that has it.
+        number: Of the shard.
+
+    Raises:
+        FileError: It is not there, or of another plan.
+    """
+    names = (shard_name(number), _lengths_name(number))  # the lengths last, as above
+    if lost := [name for name in names if not (other / name).is_file()]:
+        raise FileError(f"{other}: {lost[0]} is missing; give the same command again")
+    plans = [files.read_text(folder / _PLAN) for folder in (place, other)]
+    if plans[0] != plans[1]:
+        raise FileError(f"{other}: extracted in another way than {place} asks for; remove it")
+    for name in names:
+        with files.replacing(place / name) as part:
+            files.link(other / name, part)
 
 
 def has_plan(place: Path, plan: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from ser.features.collection import Collection, Frames, FramesOf, fill
 from ser.features.extractors._base import copies_of
 from ser.features.sounds import CorpusSounds
 from ser.features.store import FeatureStore
-from ser.params import ComponentParams, Section
+from ser.params import ComponentParams, Section, StageParams
 from ser.progress import Progress
 from ser.utterance import Utterance, used_of
 
@@ -57,6 +57,19 @@ class AudioParams(Section):
 
     sampling_rate: int = Field(16000, ge=4000, le=192000)
     noise_folder: str | None = Field(None, pattern=f"^{FOLDER.pattern}$")
+
+
+class CorpusSection(StageParams):
+    """What is read of corpus: where its recordings are."""
+
+    name: str
+
+
+class ExtractionParams(StageParams):
+    """What is read of params.yaml beside the feature's own params: audio, corpus.name."""
+
+    audio: AudioParams
+    corpus: CorpusSection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +140,26 @@ def extract(
         ParamsError, FileError: A copy asks for sounds of the user that are not there.
         StaleFeaturesError: An extractor returned no or not finite frames.
     """
-    rate, asked = audio_params.sampling_rate, copies_of(params)
+    made = opened(utterances, name=name, params=params, audio_params=audio_params, places=places)
+    made.fill(progress=progress)
+    recordings = {id_: utterance.sha256 for id_, utterance in made.utterances.items()}
+    return store.publish(places.kept, places.store, made.copies, recordings)
+
+
+def opened(
+    utterances: Sequence[Utterance],
+    *,
+    name: str,
+    params: ComponentParams,
+    audio_params: AudioParams,
+    places: Places,
+) -> "Extraction":
+    """Return what extracts a feature, before anything is extracted; see `extract`.
+
+    Raises:
+        ParamsError, UnknownComponentError, WeightsError: See `build_extractor`.
+    """
+    rate = audio_params.sampling_rate
     extractor = build_extractor(name, params, sampling_rate=rate)
     sounds = CorpusSounds(
         utterances,
@@ -137,36 +169,54 @@ def extract(
         sampling_rate=rate,
     )
     chosen = {u.id: u for u in used_of(utterances)}
-    work = _Work(chosen, _meta(name, params, extractor, rate), sounds, places)
-    # A shard goes through all copies before the next, so each recording is decoded once.
-    read = lru_cache(store.UTTERANCES_PER_SHARD if len(asked) > 1 else 0)(work.read)
-    # All first: what a copy lacks is said before the work begins.
-    collections = [(copy, work.collection(copy)) for copy in asked]
-    with _workers(extractor) as (num_threads, compute):
-        fill(
-            [(found, work.frames_of(copy, read, compute)) for copy, found in collections],
-            num_threads=num_threads,
-            progress=progress,
-        )
-    recordings = {id_: utterance.sha256 for id_, utterance in chosen.items()}
-    return store.publish(places.kept, places.store, asked, recordings)
+    meta = _meta(name, params, extractor, rate)
+    return Extraction(chosen, extractor, meta, tuple(copies_of(params)), sounds, places)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What the copies of one feature are made from.
+class Extraction:
+    """One feature of a corpus in all its copies, as far as it is extracted.
 
     Args:
         utterances: Those to extract, by id.
+        extractor: Waveform to frames.
         meta: What makes the frames of `clean` what they are.
+        copies: Names of those that are asked for, `clean` among them.
         sounds: What changes hear beside the utterances.
         places: Where to read and write.
     """
 
     utterances: Mapping[str, Utterance]
+    extractor: Extractor
     meta: Mapping[str, Any]
+    copies: tuple[str, ...]
     sounds: CorpusSounds
     places: Places
+
+    def fill(
+        self, *, shards: Sequence[int] | None = None, progress: Progress | None = None
+    ) -> None:
+        """Extract what is not extracted yet; see `ser.features.collection.fill`.
+
+        Args:
+            shards: Numbers of those that are extracted, in all copies; None takes all and ends
+                the collections.
+            progress: Wraps the iteration over utterances, once for each copy.
+
+        Raises:
+            SerError: See `extract`.
+        """
+        # A shard goes through all copies before the next, so each recording is decoded once.
+        read = lru_cache(store.UTTERANCES_PER_SHARD if len(self.copies) > 1 else 0)(self.read)
+        # All first: what a copy lacks is said before the work begins.
+        collections = [(copy, self.collection(copy)) for copy in self.copies]
+        with _workers(self.extractor) as (num_threads, compute):
+            fill(
+                [(found, self.frames_of(copy, read, compute)) for copy, found in collections],
+                shards=shards,
+                num_threads=num_threads,
+                progress=progress,
+            )
 
     def read(self, id_: str) -> Samples:
         """Return the waveform of an utterance."""

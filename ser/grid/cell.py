@@ -126,22 +126,30 @@ class CellRunner:
             with_copies=self.has_copies,
         )
 
-    def train_one(self, fold: Fold, seed: int) -> None:
-        """Train one fold under one seed and keep it, for whoever assembles the cell.
+    @property
+    def spec(self) -> RunSpec:
+        """The cell's own run, the parent of those of its folds."""
+        key = specs.cell_key(self.keys())
+        return specs.cell_spec(self.plan, self.inputs, key=key, shared=self.tags, tuned=self.tuned)
 
-        Its run is told of the epochs alone; it is completed when the cell is assembled.
+    def fold_spec(self, fold: Fold, seed: int) -> RunSpec:
+        """Return the run of a fold under a seed."""
+        return self._spec(fold, seed, self._key(fold, seed))
+
+    def train_one(self, fold: Fold, seed: int, tracker: Tracker) -> None:
+        """Train one fold under one seed and keep it, for whoever assembles the cell.
 
         Args:
             fold: One of the cell's.
             seed: One of the cell's.
+            tracker: Is told of the epochs alone; its run is completed with the cell.
 
         Raises:
             TrainingError: It diverged.
         """
         key = self._key(fold, seed)
         if self.kept(key) is None:
-            with self.experiment.run(self._spec(fold, seed, key)) as tracker:
-                self._train(fold, seed, key, tracker)
+            self._train(fold, seed, key, tracker)
         self._drop_checkpoints(key)
 
     def run(self, progress: Progress = iter) -> None:
@@ -154,17 +162,17 @@ class CellRunner:
             ParamsError: The loss wants ratings, classes or votes and the corpus has none, the
                 loss has no form for votes, or the recipe normalises inputs that the model
                 wants as they are.
+            StaleFeaturesError: The features are not those that the digest is of.
             TrainingError: A fold diverged.
             TrackingError: The tracking store cannot be used.
         """
         self.require_trainable()
+        if self.accelerator.is_main_process:
+            cell_inputs.require_unchanged(self.inputs)
         if self.plan.learns_votes:
             logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)
         keys = self.keys()
-        cell_key = specs.cell_key(keys)
-        spec = specs.cell_spec(
-            self.plan, self.inputs, key=cell_key, shared=self.tags, tuned=self.tuned
-        )
+        spec = self.spec
         if self.accelerator.is_main_process:
             files.remove_folder(self.staging.folder)
             self.staging.folder.mkdir(parents=True)
@@ -172,7 +180,7 @@ class CellRunner:
         # The second after the first: by then the tracker has imported what it needs.
         with self.experiment.run(spec) as tracker, runtime.sparing_what_stays():
             records = [
-                self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=cell_key)
+                self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=spec.run_key)
                 for fold, seed in progress(self.jobs)
             ]
             if not self.accelerator.is_main_process:

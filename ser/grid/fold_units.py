@@ -4,23 +4,25 @@ The unit says what decides its result. Whoever does it computes the same from it
 versions first, and refuses it, with the difference named, where something is other.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from ser import lineage
-from ser.errors import NodeError, SerError
+from ser.contracts import Tracker
+from ser.data.splits import Fold
+from ser.engine import agreement
+from ser.errors import NodeError, SerError, TrackingError
 from ser.grid import runners, specs, variants
 from ser.grid.cell import CellRunner
 from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.tracking.recording import flatten
-from ser.wording import cut
+from ser.tracking.recording import SilentTracker, flatten
 
-#: Differences that a message names.
-_MOST_NAMED = 5
-_MAX_VALUE = 24
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,8 @@ def missing(cell: str, variant: str) -> Iterator[FoldUnit]:
     Raises:
         SerError: See `ser.grid.runners.make`.
     """
-    runner = _make(cell, variant)
+    runner, sources = _made_once(cell, variant)
     runner.require_trainable()
-    sources = _sources(runner)
     for fold, seed in runner.jobs:
         decisive = runner.decisive(fold, seed)
         key = specs.run_key(decisive)
@@ -79,11 +80,29 @@ def missing(cell: str, variant: str) -> Iterator[FoldUnit]:
             yield FoldUnit(cell, variant, fold.number, seed, key, said)
 
 
-def train(unit: FoldUnit) -> None:
+def announce(cell: str, variant: str, server: str) -> None:
+    """Make the run of a cell on a tracking server, for the nodes to nest those of folds in it.
+
+    Args:
+        cell: One of `cells` in params.yaml, in the working directory.
+        variant: See `ser.grid.variants`.
+        server: Its address.
+
+    Raises:
+        TrackingError: The server cannot be used, so no cell could be recorded in the end either.
+        SerError: See `ser.grid.runners.make`.
+    """
+    runner, _ = _made_once(cell, variant)
+    runners.open_store(runner.inputs, variant, server).announce(runner.spec)
+
+
+def train(unit: FoldUnit, server: str | None = None) -> None:
     """Train a unit in the project that is the working directory, and keep it there.
 
     Args:
         unit: From `missing`, of this project or of another one.
+        server: Address of the tracking server that is told of the epochs, at best effort; its run
+            is completed by whoever assembles the cell.
 
     Raises:
         NodeError: Here the fold would be another one, or its data are not here.
@@ -100,8 +119,25 @@ def train(unit: FoldUnit) -> None:
     except SerError as error:
         raise NodeError(str(error)) from error
     if specs.run_key(own) != unit.key:
-        raise NodeError(_difference(unit.decided_by, _by_name(own, sources)))
-    runner.train_one(fold, unit.seed)
+        raise agreement.refusal(unit.decided_by, _by_name(own, sources))
+    with _told(server, runner, fold, unit.seed) as tracker:
+        runner.train_one(fold, unit.seed, tracker)
+
+
+@contextmanager
+def _told(server: str | None, runner: CellRunner, fold: Fold, seed: int) -> Iterator[Tracker]:
+    """Open the run of a fold on a tracking server, if there is one and it can be used."""
+    with ExitStack() as stack:
+        tracker: Tracker = SilentTracker()
+        if server is not None:
+            spec = runner.fold_spec(fold, seed)
+            try:
+                store = runners.open_store(runner.inputs, runner.variant, server)
+                run = store.part(spec, parent_key=runner.spec.run_key)
+                tracker = stack.enter_context(run)
+            except TrackingError as error:
+                logger.warning("%s: no curves while it trains: %s", spec.name, error)
+        yield tracker
 
 
 def _make(cell: str, variant: str) -> CellRunner:
@@ -130,21 +166,3 @@ def _sources(runner: CellRunner) -> dict[str, str]:
 def _by_name(decisive: Mapping[str, object], sources: Mapping[str, str]) -> dict[str, str]:
     """Return what decides a result as texts by name, each source file by its own."""
     return {**flatten({k: v for k, v in decisive.items() if k != "source"}), **sources}
-
-
-def _difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Return what is other here, by name, with both values."""
-    names = sorted(name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name))
-    said = [
-        f"{name} is {_shown(ours.get(name))} there and {_shown(theirs.get(name))} here"
-        for name in names[:_MOST_NAMED]
-    ]
-    more = f"; and {len(names) - len(said)} more" if len(names) > len(said) else ""
-    return (
-        f"its fold would be another one: {'; '.join(said)}{more}; bring its code, params.yaml and "
-        f"data to what they are here (git pull, dvc pull)"
-    )
-
-
-def _shown(value: str | None) -> str:
-    return "absent" if value is None else cut(value, _MAX_VALUE)

@@ -1,13 +1,13 @@
 """What a cell is made from: the files it reads, their content and their digests."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ser import components, lineage
+from ser import components, known_digests, lineage
 from ser.data import leakage, manifest, splits, votes
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -102,13 +102,17 @@ class Inputs:
         return self.votes.targets(self.label_of) if plan.learns_votes else None
 
 
-def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -> Inputs:
+def load(
+    project: Project, feature: str, *, feature_params: Mapping[str, Any], in_full: bool = False
+) -> Inputs:
     """Read and check a cell's inputs.
 
     Args:
         project: Where they are.
         feature: Name of the features.
         feature_params: Params that the features must have been extracted with.
+        in_full: Read all bytes of the features for their digest. Else files of which size, time
+            and inode are as they were are not read again; `require_unchanged` makes it good.
 
     Returns:
         Their content.
@@ -124,10 +128,11 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
     split = SplitReport.read(project.split_report)
     folder = project.features(feature)
     store = FeatureStore(folder, {"extractor": feature, "params": dict(feature_params)})
+    digest_folder = lineage.digest_folder if in_full else _digest_of(project)
     digests = {
         "manifest": lineage.sha256_file(project.manifest),
         "split": lineage.sha256_file(project.splits),
-        "features": lineage.digest_folder(folder),
+        "features": digest_folder(folder),
     }
     for name, said in (("manifest", split.manifest_sha256), ("split", split.split_sha256)):
         if said != digests[name]:
@@ -154,6 +159,27 @@ def load(project: Project, feature: str, *, feature_params: Mapping[str, Any]) -
         votes=votes.of_corpus(utterances, card),
         digests=digests,
     )
+
+
+def _digest_of(project: Project) -> Callable[[Path], str]:
+    return lambda folder: known_digests.digest_folder(folder, project.kept_digests(folder))
+
+
+def require_unchanged(inputs: Inputs) -> None:
+    """Read the features once more as a whole, and refuse others than those that were loaded.
+
+    Raises:
+        StaleFeaturesError: Their bytes have changed, and sizes, times and inodes have not.
+    """
+    project = inputs.project
+    folder = project.features(inputs.feature)
+    if lineage.digest_folder(folder) != inputs.digests["features"]:
+        project.kept_digests(folder).unlink(missing_ok=True)
+        raise StaleFeaturesError(
+            f"{folder}: its files were changed although sizes and times say nothing of it, so "
+            f"folds may have been trained on something else; remove the folder and "
+            f"{project.kept_folds}, and run `dvc repro`"
+        )
 
 
 def require_targets(plan: CellPlan, inputs: Inputs) -> None:

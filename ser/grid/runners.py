@@ -32,10 +32,27 @@ def open_experiment(data: Inputs, accelerator: Accelerator, variant: str = "") -
     """Return where runs are recorded; helping processes record nothing."""
     if not accelerator.is_main_process:
         return memory_tracker.MemoryExperiment()
+    return open_store(data, variant)
+
+
+def open_store(
+    data: Inputs, variant: str = "", tracking_uri: str | None = None
+) -> mlflow_tracker.MlflowExperiment:
+    """Return where runs of cells are recorded in MLflow.
+
+    Args:
+        data: Of the cells.
+        variant: Of the cells, see `ser.grid.variants`.
+        tracking_uri: Of the store; None is the project's own.
+
+    Raises:
+        TrackingError: It cannot be used.
+    """
     return mlflow_tracker.open_experiment(
         specs.experiment_name(data, variant),
         note=specs.experiment_note(data),
         tags=specs.experiment_tags(data),
+        tracking_uri=tracking_uri,
         is_training=True,
     )
 

@@ -67,7 +67,7 @@ def inputs_of(project: Project, record: RunRecord) -> Inputs:
     section = dict(record.spec.params["feature"])
     name = str(section.pop("name"))
     section.pop("sampling_rate")
-    return cell_inputs.load(project, name, feature_params=section)
+    return cell_inputs.load(project, name, feature_params=section, in_full=True)
 
 
 def network_of(saved: SavedFold, record: RunRecord, data: Inputs) -> TrainedNetwork:

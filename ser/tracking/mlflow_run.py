@@ -168,7 +168,25 @@ class TrainingRun(MlflowRun):
         try:
             act()
         except store.FAILURES as error:
-            if not outage.is_away(error) or not outage.waits():
+            if not self._is_given_up_for(error):
                 raise
             self.is_lost = True
             logger.warning("run %s: %s", self.id, STAYS_AWAY)
+
+    def _is_given_up_for(self, error: Exception) -> bool:
+        return outage.is_away(error) and outage.waits()
+
+
+class PartOfRun(TrainingRun):
+    """The epochs of a run that another process brings to its end: what it lacks comes with that.
+
+    So nothing that the store says ends its training, and it waits for no server.
+    """
+
+    def leave(self) -> None:
+        """Send what waits, if there is a server, and leave the run as it is."""
+        self._send_if_there()
+
+    def _is_given_up_for(self, error: Exception) -> bool:
+        # Away for a moment only, where nobody waits: the next epochs may come through.
+        return not outage.is_away(error) or outage.waits()

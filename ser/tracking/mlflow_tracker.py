@@ -19,7 +19,7 @@ from ser.errors import TrackingError
 from ser.project import Project
 from ser.tracking import machine, outage, store, views
 from ser.tracking._described import run_tags
-from ser.tracking.mlflow_run import STAYS_AWAY, MlflowRun, TrainingRun
+from ser.tracking.mlflow_run import STAYS_AWAY, MlflowRun, PartOfRun, TrainingRun
 from ser.tracking.recording import (
     RUN_KEY,
     MetricSteps,
@@ -173,6 +173,51 @@ class MlflowExperiment:
             run.end(_FINISHED)
 
     @contextmanager
+    def part(self, spec: RunSpec, *, parent_key: str) -> Iterator[Tracker]:
+        """Open the run of a key for its epochs; `run` completes it later, maybe elsewhere.
+
+        Leaving the block leaves the run unfinished; an exception closes it, as in `run`. Once it
+        is open, no failure of the store reaches whoever trains.
+
+        Args:
+            spec: What the run is.
+            parent_key: Run key of the parent, which `announce` has made.
+
+        Raises:
+            TrackingError: It cannot be opened; see `run`.
+        """
+        with (
+            self._only_one(spec.name, spec.run_key),
+            store.translated(self.uri),
+            runtime.holding_interrupts() as held,
+        ):
+            run = self._begin(spec, parent_key, PartOfRun)
+            if not isinstance(run, PartOfRun):
+                with held.let_through():
+                    yield SilentTracker()
+                return
+            try:
+                with held.let_through():
+                    run.describe(spec)
+                    yield run
+                    run.leave()
+            except BaseException as error:
+                _close(run, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                raise
+
+    def announce(self, spec: RunSpec) -> None:
+        """Make the run of a key, for others to nest theirs in it; one that is there stays as it is.
+
+        It is RUNNING until `run` ends it.
+
+        Raises:
+            TrackingError: Another process records the same key just now, or the store fails.
+        """
+        with self._only_one(spec.name, spec.run_key), store.translated(self.uri):
+            if self._find(spec.run_key) is None:
+                self._start(spec, None)
+
+    @contextmanager
     def amend(self, run_key: str, *, topic: str, digest: str) -> Iterator[Tracker]:
         """Add to a finished run what was found out later; see the protocol.
 
@@ -262,13 +307,15 @@ class MlflowExperiment:
             self._unrecorded.add(spec.run_key)
             return None
 
-    def _begin(self, spec: RunSpec, parent_key: str | None) -> MlflowRun | None:
+    def _begin(
+        self, spec: RunSpec, parent_key: str | None, kind: type[MlflowRun] | None = None
+    ) -> MlflowRun | None:
         """Start or resume the run of a key, or return None where it is finished."""
         found = self._find(spec.run_key)
         if found is not None and found.info.status == _FINISHED:
             return None
         run = self._resume(found, spec) if found else self._start(spec, parent_key)
-        return (TrainingRun if self.is_training else MlflowRun)(self.client, run)
+        return (kind or (TrainingRun if self.is_training else MlflowRun))(self.client, run)
 
     def _start(self, spec: RunSpec, parent_key: str | None) -> Run:
         tags = run_tags(spec)

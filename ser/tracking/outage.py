@@ -14,12 +14,10 @@ from typing import TypeVar
 import requests
 from mlflow.exceptions import MlflowException
 
+from ser.tracking.place import is_server
 from ser.wording import without_password
 
 logger = logging.getLogger(__name__)
-
-#: How a tracking server's address begins.
-SERVER = ("http://", "https://")
 
 #: How long a tracking server may take to say that it is alive, in seconds.
 HEALTH_TIMEOUT_S = 3.0
@@ -100,7 +98,7 @@ class Patience:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._is_exhausted = not uri.startswith(SERVER)
+        self._is_exhausted = not is_server(uri)
 
     def call(self, act: Callable[[], T]) -> T:
         """Return what a call gives, which may be made several times.

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from ser import sqlite
 
+#: How a tracking server's address begins.
+_SERVER = ("http://", "https://")
+
 
 def default_uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI, or the project's own database mlruns/mlflow.db."""
@@ -21,3 +24,14 @@ def database_path(uri: str) -> Path | None:
     """
     path = sqlite.file_of(uri)
     return None if path is None else path.resolve()
+
+
+def is_server(uri: str) -> bool:
+    """Return whether a tracking URI is the address of a server, which other machines may reach."""
+    return uri.startswith(_SERVER)
+
+
+def server(root: Path) -> str | None:
+    """Return the address of the tracking server; None where runs go to a file of this machine."""
+    uri = default_uri(root)
+    return uri if is_server(uri) else None

@@ -27,6 +27,7 @@ from ser.tracking.outage import Patience
 # Under these names, too: whoever opens a store asks here where it is.
 from ser.tracking.place import database_path as database_path
 from ser.tracking.place import default_uri as default_uri
+from ser.tracking.place import is_server
 from ser.wording import without_password
 
 #: What a store's failures are, from `Client` and from MLflow's own functions.
@@ -153,7 +154,7 @@ def connect(uri: str) -> Client:
             the database is locked, damaged, or of another MLflow's schema. Said within seconds,
             with the cure.
     """
-    if uri.startswith(outage.SERVER):
+    if is_server(uri):
         _check_server(uri)
     _refuse_bare_database(uri)
     database = database_path(uri)

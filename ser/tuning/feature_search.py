@@ -13,6 +13,7 @@ from ser.project import Project
 from ser.tracking import mlflow_tracker
 from ser.training.plan import CellPlan, with_precision
 from ser.tuning import recording, search, storage
+from ser.tuning.jobs import Job
 from ser.tuning.params import TuningParams
 from ser.tuning.search import Place
 
@@ -43,11 +44,9 @@ def run(
         TuningError: The storage cannot be used, or a study cannot be finished.
         SerError: An input of the cells is missing or stale.
     """
-    params, where = read(params_file, Sections), str(params_file)
-    expected = params.feature(feature, where=where).model_dump(mode="json")
-    found = inputs.load(project, feature, feature_params=expected)
-    plans = [_plan(params, name, found, where=where) for name in names]
-    jobs = search.make_jobs(((plan, found) for plan in plans), params.tuning, root=project.root)
+    params = read(params_file, Sections)
+    jobs = jobs_of(params_file, feature, names, project, in_full=True)
+    found = jobs[0][1]
     experiment = mlflow_tracker.open_experiment(
         specs.experiment_name(found, recording.VARIANT),
         note=recording.experiment_note(found),
@@ -59,9 +58,33 @@ def run(
         jobs, experiment, place, num_workers=workers or params.tuning.num_workers
     )
     made_from: dict[Cell, MadeFrom] = {
-        (plan.model, plan.loss): inputs.tuned_from(plan, found) for plan in plans
+        (job.study.cell.model, job.study.cell.loss): inputs.tuned_from(job.study.cell, data)
+        for job, data in jobs
     }
     return outcomes, made_from
+
+
+def jobs_of(
+    params_file: Path, feature: str, names: Sequence[str], project: Project, *, in_full: bool
+) -> list[tuple[Job, Inputs]]:
+    """Return the studies of cells, with the data of each.
+
+    Args:
+        params_file: params.yaml.
+        feature: What the cells read.
+        names: Cells of `tuning.cells`.
+        project: The checkout.
+        in_full: See `ser.grid.inputs.load`.
+
+    Raises:
+        ParamsError: params.yaml, or a space in it, is wrong.
+        SerError: An input of the cells is missing or stale.
+    """
+    params, where = read(params_file, Sections), str(params_file)
+    expected = params.feature(feature, where=where).model_dump(mode="json")
+    found = inputs.load(project, feature, feature_params=expected, in_full=in_full)
+    plans = [_plan(params, name, found, where=where) for name in names]
+    return search.make_jobs(((plan, found) for plan in plans), params.tuning, root=project.root)
 
 
 def fill(params_file: Path, names: Sequence[str], workers: int | None) -> None:

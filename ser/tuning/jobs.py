@@ -5,7 +5,7 @@ can look at it.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Job:
         rating_of: Likewise -> ratings.
         group_of: Likewise -> whose statistics normalise it; None for those of the fold.
         share_of: Likewise -> shares of votes; None of hard targets.
+        decided_by: What the study's key is the hash of, JSON.
     """
 
     study: StudyPlan
@@ -76,6 +77,7 @@ class Job:
     rating_of: Mapping[str, tuple[float, ...]]
     group_of: Mapping[str, str] | None = None
     share_of: Mapping[str, tuple[float, ...]] | None = None
+    decided_by: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> DevelopmentData:
         """Return the two parts, their features opened."""
@@ -105,13 +107,16 @@ def make(
     # No trial refits, whatever the cell does afterwards: keys, tags and params say so too.
     plan = replace(plan, training=plan.training.model_copy(update={"refit": False}))
     dimensions = space.of_cell(plan, params.cells[plan.name])
+    decided_by = _decisive(
+        plan, params, dimensions, data, fold=fold.number, root=root, device=device
+    )
     study = StudyPlan(
         cell=plan,
         fold=fold.number,
         space=dimensions,
         params=params,
         num_trials=params.trials_of(plan.name),
-        key=_key(plan, params, dimensions, data, fold=fold.number, root=root, device=device),
+        key=lineage.sha256_text(lineage.canonical_json(decided_by))[:32],
         experiment=specs.experiment_name(data),
     )
     ids = {*fold.train, *fold.dev}
@@ -125,6 +130,7 @@ def make(
         {id_: ratings for id_, ratings in data.rating_of.items() if id_ in ids},
         None if group_of is None else {id_: group_of[id_] for id_ in ids},
         None if share_of is None else {id_: share_of[id_] for id_ in ids},
+        decided_by,
     )
 
 
@@ -149,7 +155,7 @@ def objective(plan: CellPlan, data: DevelopmentData, accelerator: Accelerator) -
     return dev_uar
 
 
-def _key(
+def _decisive(
     plan: CellPlan,
     params: TuningParams,
     dimensions: space.Space,
@@ -158,14 +164,14 @@ def _key(
     fold: int,
     root: Path,
     device: str,
-) -> str:
-    """Return the hash of everything that decides a study's outcome but its number of trials."""
+) -> dict[str, Any]:
+    """Return everything that decides a study's outcome but its number of trials."""
     cell: dict[str, Any] = plan.params()
     seed = cell["training"].pop("seeds")[0]
     cell["training"].pop("keep_weights")
     cell["training"] = specs.without_default_targets(cell["training"])
     sources = sorted({*cell_inputs.sources(plan, root), *_SOURCES})
-    decisive = {
+    return {
         "cell": cell,
         "seed": seed,
         "emotions": plan.emotions,
@@ -177,4 +183,3 @@ def _key(
         "device": device,
         "versions": dict(lineage.package_versions(_DECISIVE_PACKAGES)),
     }
-    return lineage.sha256_text(lineage.canonical_json(decisive))[:32]

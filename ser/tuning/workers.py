@@ -3,11 +3,12 @@
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.context import SpawnProcess
 
 from accelerate import Accelerator
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 
 from ser import runtime
 from ser.errors import TuningError
@@ -78,19 +79,38 @@ def work(jobs: Sequence[Job], url: str, report: Reporter = lambda: None) -> None
 def _fill(
     job: Job, storage: RDBStorage, url: str, accelerator: Accelerator, report: Reporter
 ) -> None:
+    with runtime.sparing_what_stays():
+        for _ in _trials(job, storage, url, accelerator):
+            report()
+
+
+def take_one(job: Job, url: str) -> None:
+    """Fill one waiting slot of a study, if any is left.
+
+    Args:
+        job: The study, prepared by whoever keeps it.
+        url: Of the storage.
+
+    Raises:
+        TuningError: The storage cannot be used.
+    """
+    accelerator = device.accelerator(job.study.cell.training)
+    next(_trials(job, storages.connect(url), url, accelerator), None)
+
+
+def _trials(
+    job: Job, storage: RDBStorage, url: str, accelerator: Accelerator
+) -> Iterator[FrozenTrial]:
+    """Fill waiting slots of a study, and yield each trial; until none waits."""
     plan = job.study
     study = studies.load(plan, storage)
     score = job_making.objective(plan.cell, job.data(), accelerator)
-    with runtime.sparing_what_stays():
-        while True:
-            trial = studies.claim(plan, study, storage, url)
-            if trial is None:
-                return
-            done = studies.run_trial(study, trial, score, storage)
-            shown = "-" if done.value is None else f"{done.value:.3f}"
-            state, slot = done.state.name.lower(), studies.slot_of(done)
-            logger.info("%s: trial %d %s, dev UAR %s", plan.name, slot, state, shown)
-            report()
+    while (trial := studies.claim(plan, study, storage, url)) is not None:
+        done = studies.run_trial(study, trial, score, storage)
+        shown = "-" if done.value is None else f"{done.value:.3f}"
+        state, slot = done.state.name.lower(), studies.slot_of(done)
+        logger.info("%s: trial %d %s, dev UAR %s", plan.name, slot, state, shown)
+        yield done
 
 
 def _open_slots(job: Job, storage: RDBStorage, url: str) -> bool:

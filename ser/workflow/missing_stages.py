@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: What is made from nothing but params, and what is made from that and the recordings: the stages
 #: of a group do not read one another's outputs.
-_SOURCES, _FEATURES = "weights", "extract"
+_SOURCES, FEATURES = "weights", "extract"
 
 #: Corpora beside that of params.yaml, then the cells that are trained on one and tested on another.
 _OTHER_CORPORA, _CROSSED = "cross_data", "cross"
@@ -36,7 +36,7 @@ _OTHER_CORPORA, _CROSSED = "cross_data", "cross"
 _SCORES = ("score", "gain", "robustness", "baselines")
 
 #: The last stages before features, and before training; what a cell reads is upstream of them.
-_BEFORE_FEATURES, _BEFORE_CELLS = "split", "tune"
+_BEFORE_FEATURES, TUNING = "split", "tune"
 
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
@@ -66,20 +66,32 @@ class Missing(NamedTuple):
         return self.stage.partition("@")[2]
 
 
-def make_features(engine: Engine[Missing], root: Path, *, is_crossed: bool = False) -> None:
-    """Run the stages up to the features, and these side by side.
+def make_sources(engine: Engine[Missing], root: Path) -> None:
+    """Run the stages up to what features are made of.
 
     Args:
-        engine: Where the features are extracted.
+        engine: Where random checkpoints are made.
         root: The project's root, which is the working directory.
-        is_crossed: Whether params.yaml asks for other corpora; DVC takes its time to say so.
 
     Raises:
         PipelineError: One of them failed; it has said why.
     """
     dvc_runs.repro(root, _BEFORE_FEATURES)
     _make([_SOURCES], engine, root)
-    _make([_FEATURES], engine, root)
+
+
+def make_features(engine: Engine[Missing], root: Path, *, is_crossed: bool = False) -> None:
+    """Run the stages of the features, side by side.
+
+    Args:
+        engine: Where the features are extracted.
+        root: The project's root, which is the working directory; their sources are there.
+        is_crossed: Whether params.yaml asks for other corpora; DVC takes its time to say so.
+
+    Raises:
+        PipelineError: One of them failed; it has said why.
+    """
+    _make([FEATURES], engine, root)
     if is_crossed:
         _make([_OTHER_CORPORA], engine, root)
 
@@ -93,7 +105,7 @@ def tune(root: Path) -> None:
     Raises:
         PipelineError: It failed; it has said why.
     """
-    dvc_runs.repro(root, _BEFORE_CELLS)
+    dvc_runs.repro(root, TUNING)
 
 
 def make_scores(engine: Engine[Missing], root: Path, *, is_crossed: bool = False) -> None:

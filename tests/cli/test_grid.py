@@ -1,12 +1,13 @@
 """What the grid runs, and what it says before it does."""
 
-import socket
 import sys
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import yaml
 
-from ser.workflow import missing_stages
+from ser.cli import grid
+from ser.workflow import missing_folds, missing_shards, missing_stages, missing_studies
 from tests.fresh_process import modules_after
 from tests.workflow.support import GOOD
 
@@ -16,7 +17,7 @@ def called(project, monkeypatch):
     """Replace what the grid consists of; give the list of what was called."""
     (project / "params.yaml").write_text(yaml.safe_dump(GOOD))
     names = []
-    for name in ("make_features", "tune", "make_scores"):
+    for name in ("make_sources", "make_features", "tune", "make_scores"):
         monkeypatch.setattr(missing_stages, name, lambda *_, name=name, **__: names.append(name))
 
     def find(*_):
@@ -35,8 +36,8 @@ def called(project, monkeypatch):
 @pytest.mark.parametrize(
     ("only", "expected"),
     [
-        ([], ["make_features", "tune", "find", "run 1", "make_scores"]),
-        (["--only", "extract"], ["make_features"]),
+        ([], ["make_sources", "make_features", "tune", "find", "run 1", "make_scores"]),
+        (["--only", "extract"], ["make_sources", "make_features"]),
         (["--only", "tune"], ["tune"]),
         (["--only", "train"], ["find", "run 1", "make_scores"]),
     ],
@@ -46,6 +47,7 @@ def test_a_part_alone_is_that_part(ser, called, only, expected):
     assert called == expected
 
 
+@pytest.mark.parametrize("only", [[], *(["--only", part] for part in ("extract", "tune", "train"))])
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -53,29 +55,49 @@ def test_a_part_alone_is_that_part(ser, called, only, expected):
         ("nowhere", "--address 'nowhere': expected HOST:PORT of the head, as head:6379"),
     ],
 )
-def test_an_address_that_nobody_answers_at_is_known_before_anything_is_done(
-    ser, called, address, said
+def test_an_address_without_a_cluster_is_said_before_anything_is_done(
+    ser, called, only, address, said
 ):
-    status, _, err = ser("grid", "--address", address)
+    status, _, err = ser("grid", *only, "--address", address)
     assert (status, called) == (1, [])
     assert said in err
+    assert "Traceback" not in err
 
 
-def test_an_address_that_would_not_be_asked_is_wrong_usage(ser, called):
-    status, _, err = ser("grid", "--only", "tune", "--address", "head:6379")
-    assert (status, called) == (2, [])
-    assert "--only tune trains none" in err
-
-
-def test_where_no_fold_is_missing_the_cluster_is_said_to_have_nothing_to_do(
-    ser, called, monkeypatch
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        ("extract", ["make_sources", "find", "extract on nodes", "make_features"]),
+        ("tune", ["find", "search on nodes", "tune"]),
+        ("train", ["find", "train on nodes", "run 1", "make_scores"]),
+    ],
+)
+def test_on_a_cluster_nodes_come_first_and_the_rest_is_done_here(
+    ser, called, only, expected, monkeypatch
 ):
+    joined = []
+
+    @contextmanager
+    def nodes(address, share, *, with_token):
+        joined.append((address, share, with_token))
+        yield "engine"
+
+    monkeypatch.setattr(grid, "_nodes", nodes)
+    for module, name in ((missing_shards, "extract"), (missing_studies, "search")):
+        monkeypatch.setattr(module, name, lambda *_, name=name: called.append(f"{name} on nodes"))
+    monkeypatch.setattr(missing_folds, "train", lambda *_: called.append("train on nodes") or {})
+    options = ["--only", only, "--address", "head:6379", "--gpus-per-unit", "0.5"]
+    assert ser("grid", *options)[0] == 0
+    assert called == expected
+    assert joined == [("head:6379", (1.0, 0.5), True)] * 2
+
+
+def test_where_nothing_is_missing_nobody_is_asked_for_more_than_an_answer(ser, called, monkeypatch):
+    joined = []
+    monkeypatch.setattr(grid, "_nodes", lambda *_, **__: joined.append("") or nullcontext())
     monkeypatch.setattr(missing_stages, "find", lambda *_: [])
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        status, out, err = ser("grid", "--only", "train", "--address", address)
-    assert status == 0, err
-    assert f"no fold is missing; nothing is asked of the cluster {address}" in out
+    assert ser("grid", "--address", "head:6379")[0] == 0
+    assert joined == [""]
 
 
 def test_a_launcher_of_several_processes_is_refused_on_a_cluster(ser, called, project):

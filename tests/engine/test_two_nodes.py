@@ -1,4 +1,4 @@
-"""The whole grid on two nodes, one of which is killed: the same bytes as on one machine."""
+"""Features and grid on two nodes, one of which is killed: the same bytes as on one machine."""
 
 import re
 import shutil
@@ -52,6 +52,7 @@ EMPTY = tuple(
     f"data/{name}"
     for name in ("crossed", "protocol_gaps", "sounds", "untuned", "weights/none", "without_copies")
 )
+IPS = ("127.0.0.1", "127.0.0.2")
 NUM_UNITS = 2 * 3 * 3  # cells, folds, seeds
 CELLS = ["train@lstm-cross_entropy", "train@lstm-focal"]
 
@@ -77,10 +78,14 @@ def folders(tmp_path_factory, project):
             (made / empty).mkdir(parents=True)
         patch.chdir(made)
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
+        missing_stages.make_sources(LocalEngine(1), Path())
         missing_stages.make_features(LocalEngine(1), Path())
         missing_stages.tune(Path())
         for name in names[1:]:
             shutil.copytree(made, base / name, symlinks=True)
+        # The driver lets a node extract them anew.
+        for folder in ("data/features", "work/features", ".dvc/cache"):
+            shutil.rmtree(base / "driver" / folder)
         yield {name: base / name for name in names}
 
 
@@ -94,14 +99,16 @@ def short():
 def test_a_killed_node_changes_no_byte(folders, short, monkeypatch):
     # In a process of its own, as on a node: what other tests have set in this one changes bits.
     assert ser(folders["alone"], "grid", "--jobs", "1").wait() == 0
-    head = RayNode(folders["first"], "127.0.0.1", short)
+    head = RayNode(folders["first"], IPS[0], short)
     with ray_nodes.killing(head):
-        second = RayNode(folders["second"], "127.0.0.2", short, head.address)
+        second = RayNode(folders["second"], IPS[1], short, head.address)
         with ray_nodes.killing(second):
+            look_at_both(folders, head.address)
             said = drive(folders["driver"], head.address, second)
+    assert "shard 1 of 1: extract/mfcc/shard-0 done" in said
     # Every fold came to its end, and one was begun again for the node that died with it.
     assert f"fold {NUM_UNITS} of {NUM_UNITS}" in said
-    begun = Counter(re.findall(r"^(\S+): begins on", said, re.MULTILINE))
+    begun = Counter(re.findall(r"^(\S+/fold-\S+): begins on", said, re.MULTILINE))
     assert len(begun) == NUM_UNITS
     assert sum(begun.values()) > NUM_UNITS
     assert "it is done again" in said
@@ -115,12 +122,31 @@ def test_a_killed_node_changes_no_byte(folders, short, monkeypatch):
         assert not (folders[name] / "mlruns" / "mlflow.db").exists()  # one writer
 
 
+def look_at_both(folders, address):
+    """Ask the nodes what they have: the second one lacks its folds for this moment."""
+    splits = folders["second"] / "data" / "splits.csv"
+    splits.rename(splits.with_suffix(".aside"))
+    try:
+        doctor = ser(folders["alone"], "doctor", "--cluster", address, output=subprocess.PIPE)
+        said, status = doctor.communicate()[0].decode(), doctor.returncode
+    finally:
+        splits.with_suffix(".aside").rename(splits)
+    lines = [line for line in said.splitlines() if line.startswith(("ok", "warn", "fail"))]
+    second = [one for one in lines if f"node {IPS[1]}:" in one]
+    first = [one for one in lines if one not in second]  # Ray calls 127.0.0.1 otherwise
+    assert [line.split()[0] for line in first] == ["ok"] * 4, said
+    assert [line.split()[0] for line in second] == ["ok", "ok", "fail", "ok"], said
+    assert "data/splits.csv is absent there and" in second[2]
+    assert status == 1
+    assert "Traceback" not in said
+
+
 def drive(folder, address, victim):
     """Run the grid; kill a node once it has finished a unit and is at another one."""
     with (folder / "grid.log").open("w") as log:
         driver = ser(folder, "grid", "--address", address, output=log)
     try:
-        end = time.monotonic() + 180
+        end = time.monotonic() + 400
         while driver.poll() is None and time.monotonic() < end:
             if finished_by(victim.folder):
                 victim.kill()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ser.errors import ParamsError
+from ser.errors import ParamsError, StaleFeaturesError
 from ser.features.normalisation import GroupStatistics
 from ser.grid import cell as cells_module
 from ser.models import lstm
@@ -321,6 +321,16 @@ def test_what_the_folder_held_before_is_replaced(root, paths):
     (out / "fold-9").mkdir(parents=True)
     make_runner(root, paths, MemoryExperiment()).run()
     assert not (out / "fold-9").exists()
+
+
+def test_a_cell_is_not_assembled_of_features_that_look_unchanged_and_are_not(
+    root, paths, monkeypatch
+):
+    runner = make_runner(root, paths, MemoryExperiment())
+    monkeypatch.setitem(runner.inputs.digests, "features", "0" * 64)
+    with pytest.raises(StaleFeaturesError, match="remove the folder and"):
+        runner.run()
+    assert not runner.out.folder.exists()
 
 
 def test_a_helping_process_trains_along_and_writes_nothing(root, paths, monkeypatch):

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from ser.errors import FileError, NodeError
-from ser.grid import fold_units
+from ser.errors import FileError, NodeError, TrackingError
+from ser.grid import fold_units, runners
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.training.recipe import TrainingParams
 from tests.grid.support import make_runner
@@ -66,3 +66,56 @@ def test_a_node_without_the_data_or_the_fold_refuses(project, monkeypatch):
     monkeypatch.setattr(fold_units, "_make", without)
     with pytest.raises(NodeError, match="no such file"):
         fold_units.train(unit)
+
+
+@pytest.fixture
+def server(root, project, monkeypatch):
+    """A store that stands for a tracking server; gives what opens it, and its client."""
+    uri = f"sqlite:///{root / 'server' / 'mlflow.db'}"
+    real = runners.open_store
+    monkeypatch.setattr(runners, "open_store", lambda data, variant, _: real(data, variant, uri))
+    return real(project.inputs, "", uri)
+
+
+def recorded(server):
+    """Name of a run -> the run, as the store has it; each name once."""
+    runs = server.client.search_runs([server.experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return {run.info.run_name: run for run in runs}
+
+
+def test_epochs_are_seen_while_others_train_and_the_cell_completes_the_same_runs(
+    project, server, root, paths
+):
+    unit = missing()[0]
+    fold_units.announce(unit.cell, unit.variant, "http://tracker")
+    fold_units.announce(unit.cell, unit.variant, "http://tracker")
+    fold_units.train(unit, "http://tracker")
+    runs = recorded(server)
+    parent, live = runs.pop(unit.cell), runs.pop(unit.name)
+    assert not runs
+    assert (parent.info.status, live.info.status) == ("RUNNING", "RUNNING")
+    assert live.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert "dev/best_uar" not in live.data.metrics
+    told = server.client.get_metric_history(live.info.run_id, "dev/uar")
+    assert [one.step for one in told] == [1, 2, 3, 4]
+    make_runner(root, paths, server, plan=project.plan).run()
+    runs = recorded(server)
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert len(runs) == 1 + 6
+    assert runs[unit.name].info.run_id == live.info.run_id
+    assert "dev/best_uar" in runs[unit.name].data.metrics
+    again = server.client.get_metric_history(live.info.run_id, "dev/uar")
+    assert [(one.step, one.value) for one in again] == [(one.step, one.value) for one in told]
+
+
+def test_a_tracking_server_that_is_not_there_ends_no_training(project, monkeypatch, caplog):
+    unit = missing()[0]
+
+    def away(*_):
+        raise TrackingError("http://tracker: nobody answers")
+
+    monkeypatch.setattr(runners, "open_store", away)
+    fold_units.train(unit, "http://tracker")
+    assert project.kept(unit.key) is not None
+    assert f"{unit.name}: no curves while it trains: http://tracker: nobody" in caplog.text

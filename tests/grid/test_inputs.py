@@ -1,6 +1,7 @@
 import dataclasses
 import fnmatch
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -244,3 +245,21 @@ def test_a_loss_and_a_corpus_must_agree_on_whether_there_are_classes(tmp_path, p
         inputs.require_ratings(
             dataclasses.replace(plan, emotions=make_plan().emotions), load(paths)
         )
+
+
+def test_features_are_read_once_and_in_full_where_it_must_be_so(paths, monkeypatch):
+    shard = next(paths.features("mfcc").glob("shard-*.npy"))
+    for path in paths.features("mfcc").iterdir():
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    first = load(paths)
+    inputs.require_unchanged(first)
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(shard, (1_600_000_000, 1_600_000_000))
+    again = load(paths)
+    assert again.digests == first.digests
+    in_full = inputs.load(paths, "mfcc", feature_params={}, in_full=True)
+    assert in_full.digests["features"] == lineage.digest_folder(paths.features("mfcc"))
+    with pytest.raises(StaleFeaturesError, match="its files were changed although sizes and times"):
+        inputs.require_unchanged(again)
+    inputs.require_unchanged(load(paths))

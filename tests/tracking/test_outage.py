@@ -187,3 +187,39 @@ def test_what_is_no_training_says_that_the_server_is_away(experiment, cut, root,
         cut(patch, *ALL)
         with pytest.raises(TrackingError, match="API request"), other.run(SPEC):
             pass
+
+
+@pytest.mark.parametrize("error", [away(), MlflowException("it refuses")])
+def test_no_failure_of_the_store_reaches_who_trains_a_part_of_a_run(experiment, monkeypatch, error):
+    experiment.announce(SPEC)
+    fold = RunSpec("fold", "part-key", {}, {"lr": 0.1})
+
+    def fail(*_, **__):
+        raise error
+
+    with (
+        monkeypatch.context() as patch,
+        experiment.part(fold, parent_key=SPEC.run_key) as tracker,
+    ):
+        patch.setattr(MlflowClient, "log_batch", fail)
+        patch.setattr(mlflow_run, "_SEND_EVERY_S", 0.0)
+        for epoch in (1, 2):
+            tracker.log_metrics({"dev/uar": 0.5}, step=epoch)
+    assert not experiment.is_finished(fold.run_key)
+    with experiment.run(fold, parent_key=SPEC.run_key) as tracker:
+        tracker.log_metrics({"dev/uar": 0.5}, step=1)
+    assert experiment.is_finished(fold.run_key)
+
+
+def test_a_part_of_a_run_that_is_finished_is_silent_and_one_without_a_parent_is_refused(experiment):
+    with experiment.run(SPEC):
+        pass
+    with experiment.part(SPEC, parent_key="unknown") as tracker:
+        tracker.log_metrics({"dev/uar": 0.5}, step=1)
+    assert experiment.client.get_run(experiment.run_id(SPEC.run_key)).data.metrics == {}
+    other = RunSpec("fold", "part-key", {}, {})
+    with (
+        pytest.raises(TrackingError, match="no parent run"),
+        experiment.part(other, parent_key="unknown"),
+    ):
+        pass

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from ser import runtime, sqlite
 from ser.errors import TrackingError
-from ser.tracking import store
+from ser.tracking import place, store
 
 
 def test_tracking_uri_of_the_environment_wins(tmp_path, monkeypatch):
@@ -185,3 +185,10 @@ def test_a_fault_of_ours_is_none_of_the_store(root):
     client = store.connect(store.default_uri(root))
     with pytest.raises(TypeError):
         client.search_experiments(no_such_option=1)
+
+
+def test_only_a_server_is_an_address_that_other_machines_may_reach(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://tracker:5000")
+    assert place.server(tmp_path) == "https://tracker:5000"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert place.server(tmp_path) is None

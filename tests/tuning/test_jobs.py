@@ -42,7 +42,7 @@ def test_a_job_holds_nothing_of_the_test_part(paths, root):
     assert job.label_of.keys() == job.rating_of.keys() == known
     assert {f.name for f in dataclasses.fields(job)} == {
         "study", "train", "dev", "features", "label_of", "rating_of", "group_of",
-        "share_of",
+        "share_of", "decided_by",
     }  # fmt: skip
     sent = pickle.dumps(job)
     assert [id_ for id_ in known if id_.encode() not in sent] == []

@@ -1,7 +1,7 @@
 import pytest
 
 from ser.contracts import UnitOutcome
-from ser.errors import ParamsError
+from ser.errors import ParamsError, TrackingError
 from ser.grid import fold_units
 from ser.grid.fold_units import FoldUnit
 from ser.workflow import missing_folds
@@ -30,7 +30,8 @@ class Engine:
         self.failing, self.units = failing, []
 
     def run(self, work, units):
-        assert work is fold_units.train
+        assert work.func is fold_units.train
+        self.server = work.keywords["server"]
         self.units = units
         for unit in units:
             yield UnitOutcome(unit, "diverged" if unit.name in self.failing else None)
@@ -54,3 +55,19 @@ def test_a_cell_that_lacks_folds_is_named_with_each_of_them():
     assert failures == {
         "train@lstm-aam": "lstm-aam/fold-1/seed-0: diverged; lstm-aam/fold-2/seed-0: diverged"
     }
+
+
+def test_cells_are_announced_to_a_tracking_server_before_nodes_nest_their_runs(monkeypatch):
+    announced, engine = [], Engine()
+
+    def announce(cell, variant, server):
+        if cell == "lstm-ccc":
+            raise TrackingError("no answer")
+        announced.append((cell, variant, server))
+
+    monkeypatch.setattr(fold_units, "announce", announce)
+    failures = missing_folds.train(STAGES[:2], engine, "http://tracker")
+    assert announced == [("lstm-aam", "", "http://tracker")]
+    assert engine.server == "http://tracker"
+    assert failures == {"untuned@lstm-ccc": "no answer"}
+    assert {unit.cell for unit in engine.units} == {"lstm-aam"}

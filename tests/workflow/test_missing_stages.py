@@ -119,6 +119,7 @@ def locked():
 
 
 def make_upstream(engine, root):
+    missing_stages.make_sources(engine, root)
     missing_stages.make_features(engine, root)
     missing_stages.tune(root)
 
@@ -200,6 +201,7 @@ def test_scores_are_computed_side_by_side_once_the_cells_are_trained(root):
 
 
 def test_other_corpora_come_before_the_scores_where_they_are_asked_for(root):
+    missing_stages.make_sources(LocalEngine(1), root)
     missing_stages.make_features(LocalEngine(1), root, is_crossed=True)
     missing_stages.run(named(*CELLS), Engine(), root)
     missing_stages.make_scores(LocalEngine(1), root, is_crossed=True)
