@@ -9,8 +9,7 @@ WORKDIR /srv/ser
 COPY constraints.txt ./
 
 FROM base AS tracking
-RUN pip install --constraint constraints.txt mlflow boto3 psycopg2-binary \
-    && install --directory --owner=ser /srv/artifacts
+RUN pip install --constraint constraints.txt mlflow boto3 psycopg2-binary
 USER 10001
 EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
