@@ -16,6 +16,9 @@ from ser.tuning import storage as storages
 from tests.tuning.support import bowl, fill, study_plan
 
 NUM_PROCESSES = 24
+
+#: Folders that the processes work in, as if on a host each.
+NUM_HOSTS = 4
 MODEL = "ser-demo-session"
 
 #: Whoever registers last has waited for all the others, on a machine that tests keep busy.
@@ -23,8 +26,8 @@ _PATIENCE_S = 300.0
 
 
 def record_and_register(number: int, uri: str) -> None:
-    """Record a run of its own and a version of the model of all, from a folder of its own."""
-    root = Path(f"host-{number}")
+    """Record a run of its own and a version of the model of all, on one of several hosts."""
+    root = Path(f"host-{number % NUM_HOSTS}")
     experiment = open_experiment(
         "ser/demo/session", note="n", tags={"a": "b"}, tracking_uri=uri, root=root
     )
