@@ -348,6 +348,9 @@ class Experiment(Protocol):
             an interrupt marks it killed.
         """
 
+    def is_finished(self, run_key: str) -> bool:
+        """Return whether the run of a key is recorded to its end."""
+
     def amend(self, run_key: str, *, topic: str, digest: str) -> AbstractContextManager[Tracker]:
         """Add to a finished run what was found out later: its scores, its figures.
 

@@ -1,82 +1,67 @@
-"""What a team shares, on real PostgreSQL and S3: many writers at once, a restart, two hosts."""
+"""What a team shares, on real PostgreSQL and S3: many writers at once, two hosts."""
 
+import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
+from types import SimpleNamespace
 
-import optuna
 import pytest
+from optuna.trial import TrialState
 
-from ser.contracts import RunSpec
-from ser.tracking import mlflow_run, store
-from ser.tracking.mlflow_tracker import open_experiment
+from pipelines import extract, prepare, split
+from ser.tracking import store
 from ser.tuning import storage as storages
-from ser.tuning import study as studies
-from tests.tuning.support import study_plan
-
-NUM_WRITERS = 24
-
-_WRITER = """
-import pathlib, sys, time
-from ser.contracts import RunSpec
-from ser.tracking.mlflow_tracker import open_experiment
-number, uri, go = sys.argv[1:]
-pathlib.Path(f"ready-{number}").touch()
-while not pathlib.Path(go).exists(): time.sleep(0.005)
-experiment = open_experiment("ser/demo/session", note="n", tags={"a": "b"}, tracking_uri=uri)
-with experiment.run(RunSpec(f"run {number}", f"key-{number}", {}, {"lr": 0.1})) as tracker:
-    tracker.log_metrics({"dev/uar": int(number) / 32}, step=1)
-"""
-
-_OPENER = """
-import pathlib, sys, time
-from ser.tuning import storage
-number, url, go = sys.argv[1:]
-pathlib.Path(f"ready-{number}").touch()
-while not pathlib.Path(go).exists(): time.sleep(0.005)
-storage.connect(url).engine.dispose()
-"""
+from ser.tuning.study import slot_of
+from tests.recordings import PARAMS
+from tests.servers import at_once
 
 
 @pytest.fixture
-def at_once(python, tmp_path, project):
+def succeed_at_once(python, tmp_path, project):
     """Let processes do the same at once; each must succeed."""
 
-    def run(code, address):
-        script, go = tmp_path / "at_once.py", tmp_path / "go"
-        script.write_text(code)
-        started = []
-        for number in range(NUM_WRITERS):
-            words = [str(script), str(number), address, str(go)]
-            started.append(python.start(words, cwd=tmp_path, env={"PYTHONPATH": str(project)}))
-        limit = time.monotonic() + 120
-        while len(list(tmp_path.glob("ready-*"))) < NUM_WRITERS:
-            assert time.monotonic() < limit
-            time.sleep(0.05)
-        go.touch()
-        assert [process.wait() for process in started] == [0] * NUM_WRITERS
+    def run(work, address):
+        command = [python.executable, "-m", "tests.servers.at_once", work.__name__, address]
+        env = {**os.environ, "PYTHONPATH": str(project)}
+        done = subprocess.run(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
 
     return run
 
 
-def test_many_processes_meet_an_empty_server_and_all_record(team, at_once, tmp_path):
+def test_many_processes_meet_an_empty_server_and_each_records_a_run_and_a_version(
+    team, succeed_at_once, tmp_path
+):
+    numbers = range(at_once.NUM_PROCESSES)
     with team.tracking(tmp_path, "writers").running() as uri:
-        at_once(_WRITER, uri)
+        succeed_at_once(at_once.record_and_register, uri)
         client = store.connect(uri)
         experiment = client.get_experiment_by_name("ser/demo/session")
         runs = client.search_runs([experiment.experiment_id])
-    assert sorted(run.data.tags["ser.run_key"] for run in runs) == sorted(
-        f"key-{number}" for number in range(NUM_WRITERS)
-    )
+        (model,) = client.search_registered_models()
+        registered = client.search_model_versions(f"name = '{at_once.MODEL}'")
+    keys = [run.data.tags["ser.run_key"] for run in runs]
+    assert sorted(keys) == sorted(f"key-{number}" for number in numbers)
     assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(int(version.version) for version in registered) == [n + 1 for n in numbers]
+    bundles = [version.tags["ser.bundle_sha256"] for version in registered]
+    assert sorted(bundles) == sorted(f"bundle-{number}" for number in numbers)
+    assert (model.name, model.aliases) == (at_once.MODEL, {"challenger": str(numbers.stop)})
 
 
-def test_many_processes_meet_an_empty_database_of_studies(team, at_once):
+def test_many_processes_meet_an_empty_database_and_fill_one_study(team, succeed_at_once):
     url = team.postgres.create("studies")
-    at_once(_OPENER, url)
+    succeed_at_once(at_once.fill_a_study, url)
     storage = storages.connect(url)
-    study = optuna.create_study(storage=storage)
-    assert study.trials == []
+    (study,) = storage.get_all_studies()
+    trials = storage.get_all_trials(study._study_id)
+    ended = [slot_of(trial) for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
+    assert sorted(ended) == list(range(at_once.NUM_PROCESSES))
+    # Two that prepare the study at once may both queue a slot; one of them is dropped.
+    assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED", "FAIL"}
     storage.engine.dispose()
 
 
@@ -101,116 +86,99 @@ def test_what_is_done_alone_is_done_by_one_after_another(team):
     assert most == [1] * 4
 
 
-@pytest.fixture
-def restarting(team, tmp_path):
-    """A server that is there, and a function that takes it away for ten seconds."""
-    server = team.tracking(tmp_path, "restarted")
-    started, stop, away, over = (threading.Event() for _ in range(4))
-
-    def serve():
-        with server.running():
-            started.set()
-            stop.wait(200)
-        away.set()
-        time.sleep(10)
-        with server.running():
-            over.wait(200)
-
-    def take_away():
-        stop.set()
-        assert away.wait(90)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    assert started.wait(120)
-    yield server.uri, take_away
-    stop.set()
-    over.set()
-    thread.join(200)
-
-
-def test_a_restart_in_the_middle_of_a_training_loses_nothing(
-    team, restarting, tmp_path, monkeypatch
-):
-    uri, take_away = restarting
-    monkeypatch.setattr(mlflow_run, "_SEND_EVERY_S", 0.0)
-    (tmp_path / "a.txt").write_text("a")
-    cell = RunSpec("lstm-focal", "cell-key", {}, {"lr": 0.1})
-    first, second = (RunSpec(f"fold-{n}", f"fold-{n}-key", {}, {"lr": 0.1}) for n in (1, 2))
-    options = {"note": "n", "tags": {}, "root": tmp_path, "is_training": True}
-    experiment = open_experiment("ser/demo/session", tracking_uri=uri, **options)
-    with experiment.run(cell):
-        with experiment.run(first, parent_key="cell-key") as tracker:
-            tracker.log_metrics({"dev/uar": 0.125}, step=1)
-            take_away()
-            tracker.log_metrics({"dev/uar": 0.25}, step=2)  # waits, and training does not
-            tracker.log_artifact(tmp_path / "a.txt")  # waits for the server
-        with experiment.run(second, parent_key="cell-key") as tracker:
-            tracker.log_metrics({"dev/uar": 0.5}, step=1)
-    runs = experiment.client.search_runs([experiment.experiment_id])
-    keys = sorted(run.data.tags["ser.run_key"] for run in runs)
-    assert keys == ["cell-key", "fold-1-key", "fold-2-key"]
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    run_id = experiment.run_id("fold-1-key")
-    curve = experiment.client.get_metric_history(run_id, "dev/uar")
-    assert [(metric.step, metric.value) for metric in curve] == [(1, 0.125), (2, 0.25)]
-    assert [file.path for file in experiment.client.list_artifacts(run_id)] == ["a.txt"]
-    assert any(key.endswith("/a.txt") for key in team.s3.keys("restarted"))
-
-
 _HOST = """
-import os, socket, sys, time
-host, url, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+import socket, sys, time
+host, seconds = sys.argv[1], float(sys.argv[2])
 socket.gethostname = lambda: host
-from ser.tuning import storage as storages, study as studies
-storages.GRACE_S, storages.HEARTBEAT_S = 3, 1
-import ser.tuning.heartbeat as heartbeat
-heartbeat.HEARTBEAT_S = 1
-from ser.tuning import workers
-from tests.tuning.support import bowl, study_plan
+from ser.tuning import heartbeat, storage
+storage.GRACE_S, storage.HEARTBEAT_S, heartbeat.HEARTBEAT_S = 3, 1, 1
+from ser.tuning.trial_tracker import TrialTracker
+report = TrialTracker.log_metrics
 
-class Job:
-    study = study_plan(num_trials=8)
-    def data(self): return None
+def slowly(self, metrics, *, step=None):
+    report(self, metrics, step=step)
+    time.sleep(seconds)
 
-def objective(*_):
-    return lambda values, tracker: bowl(values, tracker, delay=lambda: time.sleep(seconds))
-
-workers.job_making.objective = objective
-workers.device.accelerator = lambda _: None
-workers.run([Job()], url, num_workers=1, report=lambda: None)
+TrialTracker.log_metrics = slowly
+from pipelines import tune
+sys.exit(tune.main(["--trials-only"]))
 """
 
+_TUNED = """
+losses: {focal: {}}
+recipes: {lstm: {num_epochs: 2, batch_size: 8}}
+cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}
+tuning: {num_trials: 3, cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}}}
+"""
+NUM_SLOTS = 3 * 3  # folds x trials
 
-def test_two_hosts_fill_a_study_although_one_is_killed(team, python, project, tmp_path):
-    url = team.postgres.create("hosts")
-    script = tmp_path / "host.py"
-    script.write_text(_HOST)
-    hosts = []
-    for name, seconds in (("one", 0.1), ("two", 1.0)):
-        (tmp_path / name).mkdir()
-        words = [str(script), name, url, str(seconds)]
-        env = {"PYTHONPATH": str(project)}
-        hosts.append(python.start(words, cwd=tmp_path / name, env=env))
-    plan, storage = study_plan(num_trials=8), storages.connect(url)
-    study = studies.load(plan, storage)
-    limit = time.monotonic() + 60
 
-    def taken():
-        running = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
-        return [t for t in running if t.user_attrs.get("host") == "two" and t.intermediate_values]
+@pytest.fixture
+def hosts(python, project, project_with_params, tracking_server, team, monkeypatch):
+    """Starts `ser tune` as a host of a name does, each in a project folder of its own."""
+    root, url = project_with_params, team.postgres.create("hosts")
+    # A name of its own on the server that other tests use as well.
+    text = PARAMS.replace("name: csv", "name: shared, parser: csv")
+    replaced = tuple(line.partition(":")[0] + ":" for line in _TUNED.split())
+    kept = [line for line in text.splitlines() if not line.startswith(replaced)]
+    (root / "params.yaml").write_text("\n".join([*kept, _TUNED]))
+    (root / "data" / "raw" / "csv").rename(root / "data" / "raw" / "shared")
+    for stage, words in ((prepare, []), (split, []), (extract, ["mfcc"])):
+        assert stage.main(words) == 0
+    (root / "host.py").write_text(_HOST)
+    env = {"PYTHONPATH": str(project), "MLFLOW_TRACKING_URI": tracking_server}
 
-    while not taken():
+    def start(name, *, seconds_per_epoch):
+        folder = root.with_name(f"{root.name}-{name}")
+        if not folder.exists():
+            shutil.copytree(root, folder, symlinks=True)
+        words = ["host.py", name, str(seconds_per_epoch)]
+        return python.start(words, cwd=folder, env={**env, "OPTUNA_STORAGE": url})
+
+    return SimpleNamespace(start=start, url=url)
+
+
+def test_two_hosts_fill_studies_although_one_is_killed_and_each_trial_is_recorded_once(
+    hosts, tracking_server
+):
+    one = hosts.start("one", seconds_per_epoch=0.1)
+    two = hosts.start("two", seconds_per_epoch=1.0)
+    storage = storages.connect(hosts.url)
+
+    def trials(*states):
+        return [
+            trial
+            for study in storage.get_all_studies()
+            for trial in storage.get_all_trials(study._study_id, deepcopy=False)
+            if not states or trial.state in states
+        ]
+
+    def by_two(found):
+        return [trial for trial in found if trial.user_attrs.get("host") == "two"]
+
+    limit = time.monotonic() + 120
+    while not [t for t in by_two(trials(TrialState.RUNNING)) if t.intermediate_values]:
         assert time.monotonic() < limit
-        time.sleep(0.05)
-    hosts[1].kill()
-    assert hosts[1].wait() == -signal.SIGKILL
-    assert hosts[0].wait() == 0
-    trials = studies.finished(plan, study)
-    assert [studies.slot_of(trial) for trial in trials] == list(range(8))
-    every = study.get_trials(deepcopy=False)
-    assert "RUNNING" not in {trial.state.name for trial in every}
+        time.sleep(0.02)
+    two.kill()
+    assert two.wait() == -signal.SIGKILL
+    again = hosts.start("two", seconds_per_epoch=0.0)
+    assert (one.wait(), again.wait()) == (0, 0)
+    assert trials(TrialState.RUNNING, TrialState.WAITING) == []
     # A host that a busy machine keeps from its heartbeat for seconds may lose a trial as well.
-    lost = [trial for trial in every if trial.state.name == "FAIL"]
-    assert "two" in {trial.user_attrs.get("host") for trial in lost}
+    assert by_two(trials(TrialState.FAIL))
+    assert len(trials(TrialState.COMPLETE, TrialState.PRUNED)) == NUM_SLOTS
     storage.engine.dispose()
+
+    client = store.connect(tracking_server)
+    experiment = client.get_experiment_by_name("ser/shared/session/tuning")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    names = sorted(run.info.run_name for run in runs)
+    studies = [f"lstm-focal/fold-{fold}" for fold in (1, 2, 3)]
+    nested = [f"{study}/trial-{slot}" for study in studies for slot in range(3)]
+    assert names == sorted([*studies, *nested])
+    for run in runs:
+        for name in run.data.metrics:
+            steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
+            assert len(steps) == len(set(steps)), (run.info.run_name, name)

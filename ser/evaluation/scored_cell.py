@@ -8,6 +8,7 @@ import pandas as pd
 
 from ser import concordance, files, predictions
 from ser.cell_folders import CellFolder
+from ser.contracts import Experiment
 from ser.cross_folders import CorpusFolder
 from ser.data import manifest
 from ser.data.votes import Votes
@@ -17,7 +18,7 @@ from ser.evaluation.summary import CellSummary
 from ser.grid import crossings, variants
 from ser.project import Project
 from ser.tracking import cells
-from ser.tracking.cells import CellRecord, RestorableExperiment
+from ser.tracking.cells import CellRecord
 from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def publish(
     trained: CellFolder,
     scored: CellFolder,
     speaker_of: Mapping[str, str],
-    open_: Callable[..., RestorableExperiment],
+    open_: Callable[..., Experiment],
     votes: Votes | None = None,
 ) -> Summary:
     """Score a trained cell, write its folder, and bring the tracker to what that says.
@@ -148,7 +149,7 @@ def publish(
 
 
 def publish_crossing(
-    cell: str, folder: CorpusFolder, project: Project, open_: Callable[..., RestorableExperiment]
+    cell: str, folder: CorpusFolder, project: Project, open_: Callable[..., Experiment]
 ) -> Summary:
     """Score a cell that was trained on one corpus and tested on another; tell the tracker.
 

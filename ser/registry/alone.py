@@ -25,6 +25,11 @@ from ser.wording import without_password
 TIMEOUT_S = 30.0
 _PERIOD_S = 0.2
 _TOKEN = "ser.lock"
+
+#: What MLflow says of a name that is taken; the second, where it is free again when MLflow looks
+#: whose it is.
+_ANOTHER_S = ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")
+
 _NOTE = (
     "Somebody is changing the aliases of the model just now. Delete this entry only if the process "
     "in its tags has ended."
@@ -105,7 +110,7 @@ def _is_made(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str])
         try:
             client.create_registered_model(name, tags=dict(tags), description=_NOTE)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            if error.error_code not in _ANOTHER_S:
                 raise
             # A request that was sent twice, because its answer was lost, finds its own entry.
             return _found(client, name).get(_TOKEN) == tags[_TOKEN]

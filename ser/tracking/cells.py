@@ -10,14 +10,13 @@ way the results came.
 import csv
 import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ser import files, lineage
 from ser.cell_folders import CellFolder
-from ser.contracts import DatasetReference, RunSpec, Tracker
+from ser.contracts import DatasetReference, Experiment, RunSpec, Tracker
 from ser.errors import FileError, LineageError
 from ser.project import Project
 
@@ -26,21 +25,6 @@ CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET
 
 #: The columns of history.csv before those of the metrics.
 HISTORY_KEYS = ("fold", "seed", "epoch")
-
-
-class RestorableExperiment(Protocol):
-    """An experiment that can say which runs it has; see `ser.contracts.Experiment`."""
-
-    def run(
-        self, spec: RunSpec, *, parent_key: str | None = None
-    ) -> AbstractContextManager[Tracker]:
-        """Open, resume or silence the run of a key."""
-
-    def is_finished(self, run_key: str) -> bool:
-        """Return whether the run of a key is recorded to its end."""
-
-    def amend(self, run_key: str, *, topic: str, digest: str) -> AbstractContextManager[Tracker]:
-        """Add to a finished run what was found out later; silent if it has that already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +179,7 @@ def require_data(cell: CellFolder, project: Project) -> CellRecord:
     return record
 
 
-def restore(cell: CellFolder, open_: Callable[..., RestorableExperiment]) -> int:
+def restore(cell: CellFolder, open_: Callable[..., Experiment]) -> int:
     """Bring the tracker to what a cell's folder says: runs that it lacks, scores that it lacks.
 
     Args:
@@ -235,7 +219,7 @@ def restored(spec: RunSpec) -> RunSpec:
     return replace(spec, tags={**spec.tags, "ser.restored": "true"})
 
 
-def _add_scores(experiment: RestorableExperiment, run: RunRecord, folder: Path) -> None:
+def _add_scores(experiment: Experiment, run: RunRecord, folder: Path) -> None:
     values = {key: repr(value) for key, value in run.scores.items()}
     paths = [folder / path for path, _ in run.score_artifacts]
     digest = _digest(values, paths)
@@ -252,9 +236,7 @@ def is_of(scored: CellFolder, trained: CellFolder) -> bool:
     return read(scored).cell.spec.run_key == read(trained).cell.spec.run_key
 
 
-def add_figures(
-    cell: CellFolder, figures: CellFolder, open_: Callable[..., RestorableExperiment]
-) -> None:
+def add_figures(cell: CellFolder, figures: CellFolder, open_: Callable[..., Experiment]) -> None:
     """Keep a cell's figures with its runs, each figure once, as PNG.
 
     Args:

@@ -9,7 +9,7 @@ from ser.tracking.recording import SilentTracker
 
 
 class KnownExperiment:
-    """An experiment whose finished runs are known; see `ser.tracking.cells.RestorableExperiment`.
+    """An experiment whose finished runs are known; see `ser.contracts.Experiment`.
 
     What is known is complete already needs no question: a finished run stays as it is. All else
     is left to the experiment, which looks again.

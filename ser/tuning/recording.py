@@ -19,6 +19,7 @@ from ser.contracts import Experiment, RunSpec, Tracker
 from ser.figures import style
 from ser.grid import specs
 from ser.grid.inputs import Inputs
+from ser.grid.tuned import TunedFold
 from ser.tuning import figures
 from ser.tuning import study as studies
 from ser.tuning.jobs import Job
@@ -104,25 +105,38 @@ class Recorder(AbstractContextManager["Recorder"]):
                 self._seen.add((plan.name, studies.slot_of(trial)))
 
     def conclude(self) -> None:
-        """Record what finished studies came to, and their figures."""
-        for job, data in self._jobs:
-            plan, study = job.study, self._loaded[job.study.name]
-            chosen = studies.outcome(plan, study)
-            trials = studies.finished(plan, study)
-            tracker = self._parents[plan.name]
-            tracker.log_metrics(
-                {
-                    "dev/best_uar": float(chosen.dev_uar or 0.0),
-                    "num_trials": float(len(trials)),
-                    "num_pruned": float(sum(t.state == TrialState.PRUNED for t in trials)),
-                }
-            )
-            tracker.set_tags({f"ser.best.{k}": f"{v:.6g}" for k, v in chosen.params.items()})
-            folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
-            footer = style.footer(data.card, data.split)
-            planned = studies.as_planned(plan, study)
-            for path in figures.draw(planned, plan.space, folder, footer=footer):
-                tracker.log_artifact(path, folder="figures")
+        """Record what finished studies came to, and their figures; close their runs.
+
+        What another machine has concluded meanwhile is drawn here as well, but not recorded.
+        """
+        concluded = [
+            (plan, studies.outcome(plan, self._loaded[plan.name]), self._draw(plan, data))
+            for plan, data in ((job.study, data) for job, data in self._jobs)
+        ]
+        with self._alone():
+            for plan, chosen, drawn in concluded:
+                if not self._experiment.is_finished(_parent_key(plan)):
+                    self._conclude(plan, chosen, drawn)
+            self._open.close()
+
+    def _draw(self, plan: StudyPlan, data: Inputs) -> list[Path]:
+        folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
+        planned = studies.as_planned(plan, self._loaded[plan.name])
+        footer = style.footer(data.card, data.split)
+        return figures.draw(planned, plan.space, folder, footer=footer)
+
+    def _conclude(self, plan: StudyPlan, chosen: TunedFold, drawn: Iterable[Path]) -> None:
+        tracker, trials = self._parents[plan.name], studies.finished(plan, self._loaded[plan.name])
+        tracker.log_metrics(
+            {
+                "dev/best_uar": float(chosen.dev_uar or 0.0),
+                "num_trials": float(chosen.num_trials),
+                "num_pruned": float(sum(t.state == TrialState.PRUNED for t in trials)),
+            }
+        )
+        tracker.set_tags({f"ser.best.{k}": f"{v:.6g}" for k, v in chosen.params.items()})
+        for path in drawn:
+            tracker.log_artifact(path, folder="figures")
 
     def _record(self, plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> None:
         spec = trial_spec(plan, trial, data)

@@ -17,7 +17,7 @@ from typing import Any
 
 import optuna
 from optuna import Trial, TrialPruned
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, PercentilePruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
@@ -123,7 +123,8 @@ def prepare(plan: StudyPlan, storage: RDBStorage, url: str) -> optuna.Study:
     Returns:
         The study.
     """
-    with storages.claiming(url):
+    # Two machines that prepare it at once would queue each slot twice.
+    with storages.alone(url, f"preparing {plan.name}"), storages.claiming(url):
         study = load(plan, storage)
         _fail_dead(study, storage, url)
         trials = study.get_trials(deepcopy=False)
@@ -162,9 +163,9 @@ def claim(plan: StudyPlan, study: optuna.Study, storage: RDBStorage, url: str) -
             if slot >= plan.num_trials:
                 continue
             if _is_duplicate(found, study):
-                storage.set_trial_state_values(found._trial_id, TrialState.FAIL)
+                _become(TrialState.FAIL, found, storage)
                 continue
-            if not storage.set_trial_state_values(found._trial_id, TrialState.RUNNING):
+            if not _become(TrialState.RUNNING, found, storage):
                 continue
             study.sampler = _sampler(plan, slot=slot)
             trial = Trial(study, found._trial_id)
@@ -297,6 +298,14 @@ def _is_duplicate(waiting: FrozenTrial, study: optuna.Study) -> bool:
     )
 
 
+def _become(state: TrialState, trial: FrozenTrial, storage: RDBStorage) -> bool:
+    """Give a trial a state, or return False where another worker has taken or even ended it."""
+    try:
+        return storage.set_trial_state_values(trial._trial_id, state)
+    except UpdateFinishedTrialError:
+        return False
+
+
 def _draw(trial: Trial, dimension: Dimension) -> None:
     """Let the sampler give a trial its value of a dimension."""
     low, high = dimension.low, dimension.high
@@ -311,7 +320,7 @@ def _fail_dead(study: optuna.Study, storage: RDBStorage, url: str) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_dead(trial, url):
             logger.warning("study %s: trial %d was cut short", study.study_name, trial.number)
-            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            _become(TrialState.FAIL, trial, storage)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)

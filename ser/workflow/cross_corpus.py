@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ser import components, cross_folders, tables
+from ser.contracts import Experiment
 from ser.cross_folders import Crossing, Side
 from ser.data.corpora._base import CorpusParams
 from ser.errors import ParamsError
@@ -20,7 +21,6 @@ from ser.params import params_class_of, parse, read
 from ser.progress import Progress
 from ser.project import Project
 from ser.report.cross_corpus import within
-from ser.tracking.cells import RestorableExperiment
 from ser.workflow import current_cell
 from ser.workflow.preset import Preset
 
@@ -46,7 +46,7 @@ class CrossQuestion:
 def measure(
     question: CrossQuestion,
     project: Project,
-    open_: Callable[..., RestorableExperiment],
+    open_: Callable[..., Experiment],
     *,
     progress: Progress = iter,
 ) -> dict[str, object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ser.contracts import Experiment
 from ser.data import manifest, votes
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -16,7 +17,6 @@ from ser.grid import tuned
 from ser.grid.params import CellParams
 from ser.project import Project
 from ser.report.page import SYNTHETIC_NOTICE
-from ser.tracking.cells import RestorableExperiment
 from ser.workflow.current_cell import CellsNow, require_cell
 
 
@@ -74,7 +74,7 @@ def require_tuned(project: Project, cell: CellParams) -> None:
         )
 
 
-def publish(project: Project, name: str, open_: Callable[..., RestorableExperiment]) -> Summary:
+def publish(project: Project, name: str, open_: Callable[..., Experiment]) -> Summary:
     """Score a trained cell, write its folder in runs/ and tell the tracker, as `score` does.
 
     Args:

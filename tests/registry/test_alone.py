@@ -104,3 +104,18 @@ def test_a_request_that_was_sent_twice_finds_its_own_entry(server, tmp_path, mon
     monkeypatch.setattr(server, "create_registered_model", twice)
     with held(server, tmp_path):
         assert list(server.entries) == ["m.lock"]
+
+
+def test_an_entry_that_is_gone_when_the_server_looks_whose_it_is_is_asked_for_again(
+    server, tmp_path, monkeypatch
+):
+    make, refusals = server.create_registered_model, [RESOURCE_DOES_NOT_EXIST]
+
+    def refused_once(name, tags, description):
+        if refusals:
+            raise MlflowException("it does not exist", error_code=refusals.pop())
+        make(name, tags, description)
+
+    monkeypatch.setattr(server, "create_registered_model", refused_once)
+    with held(server, tmp_path):
+        assert list(server.entries) == ["m.lock"]

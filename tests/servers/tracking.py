@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -36,15 +37,15 @@ class TrackingServer:
         return f"http://127.0.0.1:{self.port}"
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[str]:
-        """Run it until the block ends; give its address."""
+    def running(self, stop: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+        """Run it until the block ends, with a signal; give its address."""
         command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "1"]
         command += ["--backend-store-uri", self.database]
         command += ["--artifacts-destination", self.artifacts]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         environment = {**os.environ, **self.env, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         environment.pop("MLFLOW_TRACKING_URI", None)
-        with processes.running(command, self.folder, self._answers, env=environment):
+        with processes.running(command, self.folder, self._answers, env=environment, stop=stop):
             yield self.uri
 
     def _answers(self) -> bool:
@@ -53,6 +54,26 @@ class TrackingServer:
                 return True
         except urllib.error.URLError:
             return False
+
+
+class Switched:
+    """A server that a test starts, kills and starts again, from any thread.
+
+    Args:
+        server: Not running.
+    """
+
+    def __init__(self, server: TrackingServer) -> None:
+        self.uri = server.uri
+        self._server, self._running = server, contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Return as soon as it answers."""
+        self._running.enter_context(self._server.running(signal.SIGKILL))
+
+    def kill(self) -> None:
+        """End it as `kill -9` does, if it runs."""
+        self._running.close()
 
 
 def on_files(folder: Path) -> TrackingServer:

@@ -7,6 +7,7 @@ import pytest
 
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
+from ser.tracking.recording import MetricSteps
 from ser.tuning import recording
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
@@ -130,3 +131,28 @@ def test_nothing_is_recorded_while_another_machine_records(paths, root, data, st
     with Recorder(experiment, [(job, data)], loaded, **place) as recorder:
         recorder.report()
     assert numbers == [(0, 1), (1, 4)]
+
+
+def test_what_another_machine_concludes_meanwhile_is_not_recorded_again(
+    paths, root, data, storage, url
+):
+    job = make_job(paths, root, data=data)
+    study = fill(job.study, storage, url)
+    experiment = MemoryExperiment()
+    first, second = (
+        Recorder(experiment, [(job, data)], {job.study.name: study}, root=root, folder=root / name)
+        for name in ("first", "second")
+    )
+    with first:
+        first.report()
+        experiment._open.clear()  # the other machine has a lock of its own for each run
+        with second:
+            second.report()
+            second.conclude()
+            parent = next(iter(experiment.runs.values()))
+            parent.steps = MetricSteps()  # each machine knows of its own only
+            first.conclude()
+    assert parent.metrics["num_trials"] == [(0, 3.0)]
+    assert parent.status == "FINISHED"
+    drawn = [sorted(path.name for path in (root / n).rglob("*.png")) for n in ("first", "second")]
+    assert drawn[0] == drawn[1] != []
