@@ -156,11 +156,10 @@ def restore_runs(
     from ser import cross_folders
     from ser.evaluation import scored_cell
     from ser.grid import variants
-    from ser.tracking import cells, store, views
+    from ser.tracking import cells, leaderboard, place
     from ser.tracking.known_runs import opening_once
-    from ser.tracking.mlflow_tracker import open_experiment
 
-    project, open_ = Project(), opening_once(open_experiment)
+    project, open_ = Project(), opening_once(Path())
     total = 0
     scored = project.scored_cells()
     for cell in scored:
@@ -171,7 +170,9 @@ def restore_runs(
             typer.echo(f"{cell.folder}: {said}")
         total += count
     for name in sorted({cells.read(cell).experiment for cell in scored}):
-        views.find(store.default_uri(Path()), name)  # which cells differ in what, all being there
+        leaderboard.find(
+            place.default_uri(Path()), name
+        )  # which cells differ in what, all being there
     for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
         for cell in project.trained_cells(variant):
             _restore_variant(cell, project, variant, open_)

@@ -15,11 +15,10 @@ from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import grid_table, rating_comparison
 from ser.evaluation.summary import CellSummary
-from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.project import Project
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.tracking.cells import CellRecord
 
 
@@ -172,7 +171,7 @@ def as_text(result: Result) -> str:
     )
     as_table = grid_table.as_text if result.card.emotions else rating_comparison.as_text
     lines = [
-        footer(result.card, result.split),
+        footer_of(result.card, result.split),
         *_notices(result),
         as_table(pd.concat([result.grid, below], ignore_index=True)),
         f"weights before training: {result.weights}",
@@ -192,7 +191,7 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     """
     card, split = result.card, result.split
     lines = [
-        f"{footer(card, split)}: {card.num_used} utterances, {card.num_speakers} speakers, "
+        f"{footer_of(card, split)}: {card.num_used} utterances, {card.num_speakers} speakers, "
         f"{_learnt(card)}, {len(split.folds)} folds",
         "",
         *(line for said in _notices(result) for line in (f"**{said}**", "")),

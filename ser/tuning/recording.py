@@ -16,9 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ser import lineage
 from ser.contracts import Experiment, RunSpec, Tracker
-from ser.figures import style
 from ser.grid import specs
 from ser.grid.inputs import Inputs
+from ser.report.footer import footer_of
 from ser.tuning import figures
 from ser.tuning import study as studies
 from ser.tuning.jobs import Job
@@ -119,7 +119,7 @@ class Recorder(AbstractContextManager["Recorder"]):
             )
             tracker.set_tags({f"ser.best.{k}": f"{v:.6g}" for k, v in chosen.params.items()})
             folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
-            footer = style.footer(data.card, data.split)
+            footer = footer_of(data.card, data.split)
             planned = studies.as_planned(plan, study)
             for path in figures.draw(planned, plan.space, folder, footer=footer):
                 tracker.log_artifact(path, folder="figures")
