@@ -25,8 +25,9 @@ def parsed_once() -> Iterator[None]:
     def load(path: str, fs: Any = None, **options: Any) -> Any:
         if options or not isinstance(fs, LocalFileSystem):
             return parse(path, fs=fs, **options)  # a file of a commit
-        found = Path(path).stat()
-        key = (path, found.st_ino, found.st_mtime_ns, found.st_size)
+        place = Path(path).resolve()
+        found = place.stat()
+        key = (place, found.st_ino, found.st_mtime_ns, found.st_size)
         if key not in known:
             known[key] = parse(path, fs=fs)
         return copy.deepcopy(known[key])  # whoever asked may change what it got
