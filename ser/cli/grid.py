@@ -64,7 +64,7 @@ def grid(
     from ser.engine.local import LocalEngine
     from ser.params import read
     from ser.project import Project
-    from ser.workflow import missing_stages
+    from ser.workflow import dvc_runs, missing_stages
     from ser.workflow.preset import Preset
 
     root = Path()
@@ -80,6 +80,8 @@ def grid(
     if only in (None, GridPart.EXTRACT):
         with LocalEngine(jobs) as engine:
             missing_stages.make_features(engine, root, is_crossed=is_crossed)
+    if only == GridPart.TUNE:
+        dvc_runs.repro(root, missing_stages.FEATURES)
     if only in (None, GridPart.TUNE):
         missing_stages.tune(root)
     if only not in (None, GridPart.TRAIN):

@@ -5,7 +5,7 @@ import sys
 import pytest
 import yaml
 
-from ser.workflow import missing_stages
+from ser.workflow import dvc_runs, missing_stages
 from tests.fresh_process import modules_after
 from tests.workflow.support import GOOD
 
@@ -28,6 +28,9 @@ def called(project, monkeypatch):
 
     monkeypatch.setattr(missing_stages, "find", find)
     monkeypatch.setattr(missing_stages, "run", run)
+    monkeypatch.setattr(
+        dvc_runs, "repro", lambda _, *targets: names.append(" ".join(["dvc repro", *targets]))
+    )
     return names
 
 
@@ -36,7 +39,7 @@ def called(project, monkeypatch):
     [
         ([], ["make_features", "tune", "find", "run 1", "make_scores"]),
         (["--only", "extract"], ["make_features"]),
-        (["--only", "tune"], ["tune"]),
+        (["--only", "tune"], ["dvc repro extract", "tune"]),
         (["--only", "train"], ["find", "run 1", "make_scores"]),
     ],
 )
