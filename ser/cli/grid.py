@@ -70,7 +70,7 @@ def grid(
     from ser.engine.local import LocalEngine
     from ser.params import read
     from ser.project import Project
-    from ser.workflow import missing_stages
+    from ser.workflow import dvc_runs, missing_stages
     from ser.workflow.preset import Preset
 
     root = Path()
@@ -94,6 +94,8 @@ def grid(
             missing_stages.make_sources(engine, root)
             _extract_on(nodes, root)
             missing_stages.make_features(engine, root, is_crossed=is_crossed)
+    if only == GridPart.TUNE:
+        dvc_runs.repro(root, missing_stages.FEATURES)
     if only in (None, GridPart.TUNE):
         _search_on(nodes, root)
         missing_stages.tune(root)

@@ -157,11 +157,10 @@ def restore_runs(
     from ser import cross_folders
     from ser.evaluation import scored_cell
     from ser.grid import variants
-    from ser.tracking import cells, store, views
+    from ser.tracking import cells, leaderboard, place
     from ser.tracking.known_runs import opening_once
-    from ser.tracking.mlflow_tracker import open_experiment
 
-    project, open_ = Project(), opening_once(open_experiment)
+    project, open_ = Project(), opening_once(Path())
     total = 0
     scored = project.scored_cells()
     for cell in scored:
@@ -172,7 +171,8 @@ def restore_runs(
             typer.echo(f"{cell.folder}: {said}")
         total += count
     for name in sorted({cells.read(cell).experiment for cell in scored}):
-        views.find(store.default_uri(Path()), name)  # which cells differ in what, all being there
+        # Which cells differ in what is known when all are there.
+        leaderboard.find(place.default_uri(Path()), name)
     for variant in (variants.UNTUNED, variants.WITHOUT_COPIES):
         for cell in project.trained_cells(variant):
             _restore_variant(cell, project, variant, open_)
@@ -189,7 +189,6 @@ def _restore_comparison(
     """Bring the run of the report back, if there is one and it is the report of these cells."""
     from ser.params import read
     from ser.report import results as comparison
-    from ser.tracking.mlflow_tracker import open_experiment
     from ser.workflow import current, current_cell
 
     if not project.page.is_file():
@@ -199,6 +198,8 @@ def _restore_comparison(
         if not comparison.is_recorded(project, open_):
             current.require_data(project, read(project.params, current.DataParams))
             current.require_reports(project, read(project.params, current_cell.CellsNow))
+            from ser.tracking.mlflow_tracker import open_experiment  # as much as all the rest
+
             comparison.restore(project, open_experiment)
             said = "1 run restored"
     except (FileError, LineageError) as error:

@@ -68,7 +68,7 @@ def _leaderboard(uri: str, base: str) -> str:
     from ser.data import task
     from ser.params import read
     from ser.project import Project
-    from ser.tracking import views
+    from ser.tracking import leaderboard, views
     from ser.workflow.preset import Preset
 
     try:
@@ -78,7 +78,7 @@ def _leaderboard(uri: str, base: str) -> str:
         return base
     of_task = task.of_section(params.corpus.model_dump(mode="json"))
     name = f"ser/{of_task}/{params.split.protocol}"
-    found = views.find(uri, name)
+    found = leaderboard.find(uri, name)
     if found is None:
         typer.echo(f"{name}: no run yet, so all experiments are shown; `dvc repro` records runs")
         return base

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from ser.evaluation.comparison import ALPHA
 
@@ -73,6 +72,9 @@ def rank(
     num_blocks, num_treatments = scores.shape
     if num_treatments < 3 or num_blocks < 2:
         return None
+    # Here, not at the top: whoever only reads what was ranked waits for no statistics library.
+    from scipy.stats import rankdata
+
     ranks = np.asarray(rankdata(-scores.to_numpy(), axis=1), dtype=np.float64)
     means = ranks.mean(axis=0)
     exchanged = np.vstack([means, _exchanged(ranks, seed=seed, num_exchanges=num_exchanges)])

@@ -1,4 +1,4 @@
-"""The one style of all figures: colours, title, footer, and how they are saved."""
+"""The one style of all figures: colours, title, and how they are saved."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,6 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ser import files
-from ser.data.card import CorpusCard
-from ser.data.split_report import SplitReport
 
 #: Okabe & Ito's palette, safe for colour-blind readers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -31,18 +29,6 @@ STYLE: Any = {
     # matplotlib brings the first; where it is missing, a drawing asks for one as wide.
     "font.sans-serif": ["DejaVu Sans", "Verdana"],
 }
-
-
-def footer(card: CorpusCard, split: SplitReport) -> str:
-    """Return the line below every figure: corpus, protocol, synthetic or real.
-
-    Args:
-        card: `data/corpus.json`.
-        split: `data/split_report.json`.
-    """
-    kind = "SYNTHETIC speech" if card.synthetic else "real speech"
-    speakers = "" if split.speaker_independent else ", SPEAKER-DEPENDENT"
-    return f"corpus {card.name} ({kind}), protocol {split.protocol}{speakers}"
 
 
 def save(

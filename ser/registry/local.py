@@ -10,7 +10,6 @@ MLflow's database, artifacts elsewhere, no such version or a file that differs, 
 import json
 import shutil
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from ser import files
@@ -23,11 +22,8 @@ from ser.registry.model_files import (
     listing,
 )
 from ser.registry.version import Version
+from ser.tracking.database import WORKSPACE, one, opened
 
-#: Revision of the database's tables that are read here: that of the pinned MLflow.
-SCHEMA = "dc11669786a5"
-#: Of MLflow's tables, where there is no other.
-_WORKSPACE = "default"
 _READY = "READY"
 
 
@@ -53,9 +49,7 @@ def resolve(database: Path, name: str, reference: str | int) -> Version | None:
         reference: `champion`, another alias, or a number.
     """
     try:
-        with closing(_opened(database)) as connection:
-            if _one(connection, "SELECT version_num FROM alembic_version") != (SCHEMA,):
-                return None
+        with opened(database) as connection:
             return _version(connection, name, reference)
     except sqlite3.Error:
         return None
@@ -75,7 +69,7 @@ def fetch_bundle(database: Path, version: Version, folder: Path) -> Path | None:
         The folder of the bundle.
     """
     try:
-        with closing(_opened(database)) as connection:
+        with opened(database) as connection:
             place = _place(connection, version)
     except sqlite3.Error:
         return None
@@ -91,28 +85,23 @@ def fetch_bundle(database: Path, version: Version, folder: Path) -> Path | None:
     return bundle_of(target)
 
 
-def _opened(database: Path) -> sqlite3.Connection:
-    """Return a connection that reads and makes no file; others may write meanwhile."""
-    return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
-
-
 def _version(connection: sqlite3.Connection, name: str, reference: str | int) -> Version | None:
     number: object = reference
     if isinstance(reference, str):
-        alias = _one(
+        alias = one(
             connection,
             "SELECT version FROM registered_model_aliases "
             "WHERE workspace = ? AND name = ? AND alias = ?",
-            (_WORKSPACE, name, reference),
+            (WORKSPACE, name, reference),
         )
         if alias is None:
             return None
         (number,) = alias
-    found = _one(
+    found = one(
         connection,
         "SELECT version, run_id, source FROM model_versions "
         "WHERE workspace = ? AND name = ? AND version = ? AND status = ?",
-        (_WORKSPACE, name, number, _READY),
+        (WORKSPACE, name, number, _READY),
     )
     if found is None:
         return None
@@ -120,7 +109,7 @@ def _version(connection: sqlite3.Connection, name: str, reference: str | int) ->
     own = connection.execute(
         "SELECT key, value FROM model_version_tags "
         "WHERE workspace = ? AND name = ? AND version = ?",
-        (_WORKSPACE, name, number),
+        (WORKSPACE, name, number),
     ).fetchall()
     of_run = connection.execute(
         "SELECT key, value FROM tags WHERE run_uuid = ? AND key LIKE 'ser.%'", (run_id,)
@@ -130,18 +119,11 @@ def _version(connection: sqlite3.Connection, name: str, reference: str | int) ->
 
 def _place(connection: sqlite3.Connection, version: Version) -> Path | None:
     """Return the folder of a version's files; None where they are not in one of this machine."""
-    found = _one(
+    found = one(
         connection,
         "SELECT storage_location FROM model_versions "
         "WHERE workspace = ? AND name = ? AND version = ?",
-        (_WORKSPACE, version.name, version.number),
+        (WORKSPACE, version.name, version.number),
     )
     place = Path(str(found[0]).removeprefix("file://")) if found and found[0] else None
     return place if place is not None and place.is_absolute() else None
-
-
-def _one(
-    connection: sqlite3.Connection, query: str, values: tuple[object, ...] = ()
-) -> tuple[object, ...] | None:
-    row: tuple[object, ...] | None = connection.execute(query, values).fetchone()
-    return row

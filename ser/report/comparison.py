@@ -17,7 +17,6 @@ from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import breakdown, evidence, grid_table, mistakes, protocol_cost, summary
 from ser.evaluation.summary import CellSummary
-from ser.figures import style
 from ser.grid import procedure, variants
 from ser.grid.params import Cell, CellParams
 from ser.grid.procedure import Procedure
@@ -36,6 +35,7 @@ from ser.report import mistakes as mistakes_section
 from ser.report import page as pages
 from ser.report import robustness as robustness_section
 from ser.report import tuning as tuning_section
+from ser.report.footer import footer_of
 from ser.report.functional_rows import FunctionalRows
 from ser.report.page import CellSection, Report
 from ser.tracking import cells
@@ -144,7 +144,7 @@ def _write(
     results.write_procedures(project, procedures)
     cells_of = {"": named, **beside}
     drawn_cells = [(name, variant) for variant, names in cells_of.items() for name in names]
-    foot = style.footer(card, split)
+    foot = footer_of(card, split)
     of_models = pictures.of_models(project.figures, folders, grid, card, split)
     of_cells = [partial(_draw_cell, project, open_, foot, cell) for cell in drawn_cells]
     pictures.run([*of_models.drawings, *of_cells], engine)

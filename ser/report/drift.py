@@ -13,7 +13,7 @@ from ser.monitoring.drift import Drift, QuantityFinding
 from ser.monitoring.quantities import CLASSES, QUANTITIES, Quantity
 from ser.monitoring.reference import DriftReference
 from ser.report import html
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE
 
 _SHARE = Quantity("share", "")
 

@@ -9,7 +9,8 @@ from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation.best import NUM_RESAMPLES
 from ser.grid.procedure import notices
-from ser.report.page import SYNTHETIC_NOTICE, CellSection
+from ser.report.footer import SYNTHETIC_NOTICE
+from ser.report.page import CellSection
 from ser.report.tuning import Tuning
 
 _NAMED = ("torch", "transformers", "scikit-learn", "optuna")

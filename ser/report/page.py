@@ -15,22 +15,17 @@ from ser.evaluation.cross_corpus import TRANSDUCTIVE
 from ser.evaluation.evidence import Findings, best_losses
 from ser.evaluation.protocol_cost import Measured, statement
 from ser.evaluation.summary import CellSummary
-from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report import answer, html
 from ser.report.cross_corpus import Matrix
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.report.functional_rows import FunctionalRows
 from ser.report.mistakes import MistakesSection
 from ser.report.robustness import RobustnessSection
 from ser.report.tuning import Tuning
 from ser.wording import first_few
-
-SYNTHETIC_NOTICE = (
-    "Synthetic speech: these numbers prove that the machinery works, "
-    "and say nothing about emotion recognition."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +208,7 @@ def render(report: Report) -> str:
             report=report,
             sections=sections(report),
             of_study=published.speaks_of(report.card, evidence.published),
-            footer=footer(report.card, report.split),
+            footer=footer_of(report.card, report.split),
             tuning_page=Project().tuning_page.name,
             synthetic_notice=SYNTHETIC_NOTICE,
             transductive=TRANSDUCTIVE,

@@ -7,9 +7,8 @@ import pandas as pd
 
 from ser.data import task
 from ser.errors import SerError
-from ser.figures.style import footer
 from ser.grid.procedure import notices
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.report.results import Result
 
 #: What marks a cell that is not told apart from the best.
@@ -146,7 +145,7 @@ def _caption(result: Result) -> str:
     synthetic = f" {SYNTHETIC_NOTICE}" if card.synthetic else ""
     unusual = "".join(f" {said}" for said in notices(result.procedures))
     return (
-        f"Test scores, {footer(card, result.split)}: {card.num_used} utterances of "
+        f"Test scores, {footer_of(card, result.split)}: {card.num_used} utterances of "
         f"{len(card.emotions)} emotions, {card.num_speakers} speakers, {len(result.split.folds)} "
         f"folds{', mean over seeds' if several else ''}. UAR: unweighted average recall; WA: "
         f"accuracy; intervals over speakers{' and seeds' if several else ''}. {_MARK}: not told "

@@ -32,6 +32,7 @@ from ser.figures.embeddings import Embeddings
 from ser.grid import procedure
 from ser.grid.params import Cell
 from ser.grid.procedure import Procedure
+from ser.report.footer import footer_of
 from ser.tracking.cells import read as read_record
 from ser.training.saved_fold import SavedFold
 
@@ -142,7 +143,7 @@ def draw(
 
 def _footer(cells: Mapping[Cell, CellFolder], card: CorpusCard, split: SplitReport) -> str:
     procedures = {model: _procedure(cell) for (model, _), cell in cells.items()}
-    return style.footer(card, split) + procedure.line(procedures)
+    return footer_of(card, split) + procedure.line(procedures)
 
 
 def draw_cell(folder: CellFolder, cell: CellFolder, *, footer: str) -> None:

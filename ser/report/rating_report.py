@@ -31,6 +31,7 @@ from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report import answer, plots, results, tested_sentences, tuning, tuning_page
 from ser.report import page as pages
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord
 from ser.utterance import Utterance
@@ -119,7 +120,7 @@ def write(project: Project, named: Mapping[str, CellParams], open_: Callable[...
     card, split = CorpusCard.read(project.corpus_card), SplitReport.read(project.split_report)
     utterances = manifest.read(project.manifest)
     speaker_of = {utterance.id: utterance.speaker for utterance in utterances}
-    footer = style.footer(card, split)
+    footer = footer_of(card, split)
     read = {
         (cell.model, cell.loss): _read(name, project, speaker_of, footer)
         for name, cell in named.items()
@@ -174,7 +175,7 @@ def _report(
     environment = lineage.Record.read(project.run(best.name).lineage).environment
     title = "Mean CCC of every cell and of the baselines"
     drawn = intervals.grid_intervals(
-        grid, baselines, chance=0.0, title=title, footer=style.footer(card, split), score="ccc"
+        grid, baselines, chance=0.0, title=title, footer=footer_of(card, split), score="ccc"
     )
     return RatingReport(
         card,
@@ -233,8 +234,8 @@ def render(report: RatingReport) -> str:
         .get_template("ratings.html.j2")
         .render(
             report=report,
-            footer=style.footer(report.card, report.split),
-            synthetic_notice=pages.SYNTHETIC_NOTICE,
+            footer=footer_of(report.card, report.split),
+            synthetic_notice=SYNTHETIC_NOTICE,
             notices=procedure.notices(procedures),
             absent=ABSENT,
             rows=report.grid.to_dict("records"),

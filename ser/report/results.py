@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -15,16 +15,12 @@ from ser.data.split_report import SplitReport
 from ser.errors import LineageError
 from ser.evaluation import grid_table, rating_comparison
 from ser.evaluation.summary import CellSummary
-from ser.figures.style import footer
 from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.project import Project
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.tracking import cells
-from ser.tracking.cells import CellRecord, RestorableExperiment
-
-#: An experiment, as whoever opens it gives it.
-Opened = TypeVar("Opened", bound=Experiment | RestorableExperiment)
+from ser.tracking.cells import CellRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +132,7 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
     _record(project, best, _experiment_of(best, open_), _run_of(project, best))
 
 
-def is_recorded(project: Project, open_: Callable[..., RestorableExperiment]) -> bool:
+def is_recorded(project: Project, open_: Callable[..., Experiment]) -> bool:
     """Return whether the tracker has the run of the comparison that is there.
 
     Args:
@@ -170,7 +166,7 @@ def _best(project: Project) -> CellRecord:
     return cells.read(project.run(f"{first['model']}-{first['loss']}"))
 
 
-def _experiment_of(best: CellRecord, open_: Callable[..., Opened]) -> Opened:
+def _experiment_of(best: CellRecord, open_: Callable[..., Experiment]) -> Experiment:
     return open_(
         f"{best.experiment}/report",
         note=f"One run per state of the comparison of `{best.experiment}`.",
@@ -224,7 +220,7 @@ def as_text(result: Result) -> str:
     )
     as_table = grid_table.as_text if result.card.emotions else rating_comparison.as_text
     lines = [
-        footer(result.card, result.split),
+        footer_of(result.card, result.split),
         *_notices(result),
         as_table(pd.concat([result.grid, below], ignore_index=True)),
         f"weights before training: {result.weights}",
@@ -244,7 +240,7 @@ def as_markdown(result: Result, *, today: datetime.date, preset: str) -> str:
     """
     card, split = result.card, result.split
     lines = [
-        f"{footer(card, split)}: {card.num_used} utterances, {card.num_speakers} speakers, "
+        f"{footer_of(card, split)}: {card.num_used} utterances, {card.num_speakers} speakers, "
         f"{_learnt(card)}, {len(split.folds)} folds",
         "",
         *(line for said in _notices(result) for line in (f"**{said}**", "")),

@@ -3,10 +3,9 @@
 from ser import files
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
-from ser.figures import style
 from ser.project import Project
 from ser.report import html
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.report.tuning import Tuning
 
 
@@ -28,7 +27,7 @@ def write(project: Project, tuning: Tuning, card: CorpusCard, split: SplitReport
     page = html.environment().get_template("tuning.html.j2")
     shown = page.render(
         tuning=tuning,
-        footer=style.footer(card, split),
+        footer=footer_of(card, split),
         synthetic_notice=SYNTHETIC_NOTICE if card.synthetic else "",
         report_page=project.page.name,
     )

@@ -5,10 +5,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.store.db.utils import _get_latest_schema_revision
-
-from ser import sqlite
-from ser.tracking import store
+from ser import lineage, sqlite
+from ser.tracking import database, place
 
 # Every column in which MLflow 3.17 keeps the absolute path of a folder.
 _PATH_COLUMNS = (
@@ -69,8 +67,17 @@ def examine(path: Path, *, lock_timeout_s: float = 2.0) -> Health:
     except sqlite3.DatabaseError as error:
         return Health(path, problem=str(error))
     schema = "" if revision is None else str(revision[0])
-    expected = str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
-    return Health(path, None, str(integrity), schema, expected, str(mode), locked, moved)
+    return Health(path, None, str(integrity), schema, _expected(), str(mode), locked, moved)
+
+
+def _expected() -> str:
+    """Return the revision that the installed MLflow works with."""
+    if lineage.package_versions(["mlflow"])["mlflow"] == database.VERSION:
+        return database.SCHEMA
+    # Here, not at the top: MLflow takes seconds, and is seldom another than the pinned one.
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]
 
 
 def _can_write(connection: sqlite3.Connection) -> bool:
@@ -85,7 +92,7 @@ def _can_write(connection: sqlite3.Connection) -> bool:
 def _moved_from(connection: sqlite3.Connection, path: Path) -> tuple[str, ...]:
     """Return foreign folders that hold experiments laid out as this project does it."""
     rows = connection.execute("SELECT name, artifact_location FROM experiments").fetchall()
-    found = {store.former_folder(path, name, location) for name, location in rows}
+    found = {place.former_folder(path, name, location) for name, location in rows}
     return tuple(sorted(folder for folder in found if folder is not None))
 
 

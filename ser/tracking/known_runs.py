@@ -1,26 +1,42 @@
 """Experiments that are asked once what they hold, for whoever brings many cells back."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.contracts import RunSpec, Tracker
-from ser.tracking.mlflow_tracker import MlflowExperiment
+from ser.tracking import local_runs, place
 from ser.tracking.recording import SilentTracker
+
+if TYPE_CHECKING:
+    from ser.tracking.mlflow_tracker import MlflowExperiment
 
 
 class KnownExperiment:
     """An experiment whose finished runs are known; see `ser.contracts.Experiment`.
 
     What is known is complete already needs no question: a finished run stays as it is. All else
-    is left to the experiment, which looks again.
+    is left to the experiment, which looks again; it is opened for that, and not before.
 
     Args:
-        experiment: The experiment.
+        open_: Opens the experiment.
+        recorded: Run key -> tags of its finished runs, where they are known without opening it.
     """
 
-    def __init__(self, experiment: MlflowExperiment) -> None:
-        self._experiment = experiment
-        self._tags = experiment.recorded()
+    def __init__(
+        self,
+        open_: "Callable[[], MlflowExperiment]",
+        recorded: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        self._open = open_
+        self._tags = self._experiment.recorded() if recorded is None else recorded
+
+    @cached_property
+    def _experiment(self) -> "MlflowExperiment":
+        return self._open()
 
     @contextmanager
     def run(self, spec: RunSpec, *, parent_key: str | None = None) -> Iterator[Tracker]:
@@ -43,18 +59,30 @@ class KnownExperiment:
             yield tracker
 
 
-def opening_once(open_: Callable[..., MlflowExperiment]) -> Callable[..., KnownExperiment]:
-    """Return a function that opens experiments as another does, each of them once.
+def opening_once(root: Path) -> Callable[..., KnownExperiment]:
+    """Return a function that opens experiments of a project, each of them once.
+
+    It is called as `ser.tracking.mlflow_tracker.open_experiment` is. An experiment in a database
+    on this machine is opened only where something is missing in it.
 
     Args:
-        open_: `ser.tracking.mlflow_tracker.open_experiment`.
+        root: The project's root.
     """
-    opened: dict[tuple[str, str, tuple[tuple[str, str], ...]], KnownExperiment] = {}
+    uri = place.default_uri(root)
+
+    @functools.cache
+    def known(name: str, note: str, tags: tuple[tuple[str, str], ...]) -> KnownExperiment:
+        def open_() -> "MlflowExperiment":
+            # Here, not at the top: MLflow takes seconds.
+            from ser.tracking.mlflow_tracker import open_experiment
+
+            return open_experiment(name, note=note, tags=dict(tags), root=root)
+
+        found = local_runs.find(uri, name)
+        is_known = found is not None and found.is_described(note, dict(tags))
+        return KnownExperiment(open_, found.recorded if found and is_known else None)
 
     def open_once(name: str, *, note: str, tags: Mapping[str, str]) -> KnownExperiment:
-        key = (name, note, tuple(sorted(tags.items())))
-        if key not in opened:
-            opened[key] = KnownExperiment(open_(name, note=note, tags=tags))
-        return opened[key]
+        return known(name, note, tuple(sorted(tags.items())))
 
     return open_once

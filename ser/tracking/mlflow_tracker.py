@@ -17,7 +17,7 @@ from ser import runtime
 from ser.contracts import RunSpec, Tracker
 from ser.errors import TrackingError
 from ser.project import Project
-from ser.tracking import machine, outage, store, views
+from ser.tracking import machine, outage, place, store, views
 from ser.tracking._described import run_tags
 from ser.tracking.mlflow_run import STAYS_AWAY, MlflowRun, PartOfRun, TrainingRun
 from ser.tracking.recording import (
@@ -32,9 +32,6 @@ from ser.wording import without_password
 logger = logging.getLogger(__name__)
 
 _FINISHED = "FINISHED"
-
-#: Opens the experiment's page on runs and metrics, not on the traces of language models.
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def open_experiment(
@@ -68,21 +65,16 @@ def open_experiment(
     uri = tracking_uri or store.default_uri(root)
     client = store.connect(uri)
     with store.translated(uri):
-        wanted = {**_EXPERIMENT_TAGS, "mlflow.note.content": note, **tags}
-        experiment = client.get_experiment_by_name(name) or _create(client, uri, name, wanted)
-        if (headline := tags.get(views.HEADLINE)) is not None:
-            wanted["mlflow.note.content"] = views.note(note, experiment.experiment_id)
-            # One that is there may show params as well, see `views.refresh`.
-            if views.TAG not in experiment.tags:
-                wanted[views.TAG] = views.value(headline)
-        _tag(client, experiment, wanted)
+        experiment = client.get_experiment_by_name(name) or _create(client, uri, name, tags)
+        has = experiment.tags
+        _tag(client, experiment, views.experiment_tags(note, tags, experiment.experiment_id, has))
     if experiment.lifecycle_stage != "active":
         raise TrackingError(
             f"tracking store {without_password(uri)}: the experiment {name!r} was deleted; bring "
             f"it back with `mlflow experiments restore --experiment-id {experiment.experiment_id}`"
         )
     database = store.database_path(uri)
-    if database and store.former_folder(database, name, experiment.artifact_location):
+    if database and place.former_folder(database, name, experiment.artifact_location):
         raise TrackingError(
             f"tracking store {without_password(uri)}: artifacts of {name!r} would go to "
             f"{experiment.artifact_location}, but the project lies elsewhere now; "
@@ -96,7 +88,7 @@ def _create(client: MlflowClient, uri: str, name: str, tags: Mapping[str, str]) 
     database = store.database_path(uri)
     location = None
     if database is not None:
-        folder = store.artifact_folder(database, name)
+        folder = place.artifact_folder(database, name)
         folder.mkdir(parents=True, exist_ok=True)
         location = str(folder)
     try:

@@ -1,4 +1,4 @@
-"""Where the tracking store is; told without MLflow, whose import takes seconds."""
+"""Where the tracking store and its artifacts are; told without MLflow, a slow import."""
 
 import os
 from pathlib import Path
@@ -35,3 +35,25 @@ def server(root: Path) -> str | None:
     """Return the address of the tracking server; None where runs go to a file of this machine."""
     uri = default_uri(root)
     return uri if is_server(uri) else None
+
+
+def artifact_folder(database: Path, experiment: str) -> Path:
+    """Return where an experiment's artifacts lie: beside the database, by its name."""
+    return database.parent / experiment.replace("/", "-")
+
+
+def former_folder(database: Path, experiment: str, location: str) -> str | None:
+    """Return the folder a database lay in when an experiment was made, if it has moved.
+
+    Args:
+        database: Where it lies now.
+        experiment: The experiment's name.
+        location: Where MLflow believes its artifacts are.
+
+    Returns:
+        The old folder, or None if it has not moved or the location was chosen by hand.
+    """
+    folder = artifact_folder(database, experiment)
+    if not location or location == str(folder) or Path(location).name != folder.name:
+        return None
+    return str(Path(location).parent)

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from mlflow.entities import Run
+from typing import TYPE_CHECKING
 
 from ser.processes import Process
-from ser.tracking import store
+from ser.tracking import local_runs, place
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,12 @@ def stale_runs(root: Path) -> list[StaleRun]:
     Raises:
         TrackingError: The store cannot be used.
     """
-    uri = store.default_uri(root)
+    uri = place.default_uri(root)
+    if local_runs.has_none_running(uri):
+        return []
+    # Here, not at the top: MLflow takes seconds.
+    from ser.tracking import store
+
     client = store.connect(uri)
     found = []
     with store.translated(uri):
@@ -56,18 +63,20 @@ def close_stale(root: Path, runs: Iterable[StaleRun]) -> None:
     Raises:
         TrackingError: The store cannot be used.
     """
-    uri = store.default_uri(root)
+    from ser.tracking import store
+
+    uri = place.default_uri(root)
     client = store.connect(uri)
     with store.translated(uri):
         for run in runs:
             client.set_terminated(run.run_id, "KILLED")
 
 
-def _stale(run: Run) -> StaleRun:
+def _stale(run: "Run") -> StaleRun:
     return StaleRun(run.info.run_id, run.info.run_name, int(run.data.tags["ser.pid"]))
 
 
-def _is_stale(run: Run) -> bool:
+def _is_stale(run: "Run") -> bool:
     """Return whether the process that recorded a run is known to be gone."""
     tags = run.data.tags
     if "ser.host" not in tags or not tags.get("ser.pid", "").isdigit():

@@ -135,11 +135,6 @@ def left_alone() -> Iterator[None]:
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]
 
 
-def artifact_folder(database: Path, experiment: str) -> Path:
-    """Return where an experiment's artifacts lie: beside the database, by its name."""
-    return database.parent / experiment.replace("/", "-")
-
-
 def connect(uri: str) -> Client:
     """Open the store, creating and initialising a local database that is not there yet.
 
@@ -270,23 +265,6 @@ def _check_database(path: Path) -> None:
             else "move the file aside and run `ser restore-runs`, which fills a new one from runs/"
         )
         raise TrackingError(f"tracking database {path}: {error}; {cure}") from error
-
-
-def former_folder(database: Path, experiment: str, location: str) -> str | None:
-    """Return the folder a database lay in when an experiment was made, if it has moved.
-
-    Args:
-        database: Where it lies now.
-        experiment: The experiment's name.
-        location: Where MLflow believes its artifacts are.
-
-    Returns:
-        The old folder, or None if it has not moved or the location was chosen by hand.
-    """
-    folder = artifact_folder(database, experiment)
-    if not location or location == str(folder) or Path(location).name != folder.name:
-        return None
-    return str(Path(location).parent)
 
 
 def runs(client: MlflowClient, experiment_id: str, *, status: str) -> Iterator[Run]:

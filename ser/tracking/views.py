@@ -6,18 +6,18 @@ and opens one by its key in the address: search, order and columns at once.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import urlencode
-
-from mlflow import MlflowClient
-
-from ser.tracking import store
 
 #: Tag of an experiment: the metric that its leaderboard is ordered by; without it there is none.
 HEADLINE = "ser.headline"
 
 KEY = "leaderboard"
 TAG = f"mlflow.sharedViewState.{KEY}"
+
+#: Opens the experiment's page on runs and metrics, not on the traces of language models.
+_OF_ALL = {"mlflow.experimentKind": "custom_model_development"}
+#: Tag of what stands at the top of the experiment's page.
+_NOTE = "mlflow.note.content"
 
 #: MLflow's limit for the value of an experiment's tag, in characters.
 MAX_TAG_CHARS = 5000
@@ -30,13 +30,32 @@ _NAMES = ("model.name", "loss.name", "feature.name")
 _SECTIONS = ("loss", "recipe", "model", "training")
 #: Shown as one value each by the nested runs.
 _OF_FOLDS = "tuned."
-_MAX_CELLS = 1000
 
 
 def search(headline: str) -> str:
     """Return the filter that leaves the parent runs: cells, or studies where dev is maximised."""
-    tag = "ser.trial" if headline.startswith("dev/") else "ser.fold"
-    return f"tags.\"{tag}\" = 'all'"
+    tag, whole = mark(headline)
+    return f"tags.\"{tag}\" = '{whole}'"
+
+
+def mark(headline: str) -> tuple[str, str]:
+    """Return the tag of the parent runs, and its value."""
+    return ("ser.trial" if headline.startswith("dev/") else "ser.fold"), "all"
+
+
+def headline_of(tags: Mapping[str, str]) -> str:
+    """Return the metric that the cells of an experiment with these tags are ordered by."""
+    return tags.get(HEADLINE, "test/uar")
+
+
+def of_cells(tags: Mapping[str, str], cells: Sequence[Mapping[str, str]]) -> str:
+    """Return the value of `TAG` that shows, after the scores, what the cells differ in.
+
+    Args:
+        tags: Of the experiment.
+        cells: The params of each of its parent runs.
+    """
+    return value(headline_of(tags), differing(cells))
 
 
 def value(headline: str, params: Sequence[str] = ()) -> str:
@@ -105,43 +124,6 @@ def _place(key: str) -> tuple[int, int, str]:
     return name, section, key
 
 
-def refresh(client: MlflowClient, experiment: Any) -> None:
-    """Show in the leaderboard, after the scores, the params that differ between the cells of now.
-
-    Args:
-        client: Speaks to the store.
-        experiment: MLflow's experiment of cells.
-    """
-    headline = experiment.tags.get(HEADLINE, "test/uar")
-    runs = client.search_runs(
-        [experiment.experiment_id], filter_string=search(headline), max_results=_MAX_CELLS
-    )
-    wanted = value(headline, differing([run.data.params for run in runs]))
-    if experiment.tags.get(TAG) != wanted:
-        client.set_experiment_tag(experiment.experiment_id, TAG, wanted)
-
-
-def find(uri: str, name: str) -> str | None:
-    """Return the id of an experiment, its leaderboard brought up to date; None without runs.
-
-    One that was recorded before there were leaderboards gets one.
-
-    Args:
-        uri: Tracking URI.
-        name: `ser/<task>/<protocol>`.
-
-    Raises:
-        TrackingError: The store cannot be used.
-    """
-    client = store.connect(uri)
-    with store.translated(uri):
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None or experiment.lifecycle_stage != "active":
-            return None
-        refresh(client, experiment)
-        return str(experiment.experiment_id)
-
-
 def address(experiment_id: str, *, base: str = "", charts: bool = False) -> str:
     """Return the address of the leaderboard.
 
@@ -163,3 +145,22 @@ def note(text: str, experiment_id: str) -> str:
     """Return an experiment's description that begins with links to its leaderboard, Markdown."""
     table, charts = address(experiment_id), address(experiment_id, charts=True)
     return f"[**Leaderboard**]({table}), [charts]({charts}). {text}"
+
+
+def experiment_tags(
+    note_: str, tags: Mapping[str, str], experiment_id: str, present: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the tags that an experiment is to have.
+
+    Args:
+        note_: Its description, Markdown.
+        tags: What else describes it; with `HEADLINE` it gets a leaderboard.
+        experiment_id: MLflow's id.
+        present: Those that it has: a leaderboard that is there may show params as well.
+    """
+    wanted = {**_OF_ALL, _NOTE: note_, **tags}
+    if (headline := tags.get(HEADLINE)) is not None:
+        wanted[_NOTE] = note(note_, experiment_id)
+        if TAG not in present:
+            wanted[TAG] = value(headline)
+    return wanted

@@ -16,10 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ser import lineage
 from ser.contracts import Experiment, RunSpec, Tracker
-from ser.figures import style
 from ser.grid import specs
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import TunedFold
+from ser.report.footer import footer_of
 from ser.tuning import figures
 from ser.tuning import study as studies
 from ser.tuning.jobs import Job
@@ -122,7 +122,7 @@ class Recorder(AbstractContextManager["Recorder"]):
     def _draw(self, plan: StudyPlan, data: Inputs) -> list[Path]:
         folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
         planned = studies.as_planned(plan, self._loaded[plan.name])
-        footer = style.footer(data.card, data.split)
+        footer = footer_of(data.card, data.split)
         return figures.draw(planned, plan.space, folder, footer=footer)
 
     def _conclude(self, plan: StudyPlan, chosen: TunedFold, drawn: Iterable[Path]) -> None:

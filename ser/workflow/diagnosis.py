@@ -250,11 +250,10 @@ def _functionals(root: Path) -> Iterator[Finding]:
 
 def _store(root: Path, *, fix: bool) -> Iterator[Finding]:
     """Look at the tracking store: the database itself, then the runs in it."""
-    # Here, not at the top: MLflow takes over a second.
-    from ser.tracking import health, store
+    from ser.tracking import health, place
 
-    uri = store.default_uri(root)
-    database = store.database_path(uri)
+    uri = place.default_uri(root)
+    database = place.database_path(uri)
     if database is not None:
         if not database.exists():
             yield Finding("ok", "tracking store", f"{database} is not there yet; it makes itself")

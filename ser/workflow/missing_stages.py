@@ -18,6 +18,7 @@ from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
 
 from ser.contracts import Engine, UnitOutcome
+from ser.engine.local import LocalEngine
 from ser.errors import PipelineError
 from ser.grid import variants
 from ser.project import Project
@@ -35,7 +36,7 @@ _OTHER_CORPORA, _CROSSED = "cross_data", "cross"
 #: What is computed of recordings or of trained cells, each by itself; the report reads it all.
 _SCORES = ("score", "gain", "robustness", "baselines")
 
-#: The last stages before features, and before training; what a cell reads is upstream of them.
+#: The last stage before features, and what is searched before cells are trained.
 _BEFORE_FEATURES, TUNING = "split", "tune"
 
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
@@ -97,15 +98,18 @@ def make_features(engine: Engine[Missing], root: Path, *, is_crossed: bool = Fal
 
 
 def tune(root: Path) -> None:
-    """Run the search for hyperparameters, which starts processes of its own.
+    """Run the searches for hyperparameters, one after another: each has processes of its own.
+
+    Most features have nothing to search, and their stages take no time; so DVC is told of all at
+    once.
 
     Args:
         root: The project's root, which is the working directory; all features are there.
 
     Raises:
-        PipelineError: It failed; it has said why.
+        PipelineError: One of them failed; it has said why.
     """
-    dvc_runs.repro(root, TUNING)
+    _make([TUNING], LocalEngine(1), root)
 
 
 def make_scores(engine: Engine[Missing], root: Path, *, is_crossed: bool = False) -> None:

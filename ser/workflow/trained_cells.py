@@ -12,11 +12,10 @@ from ser.data.split_report import SplitReport
 from ser.errors import SerError, TuningError
 from ser.evaluation import grid_table, rating_comparison, scored_cell
 from ser.evaluation.scored_cell import Summary
-from ser.figures.style import footer
 from ser.grid import tuned
 from ser.grid.params import CellParams
 from ser.project import Project
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.workflow.current_cell import CellsNow, require_cell
 
 
@@ -95,7 +94,7 @@ def publish(project: Project, name: str, open_: Callable[..., Experiment]) -> Su
 def as_text(found: TrainedCells, project: Project) -> str:
     """Return the scores for a terminal, best first, then what is not among them and why."""
     card = CorpusCard.read(project.corpus_card)
-    lines = [footer(card, SplitReport.read(project.split_report))]
+    lines = [footer_of(card, SplitReport.read(project.split_report))]
     num_cells = sum(map(len, (found.scores, found.other, found.missing)))
     lines.append(f"trained: {len(found.scores)} of {num_cells} cells of params.yaml")
     if found.scores:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ser.cli import runs
 from tests.fresh_process import modules_after
 from tests.promotion.support import champion_of
 from tests.serving.support import encoded, speech, write_bundle
@@ -72,6 +73,25 @@ def test_tables_of_a_project_are_read_without_a_registry(trained):
     found = modules_after(program, cwd=trained)
     assert "pandas" in found
     assert found & (NEVER | OF_A_REGISTRY | {"transformers"}) == set()
+
+
+def test_a_project_with_nothing_to_do_is_found_so_without_a_registry_or_what_draws(trained):
+    """What `ser repro` does then, but for DVC's own question."""
+    runs.restore_runs(quiet=True)  # now the leaderboard shows what the cells differ in
+    found = modules_after(
+        """
+from pathlib import Path
+from ser.cli import runs
+from ser.workflow import diagnosis, dvc_runs
+found = {finding.what: finding.level for finding in diagnosis.diagnose(Path(), fix=True)}
+assert found["tracking store"] == found["runs"] == "ok", found
+runs.restore_runs(quiet=True)
+import ser.report.paper, ser.report.results, ser.workflow.current, ser.workflow.trained_cells
+""",
+        cwd=trained,
+    )
+    assert {"dvc", "pandas"} <= found
+    assert found & (NEVER - {"dvc"} | OF_A_REGISTRY | {"alembic"}) == set()
 
 
 def test_a_program_that_loads_a_model_is_not_taken_for_a_server():

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ser.cli import grid
-from ser.workflow import missing_folds, missing_shards, missing_stages, missing_studies
+from ser.workflow import dvc_runs, missing_folds, missing_shards, missing_stages, missing_studies
 from tests.fresh_process import modules_after
 from tests.workflow.support import GOOD
 
@@ -30,6 +30,9 @@ def called(project, monkeypatch):
 
     monkeypatch.setattr(missing_stages, "find", find)
     monkeypatch.setattr(missing_stages, "run", run)
+    monkeypatch.setattr(
+        dvc_runs, "repro", lambda _, *targets: names.append(" ".join(["dvc repro", *targets]))
+    )
     return names
 
 
@@ -38,7 +41,7 @@ def called(project, monkeypatch):
     [
         ([], ["make_sources", "make_features", "tune", "find", "run 1", "make_scores"]),
         (["--only", "extract"], ["make_sources", "make_features"]),
-        (["--only", "tune"], ["tune"]),
+        (["--only", "tune"], ["dvc repro extract", "tune"]),
         (["--only", "train"], ["find", "run 1", "make_scores"]),
     ],
 )
@@ -68,7 +71,7 @@ def test_an_address_without_a_cluster_is_said_before_anything_is_done(
     ("only", "expected"),
     [
         ("extract", ["make_sources", "find", "extract on nodes", "make_features"]),
-        ("tune", ["find", "search on nodes", "tune"]),
+        ("tune", ["dvc repro extract", "find", "search on nodes", "tune"]),
         ("train", ["find", "train on nodes", "run 1", "make_scores"]),
     ],
 )

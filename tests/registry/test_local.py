@@ -42,12 +42,6 @@ def files_in(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_the_tables_are_those_of_the_pinned_mlflow(template_database):
-    with closing(sqlite3.connect(template_database)) as connection:
-        (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    assert found == local.SCHEMA
-
-
 def test_a_version_is_the_one_that_mlflow_gives(version, database):
     for reference in (CHAMPION, version.number):
         expected = versions.open_registry(database.parents[1]).require(version.name, reference)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ser.report import methods
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE
 from ser.report.tuning import Tuning
 from tests.report.support import NOTHING_TUNED, card_of, make_report, split_of
 

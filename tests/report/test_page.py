@@ -8,12 +8,11 @@ import pytest
 
 from ser.evaluation import grid_table, published
 from ser.evaluation.mistakes import SurestMistakes
-from ser.figures import style
 from ser.project import Project
 from ser.report import html, mistakes
 from ser.report import page as pages
+from ser.report.footer import SYNTHETIC_NOTICE, footer_of
 from ser.report.functional_rows import WHY_ABSENT
-from ser.report.page import SYNTHETIC_NOTICE
 from tests import synthetic
 from tests.report.support import PNG, make_report, section, text_of
 
@@ -259,7 +258,7 @@ def test_texts_of_others_cannot_become_markup(tmp_path):
 def test_the_line_below_figures_says_what_speech_and_protocol(is_synthetic, independent, line):
     card = synthetic.card(name="x", synthetic=is_synthetic)
     split = synthetic.split_report(protocol="superb", speaker_independent=independent)
-    assert style.footer(card, split) == line
+    assert footer_of(card, split) == line
 
 
 @pytest.mark.parametrize(("dirty", "said"), [("true", True), ("false", False)])

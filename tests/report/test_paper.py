@@ -12,7 +12,7 @@ from ser.cli.runs import Format
 from ser.errors import SerError
 from ser.grid.procedure import Procedure
 from ser.report import paper
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE
 from ser.report.results import Result
 from tests import synthetic
 from tests.evaluation.support import grid

@@ -9,7 +9,7 @@ from ser.evaluation import grid_table, summary
 from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report import results
-from ser.report.page import SYNTHETIC_NOTICE
+from ser.report.footer import SYNTHETIC_NOTICE
 from tests import synthetic
 from tests.evaluation.support import cell, grid
 from tests.report.support import BASELINES

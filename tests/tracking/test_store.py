@@ -108,10 +108,10 @@ def test_unknown_run_is_named(root):
 
 def test_location_chosen_by_hand_is_not_taken_for_a_move(tmp_path):
     database = tmp_path / "mlruns" / "mlflow.db"
-    old = store.former_folder(database, "ser/a/b", "/old/mlruns/ser-a-b")
+    old = place.former_folder(database, "ser/a/b", "/old/mlruns/ser-a-b")
     assert old == "/old/mlruns"
-    assert store.former_folder(database, "ser/a/b", "/shared/elsewhere") is None
-    assert store.former_folder(database, "ser/a/b", f"{tmp_path}/mlruns/ser-a-b") is None
+    assert place.former_folder(database, "ser/a/b", "/shared/elsewhere") is None
+    assert place.former_folder(database, "ser/a/b", f"{tmp_path}/mlruns/ser-a-b") is None
 
 
 class VendorError(Exception):

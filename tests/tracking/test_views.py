@@ -1,7 +1,7 @@
 import json
 
 from ser.contracts import RunSpec
-from ser.tracking import store, views
+from ser.tracking import leaderboard, store, views
 from ser.tracking.mlflow_tracker import open_experiment
 
 NAME = "ser/demo/session"
@@ -60,7 +60,7 @@ def test_params_that_differ_follow_the_scores_and_stay_when_a_run_comes_again(ro
     record(root, "focal", 0.4, recipe={"num_epochs": 3, "batch_size": 8})
     record(root, "ccc", 0.6, recipe={"num_epochs": 4, "batch_size": 8})
     assert not any(column.startswith("params") for column in shown(root)["selectedColumns"])
-    assert views.find(store.default_uri(root), NAME) is not None
+    assert leaderboard.find(store.default_uri(root), NAME) is not None
     params = ["params.`loss.name`", "params.`recipe.num_epochs`"]
     assert shown(root)["selectedColumns"][-2:] == params
     record(root, "ccc", 0.6)
@@ -71,12 +71,12 @@ def test_an_experiment_from_before_gets_a_leaderboard(root):
     open_experiment("ser/old/session", note="note", tags={}, root=root)
     client = store.connect(store.default_uri(root))
     assert views.TAG not in client.get_experiment_by_name("ser/old/session").tags
-    assert views.find(store.default_uri(root), "ser/old/session") is not None
+    assert leaderboard.find(store.default_uri(root), "ser/old/session") is not None
     assert shown(root, "ser/old/session")["orderByKey"] == "metrics.`test/uar`"
 
 
 def test_there_is_no_leaderboard_of_an_experiment_that_is_not_there(root):
-    assert views.find(store.default_uri(root), "ser/none/session") is None
+    assert leaderboard.find(store.default_uri(root), "ser/none/session") is None
 
 
 def test_studies_are_ordered_by_what_they_maximise():

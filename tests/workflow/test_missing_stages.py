@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 
 from ser import runtime
@@ -50,9 +51,11 @@ stages:
       deps: [splits]
       outs: ["data/untuned/${item}"]
   tune:
-    cmd: python -c "import sys; print(sys.prefix)" > tuned
-    deps: [splits, features-mfcc, features-whisper]
-    outs: [tuned]
+    foreach: [mfcc, whisper]
+    do:
+      cmd: python -m copying features-${item} tuned-${item}
+      deps: [splits, "features-${item}"]
+      outs: ["tuned-${item}"]
   score:
     cmd: python -m copying data/trained/lstm-ccc scores
     deps: [data/trained]
@@ -84,7 +87,7 @@ COPYING = """
 import os, shutil, sys
 from pathlib import Path
 source, target = sys.argv[1:]
-if source == "splits" and Path("damaged").exists():
+if source in ("splits", "features-whisper") and Path("damaged").exists():
     sys.exit(int(Path("damaged").read_text()))
 shutil.copy(source, target)
 with Path("log").open("a") as log:
@@ -151,11 +154,15 @@ class Engine:
 
 def test_what_lies_upstream_is_made_by_the_python_that_runs_this(root, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as where no environment is activated
-    make_upstream(LocalEngine(1), root)
-    assert Path("tuned").read_text().strip() == sys.prefix
-    Path("dvc.yaml").write_text(PIPELINE.replace('print(sys.prefix)"', 'sys.exit(3)"'))
-    with pytest.raises(PipelineError, match=r"`dvc repro tune` failed"):
-        make_upstream(LocalEngine(1), root)
+    for code, fails in (("print(sys.prefix)", False), ("sys.exit(3)", True)):
+        command = f'python -c "import sys; {code}" > splits'
+        Path("dvc.yaml").write_text(PIPELINE.replace("cp raw splits", command))
+        if fails:
+            with pytest.raises(PipelineError, match=r"`dvc repro split` failed"):
+                make_upstream(LocalEngine(1), root)
+        else:
+            make_upstream(LocalEngine(1), root)
+            assert Path("splits").read_text().strip() == sys.prefix
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -163,14 +170,38 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
     make_upstream(LocalEngine(jobs), root)
     assert Path("features-mfcc").read_text() == Path("features-whisper").read_text() == "recordings"
     programs, processes = zip(*map(str.split, Path("log").read_text().splitlines()), strict=True)
-    assert programs == ("__main__",) * 3
-    assert (str(os.getpid()) in processes[1:]) == (jobs == 1)
-    assert missing_stages.find(root, ["weights", "extract"]) == []
+    assert programs == ("__main__",) * 5
+    assert (str(os.getpid()) in processes[1:3]) == (jobs == 1)
+    assert missing_stages.find(root, ["weights", "extract", "tune"]) == []
     lock = locked()
     with Repo() as repo:
         assert repo.reproduce(FEATURES) == []
         repo.reproduce(FEATURES, force=True)
     assert locked() == lock
+
+
+def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
+    missing_stages.make_features(LocalEngine(2), root)
+    Path("log").unlink()
+    told, dump = [], Lockfile.dump_stages
+    monkeypatch.setattr(
+        Lockfile, "dump_stages", lambda self, stages: told.append(len(stages)) or dump(self, stages)
+    )
+    missing_stages.tune(root)
+    processes = [line.split()[1] for line in Path("log").read_text().splitlines()]
+    assert processes == [str(os.getpid())] * 2
+    assert told == [2]
+    with Repo() as repo:
+        assert repo.reproduce("tune") == []
+
+
+@pytest.mark.parametrize(("said", "error"), [(1, PipelineError), (130, KeyboardInterrupt)])
+def test_a_search_that_ends_early_ends_the_work_and_those_before_it_are_kept(root, said, error):
+    missing_stages.make_features(LocalEngine(1), root)
+    Path("damaged").write_text(str(said))
+    with pytest.raises(error):
+        missing_stages.tune(root)
+    assert [one.stage for one in missing_stages.find(root, ["tune"])] == ["tune@whisper"]
 
 
 def test_a_feature_that_fails_ends_the_work_and_what_is_done_is_kept(root):
@@ -179,7 +210,7 @@ def test_a_feature_that_fails_ends_the_work_and_what_is_done_is_kept(root):
         make_upstream(LocalEngine(1), root)
     missing = missing_stages.find(root, ["weights", "extract"])
     assert [one.stage for one in missing] == FEATURES
-    assert not Path("tuned").exists()
+    assert not Path("tuned-mfcc").exists()
 
 
 @pytest.mark.parametrize("status", [130, 143])
@@ -245,7 +276,8 @@ def test_what_was_trained_is_recorded_as_dvc_records_it(root):
             *FEATURES,
             "cross_data@demo",
             "cross@lstm-ccc",
-            "tune",
+            "tune@mfcc",
+            "tune@whisper",
             "score",
             "gain",
             "compare",
