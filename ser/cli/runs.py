@@ -187,25 +187,31 @@ def _restore_comparison(
     project: Project, open_: "Callable[..., KnownExperiment]", *, quiet: bool
 ) -> None:
     """Bring the run of the report back, if there is one and it is the report of these cells."""
-    from ser.params import read
     from ser.report import results as comparison
-    from ser.workflow import current, current_cell
 
     if not project.page.is_file():
         return
     said = "complete"
     try:
         if not comparison.is_recorded(project, open_):
-            current.require_data(project, read(project.params, current.DataParams))
-            current.require_reports(project, read(project.params, current_cell.CellsNow))
-            from ser.tracking.mlflow_tracker import open_experiment  # as much as all the rest
-
-            comparison.restore(project, open_experiment)
+            _record_comparison(project)
             said = "1 run restored"
     except (FileError, LineageError) as error:
         said = f"its run is not restored: {error}"
     if said != "complete" or not quiet:
         typer.echo(f"{project.reports}: {said}")
+
+
+def _record_comparison(project: Project) -> None:
+    # Imported here: most often there is nothing to restore.
+    from ser.params import read
+    from ser.report import results as comparison
+    from ser.tracking.mlflow_tracker import open_experiment
+    from ser.workflow import current, current_cell
+
+    current.require_data(project, read(project.params, current.DataParams))
+    current.require_reports(project, read(project.params, current_cell.CellsNow))
+    comparison.restore(project, open_experiment)
 
 
 def _restore_variant(
