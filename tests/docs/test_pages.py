@@ -19,7 +19,7 @@ MAX_WIDTH = 100
 OTHERS = {
     "base64", "cd", "cp", "curl", "dvc", "export", "find", "git", "kill", "mlflow", "optuna",
     "optuna-dashboard", "pip", "python", "sed", "source", "until", ".", "PYTEST", "apt-get",
-    "ruff", "trainer_speed.py", "docker", "head", "ray", "scp", "srun",
+    "ruff", "trainer_speed.py", "docker", "head", "ray", "scp", "sbatch", "kubectl",
 }  # fmt: skip
 #: Presets that the commands of a page make.
 OWN_PRESETS = {"demo-speaker", "my-corpus"}
