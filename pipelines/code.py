@@ -13,22 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ser import components, files, lineage, stage_program
+from ser.grid.searched import CellNames, SearchedSections, of_feature
 from ser.params import StageParams
 from ser.project import Project, Words
-
-
-class CellNames(StageParams, extra="allow"):
-    """What is read of a cell: three names of entries. All else is kept as it is."""
-
-    model: str
-    loss: str
-    feature: str
-
-
-class TuningSection(StageParams, extra="allow"):
-    """What is read of tuning: which cells. All else is kept as it is."""
-
-    cells: Mapping[str, CellNames]
 
 
 class NamedCorpus(StageParams):
@@ -38,22 +25,11 @@ class NamedCorpus(StageParams):
     parser: str | None = None
 
 
-#: Sections of which a search depends on the entries of its own cells, through this stage's files.
-SEARCHED = ("cells", "features", "losses", "models", "recipes", "training", "tuning")
+class Params(SearchedSections):
+    """Sections read: corpus, extracted, and those of the searches."""
 
-
-class Params(StageParams):
-    """Sections read: corpus, extracted, and all of `SEARCHED`."""
-
-    cells: Mapping[str, CellNames]
     corpus: NamedCorpus
     extracted: Mapping[str, Any]
-    features: Mapping[str, Any]
-    losses: Mapping[str, Any]
-    models: Mapping[str, Any]
-    recipes: Mapping[str, Any]
-    training: Mapping[str, Any]
-    tuning: TuningSection
 
 
 def reads(project: Project, words: Words) -> list[Path]:  # noqa: ARG001 (the same for all)
@@ -93,47 +69,21 @@ def run(params: Params, project: Project) -> None:
         _write(project, components.CORPORA, params.corpus.parser, params.corpus.name)
     for feature in params.extracted:
         content = {
-            "params": _searched_params(params, feature),
+            "params": params.decisive(feature),
             "code": _searched_code(params, feature, project),
         }
         files.write_json(project.searched(feature), content, sort_keys=True)
-
-
-def _searched_params(params: Params, feature: str) -> dict[str, Any]:
-    """Return section -> what the search over the cells of a feature reads of it."""
-    asked = _of_feature(params.cells, feature)
-    names = {name: [cell.model, cell.loss] for name, cell in asked.items()}
-    tuned = _of_feature(params.tuning.cells, feature)
-    if not tuned:  # nothing is searched: of each cell, only that is written
-        return {"cells": names}
-    models = {cell.model for cell in tuned.values()}
-    return {
-        "cells": names,
-        "features": {feature: params.features.get(feature)},
-        "losses": {name: params.losses.get(name) for name in {c.loss for c in tuned.values()}},
-        "models": {name: params.models.get(name) for name in models},
-        "recipes": {name: params.recipes.get(name) for name in models},
-        "training": params.training,
-        "tuning": {
-            **(params.tuning.model_extra or {}),
-            "cells": {name: cell.model_dump() for name, cell in tuned.items()},
-        },
-    }
 
 
 def _searched_code(params: Params, feature: str, project: Project) -> dict[str, str]:
     """Return path -> digest of the source of the models and losses that are searched."""
     found = {
         source
-        for cell in _of_feature(params.tuning.cells, feature).values()
+        for cell in of_feature(params.tuning.cells, feature).values()
         for family, name in _chosen(cell)
         for source in sources(project, family, name)
     }
     return lineage.file_digests(project.root, sorted(found))
-
-
-def _of_feature(cells: Mapping[str, CellNames], feature: str) -> dict[str, CellNames]:
-    return {name: cell for name, cell in cells.items() if cell.feature == feature}
 
 
 def _write(project: Project, family: str, component: str, name: str) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from pipelines import code
 from ser import components, lineage
+from ser.grid import searched
 from ser.params import parse
 from ser.project import Project
 from ser.workflow import commands, dependencies
@@ -176,7 +177,7 @@ def test_every_stage_names_the_params_that_its_script_reads_and_no_others(stages
             if dep.def_path == "params.yaml"
         }
         if name.startswith("tune@"):  # through a file that holds its own entries of all of them
-            assert read <= {*code.SEARCHED}, name
+            assert read <= {*searched.SEARCHED}, name
             read = set()
         assert said == read, name
 

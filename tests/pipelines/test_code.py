@@ -1,7 +1,5 @@
 import json
 
-import pytest
-
 from pipelines import code
 from ser import components, lineage
 
@@ -56,39 +54,6 @@ def test_a_search_has_the_digests_of_its_own_models_and_losses(workspace, stage)
     assert found["mfcc"]["code"] == focal | digests(workspace, "models/lstm.json")
     assert found["hubert"] == {"params": {"cells": {}}, "code": {}}
     assert searched(workspace, stage, f"{CORPUS}tuning: {{cells: {{}}}}\n")["mfcc"]["code"] == {}
-
-
-CELLS = """
-  lstm-focal: {model: lstm, loss: focal, feature: mfcc}
-  hubert-focal: {model: hubert, loss: focal, feature: hubert}
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "features"),
-    [
-        ("recipes: {lstm: {}, ", "recipes: {lstm: {num_epochs: 3}, ", ["mfcc"]),
-        ("recipes: {lstm: {}, hubert: {}}", "recipes: {lstm: {}, hubert: {num_epochs: 3}}", []),
-        ("models: {lstm: {}, hubert: {}}", "models: {lstm: {}, hubert: {dropout: 0.3}}", []),
-        ("models: {lstm: {}", "models: {lstm: {dropout: 0.3}", ["mfcc"]),
-        ("focal: {}", "focal: {gamma: 4.0}", ["mfcc"]),
-        ("cross_entropy: {}", "cross_entropy: {x: 1}", []),
-        ("features: {mfcc: {}", "features: {mfcc: {num_mels: 9}", ["mfcc"]),
-        ("freeze: all", "freeze: 1", []),
-        ("seeds: [0]", "seeds: [1]", ["mfcc"]),
-        ("num_trials: 2", "num_trials: 4", ["mfcc"]),
-        ("num_trials: 3", "num_trials: 4", ["mfcc"]),
-        ("hubert-focal:", "hubert__a-focal:", ["hubert"]),
-    ],
-)
-def test_a_changed_param_is_told_to_the_searches_that_it_decides_alone(
-    workspace, stage, old, new, features
-):
-    text = TUNED.replace("cells: {}", f"cells:{CELLS}", 1)
-    before = searched(workspace, stage, text)
-    assert text.count(old) == 1
-    after = searched(workspace, stage, text.replace(old, new))
-    assert [name for name in before if before[name] != after[name]] == features
 
 
 def test_a_corpus_with_a_name_of_its_own_has_the_digests_of_its_parser(workspace, stage):
