@@ -48,14 +48,13 @@ def targets(project):
 
 def words_of(command):
     """The words of each simple command of a line, assignments before it left out."""
-    for part in re.split(r"\s*(?:&&|\|\||;|\||&)\s*", command):
-        try:
-            words = shlex.split(part)
-        except ValueError:  # a quote that spans what was split
-            continue
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="&|;")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    for is_between, part in itertools.groupby(lexer, lambda word: set(word) <= set("&|;")):
+        words = list(part)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words.pop(0)
-        if words:
+        if words and not is_between:
             yield words
 
 

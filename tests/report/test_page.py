@@ -11,9 +11,8 @@ from ser.evaluation.mistakes import SurestMistakes
 from ser.project import Project
 from ser.report import html, mistakes
 from ser.report import page as pages
-from ser.report.footer import SYNTHETIC_NOTICE, footer_of
+from ser.report.footer import SYNTHETIC_NOTICE
 from ser.report.functional_rows import WHY_ABSENT
-from tests import synthetic
 from tests.report.support import PNG, make_report, section, text_of
 
 
@@ -246,19 +245,6 @@ def test_texts_of_others_cannot_become_markup(tmp_path):
     page = pages.render(make_report(tmp_path))
     assert "Free &lt;of&gt; charge." in page
     assert "Nobody &amp; Co." in page
-
-
-@pytest.mark.parametrize(
-    ("is_synthetic", "independent", "line"),
-    [
-        (True, True, "corpus x (SYNTHETIC speech), protocol superb"),
-        (False, False, "corpus x (real speech), protocol superb, SPEAKER-DEPENDENT"),
-    ],
-)
-def test_the_line_below_figures_says_what_speech_and_protocol(is_synthetic, independent, line):
-    card = synthetic.card(name="x", synthetic=is_synthetic)
-    split = synthetic.split_report(protocol="superb", speaker_independent=independent)
-    assert footer_of(card, split) == line
 
 
 @pytest.mark.parametrize(("dirty", "said"), [("true", True), ("false", False)])
