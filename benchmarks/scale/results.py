@@ -93,6 +93,9 @@ def as_markdown(results: Results) -> str:
 def _said(results: Results) -> Iterator[str]:
     quick = " **A quick look: the numbers say nothing.**" if results.is_quick else ""
     largest = max(results.sizes)
+    names = {name for stages in results.sizes.values() for name in stages}
+    is_whole = all(names == set(stages) for stages in results.sizes.values())
+    cut_off = "" if is_whole else " The run was cut off: not every stage is measured."
     held = {name: one.taken.anonymous / _GB for name, one in results.sizes[largest].items()}
     most = max(held, key=lambda name: held[name])
     verdict = "within" if held[most] <= LIMIT_GB else "**beyond**"
@@ -102,7 +105,7 @@ def _said(results: Results) -> Iterator[str]:
         f"`python -m benchmarks.scale`, **synthetic: scraps of noise with random labels**: {sizes} "
         f"utterances of {speakers} speakers, {project.NUM_FOLDS} folds, one seed, one epoch. "
         f"{results.machine}. The most that a stage holds at {largest:,} utterances is "
-        f"{held[most]:.2f} GB (`{most}`), {verdict} the limit of {LIMIT_GB:g} GB.{quick}"
+        f"{held[most]:.2f} GB (`{most}`), {verdict} the limit of {LIMIT_GB:g} GB.{cut_off}{quick}"
     )
     yield textwrap.fill(said, 100, break_on_hyphens=False)
 

@@ -50,7 +50,11 @@ def test_table_says_growth_and_the_stage_that_holds_most():
 def test_what_a_run_that_was_cut_off_has_not_measured_is_said():
     found = Results("a machine", False, {size: {"split": measured(1.0)} for size in SIZES[:2]})
     found.sizes[1_000]["score"] = measured(2.0)
-    assert "| `score` | 2.0 | not measured |" in results.as_markdown(found)
+    table = results.as_markdown(found)
+    assert "| `score` | 2.0 | not measured |" in table
+    assert "The run was cut off" in " ".join(table.split())
+    del found.sizes[1_000]["score"]
+    assert "cut off" not in results.as_markdown(found)
 
 
 def test_results_are_read_as_written_and_those_of_a_quick_look_stay_out_of_pages(tmp_path, capsys):
