@@ -151,7 +151,8 @@ def find(root: Path, groups: Collection[str], *, clears: bool = False) -> list[M
         `dvc repro` would do it.
 
     Raises:
-        PipelineError: dvc.yaml or dvc.lock cannot be read, or DVC is busy.
+        PipelineError: dvc.yaml or dvc.lock cannot be read, DVC is busy, or what lies upstream is
+            not there.
     """
     with dvc_runs.opened(root) as repo:
         stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
@@ -273,6 +274,11 @@ def _has_to_run(stage: PipelineStage, repo: Repo) -> bool:
         repo.stage_cache.restore(stage)
     except RunCacheNotFoundError:
         return True
+    except FileNotFoundError as error:
+        raise PipelineError(
+            f"{stage.name}: {error.filename} is missing; the stages before this one have not run; "
+            f"`make repro` runs all"
+        ) from error
     return False
 
 

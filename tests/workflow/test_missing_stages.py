@@ -181,7 +181,7 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
 
 
 def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
-    missing_stages.make_features(LocalEngine(2), root)
+    make_upstream(LocalEngine(2), root)
     Path("log").unlink()
     told, dump = [], Lockfile.dump_stages
     monkeypatch.setattr(
@@ -197,7 +197,7 @@ def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
 
 @pytest.mark.parametrize(("said", "error"), [(1, PipelineError), (130, KeyboardInterrupt)])
 def test_a_search_that_ends_early_ends_the_work_and_those_before_it_are_kept(root, said, error):
-    missing_stages.make_features(LocalEngine(1), root)
+    make_upstream(LocalEngine(1), root)
     Path("damaged").write_text(str(said))
     with pytest.raises(error):
         missing_stages.tune(root)
@@ -262,6 +262,12 @@ def test_the_missing_cells_are_those_that_dvc_would_run_in_the_order_of_the_file
     with Repo() as repo:
         repo.reproduce("train@lstm-ccc")
     assert cells(root) == [CELLS[0], CELLS[2]]
+
+
+def test_where_the_stages_before_have_not_run_the_cure_is_said(root):
+    Path("splits").unlink()
+    with pytest.raises(PipelineError, match=r"lstm-focal: \S*splits is missing.*`make repro`"):
+        missing_stages.find(root, missing_stages.CELLS)
 
 
 def test_what_was_trained_is_recorded_as_dvc_records_it(root):
