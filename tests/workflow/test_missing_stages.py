@@ -121,9 +121,13 @@ def locked():
     return yaml.safe_load(Path("dvc.lock").read_text())
 
 
-def make_upstream(engine, root):
+def make_features(engine, root):
     missing_stages.make_sources(engine, root)
     missing_stages.make_features(engine, root)
+
+
+def make_upstream(engine, root):
+    make_features(engine, root)
     missing_stages.tune(root)
 
 
@@ -181,7 +185,7 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
 
 
 def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
-    make_upstream(LocalEngine(2), root)
+    make_features(LocalEngine(2), root)
     Path("log").unlink()
     told, dump = [], Lockfile.dump_stages
     monkeypatch.setattr(
@@ -197,7 +201,7 @@ def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
 
 @pytest.mark.parametrize(("said", "error"), [(1, PipelineError), (130, KeyboardInterrupt)])
 def test_a_search_that_ends_early_ends_the_work_and_those_before_it_are_kept(root, said, error):
-    make_upstream(LocalEngine(1), root)
+    make_features(LocalEngine(1), root)
     Path("damaged").write_text(str(said))
     with pytest.raises(error):
         missing_stages.tune(root)
