@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 import mlflow
 import numpy as np
@@ -334,7 +334,8 @@ def _loaded_from(folder: Path, bundle: Bundle, root: Path) -> Iterator[dict[str,
 def write_package(root: Path, archive: Path) -> None:
     """Write the package as one file, from which Python imports: a store takes a request for each.
 
-    The same sources make the same bytes, wherever they lie and however old they are.
+    The same sources make the same bytes, wherever they lie and however old they are; they are not
+    compressed, which every machine's zlib does in its own way.
 
     Args:
         root: The project's root.
@@ -342,4 +343,4 @@ def write_package(root: Path, archive: Path) -> None:
     """
     with ZipFile(archive, "w") as writer:
         for name in lineage.file_digests(root, ["ser"]):
-            writer.writestr(ZipInfo(name), (root / name).read_bytes(), ZIP_DEFLATED)
+            writer.writestr(ZipInfo(name), (root / name).read_bytes())
