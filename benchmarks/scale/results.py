@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -99,8 +99,8 @@ def _said(results: Results) -> Iterator[str]:
     held = {name: one.taken.anonymous / _GB for name, one in results.sizes[largest].items()}
     most = max(held, key=lambda name: held[name])
     verdict = "within" if held[most] <= LIMIT_GB else "**beyond**"
-    sizes = " and ".join(f"{size:,}" for size in results.sizes)
-    speakers = " and ".join(f"{corpus.num_speakers(size):,}" for size in results.sizes)
+    sizes = _listed(results.sizes)
+    speakers = _listed(corpus.num_speakers(size) for size in results.sizes)
     said = (
         f"`python -m benchmarks.scale`, **synthetic: scraps of noise with random labels**: {sizes} "
         f"utterances of {speakers} speakers, {project.NUM_FOLDS} folds, one seed, one epoch. "
@@ -108,6 +108,11 @@ def _said(results: Results) -> Iterator[str]:
         f"{held[most]:.2f} GB (`{most}`), {verdict} the limit of {LIMIT_GB:g} GB.{cut_off}{quick}"
     )
     yield textwrap.fill(said, 100, break_on_hyphens=False)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    *first, last = (f"{number:,}" for number in numbers)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _table(results: Results) -> Iterator[str]:

@@ -40,7 +40,7 @@ def test_table_says_growth_and_the_stage_that_holds_most():
     assert "| `split` | 3.0 | 12.0 | 102.0 | 1.00 | 1.00 | 1.00 | 1.00 | 2.00 | 1.00 |" in table
     said = " ".join(table.split())
     assert "is 3.00 GB (`score`), within the limit of 4 GB" in said
-    assert "15 and 150 and 1,500 speakers" in said
+    assert "15, 150 and 1,500 speakers" in said
     found.sizes[100_000]["score"] = measured(9.0, 5 * 10**9)
     assert "is 5.00 GB (`score`), **beyond** the limit" in " ".join(
         results.as_markdown(found).split()
