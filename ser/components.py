@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -288,6 +289,6 @@ def _stems(package: str) -> Mapping[str, str]:
 def _held_by(package: str, stem: str) -> tuple[str, ...]:
     """Return the names of the components in a file, which is read and not imported."""
     # As whoever imports it reads it: a served model's package is an archive.
-    source = pkgutil.get_data(package, f"{stem}.py") or b""
-    listed = _FAMILY.search(source.decode("utf-8"))
+    source = resources.files(package).joinpath(f"{stem}.py").read_text(encoding="utf-8")
+    listed = _FAMILY.search(source)
     return tuple(ast.literal_eval(listed[1])) if listed else (stem,)
