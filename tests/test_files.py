@@ -28,7 +28,7 @@ WRITERS = {
     "write_text": {"ser/files.py"},
     # Within a folder that is put in place as a whole, or into another name by `files.replacing`.
     # `audio.write` writes scratch and the copy of EmoDB, which gets its name as a whole.
-    "write_bytes": {"ser/data/audio.py", "ser/data/demo/release.py", "ser/data/manifest.py"},
+    "write_bytes": {"ser/data/audio.py", "ser/data/demo/release.py"},
     "savefig": {"ser/figures/style.py", "ser/tuning/figures.py"},
     # A folder that is removed in place stands for half of itself if a kill comes amid that; what
     # `kept_folds` removes so has the name of a leftover, and `ser.registry` works in scratch.

@@ -23,7 +23,9 @@ WITH_SERVERS = frozenset(
     {
         "tests/cli/test_tracking_server.py",
         "tests/promotion/test_races.py",
+        "tests/test_deployment.py",
         "tests/test_dvc_remote.py",
+        "tests/test_server_restarts.py",
         "tests/test_team_servers.py",
     }
 )

@@ -57,7 +57,7 @@ def test_features_are_taken_over_where_they_were_extracted_before(both, stage, m
     before = (both / "data/cross/other/features/mfcc/shard-00000.npy").read_bytes()
     shutil.rmtree(both / "data/cross/other")
     reads = []
-    monkeypatch.setattr("ser.features.extraction._Work.read", lambda *a: reads.append(a))
+    monkeypatch.setattr("ser.features.extraction.Extraction.read", lambda *a: reads.append(a))
     assert stage(cross_data.main, "other")[0] == 0
     assert reads == []
     assert (both / "data/cross/other/features/mfcc/shard-00000.npy").read_bytes() == before
