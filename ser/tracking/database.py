@@ -25,7 +25,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         path: The database.
 
     Raises:
-        sqlite3.DatabaseError: There is no such database, it is damaged, or of another MLflow.
+        DatabaseError: Of sqlite3: there is no such database, it is damaged, or of another MLflow.
     """
     address = f"{path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as connection:
