@@ -29,7 +29,8 @@ from ser.registry import reference as references
 from ser.registry.packing import TrainedCell
 from ser.serving import segments
 from ser.serving.audio_input import Waveform
-from ser.serving.predictor import HeardWindows, Prediction, Predictor
+from ser.serving.prediction import Prediction
+from ser.serving.predictor import HeardWindows, Predictor
 from ser.serving.segments import EmotionSegment, SegmentParams
 from ser.serving.sound import Survey
 from ser.serving.windows import Span

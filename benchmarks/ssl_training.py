@@ -1,5 +1,6 @@
 """A speech transformer of a published size with random weights, and steps that train it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 
 from ser.emotion import EMOTIONS
 from ser.features.batching import LengthBucketedBatches
-from ser.models.speech_transformer import PooledSuffix, SpeechTransformerModel
+from ser.models.speech_transformer import SpeechTransformerModel
 from ser.nn.heads import build_head
 from ser.nn.pooling import build_pooling
+from ser.nn.transformer_bodies import PooledSuffix
 from ser.pretrained.transformer import Freeze, Prefix, Suffix
 
 SAMPLING_RATE = 16_000
@@ -146,29 +148,29 @@ def on_waveforms(size: Size, freeze: Freeze, lengths: Sequence[int]) -> Step:
 
     def step(rows: Sequence[int]) -> float:
         # The base checkpoints were made without a mask: padding is heard as silence.
-        logits = trainer.model(waveforms_of(rows, lengths)).logits
+        logits = trainer.model(waveforms_of(rows, lengths, limit_s=CUT_OFF_S)).logits
         return trainer.learn(logits, labels_of(rows))
 
     return step
 
 
-def waveforms_of(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
-    """Return noise as long as the utterances, cut at 10 s, padded to the longest.
+def waveforms_of(
+    rows: Sequence[int], lengths: Sequence[int], *, limit_s: float = math.inf
+) -> Tensor:
+    """Return noise as long as the utterances, padded to the longest.
 
     Args:
         rows: Of the batch.
         lengths: Frames per utterance.
+        limit_s: What is longer, in seconds, is cut off.
 
     Returns:
         `(batch, num_samples)`.
     """
-    limit = int(CUT_OFF_S * SAMPLING_RATE)
-    counts = [min(limit, num_samples(lengths[row])) for row in rows]
-    waveforms = torch.zeros(len(rows), max(counts))
+    counts = [int(min(limit_s * SAMPLING_RATE, num_samples(lengths[row]))) for row in rows]
     generator = torch.Generator().manual_seed(SEED)
-    for index, count in enumerate(counts):
-        waveforms[index, :count] = torch.randn(count, generator=generator)
-    return waveforms
+    noise = [torch.randn(count, generator=generator) for count in counts]
+    return nn.utils.rnn.pad_sequence(noise, batch_first=True)
 
 
 def on_cached_frames(

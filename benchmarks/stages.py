@@ -1,6 +1,7 @@
 """Stages of a project, each measured in a process of its own."""
 
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,3 +83,8 @@ def machine() -> str:
     processor = next(names, platform.processor() or platform.machine())
     said = f"{runtime.num_processors()} processors ({processor}), torch {torch.__version__}"
     return f"{torch.cuda.get_device_name()}, {said}" if torch.cuda.is_available() else said
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far the work is."""
+    sys.stderr.write(f"{text}\n")

@@ -71,20 +71,3 @@ def stratified(lengths: Sequence[int], count: int) -> list[Samples]:
         rng.standard_normal(ssl_training.num_samples(int(ordered[place])), dtype=np.float32)
         for place in places
     ]
-
-
-def padded(rows: Sequence[int], lengths: Sequence[int]) -> Tensor:
-    """Return noise as long as some utterances, as one batch with zeros behind each.
-
-    Args:
-        rows: Of the batch.
-        lengths: Frames per utterance.
-
-    Returns:
-        `(batch, num_samples)`.
-    """
-    generator = torch.Generator().manual_seed(SEED)
-    noise = [
-        torch.randn(ssl_training.num_samples(lengths[row]), generator=generator) for row in rows
-    ]
-    return torch.nn.utils.rnn.pad_sequence(noise, batch_first=True)

@@ -49,12 +49,7 @@ def run(params: Params, feature_params: ComponentParams, project: Project, *, na
         name=name,
         params=feature_params,
         audio_params=params.audio,
-        places=Places(
-            recordings=project.raw(params.corpus.name),
-            store=project.features(name),
-            kept=project.kept_copies(name),
-            sounds=project.sounds,
-        ),
+        places=Places.of(project, name, corpus=params.corpus.name),
         progress=partial(tqdm, desc=f"extract {name}", unit="utt", disable=None),
     )
     logger.info("%s: %d utterances, %d bins a frame", name, len(store), store.num_bins)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from ser.api.project_tables import read_folds, read_predictions
     from ser.api.recogniser import Recogniser
     from ser.errors import SerError
-    from ser.serving.predictor import Answer
+    from ser.serving.prediction import Answer
     from ser.serving.segments import EmotionSegment
 
 #: Public name -> the module that defines it. None is called as a module of this package, e.g.
 #: `predictions`: once imported, the module would stand in its place.
 _HOMES = {
-    "Answer": "ser.serving.predictor",
+    "Answer": "ser.serving.prediction",
     "EmotionSegment": "ser.serving.segments",
     "Recogniser": "ser.api.recogniser",
     "Recognition": "ser.api.answers",

@@ -158,7 +158,9 @@ def rates(
 
     batches = [
         {
-            "input_values": ssl_training.waveforms_of(rows, lengths),
+            "input_values": ssl_training.waveforms_of(
+                rows, lengths, limit_s=ssl_training.CUT_OFF_S
+            ),
             "labels": ssl_training.labels_of(rows),
         }
         for rows in (samples.grouped.batches[0], *samples.grouped.batches)

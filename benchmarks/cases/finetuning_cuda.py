@@ -204,7 +204,9 @@ def _frames_of(case: Case, rows: Sequence[int], lengths: Sequence[int]) -> dict[
 def _waveforms(sample: Sample, lengths: Sequence[int]) -> list[dict[str, Tensor]]:
     return [
         {
-            "input_values": ssl_training.waveforms_of(rows, lengths),
+            "input_values": ssl_training.waveforms_of(
+                rows, lengths, limit_s=ssl_training.CUT_OFF_S
+            ),
             "labels": ssl_training.labels_of(rows),
         }
         for rows in sample.batches

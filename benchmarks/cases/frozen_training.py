@@ -22,8 +22,9 @@ from ser.features import store as feature_store
 from ser.features.batching import LengthBucketedBatches
 from ser.features.dataset import FeatureDataset, fit_statistics
 from ser.features.store import FeatureStore
-from ser.models.speech_transformer import LayerMixture, SpeechTransformerModel
+from ser.models.speech_transformer import SpeechTransformerModel
 from ser.nn.heads import build_head
+from ser.nn.transformer_bodies import LayerMixture
 from ser.tracking.memory_tracker import MemoryTracker
 from ser.training.fit import FitContext, fit
 from ser.training.recipe import Recipe
@@ -131,7 +132,7 @@ def measure(size: Size, lengths: list[int], *, num_heard: int, threads: int) -> 
     waveforms = upstream.stratified(lengths, num_heard)
     batches = ssl_training.random_batches(lengths, _RECIPE_BATCH_SIZE)
     sample = ssl_training.sample(batches, lengths, count=num_heard // _RECIPE_BATCH_SIZE)
-    padded = [upstream.padded(rows, lengths) for rows in sample.batches]
+    padded = [ssl_training.waveforms_of(rows, lengths) for rows in sample.batches]
 
     def alone() -> list[NDArray[Any]]:
         return [upstream.summaries(theirs, torch.from_numpy(w)[None]).numpy() for w in waveforms]

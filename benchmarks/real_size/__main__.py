@@ -7,7 +7,6 @@ process of its own, and what it took is printed. What is learnt says nothing; wh
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -48,20 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="tiny networks: tries the program, measures nothing")
     add("--folder", type=Path, help="keep all here, and go on where an earlier call stopped")
     add("--stop-after", type=float, metavar="SECONDS", help="start no stage later than this")
-    add("--out", type=Path, default=Path("reports/real_size.json"), help="what was measured")
-    add("--show", action="store_true", help="measure nothing, print the table of --out")
-    add("--into", type=Path, metavar="PAGE", help="also write the table into this page")
+    pages.add_options(parser, Path("reports/real_size.json"))
     return parser
 
 
 def _run(options: argparse.Namespace) -> None:
     found = Results.read(options.out) if options.show else _measure(options)
-    table = results.as_markdown(found)
-    print(table)
-    if options.into is not None:
-        if found.is_quick:
-            raise ParamsError("a quick look measures nothing; leave out --into, or --quick")
-        pages.write_between(options.into, *_MARKERS, table)
+    pages.publish(results.as_markdown(found), options.into, _MARKERS, is_quick=found.is_quick)
 
 
 def _measure(options: argparse.Namespace) -> Results:
@@ -73,7 +65,7 @@ def _measure(options: argparse.Namespace) -> Results:
             if stage.name in found.stages:
                 continue
             if options.stop_after is not None and time.monotonic() - start > options.stop_after:
-                _say(f"{stage.name} and what follows are left out: --stop-after")
+                stages.say(f"{stage.name} and what follows are left out: --stop-after")
                 break
             found.stages[stage.name] = one = _measured(root, stage, cut)
             if stage.name == "split":
@@ -81,7 +73,9 @@ def _measure(options: argparse.Namespace) -> Results:
                 found.num_used = len(used_of(manifest.read(Project(root).manifest)))
             found.write(root / _MEASURED)
             found.write(options.out.absolute())
-            _say(f"{stage.name}: {one.taken.wall_s:.1f} s, {one.taken.anonymous / 1e9:.2f} GB")
+            stages.say(
+                f"{stage.name}: {one.taken.wall_s:.1f} s, {one.taken.anonymous / 1e9:.2f} GB"
+            )
     return found
 
 
@@ -119,7 +113,7 @@ def _begun(root: Path, cut: Cut) -> Results:
         return Results.read(path)
     if any(root.iterdir()):
         raise FileError(f"{root}: holds files of something else; name an empty --folder")
-    _say("writing recordings and weights")
+    stages.say("writing recordings and weights")
     project.make(root, cut)
     said.write_text(repr(cut), encoding="utf-8")
     num_utterances = len(corpus.turns(cut.num_utterances))
@@ -132,10 +126,6 @@ def _measured(root: Path, stage: Stage, cut: Cut) -> Measured:
     if program != "train":
         return found
     return replace(found, epoch_s=results.epoch_s(Project(root), cell, cut.num_epochs))
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ does.
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,20 +35,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--utterances", type=int, nargs="+", metavar="N", help="sizes of the corpus, ascending")
     add("--quick", action="store_true", help="200 utterances: tries the program, measures nothing")
-    add("--out", type=Path, default=Path("reports/scale.json"), help="what was measured")
-    add("--show", action="store_true", help="measure nothing, print the table of --out")
-    add("--into", type=Path, metavar="PAGE", help="also write the table into this page")
+    pages.add_options(parser, Path("reports/scale.json"))
     return parser
 
 
 def _run(options: argparse.Namespace) -> None:
     found = Results.read(options.out) if options.show else _measure(options)
-    table = results.as_markdown(found)
-    print(table)
-    if options.into is not None:
-        if found.is_quick:
-            raise ParamsError("a quick look measures nothing; leave out --into, or --quick")
-        pages.write_between(options.into, *_MARKERS, table)
+    pages.publish(results.as_markdown(found), options.into, _MARKERS, is_quick=found.is_quick)
 
 
 def _measure(options: argparse.Namespace) -> Results:
@@ -72,16 +64,12 @@ def _measure(options: argparse.Namespace) -> Results:
 def _of_size(num_utterances: int) -> Iterator[tuple[str, Measured]]:
     """Yield each stage by name with what it took, as soon as it has ended."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-        _say(f"{num_utterances} utterances: writing recordings")
+        stages.say(f"{num_utterances} utterances: writing recordings")
         project.make(Path(folder), num_utterances)
         for stage in project.stages():
             one = stages.measure(stage, Path(folder))
-            _say(f"{stage.name}: {one.taken.cpu_s:.1f} s, {one.taken.anonymous / 1e9:.2f} GB")
+            stages.say(f"{stage.name}: {one.taken.cpu_s:.1f} s, {one.taken.anonymous / 1e9:.2f} GB")
             yield stage.name, one
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from ser.serving.predictor import Answer
+from ser.serving.prediction import Answer
 from ser.serving.segments import EmotionSegment
 
 if TYPE_CHECKING:

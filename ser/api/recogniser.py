@@ -15,7 +15,8 @@ from ser.params import parse
 from ser.registry.identity import task_of
 from ser.serving import audio_input, long_recordings
 from ser.serving.audio_input import InputLimits, Waveform
-from ser.serving.predictor import Answer, Prediction, Predictor
+from ser.serving.prediction import Answer, Prediction
+from ser.serving.predictor import Predictor
 from ser.serving.segments import SegmentParams
 from ser.serving.sound import Audible, LongFile
 from ser.wording import shown

@@ -93,7 +93,8 @@ def promote(
     from ser.params import read
     from ser.promotion import champion, decision
     from ser.promotion.measuring import Workplace
-    from ser.registry import gates, versions
+    from ser.registry import versions
+    from ser.registry.verdicts import as_table
     from ser.registry.version import CHALLENGER
     from ser.workflow.preset import Preset
 
@@ -108,7 +109,7 @@ def promote(
     name = model or champion.require(line_of(params), registry, reference).name
     typer.echo(f"judging {name}, {reference}: its model is asked in a process of its own ...")
     decided = decision.decide(name, reference, params=params.gates, place=place)
-    typer.echo(gates.as_table(decided.verdicts))
+    typer.echo(as_table(decided.verdicts))
     title = f"{name} {decided.challenger.title}"
     if decided.failed:
         raise RegistryError(f"{title} is refused by: {', '.join(decided.failed)}; nothing moved")

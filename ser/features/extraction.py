@@ -23,6 +23,7 @@ from ser.features.sounds import CorpusSounds
 from ser.features.store import FeatureStore
 from ser.params import ComponentParams, Section, StageParams
 from ser.progress import Progress
+from ser.project import Project
 from ser.utterance import Utterance, used_of
 
 _ROOT = Path(__file__).parents[2]
@@ -87,6 +88,22 @@ class Places:
     store: Path
     kept: Path
     sounds: Path
+
+    @staticmethod
+    def of(project: Project, feature: str, *, corpus: str) -> "Places":
+        """Return the places of a feature of the project's own corpus.
+
+        Args:
+            project: The checkout.
+            feature: Its name.
+            corpus: `corpus.name` of params.yaml.
+        """
+        return Places(
+            recordings=project.raw(corpus),
+            store=project.features(feature),
+            kept=project.kept_copies(feature),
+            sounds=project.sounds,
+        )
 
 
 def build_extractor(name: str, params: ComponentParams, *, sampling_rate: int) -> Extractor:

@@ -13,7 +13,8 @@ from ser.promotion import measuring, model_card, records
 from ser.promotion.measuring import Workplace
 from ser.registry import gates
 from ser.registry.evidence import Evidence
-from ser.registry.gates import GateParams, Verdict
+from ser.registry.gate_params import GateParams
+from ser.registry.verdicts import Verdict, as_table
 from ser.registry.version import CHAMPION, Version
 from ser.registry.versions import ROLLED_BACK, OvertakenError, Registry, champions_before
 from ser.serving import mlflow_model
@@ -189,7 +190,7 @@ class _Record:
         return f"{said} {self.decision.challenger.title}"
 
     def _note(self, said: str) -> str:
-        challenger, table = self.decision.challenger, gates.as_table(self.decision.verdicts)
+        challenger, table = self.decision.challenger, as_table(self.decision.verdicts)
         return f"**{said}**: {challenger.title} of `{challenger.name}`\n\n```\n{table}\n```\n"
 
 

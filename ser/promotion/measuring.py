@@ -21,7 +21,7 @@ from ser.promotion.questioning import Challenger
 from ser.registry import bundle as bundles
 from ser.registry import model_files
 from ser.registry.evidence import Audit, Evidence
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from ser.registry.version import Version
 from ser.registry.versions import Registry
 from ser.tracking import store, verify

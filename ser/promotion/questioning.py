@@ -17,7 +17,7 @@ from ser.promotion.stand_ins import StandIn
 from ser.registry import bundle as bundles
 from ser.registry.bundle import Bundle
 from ser.registry.evidence import Robustness, Served
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from ser.registry.version import Version
 from ser.serving.audio_input import InputLimits
 from ser.utterance import Utterance

@@ -14,7 +14,7 @@ from ser.evaluation.stability import stability
 from ser.features.store import CLEAN
 from ser.promotion.asking import Question
 from ser.registry.evidence import Estimate, Robustness
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 
 #: Of the draw of utterances: a challenger is asked about the same ones each time.
 _SEED = 0

@@ -16,7 +16,7 @@ from ser.errors import AudioInputError, SerError
 from ser.serving import audio_input, form, segment_formats
 from ser.serving.answer_schema import RecordingAnswer, RefusalAnswer
 from ser.serving.mlflow_model import ServedModel
-from ser.serving.predictor import Prediction
+from ser.serving.prediction import Prediction
 from ser.serving.request_guard import AUDIO_PATH, refused
 from ser.serving.segment_formats import FORMATS, MEDIA_TYPES, Described
 from ser.wording import shown

@@ -8,7 +8,8 @@ from typing import Any
 from ser.errors import FileError
 from ser.progress import Progress
 from ser.serving import segments
-from ser.serving.predictor import Prediction, Predictor
+from ser.serving.prediction import Prediction
+from ser.serving.predictor import Predictor
 from ser.serving.segments import Segmentation, SegmentParams
 from ser.serving.sound import Audible, Survey
 

@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ser.serving.abstention import Reason
-from ser.serving.predictor import Prediction
+from ser.serving.prediction import Prediction
 
 #: Folder in which several worker processes keep their counts, as prometheus-client calls it.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

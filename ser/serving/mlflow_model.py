@@ -42,7 +42,8 @@ from ser.registry.identity import identity_of, registered_as
 from ser.serving import long_recordings, observing, request_log
 from ser.serving.audio_input import Waveform
 from ser.serving.long_recordings import HeardRecording
-from ser.serving.predictor import Prediction, Predictor
+from ser.serving.prediction import Prediction
+from ser.serving.predictor import Predictor
 from ser.serving.request import BARE, COLUMNS, is_bare, read_bare, read_rows, rows_of
 from ser.serving.request_log import RequestLog
 from ser.serving.segments import SegmentParams

@@ -10,7 +10,8 @@ from ser.monitoring.quantities import CLASSES
 from ser.progress import Progress
 from ser.serving import audio_input
 from ser.serving.audio_input import Waveform
-from ser.serving.predictor import Prediction, Predictor
+from ser.serving.prediction import Prediction
+from ser.serving.predictor import Predictor
 
 #: Path and why it cannot be used.
 Refusal = tuple[Path, str]

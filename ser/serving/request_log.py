@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from ser.errors import FileError, MonitoringError
 from ser.params import Section
-from ser.serving.predictor import Prediction
+from ser.serving.prediction import Prediction
 
 #: File that the served model appends to; unset: none. `ser serve --log` needs no variable.
 LOG_FILE = "SER_SERVING_LOG"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import AudioInputError
-from ser.serving.predictor import Prediction
+from ser.serving.prediction import Prediction
 from ser.serving.segments import EmotionSegment
 
 

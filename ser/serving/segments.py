@@ -12,7 +12,8 @@ from ser.params import Section
 from ser.progress import Progress
 from ser.serving import abstention, smoothing, windows
 from ser.serving.abstention import HeardSpeech, Reason
-from ser.serving.predictor import Answer, Prediction, Predictor
+from ser.serving.prediction import Answer, Prediction
+from ser.serving.predictor import Predictor
 from ser.serving.sound import Audible, Survey
 
 #: Of a window where none is asked for, in seconds; less where the model's own is shorter.

@@ -18,7 +18,7 @@ from ser.grid.params import CellParams, CrossCorpusParams, RobustnessParams, tar
 from ser.params import Section, component, component_map
 from ser.pretrained.tiny import TinyCheckpoint
 from ser.registry.bundle import ServingParams
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from ser.serving.audio_input import InputLimits
 from ser.training.plan import no_shares
 from ser.training.recipe import Recipe, TrainingParams

@@ -123,12 +123,7 @@ def _opened(feature: str) -> Extraction:
         name=feature,
         params=settings.read_entry(project.params, "features", components.EXTRACTORS, feature),
         audio_params=params.audio,
-        places=Places(
-            recordings=project.raw(params.corpus.name),
-            store=project.features(feature),
-            kept=project.kept_copies(feature),
-            sounds=project.sounds,
-        ),
+        places=Places.of(project, feature, corpus=params.corpus.name),
     )
 
 

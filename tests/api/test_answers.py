@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ser.api.answers import Recognition, Recognitions
-from ser.serving.predictor import Answer
+from ser.serving.prediction import Answer
 
 STRETCH = {
     "emotion": "sad",

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 import ser
 from ser.errors import AudioInputError, SerError
 from ser.nn.ratings import RatedModel
-from ser.serving.predictor import Answer
+from ser.serving.prediction import Answer
 from ser.tracking import store
 from tests.api.support import recogniser
 from tests.promotion.support import known_version

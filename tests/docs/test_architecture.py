@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ser.data.corpora import demo
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from ser.serving.audio_input import InputLimits
 
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from ser import components
 from ser.batch import FeatureSpec
 from ser.errors import ParamsError, WeightsError
-from ser.models.speech_transformer import LayerMixture
 from ser.nn.ratings import RatedModel
+from ser.nn.transformer_bodies import LayerMixture
 from ser.pretrained.architectures import ARCHITECTURES
 from ser.training.fit import parameter_groups
 from ser.training.recipe import Recipe

@@ -7,7 +7,7 @@ from ser.params import read
 from ser.project import Project
 from ser.promotion import registration
 from ser.registry import versions
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from ser.registry.packing import TrainedCell
 from ser.workflow.preset import Preset
 from tests.rounding import EPS

@@ -14,7 +14,8 @@ from ser.errors import AudioError, RegistryError, TrackingError
 from ser.promotion import asking, measuring, stand_ins
 from ser.promotion.measuring import Workplace
 from ser.registry import model_files, versions
-from ser.registry.gates import GateParams, judge
+from ser.registry.gate_params import GateParams
+from ser.registry.gates import judge
 from tests.promotion.support import FEW, SERVED_WITHIN, cell_of, known_version
 
 

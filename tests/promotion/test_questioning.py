@@ -16,7 +16,7 @@ from ser.promotion import asking, measuring, questioning
 from ser.promotion.questioning import Challenger
 from ser.registry import gates, model_files, versions
 from ser.registry.bundle import FILE, Bundle
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from tests.promotion.support import known_version
 from tests.registry.support import GOOD
 

@@ -11,7 +11,7 @@ from ser.errors import SerError
 from ser.promotion import decision, measuring
 from ser.promotion.measuring import Workplace
 from ser.registry import versions
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from ser.registry.tags import BUNDLE
 from ser.registry.version import model_name
 from ser.registry.versions import CHAMPION, OvertakenError

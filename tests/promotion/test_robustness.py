@@ -6,7 +6,7 @@ from scipy.stats import norm, t
 from ser.evaluation import statistics
 from ser.promotion import robustness
 from ser.promotion.asking import Question
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 
 EMOTIONS = ("angry", "happy")
 PARAMS = GateParams(stability_changes=("telephone", "trimmed"), uar_changes=("telephone",))

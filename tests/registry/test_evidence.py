@@ -5,7 +5,7 @@ import pytest
 
 from ser.registry import gates
 from ser.registry.evidence import Estimate, Evidence
-from ser.registry.gates import GateParams
+from ser.registry.gate_params import GateParams
 from tests.registry.support import GOOD, ROBUSTNESS, SERVED
 
 #: A record as it was before the intervals: the shares of some changes stood in `served`.

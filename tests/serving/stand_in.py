@@ -10,7 +10,8 @@ from ser.registry.bundle import Hearing
 from ser.serving import mlflow_model, server
 from ser.serving.audio_input import InputLimits
 from ser.serving.mlflow_model import ServedModel
-from ser.serving.predictor import Answer, HeardWindows, Prediction, Predictor
+from ser.serving.prediction import Answer, Prediction
+from ser.serving.predictor import HeardWindows, Predictor
 from ser.serving.sound import Survey
 from tests.serving.listening import on_a_port
 

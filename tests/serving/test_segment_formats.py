@@ -5,7 +5,7 @@ import pytest
 
 from ser.errors import AudioInputError
 from ser.serving import segment_formats
-from ser.serving.predictor import Answer, Prediction
+from ser.serving.prediction import Answer, Prediction
 from ser.serving.segment_formats import FORMATS, Described
 from ser.serving.segments import EmotionSegment
 
