@@ -60,7 +60,6 @@ TESTED_ELSEWHERE = {
     "ser/utterance.py": "records only; tests/data/test_manifest.py",
     "ser/tracking/database.py": "tests/tracking/test_local_runs.py",
     "ser/tracking/leaderboard.py": "tests/tracking/test_views.py",
-    "ser/workflow/dvc_params.py": "tests/workflow/test_dvc_runs.py",
     "ser/workflow/missing_shards.py": "tests/workflow/test_shard_units.py",
     "ser/workflow/finding.py": "a record; tests/workflow/test_diagnosis.py",
 }

@@ -18,7 +18,6 @@ from dvc.repo import Repo
 from ser import processes, runtime
 from ser.errors import PipelineError
 from ser.project import Project
-from ser.workflow import dvc_params
 
 #: Exit statuses of a program that a signal ended -> what this process does for the same signal.
 #: Negative: it came before the program had said what it does then, as while it was importing.
@@ -49,7 +48,7 @@ def opened(root: Path, *, is_locked: bool = True) -> Iterator[Repo]:
     """
     _quieten()
     try:
-        with dvc_params.parsed_once(), Repo(str(root)) as repo:
+        with Repo(str(root)) as repo:
             if not is_locked:
                 yield repo
                 return
@@ -89,12 +88,7 @@ def repro(root: Path, *targets: str) -> bool:
     """
     _quieten()
     try:
-        with (
-            _own_python_first(),
-            _ending_stages(),
-            dvc_params.parsed_once(),
-            Repo(str(root)) as repo,
-        ):
+        with _own_python_first(), _ending_stages(), Repo(str(root)) as repo:
             return bool(repo.reproduce(list(targets) or None))
     except DvcException as error:
         why = str(error.__cause__ or error)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
-from dvc.utils.serialize import LOADERS, load_path
 
 from ser import runtime
 from ser.errors import PipelineError
@@ -51,37 +50,6 @@ def test_what_dvc_would_run_is_run_once_and_by_the_python_that_runs_this(root, m
     assert os.environ["PATH"] == "/usr/bin:/bin"
     assert dvc_runs.is_up_to_date(root)
     assert not dvc_runs.repro(root)
-
-
-def test_params_are_parsed_once_however_many_stages_name_them(root, monkeypatch):
-    stages = "".join(
-        f"  s{k}: {{cmd: echo {k} > o{k}, params: [a.b], outs: [o{k}]}}\n" for k in range(3)
-    )
-    Path("dvc.yaml").write_text(f"stages:\n{stages}")
-    Path("params.yaml").write_text("a: {b: 1}\n")
-    parsed, parse = [], LOADERS[".yaml"]
-    monkeypatch.setitem(
-        LOADERS, ".yaml", lambda path, **named: parsed.append(path) or parse(path, **named)
-    )
-    ours = LOADERS[".yaml"]
-    assert dvc_runs.repro(root)
-    parsed.clear()
-    assert dvc_runs.is_up_to_date(root)
-    assert [Path(path).name for path in parsed] == ["params.yaml"]
-    assert LOADERS[".yaml"] is ours
-    Path("params.yaml").write_text("a: {b: 2}\n")
-    assert not dvc_runs.is_up_to_date(root)
-
-
-def test_params_that_change_while_dvc_works_are_parsed_again(root):
-    """A stage may write them; and what one reader does to them is no other's business."""
-    with dvc_runs.opened(root) as repo:
-        for value in (1, 2):
-            Path("params.yaml").write_text(f"a: {value}\n")
-            for _ in range(2):
-                found = load_path("params.yaml", repo.fs)
-                assert found == {"a": value}
-                found["a"] = None
 
 
 @pytest.mark.parametrize("path", ["raw", "splits", "report"])
