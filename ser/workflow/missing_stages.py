@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dvc.exceptions import ConfirmRemoveError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
@@ -271,7 +272,13 @@ def _has_to_run(stage: PipelineStage, repo: Repo) -> bool:
     if not stage.changed():
         return False
     try:
-        repo.stage_cache.restore(stage)
+        try:
+            repo.stage_cache.restore(stage)
+        except ConfirmRemoveError:
+            # What is there, DVC does not know: a cell that was trained beside it. `dvc repro`
+            # removes it, too, before it restores.
+            stage.remove_outs()
+            repo.stage_cache.restore(stage)
     except RunCacheNotFoundError:
         return True
     except FileNotFoundError as error:

@@ -316,6 +316,15 @@ def test_what_dvc_has_in_its_run_cache_is_not_missing(root):
     assert Path("data/trained/lstm-ccc").read_text() == "recordings"
 
 
+def test_what_was_trained_beside_dvc_gives_way_to_what_dvc_has(root):
+    """`ser train CELL` writes an output anew; the next run must not end at the question."""
+    missing_stages.run(named(*CELLS), Engine(), root)
+    Path("data/trained/lstm-ccc").unlink()
+    Path("data/trained/lstm-ccc").write_text("trained again by `ser train`")
+    assert cells(root) == []
+    assert Path("data/trained/lstm-ccc").read_text() == "recordings"
+
+
 def test_a_cell_that_fails_is_told_and_not_recorded(root, caplog):
     caplog.set_level("INFO", logger="ser")
     outcomes = missing_stages.run(named(*CELLS), Engine(failing=[CELLS[1]]), root)
