@@ -5,6 +5,8 @@ deep that a reader crashes. So the size of what a text stands for is counted bef
 anything is made of it.
 """
 
+import copy
+import functools
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -84,6 +86,13 @@ def load(text: str) -> Any:
         ValueError: It is no such YAML, a key stands twice, a value is not of its type, or it
             stands for more than the limits of this module; the message names the line.
     """
+    # A copy: callers may change what they get.
+    return copy.deepcopy(_loaded(text))
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(text: str) -> Any:
+    """Return what a text says; every cell of a process reads the same params and lock."""
     try:
         _require_small(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506

@@ -221,9 +221,9 @@ def sparing_what_stays() -> Iterator[None]:
 
     To look at them again costs each a tenth of a second and more, and Accelerate asks for one
     after every fold. After the block they are looked at again: what refers to itself and has been
-    dropped meanwhile is then collected.
+    dropped meanwhile is then collected, at the next time that Python looks. Nothing is collected
+    before: with a cell in each block, that would be the most expensive collection of the cell.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield

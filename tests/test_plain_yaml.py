@@ -18,6 +18,12 @@ def test_plain_values_anchors_and_merges_are_read():
     assert plain_yaml.load("{'1e3': 1e3, e3: 1.2.3}") == {"1e3": "1e3", "e3": "1.2.3"}
 
 
+def test_a_text_is_parsed_once_and_what_a_caller_changes_is_its_own(monkeypatch):
+    plain_yaml.load("twice: [1, 2]")["twice"].append(3)
+    monkeypatch.setattr(plain_yaml.yaml, "load", None)
+    assert plain_yaml.load("twice: [1, 2]") == {"twice": [1, 2]}
+
+
 def bomb(num_levels, width=9):
     """A few lines that stand for width ** num_levels values."""
     lines = [f"a0: &a0 [{','.join(['x'] * width)}]"]

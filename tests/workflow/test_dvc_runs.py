@@ -52,6 +52,25 @@ def test_what_dvc_would_run_is_run_once_and_by_the_python_that_runs_this(root, m
     assert not dvc_runs.repro(root)
 
 
+def test_the_lock_is_written_byte_by_byte_as_dvc_writes_it(root):
+    odd = "{a: 1.0e-05, b: 1e3, c: [null, true, .5], d: '1e3', e: 'öl: #', f: ''}"
+    Path("params.yaml").write_text(f"odd: {odd}")
+    Path("dvc.yaml").write_text(PIPELINE.replace("deps: [raw]", "deps: [raw]\n    params: [odd]"))
+    dvc_runs.repro(root)
+    lock = Path("dvc.lock")
+    expected = lock.read_bytes()
+    for rest in (expected, None):  # beside what is there, and from nothing
+        if rest is None:
+            lock.unlink()
+        with dvc_runs.opened(root) as repo:
+            stages = list(repo.index.stages)
+            for stage in stages:
+                stage.save()
+            dvc_runs.write_lock(repo, stages)
+        assert lock.read_bytes() == expected
+    assert dvc_runs.is_up_to_date(root)
+
+
 @pytest.mark.parametrize("path", ["raw", "splits", "report"])
 def test_whatever_changes_is_seen(root, path):
     dvc_runs.repro(root)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 
 from ser import runtime
@@ -15,7 +14,7 @@ from ser.contracts import UnitOutcome
 from ser.engine.local import LocalEngine
 from ser.errors import PipelineError
 from ser.grid import runners
-from ser.workflow import missing_stages
+from ser.workflow import dvc_runs, missing_stages
 
 # Of DVC, of its own library.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
@@ -187,9 +186,9 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
 def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
     make_features(LocalEngine(2), root)
     Path("log").unlink()
-    told, dump = [], Lockfile.dump_stages
+    told, write = [], dvc_runs.write_lock
     monkeypatch.setattr(
-        Lockfile, "dump_stages", lambda self, stages: told.append(len(stages)) or dump(self, stages)
+        dvc_runs, "write_lock", lambda repo, done: told.append(len(done)) or write(repo, done)
     )
     missing_stages.tune(root)
     processes = [line.split()[1] for line in Path("log").read_text().splitlines()]
