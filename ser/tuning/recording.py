@@ -70,6 +70,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._experiment, self._jobs, self._loaded = experiment, list(jobs), loaded
         self._root, self._folder = root, folder
         self._seen: set[tuple[str, int]] = set()
+        self._figures: dict[str, list[Path]] = {}
         self._open = ExitStack()
         self._parents: dict[str, Tracker] = {}
 
@@ -90,7 +91,10 @@ class Recorder(AbstractContextManager["Recorder"]):
         return self._open.__exit__(kind, error, traceback)
 
     def report(self) -> None:
-        """Record the trials that have finished since the last call."""
+        """Record the trials that have finished since the last call; draw studies that are full.
+
+        To draw takes as long as some trials do, and the workers are at the next study meanwhile.
+        """
         new = [
             (job.study, trial, data)
             for job, data in self._jobs
@@ -103,6 +107,9 @@ class Recorder(AbstractContextManager["Recorder"]):
             for plan, trial, data in new:
                 self._record(plan, trial, data)
                 self._seen.add((plan.name, studies.slot_of(trial)))
+        for plan, _, data in new:
+            if self._is_full(plan):
+                self._draw(plan, data)
 
     def conclude(self) -> None:
         """Record what finished studies came to, and their figures; close their runs.
@@ -119,11 +126,20 @@ class Recorder(AbstractContextManager["Recorder"]):
                     self._conclude(plan, chosen, drawn)
             self._open.close()
 
+    def _is_full(self, plan: StudyPlan) -> bool:
+        """Return whether a study is done, and has something to show."""
+        trials = studies.finished(plan, self._loaded[plan.name])
+        has_scores = any(trial.state == TrialState.COMPLETE for trial in trials)
+        return has_scores and len(trials) >= plan.num_trials
+
     def _draw(self, plan: StudyPlan, data: Inputs) -> list[Path]:
-        folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
-        planned = studies.as_planned(plan, self._loaded[plan.name])
-        footer = footer_of(data.card, data.split)
-        return figures.draw(planned, plan.space, folder, footer=footer)
+        """Return a study's figures, drawn at the first call."""
+        if plan.name not in self._figures:
+            folder = self._folder / plan.cell.name / f"fold-{plan.fold}"
+            planned = studies.as_planned(plan, self._loaded[plan.name])
+            footer = footer_of(data.card, data.split)
+            self._figures[plan.name] = figures.draw(planned, plan.space, folder, footer=footer)
+        return self._figures[plan.name]
 
     def _conclude(self, plan: StudyPlan, chosen: TunedFold, drawn: Iterable[Path]) -> None:
         tracker, trials = self._parents[plan.name], studies.finished(plan, self._loaded[plan.name])

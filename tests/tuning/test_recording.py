@@ -65,6 +65,24 @@ def test_a_diverged_trial_is_recorded_with_its_reason(paths, root, data, storage
     assert parent.tags["ser.best.loss.gamma"] == f"{chosen.params['loss.gamma']:.6g}"
 
 
+def test_a_study_is_drawn_when_it_is_full_and_only_then(paths, root, data, storage, url):
+    """Not at the end of all: the workers are at other studies meanwhile."""
+    job = make_job(paths, root, data=data)
+    study = studies.prepare(job.study, storage, url)
+    folder = root / "figures"
+    with Recorder(
+        MemoryExperiment(), [(job, data)], {job.study.name: study}, root=root, folder=folder
+    ) as recorder:
+        for num_drawn in (0, 0, 1):
+            trial = studies.claim(job.study, study, storage, url)
+            studies.run_trial(study, trial, bowl, storage)
+            recorder.report()
+            assert len(list(folder.rglob("history.png"))) == num_drawn
+        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+        recorder.conclude()
+        assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")} == before
+
+
 def test_an_interrupt_leaves_the_parent_killed_and_it_is_taken_up_again(
     paths, root, data, storage, url
 ):
