@@ -4,6 +4,7 @@ A process imports its packages once and not once a unit, which is what it is for
 takes nothing with it but the unit that it was at.
 """
 
+import importlib
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -27,15 +28,19 @@ class LocalEngine:
 
     Args:
         num_processes: At least 1. One is the process that calls.
+        imports: Modules that the processes of a `with` block import as it begins, while the
+            caller goes on to what comes before the first unit. None: they start with it.
     """
 
-    def __init__(self, num_processes: int) -> None:
-        self.num_processes = num_processes
+    def __init__(self, num_processes: int, *, imports: Sequence[str] = ()) -> None:
+        self.num_processes, self.imports = num_processes, tuple(imports)
         self._keeps = False
         self._waiting: list[_Worker[Any]] = []
 
     def __enter__(self) -> Self:
         self._keeps = True
+        if self.imports and self.num_processes > 1:
+            self._waiting = [_Worker(self.imports) for _ in range(self.num_processes)]
         return self
 
     def __exit__(
@@ -94,14 +99,16 @@ class LocalEngine:
             worker.end()
 
 
-def sized(num_units: int, *, at_least: int) -> LocalEngine:
+def sized(num_units: int, *, at_least: int, imports: Sequence[str] = ()) -> LocalEngine:
     """Return an engine of as many processes as there are processors, or fewer.
 
     Args:
         num_units: What is to be done.
         at_least: Units that are worth the seconds in which a process imports its packages.
+        imports: See `LocalEngine`.
     """
-    return LocalEngine(max(1, min(runtime.num_processors(), num_units // at_least)))
+    num_processes = max(1, min(runtime.num_processors(), num_units // at_least))
+    return LocalEngine(num_processes, imports=imports)
 
 
 class _Worker(Generic[Unit]):
@@ -109,10 +116,10 @@ class _Worker(Generic[Unit]):
 
     unit: Unit
 
-    def __init__(self) -> None:
+    def __init__(self, imports: Sequence[str] = ()) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,))
+        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, imports))
         self.process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         self.is_alive = True
@@ -148,11 +155,13 @@ def _ready(workers: Sequence[_Worker[Unit]]) -> list[_Worker[Unit]]:
     return [worker for worker in workers if worker.pipe in known]
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, imports: Sequence[str]) -> None:
     """Be a worker: do what arrives, until nothing more can."""
     runtime.configure()
 
     def serve() -> None:
+        for module in imports:
+            importlib.import_module(module)
         while True:
             try:
                 work, unit = pipe.recv()

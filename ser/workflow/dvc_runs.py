@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
@@ -51,7 +52,7 @@ def opened(root: Path, *, is_locked: bool = True) -> Iterator[Repo]:
     """
     _quieten()
     try:
-        with Repo(str(root)) as repo:
+        with _plainly_written_lock(), Repo(str(root)) as repo:
             if not is_locked:
                 yield repo
                 return
@@ -60,28 +61,6 @@ def opened(root: Path, *, is_locked: bool = True) -> Iterator[Repo]:
     except DvcException as error:
         where = Project(root).pipeline
         raise PipelineError(f"{where}: {error}; `dvc status` says more") from error
-
-
-def write_lock(repo: Repo, stages: Collection[PipelineStage]) -> None:
-    """Write what stages have saved into dvc.lock, as DVC writes it.
-
-    DVC reads the file for that with all the comments and line breaks that people may have put
-    between its lines, which takes four times as long as to read what it says. Nobody writes in
-    dvc.lock by hand, and without comments the bytes are the same.
-
-    Args:
-        repo: Opened, and locked.
-        stages: Saved, see `Stage.save`.
-    """
-    lock = Project(Path(repo.root_dir)).lock
-    found = load_yaml(str(lock)) if lock.is_file() else {}
-    content = {"schema": "2.0", **found}
-    entries = content.setdefault("stages", {})
-    for stage in stages:
-        entries |= to_lockfile(stage)
-    with files.replacing(lock) as part:
-        dump_yaml(str(part), content)
-    repo.scm_context.track_file(lock.name)
 
 
 def is_up_to_date(root: Path) -> bool:
@@ -113,8 +92,9 @@ def repro(root: Path, *targets: str) -> bool:
     """
     _quieten()
     try:
-        with _own_python_first(), _ending_stages(), Repo(str(root)) as repo:
-            return bool(repo.reproduce(list(targets) or None))
+        with _own_python_first(), _ending_stages(), _plainly_written_lock():  # noqa: SIM117
+            with Repo(str(root)) as repo:
+                return bool(repo.reproduce(list(targets) or None))
     except DvcException as error:
         why = str(error.__cause__ or error)
         exited = _EXITED.search(why)
@@ -143,6 +123,35 @@ def _own_python_first() -> Iterator[None]:
         yield
     finally:
         os.environ["PATH"] = before
+
+
+@contextmanager
+def _plainly_written_lock() -> Iterator[None]:
+    """Let DVC write dvc.lock without a search for comments in it.
+
+    Before it writes, DVC reads the file with all the comments and line breaks that people may have
+    put between its lines, which takes five times as long as to read what it says: more than a
+    second for each stage. Nobody writes in dvc.lock by hand; without comments the bytes are the
+    same. There is no setting for it.
+    """
+    before = Lockfile.dump_stages
+    Lockfile.dump_stages = _dump_stages
+    try:
+        yield
+    finally:
+        Lockfile.dump_stages = before
+
+
+def _dump_stages(lockfile: Lockfile, stages: Collection[PipelineStage], **options: object) -> None:
+    """Do what DVC's own method of this name does; both functions that read and write are DVC's."""
+    path = Path(lockfile.path)
+    content = {"schema": "2.0", **(load_yaml(str(path)) if path.is_file() else {})}
+    entries = content.setdefault("stages", {})
+    for stage in stages:
+        entries |= to_lockfile(stage, **options)
+    with files.replacing(path) as part:
+        dump_yaml(str(part), content)
+    lockfile.repo.scm_context.track_file(lockfile.relpath)
 
 
 @contextmanager

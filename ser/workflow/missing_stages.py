@@ -265,7 +265,7 @@ def commit(stages: Collection[str], root: Path) -> None:
             stage.save()
             stage.commit()
         # All at once, where `dvc commit` would write the whole file once for each.
-        dvc_runs.write_lock(repo, done)
+        done[0].dvcfile.dump_stages(done, update_pipeline=False)
 
 
 def _has_to_run(stage: PipelineStage, repo: Repo) -> bool:

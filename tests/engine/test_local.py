@@ -1,5 +1,7 @@
+import multiprocessing
 import os
 import signal
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -49,6 +51,22 @@ def test_every_unit_is_done_once_and_what_became_of_it_is_told(tmp_path, num_pro
     assert sorted(pids) == units
     assert len(set(pids.values())) == num_processes
     assert (os.getpid() in pids.values()) == (num_processes == 1)
+
+
+def has_imported(module, unit):
+    """Fail where this process has not imported a module before its first unit."""
+    if module not in sys.modules:
+        raise ParamsError(f"{unit}: not imported")
+
+
+def test_processes_import_what_they_are_told_before_their_first_unit():
+    for imports, told in (((), ["a: not imported"] * 2), (("colorsys",), [None, None])):
+        with LocalEngine(2, imports=imports) as engine:
+            outcomes = list(engine.run(partial(has_imported, "colorsys"), ["a", "a"]))
+        assert [outcome.error for outcome in outcomes] == told
+    with LocalEngine(2, imports=["colorsys"]):
+        pass  # processes without any unit end as well
+    assert not multiprocessing.active_children()
 
 
 def test_in_a_with_block_processes_go_on_to_the_next_units_and_a_dead_one_is_replaced(tmp_path):

@@ -186,9 +186,9 @@ def test_features_are_extracted_by_their_own_programs_side_by_side(root, jobs):
 def test_searches_run_one_after_another_and_dvc_is_told_once(root, monkeypatch):
     make_features(LocalEngine(2), root)
     Path("log").unlink()
-    told, write = [], dvc_runs.write_lock
+    told, dump = [], dvc_runs._dump_stages
     monkeypatch.setattr(
-        dvc_runs, "write_lock", lambda repo, done: told.append(len(done)) or write(repo, done)
+        dvc_runs, "_dump_stages", lambda lock, done: told.append(len(done)) or dump(lock, done)
     )
     missing_stages.tune(root)
     processes = [line.split()[1] for line in Path("log").read_text().splitlines()]
