@@ -87,15 +87,18 @@ def run(params: Params, project: Project) -> None:
         cells.require_data(project.run(cell), project)
     current_tables.require_tables(project)
     cross_corpus.write(project, params.cross_corpus, params.tuning.cells)
-    comparison.write(
-        project,
-        params.cells,
-        beside,
-        mlflow_tracker.open_experiment,
-        # The one place where recordings may enter the page, and with it MLflow and DVC's cache.
-        recordings=project.raw(name) if corpus.redistributable else None,
-        engine=local.sized(len(params.cells) + sum(map(len, beside.values())), at_least=8),
-    )
+    num_cells = len(params.cells) + sum(map(len, beside.values()))
+    # Its processes import what draws while this one computes what is drawn.
+    with local.sized(num_cells, at_least=8, imports=[comparison.__name__]) as engine:
+        comparison.write(
+            project,
+            params.cells,
+            beside,
+            mlflow_tracker.open_experiment,
+            # The one place where recordings may enter the page, and with it MLflow and DVC's cache.
+            recordings=project.raw(name) if corpus.redistributable else None,
+            engine=engine,
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
