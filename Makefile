@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 # Stages call `python`: it must be this project's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup repro test test-fast test-numeric numeric-avx2 numeric-sse41 lint docs ui use bench clean
+.PHONY: help setup repro test test-systems test-fast test-numeric numeric-avx2 numeric-sse41 lint docs ui use bench clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,16 +45,19 @@ PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 8))')
 
 # A worker that starts more threads only gets in the way of the others.
-test test-fast test-numeric: export OMP_NUM_THREADS ?= 1
+test test-systems test-fast test-numeric: export OMP_NUM_THREADS ?= 1
 # Tests start processes; each would compile all that it imports of the project.
-test test-fast test-numeric: export PYTHONDONTWRITEBYTECODE =
+test test-systems test-fast test-numeric: export PYTHONDONTWRITEBYTECODE =
 
-test: $(STAMP)  ## Run all tests, with coverage
+test: $(STAMP)  ## Run the tests that need no server, cluster or browser, with coverage: before a commit
 	@# SlipCover, for a tracer takes as long again (docs/decisions/0041). It is asked for its table
 	@# and its judgement in a call of its own: in one it forgets what the workers counted.
 	@mkdir -p .cache
-	$(BIN)/python -m slipcover --json --out .cache/coverage.json -m pytest -n $(WORKERS) $(PARALLEL) -p tests.slipcover_packages
+	$(BIN)/python -m slipcover --json --out .cache/coverage.json -m pytest -n $(WORKERS) $(PARALLEL) -m "not system" -p tests.slipcover_packages
 	@$(BIN)/python -m slipcover --merge .cache/coverage.json --out .cache/coverage.json --fail-under 90
+
+test-systems: $(STAMP)  ## Run the tests on real servers, Ray nodes, browsers and DVC: the rest
+	$(PYTEST) -n $(WORKERS) -m system
 
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
 	$(PYTEST) -n auto -m "not stage"

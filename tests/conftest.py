@@ -32,6 +32,11 @@ def pytest_xdist_make_scheduler(config, log):
     return tiers.FileByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+def pytest_runtest_protocol(item):
+    """Say to what starts servers which test it is for."""
+    tiers.starters.begin(item)
+
+
 def pytest_collection_finish():
     """Leave what is imported out of every collection of garbage, as programs do."""
     runtime.spare_imports()
@@ -97,17 +102,23 @@ def trained(request, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def python(tmp_path_factory):
+def forking(tmp_path_factory):
     """Starts processes that have torch, MLflow and the like already."""
     outside = {**os.environ, "OMP_NUM_THREADS": "1"}
     with warm_python.serve(tmp_path_factory.mktemp("python"), outside) as found:
         yield found
 
 
+@pytest.fixture(scope="session")
+def python(forking):
+    """Runs whole programs in such processes."""
+    return forking
+
+
 @pytest.fixture
-def warm(python, monkeypatch):
+def warm(forking, monkeypatch):
     """Let this project's own code start such processes in place of cold ones."""
-    monkeypatch.setattr(sys, "executable", str(python.executable))
+    monkeypatch.setattr(sys, "executable", str(forking.executable))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,12 @@ import pytest
 from tests import once
 
 
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+    """Share nothing with another session, as these tests themselves may be told to do."""
+    monkeypatch.delenv(once.VARIABLE, raising=False)
+
+
 class Factory:
     """The temporary folders of one worker, below those of the session."""
 
@@ -45,3 +51,14 @@ def test_what_could_not_be_made_is_made_anew_and_whole(tmp_path):
         once.made("thing", fail, Factory(tmp_path), "master")
     found = once.made("thing", lambda _: None, Factory(tmp_path), "master")
     assert list(found.iterdir()) == []
+
+
+def test_sessions_that_share_a_folder_make_it_once(tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv(once.VARIABLE, str(shared))
+    calls = []
+    for session, worker in (("one", "gw0"), ("two", "master")):
+        found = once.made("thing", calls.append, Factory(tmp_path / session / "base"), worker)
+        assert found == shared / "thing"
+    assert calls == [shared / "thing"]

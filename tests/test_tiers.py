@@ -1,4 +1,4 @@
-"""The quick tier holds what it promises, whoever writes the next test."""
+"""The tiers hold what they promise, whoever writes the next test."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,6 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from tests import tiers
+from tests.engine import ray_nodes
+from tests.servers import processes
+from tests.serving import browser
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,17 +30,27 @@ class Item:
 @pytest.mark.parametrize("fixture", sorted(tiers.STAGE_FIXTURES))
 def test_whoever_asks_for_whole_stages_is_marked(fixture):
     asking, other = Item("a.py::test", "tmp_path", fixture), Item("b.py::test", "tmp_path")
-    tiers.mark([asking, other, SimpleNamespace(nodeid="doctest")])
-    assert asking.marks == ["stage"]
+    tiers.mark([asking, other, SimpleNamespace(nodeid="doctest", get_closest_marker={}.get)])
+    is_system = fixture in tiers.SYSTEM_FIXTURES
+    assert asking.marks == (["system", "stage"] if is_system else ["stage"])
     assert other.marks == []
 
 
-def test_no_test_of_this_session_asks_for_whole_stages_without_the_mark(request):
+def test_what_is_marked_system_is_no_quick_test():
+    item = Item("a.py::test", marks=["system"])
+    tiers.mark([item])
+    assert item.marks == ["system", "stage"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "fixtures"), [("stage", tiers.STAGE_FIXTURES), ("system", tiers.SYSTEM_FIXTURES)]
+)
+def test_no_test_of_this_session_asks_for_such_a_fixture_without_the_mark(request, mark, fixtures):
     unmarked = [
         item.nodeid
         for item in request.session.items
-        if tiers.STAGE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-        and item.get_closest_marker("stage") is None
+        if fixtures.intersection(getattr(item, "fixturenames", ()))
+        and item.get_closest_marker(mark) is None
     ]
     assert unmarked == []
 
@@ -46,6 +59,37 @@ def test_a_test_that_reaches_whole_stages_on_another_way_fails_by_name():
     with pytest.raises(pytest.fail.Exception, match=r"a\.py::test runs whole stages.*`stage`"):
         tiers.require_stage(Item("a.py::test"))
     tiers.require_stage(Item("a.py::test", marks=["stage"]))
+
+
+def test_a_server_that_a_test_starts_on_any_way_asks_for_the_mark():
+    starters = tiers.Starters()
+    starters.require_system("a server")  # nobody's test
+    starters.begin(Item("a.py::test", marks=["stage"]))
+    with pytest.raises(pytest.fail.Exception, match=r"a\.py::test starts a server.*`system`"):
+        starters.require_system("a server")
+    starters.begin(Item("b.py::test", marks=["system"]))
+    starters.require_system("a server")
+
+
+def start_a_server(folder):
+    with processes.running(["true"], folder, lambda: True):
+        pass
+
+
+def start_a_node(folder):
+    ray_nodes.RayNode(folder, "127.0.0.1", folder)
+
+
+def start_a_browser(_):
+    with browser.started():
+        pass
+
+
+@pytest.mark.parametrize("start", [start_a_server, start_a_node, start_a_browser])
+def test_what_starts_servers_nodes_and_browsers_refuses_a_test_without_the_mark(start, tmp_path):
+    with pytest.raises(pytest.fail.Exception, match=r"starts a \w+: give it the mark `system`"):
+        start(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_trained_project_refuses_a_test_without_the_mark(request):

@@ -1,8 +1,9 @@
-"""Two tiers of tests, and the order in which worker processes take them.
+"""Three tiers of tests, and the order in which worker processes take them.
 
-The quick tier (`make test-fast`) is what has no mark `stage`. A test has this mark if it says so
-itself, or if it asks for a fixture that runs whole stages; so no test gets into the quick tier
-because somebody forgot a line.
+The quick tier (`make test-fast`) is what has no mark `stage`; `make test` is what has no mark
+`system`; `make test-systems` is the rest. A test has a mark if it says so itself, or if it asks for
+a fixture that calls for it; and whatever starts a server, a node or a browser asks for the mark, by
+whichever way a test has come to it. So no test gets into a tier because somebody forgot a line.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,11 @@ from collections.abc import Iterable, Sequence
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+#: Fixtures of real servers, clusters and browsers, and of whole programs in processes of their own.
+SYSTEM_FIXTURES = frozenset({"chromium", "node", "python", "tracking_server", "team"})
+
 #: Fixtures that run whole stages, train cells of a project or start servers.
-STAGE_FIXTURES = frozenset(
-    {"trained_root", "trained", "project_with_params", "python", "tracking_server", "team"}
-)
+STAGE_FIXTURES = SYSTEM_FIXTURES | {"trained_root", "trained", "project_with_params", "warm"}
 
 #: Fixtures of servers that take ten seconds of a processor to start and to fill.
 SERVER_FIXTURES = frozenset({"tracking_server", "team"})
@@ -80,9 +82,12 @@ def scope_of(nodeid: str) -> str:
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
-    """Give the mark `stage` to every test that asks for a fixture of whole stages."""
+    """Give every test the marks that its fixtures call for; what is `system` is `stage`, too."""
     for item in items:
-        if STAGE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        asked = getattr(item, "fixturenames", ())
+        if SYSTEM_FIXTURES.intersection(asked):
+            item.add_marker(pytest.mark.system)
+        if item.get_closest_marker("system") or STAGE_FIXTURES.intersection(asked):
             item.add_marker(pytest.mark.stage)
 
 
@@ -107,3 +112,28 @@ def require_stage(item: pytest.Item) -> None:
     """Fail a test that runs whole stages without the mark, e.g. by `request.getfixturevalue`."""
     if item.get_closest_marker("stage") is None:
         pytest.fail(f"{item.nodeid} runs whole stages: give it the mark `stage`", pytrace=False)
+
+
+class Starters:
+    """Knows which test runs, and lets none without the mark `system` start what the mark is for."""
+
+    def __init__(self) -> None:
+        self._item: pytest.Item | None = None
+
+    def begin(self, item: pytest.Item) -> None:
+        """Note the test that runs from now on."""
+        self._item = item
+
+    def require_system(self, what: str) -> None:
+        """Fail the test that runs, if there is one, unless it has the mark.
+
+        Args:
+            what: It is about to start, e.g. "a browser".
+        """
+        if self._item is not None and self._item.get_closest_marker("system") is None:
+            said = f"{self._item.nodeid} starts {what}: give it the mark `system`"
+            pytest.fail(said, pytrace=False)
+
+
+#: Of this session.
+starters = Starters()

@@ -116,6 +116,7 @@ def test_links_of_a_page_of_the_root_hold_inside_docs(project):
     assert hooks["as_inside_docs"](text) == held
 
 
+@pytest.mark.system
 def test_from_disk_the_search_finds_pages_and_nothing_is_asked_elsewhere(site, tmp_path):
     with browser.started(tmp_path / "no-microphone.wav") as chromium:
         page = chromium.new_page()

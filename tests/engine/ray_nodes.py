@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import tiers
+
 TOKEN = "0123456789abcdef" * 4
 
 #: Not Ray's own half a minute: how soon a node that does not answer is held for dead.
@@ -53,6 +55,7 @@ class RayNode:
         num_cpus: int = 1,
         changes: Mapping[str, str] | None = None,
     ) -> None:
+        tiers.starters.require_system("a node")
         port = free_port(ip)
         self.address = head or f"{ip}:{port}"
         self.folder = folder

@@ -19,7 +19,7 @@ from tests.engine.ray_nodes import RayNode
 from tests.recordings import write_corpus
 
 pytestmark = [
-    pytest.mark.stage,
+    pytest.mark.system,
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's, of its library
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),  # SQLAlchemy's, of MLflow
     # Other tests have imported the programs that run here.

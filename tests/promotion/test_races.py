@@ -27,7 +27,7 @@ WON, LOST = {"ser.decision": "promoted"}, {"ser.decision": "overtaken"}
 pytestmark = pytest.mark.stage
 
 
-@pytest.fixture(params=["database", "server"])
+@pytest.fixture(params=["database", pytest.param("server", marks=pytest.mark.system)])
 def registry(request, root, monkeypatch):
     """A registry of either kind."""
     monkeypatch.chdir(root)

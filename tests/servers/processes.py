@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests import tiers
+
 _READY_S = 90.0
 _STOP_S = 30.0
 
@@ -41,6 +43,7 @@ def running(
         user: Whom it runs as; None is whoever runs this process.
         stop: The signal that ends it in order.
     """
+    tiers.starters.require_system("a server")
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("ab") as output:
         # A session of its own, so that all that it starts can be ended with it.

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests import tiers
+
 #: Names the browser; then a test that finds none fails. `.ci/run` sets it.
 VARIABLE = "SER_BROWSER"
 #: A host that leads to this machine and is not secure in a browser's eyes.
@@ -33,6 +35,7 @@ def executable():
 @contextmanager
 def started(microphone=os.devnull):
     """A browser whose microphone hears a WAV file, again and again."""
+    tiers.starters.require_system("a browser")
     arguments = [
         "--no-sandbox",
         "--use-fake-device-for-media-stream",

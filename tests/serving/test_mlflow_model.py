@@ -287,6 +287,7 @@ def post(address, body):
         return error.code, json.loads(error.read())
 
 
+@pytest.mark.system
 def test_mlflow_models_serve_answers_and_refuses(server):
     body = json.dumps({"inputs": [{"audio": as_base64(encoded(speech()))}]}).encode()
     status, answer = post(server, body)

@@ -151,7 +151,7 @@ def answering(process):
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-@pytest.mark.stage
+@pytest.mark.system
 def test_two_processes_answer_count_together_and_are_replaced(trained):
     version = known_version("lstm-aam")
     with socket.create_server(("127.0.0.1", 0)) as free:
