@@ -107,7 +107,9 @@ def run(copy, python):
         "GIT_CEILING_DIRECTORIES": str(copy.parent),
     }
     environment.pop("MLFLOW_TRACKING_URI", None)
-    for name in [name for name in environment if name.startswith(("PYTEST_", "COV_", "SER_TESTS_"))]:
+    for name in [
+        name for name in environment if name.startswith(("PYTEST_", "COV_", "SER_TESTS_"))
+    ]:
         environment.pop(name)
 
     def run(*words, cwd=copy):

@@ -14,11 +14,17 @@ from ser.registry.packing import TrainedCell
 from tests.registry.support import as_format_1
 
 
-@pytest.fixture
-def source(trained):
-    cell = TrainedCell(Project(), "lstm-aam")
+@pytest.fixture(scope="module")
+def computed(trained_root):
+    """It takes its time: all test recordings are listened to."""
+    cell = TrainedCell(Project(trained_root), "lstm-aam")
     record = packing.choose(cell)
     return packing.source_of_fold(cell, record, params=ServingParams(), limits={})
+
+
+@pytest.fixture
+def source(computed, trained):
+    return computed
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import base64
 import io
 import sys
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -78,16 +80,22 @@ def limit(predictor, **changed):
     predictor.bundle = predictor.bundle.model_copy(update={"hearing": hearing})
 
 
-def write_bundle(cell, folder, *, fold=None, limits=None, params=None):
-    """Pack a cell of the trained project; give the folder and the run that it is from."""
-    trained = TrainedCell(Project(), cell)
+@cache
+def _source(root, cell, fold, limits, params):
+    """The source of a bundle and its run; to listen to all test recordings takes its time."""
+    trained = TrainedCell(Project(root), cell)
     record = packing.choose(trained, fold=fold)
-    source = packing.source_of_fold(
-        trained,
-        record,
-        params=params or ServingParams(),
-        limits=(limits or InputLimits()).model_dump(mode="json"),
-    )
+    limits = limits.model_dump(mode="json")
+    return packing.source_of_fold(trained, record, params=params, limits=limits), record
+
+
+def write_bundle(cell, folder, *, fold=None, limits=None, params=None):
+    """Pack a cell of the trained project; give the folder and the run that it is from.
+
+    What is packed is computed once a process.
+    """
+    limits, params = limits or InputLimits(), params or ServingParams()
+    source, record = _source(Path.cwd(), cell, fold, limits, params)
     bundles.write(source, folder)
     return folder, record
 
