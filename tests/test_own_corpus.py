@@ -28,6 +28,7 @@ from ser.tracking.memory_tracker import MemoryExperiment
 from ser.workflow import corpus_diagnosis, new_preset
 from ser.workflow.new_preset import Wanted
 from tests.docs import markdown
+from tests.figures.support import leave_blank
 from tests.recordings import SAMPLING_RATE, tone
 
 pytestmark = pytest.mark.stage
@@ -46,6 +47,7 @@ class Walk:
 
     def __init__(self, root, patch):
         self.root, self.experiments = root, {}
+        leave_blank(patch)
         patch.chdir(root)
         patch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
         patch.setattr(mlflow_tracker, "open_experiment", self.open)

@@ -26,6 +26,7 @@ from ser.report import html
 from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
 from tests import synthetic
+from tests.figures.support import leave_blank
 from tests.grid.support import train_and_score, write_inputs
 from tests.report.support import png
 
@@ -49,7 +50,8 @@ def finished(tmp_path_factory, project):
 
 
 @pytest.fixture
-def results(finished, workspace, monkeypatch):
+def drawn(finished, workspace, monkeypatch):
+    """That cell in a workspace of a test's own."""
     experiment = MemoryExperiment()
     monkeypatch.setattr(compare.mlflow_tracker, "open_experiment", lambda *_, **__: experiment)
     for folder in ("data", "runs", "reports"):
@@ -58,19 +60,26 @@ def results(finished, workspace, monkeypatch):
     return workspace
 
 
+@pytest.fixture
+def results(drawn, monkeypatch):
+    """The same, where nobody looks at figures."""
+    leave_blank(monkeypatch)
+    return drawn
+
+
 def compared(run):
     return run(compare.main)
 
 
-def test_the_report_is_a_page_a_table_and_figures(results, stage):
+def test_the_report_is_a_page_a_table_and_figures(drawn, stage):
     status, err = compared(stage)
     assert status == 0, err
-    reports = results / "reports"
+    reports = drawn / "reports"
     grid = pd.read_csv(reports / "grid.csv")
     assert grid[["model", "loss", "num_folds"]].to_numpy().tolist() == [
         ["lstm", "cross_entropy", 3]
     ]
-    cell = json.loads((results / "runs" / "lstm-cross_entropy" / "metrics.json").read_text())
+    cell = json.loads((drawn / "runs" / "lstm-cross_entropy" / "metrics.json").read_text())
     assert grid["uar"].iloc[0] == pytest.approx(cell["uar"]["mean"], abs=1e-6)
     metrics = json.loads((reports / "metrics" / "lstm-cross_entropy.json").read_text())
     assert metrics["wa"] == pytest.approx(cell["wa"]["mean"], abs=1e-6)
