@@ -126,35 +126,39 @@ def can_be_run(words):
     return CHECKS[program](shlex.split(" ".join(words[1:])))
 
 
-SOURCES = sorted(
-    path
-    for folder in ("ser", "pipelines")
-    for path in (ROOT / folder).rglob("*")
-    if path.suffix in (".py", ".j2")
-)
-FOUND = [(path, words) for path in SOURCES for text in texts(path) for words in commands_of(text)]
+@pytest.fixture(scope="module")
+def said():
+    """Every text of the sources, with the file it stands in."""
+    sources = sorted(
+        path
+        for folder in ("ser", "pipelines")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".j2")
+    )
+    return [(path.relative_to(ROOT), text) for path in sources for text in texts(path)]
 
 
-def test_the_search_finds_the_cures():
-    programs = {words[0].removeprefix(".venv/bin/") for _, words in FOUND}
+@pytest.fixture(scope="module")
+def found(said):
+    """Every command of these texts, as words, with the file it stands in."""
+    return [(path, words) for path, text in said for words in commands_of(text)]
+
+
+def test_the_search_finds_the_cures(found):
+    programs = {words[0].removeprefix(".venv/bin/") for _, words in found}
     assert programs == {"ser", "make", "dvc", "pip", "mlflow", "git"}
-    assert len(FOUND) > 60
+    assert len(found) > 60
 
 
-def test_every_command_that_a_message_names_can_be_run():
-    wrong = [
-        f"{path.relative_to(ROOT)}: {' '.join(words)}"
-        for path, words in FOUND
-        if not can_be_run(words)
-    ]
+def test_every_command_that_a_message_names_can_be_run(found):
+    wrong = [f"{path}: {' '.join(words)}" for path, words in found if not can_be_run(words)]
     assert wrong == []
 
 
-def test_every_command_is_marked_as_one():
+def test_every_command_is_marked_as_one(said):
     bare = [
-        f"{path.relative_to(ROOT)}: {match[0]}"
-        for path in SOURCES
-        for text in texts(path)
+        f"{path}: {match[0]}"
+        for path, text in said
         for match in BARE.finditer(QUOTED.sub("", text))
     ]
     assert bare == []
