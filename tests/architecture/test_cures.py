@@ -1,6 +1,7 @@
 """What a message tells its reader to run can be run: commands, options, targets, stages."""
 
 import ast
+import functools
 import re
 import shlex
 import sys
@@ -74,10 +75,15 @@ def is_click_command(group, words):
     return True
 
 
+#: Made once, from all commands that there are.
+dvc_parser = functools.cache(get_main_parser)
+ser_command = functools.cache(functools.partial(typer.main.get_command, app))
+
+
 def is_dvc(words):
     try:
         with patch.object(sys, "argv", ["dvc", *words]):  # it looks there, too
-            options, unknown = get_main_parser().parse_known_args(words)
+            options, unknown = dvc_parser().parse_known_args(words)
     except DvcParserError:
         return False
     targets = options.targets if words[0] == "repro" else []
@@ -111,7 +117,7 @@ def is_pip(words):
 
 
 CHECKS = {
-    "ser": lambda words: is_click_command(typer.main.get_command(app), words),
+    "ser": lambda words: is_click_command(ser_command(), words),
     "make": lambda words: words[0] in TARGETS,
     "dvc": is_dvc,
     "pip": is_pip,
