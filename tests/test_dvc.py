@@ -81,14 +81,15 @@ def components_of(stage, preset):
 
 @cache
 def imports(path):
-    """Every module of `ser` that a file names in an import, wherever it stands."""
+    """Files of the modules of `ser` that a file names in an import, wherever it stands."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return found
+    files = (ROOT / f"{module.replace('.', '/')}.py" for module in dict.fromkeys(found))
+    return [file for file in files if file.is_file()]
 
 
 def closure(*starts, skip=()):
@@ -103,8 +104,7 @@ def closure(*starts, skip=()):
         if name in found or any(fnmatch.fnmatch(name, pattern) for pattern in skip):
             continue
         found.add(name)
-        modules = (ROOT / f"{module.replace('.', '/')}.py" for module in imports(path))
-        waiting += [module for module in modules if module.is_file()]
+        waiting += imports(path)
     return found
 
 

@@ -148,8 +148,7 @@ def run(content):
     ("name", "models"), [("iemocap", (*MODELS, "whisper")), ("iemocap-published", MODELS)]
 )
 def test_a_preset_runs_from_raw_recordings_to_the_report(name, models, folder, monkeypatch):
-    if name != "iemocap":  # they take a third of a preset, and differ little in two
-        leave_blank(monkeypatch)
+    leave_blank(monkeypatch)
     content = shortened(name, dict.fromkeys(models, "cross_entropy"))
     grid, page = run(with_demo_corpus(content))
     assert set(grid["model"]) == set(models)
@@ -165,7 +164,7 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, models, folder, m
 def test_a_preset_of_an_open_corpus_runs_on_a_tree_of_its_format(
     name, write, num_folds, folder, monkeypatch
 ):
-    if name != "ravdess":
+    if name != "ravdess":  # that one has the most classes
         leave_blank(monkeypatch)
     losses = {"lstm": "ccc", "vggish": "focal", "whisper": "aam"}
     content = shortened(name, losses)

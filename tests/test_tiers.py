@@ -109,21 +109,32 @@ def test_files_stay_together_the_longest_first_and_then_those_with_whole_stages(
 def test_files_with_servers_share_a_worker_and_others_have_their_own():
     with_servers = [f"{name}::test" for name in sorted(tiers.WITH_SERVERS)]
     assert {tiers.scope_of(nodeid) for nodeid in with_servers} == {"servers"}
+    with_forks = [f"{name}::test" for name in sorted(tiers.WITH_FORKS)]
+    assert {tiers.scope_of(nodeid) for nodeid in with_forks} == {"forks"}
     assert tiers.scope_of("tests/test_tiers.py::test_a[b::c]") == "tests/test_tiers.py"
 
 
-def test_the_files_of_this_session_with_servers_are_listed(request):
+@pytest.mark.parametrize(
+    ("fixtures", "listed"),
+    [(tiers.SERVER_FIXTURES, tiers.WITH_SERVERS), ({"forking"}, tiers.WITH_FORKS)],
+    ids=["servers", "forks"],
+)
+def test_the_files_of_this_session_with_either_are_listed(request, fixtures, listed):
+    """Tests on systems start programs in any file: each takes longer than one worker is worth."""
     asking = {
         tiers.file_of(item)
         for item in request.session.items
-        if tiers.SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if fixtures.intersection(getattr(item, "fixturenames", ()))
+        and (fixtures is tiers.SERVER_FIXTURES or not item.get_closest_marker("system"))
     }
-    assert asking <= tiers.WITH_SERVERS
+    assert asking <= listed
 
 
 def test_the_longest_files_are_there():
     assert [
-        name for name in (*tiers.LONGEST, *tiers.WITH_SERVERS) if not (ROOT / name).is_file()
+        name
+        for name in (*tiers.LONGEST, *tiers.WITH_SERVERS, *tiers.WITH_FORKS)
+        if not (ROOT / name).is_file()
     ] == []
 
 

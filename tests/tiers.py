@@ -15,7 +15,7 @@ from xdist.scheduler import LoadFileScheduling
 SYSTEM_FIXTURES = frozenset({"chromium", "node", "python", "tracking_server", "team"})
 
 #: Fixtures that run whole stages, train cells of a project or start servers.
-STAGE_FIXTURES = SYSTEM_FIXTURES | {"trained_root", "trained", "project_with_params", "warm"}
+STAGE_FIXTURES = SYSTEM_FIXTURES | {"trained_root", "trained", "project_with_params", "forking"}
 
 #: Fixtures of servers that take ten seconds of a processor to start and to fill.
 SERVER_FIXTURES = frozenset({"tracking_server", "team"})
@@ -29,6 +29,21 @@ WITH_SERVERS = frozenset(
         "tests/test_dvc_remote.py",
         "tests/test_server_restarts.py",
         "tests/test_team_servers.py",
+    }
+)
+
+#: Files whose processes are forked from one that has the large packages: it takes some seconds of a
+#: processor to import them, so one worker does.
+WITH_FORKS = frozenset(
+    {
+        "tests/cli/test_registry.py",
+        "tests/cli/test_runs.py",
+        "tests/promotion/test_asking.py",
+        "tests/promotion/test_measuring.py",
+        "tests/promotion/test_refit.py",
+        "tests/promotion/test_stand_ins.py",
+        "tests/tuning/test_study.py",
+        "tests/workflow/test_protocol_gap.py",
     }
 )
 
@@ -69,7 +84,7 @@ LONGEST = (
 
 
 class FileByFile(LoadFileScheduling):
-    """A worker takes a whole file, and all files with servers are one to it."""
+    """A worker takes a whole file; all files with servers are one to it, and all with forks."""
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
@@ -78,7 +93,9 @@ class FileByFile(LoadFileScheduling):
 def scope_of(nodeid: str) -> str:
     """Return what a test has to share a worker with."""
     file = nodeid.partition("::")[0]
-    return "servers" if file in WITH_SERVERS else file
+    if file in WITH_SERVERS:
+        return "servers"
+    return "forks" if file in WITH_FORKS else file
 
 
 def mark(items: Iterable[pytest.Item]) -> None:

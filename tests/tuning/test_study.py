@@ -1,8 +1,6 @@
 import dataclasses
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -150,14 +148,20 @@ fill(study_plan(num_trials=count), storages.connect(url), url, objective)
 """
 
 
-def worker(project, url, count, seconds):
-    arguments = [sys.executable, "-c", _WORKER, url, str(count), str(seconds)]
-    return subprocess.Popen(arguments, cwd=project)
+@pytest.fixture
+def worker(forking, project, url):
+    """Starts a process that fills the study."""
+
+    def start(count, seconds):
+        words = ["-c", _WORKER, url, str(count), str(seconds)]
+        return forking.start(words, cwd=project, env=os.environ)
+
+    return start
 
 
 @pytest.mark.stage
-def test_two_workers_share_the_trials_without_duplicates(project, storage, url):
-    workers = [worker(project, url, 12, 0.01) for _ in range(2)]
+def test_two_workers_share_the_trials_without_duplicates(worker, storage):
+    workers = [worker(12, 0.01) for _ in range(2)]
     assert [process.wait(60) for process in workers] == [0, 0]
     plan = study_plan(num_trials=12)
     study = studies.load(plan, storage)
@@ -168,9 +172,9 @@ def test_two_workers_share_the_trials_without_duplicates(project, storage, url):
 
 
 @pytest.mark.stage
-def test_kill_minus_9_of_a_worker_leaves_a_study_that_goes_on(project, storage, url):
+def test_kill_minus_9_of_a_worker_leaves_a_study_that_goes_on(worker, storage, url):
     plan = study_plan(num_trials=6)
-    process = worker(project, url, 6, 0.15)
+    process = worker(6, 0.15)
     study = None
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -178,13 +182,13 @@ def test_kill_minus_9_of_a_worker_leaves_a_study_that_goes_on(project, storage, 
         study = studies.load(plan, storage)
         if len(studies.finished(plan, study)) < 2:
             continue
-        process.send_signal(signal.SIGSTOP)  # so that the trial cannot end before the kill
+        os.kill(process.pid, signal.SIGSTOP)  # so that the trial cannot end before the kill
         trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         if any(trial.intermediate_values for trial in trials):
             break
-        process.send_signal(signal.SIGCONT)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+        os.kill(process.pid, signal.SIGCONT)
+    process.kill()
+    assert process.wait(10) == -signal.SIGKILL
     kept = told(plan, study)
     (running,) = study.get_trials(states=(TrialState.RUNNING,))
     resumed = fill(plan, storage, url)
