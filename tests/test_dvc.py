@@ -92,6 +92,7 @@ def imports(path):
     return [file for file in files if file.is_file()]
 
 
+@cache
 def closure(*starts, skip=()):
     """Files that the given ones import, directly or not, themselves included.
 
@@ -105,7 +106,7 @@ def closure(*starts, skip=()):
             continue
         found.add(name)
         waiting += imports(path)
-    return found
+    return frozenset(found)
 
 
 def found_by_name(stage, preset):

@@ -7,7 +7,7 @@ from tests.fresh_process import modules_after
 from tests.promotion.support import champion_of
 from tests.serving.support import encoded, speech, write_bundle
 
-pytestmark = pytest.mark.stage
+pytestmark = pytest.mark.system
 
 #: Each takes half a second or more, and answers nothing.
 NEVER = {

@@ -31,6 +31,7 @@ def test_one_worker_is_this_process_and_reports_after_every_trial(jobs, url, sto
     assert all(len(trial.curve) == 2 for trial in told(jobs[0].study, study)[:2])
 
 
+@pytest.mark.system
 def test_several_workers_end_with_the_same_number_of_trials(jobs, url, storage):
     workers.run(jobs, url, num_workers=2, report=lambda: None)
     for job in jobs:
