@@ -120,7 +120,7 @@ def test_files_with_servers_share_a_worker_and_others_have_their_own():
     ids=["servers", "forks"],
 )
 def test_the_files_of_this_session_with_either_are_listed(request, fixtures, listed):
-    """Tests on systems start programs in any file: each takes longer than one worker is worth."""
+    """Files on systems may import the packages anew: what they do then takes far longer."""
     asking = {
         tiers.file_of(item)
         for item in request.session.items
