@@ -55,7 +55,7 @@ class RayNode:
     ) -> None:
         port = free_port(ip)
         self.address = head or f"{ip}:{port}"
-        self.folder = folder
+        self.folder, self.ip, self.temp = folder, ip, temp
         alone = ["--head", f"--port={port}", f"--temp-dir={temp}", "--include-dashboard=false"]
         role = alone if head is None else [f"--address={head}"]
         self.log = folder / "ray.log"
