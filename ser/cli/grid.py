@@ -95,7 +95,7 @@ def grid(
                 _extract_on(nodes, root)
                 missing_stages.make_features(engine, root, is_crossed=is_crossed)
         if only == GridPart.TUNE:
-            dvc_runs.repro(root, missing_stages.FEATURES)
+            dvc_runs.repro(root, *missing_stages.BEFORE_TUNING)
         if only in (None, GridPart.TUNE):
             _search_on(nodes, root)
             missing_stages.tune(root)

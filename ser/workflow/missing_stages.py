@@ -38,6 +38,9 @@ _SCORES = ("score", "gain", "robustness", "baselines")
 #: The last stage before features, and what is searched before cells are trained.
 _BEFORE_FEATURES, TUNING = "split", "tune"
 
+#: A search reads folds as well, of which features know nothing.
+BEFORE_TUNING = (_BEFORE_FEATURES, FEATURES)
+
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
 

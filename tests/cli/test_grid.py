@@ -41,7 +41,7 @@ def called(project, monkeypatch):
     [
         ([], ["make_sources", "make_features", "tune", "find", "run 1", "make_scores"]),
         (["--only", "extract"], ["make_sources", "make_features"]),
-        (["--only", "tune"], ["dvc repro extract", "tune"]),
+        (["--only", "tune"], ["dvc repro split extract", "tune"]),
         (["--only", "train"], ["find", "run 1", "make_scores"]),
     ],
 )
@@ -76,7 +76,10 @@ _TRAINED = ["find", "train on nodes", "left", "run 1", "make_scores"]
     [
         ([], [*_EXTRACTED, "find", "search on nodes", "tune", *_TRAINED]),
         (["--only", "extract"], [*_EXTRACTED, "left"]),
-        (["--only", "tune"], ["dvc repro extract", "find", "search on nodes", "tune", "left"]),
+        (
+            ["--only", "tune"],
+            ["dvc repro split extract", "find", "search on nodes", "tune", "left"],
+        ),
         (["--only", "train"], _TRAINED),
     ],
 )

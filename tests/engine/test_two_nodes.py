@@ -64,11 +64,11 @@ CELLS = ["train@lstm-cross_entropy", "train@lstm-focal"]
 
 TUNED = """
 tuning:
-  num_trials: 4
+  num_trials: 3
   storage: {storage}
   cells: {{lstm-focal: {{model: lstm, loss: focal, feature: mfcc}}}}
 """
-NUM_SLOTS = 3 * 4  # folds, trials
+NUM_SLOTS = 3 * 3  # folds, trials
 #: Seconds of `ser.tuning.storage`: a trial of a dead node is free again before the test has waited.
 SOON = {"HEARTBEAT_S = 30": "HEARTBEAT_S = 1", "GRACE_S = 300": "GRACE_S = 5"}
 
@@ -187,7 +187,7 @@ def test_two_nodes_tune_although_one_is_killed_and_each_trial_is_recorded_once(
     assert not dvc_runs.repro(Path(), "tune")
     names = Counter(run.info.run_name for run in recorded(driver) if is_search(run))
     studies = [f"lstm-focal/fold-{fold}" for fold in (1, 2, 3)]
-    nested = [f"{study}/trial-{slot}" for study in studies for slot in range(4)]
+    nested = [f"{study}/trial-{slot}" for study in studies for slot in range(3)]
     assert names == Counter([*studies, *nested])
     assert not list((folders["first"] / "work").glob("studies/*"))
     for name in ("first", "second"):
