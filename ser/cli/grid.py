@@ -1,9 +1,8 @@
 """The command that runs what is missing, here or on a cluster."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ser.workflow.missing_stages import Missing
     from ser.workflow.units import Failures
 
-    Nodes = Callable[[], AbstractContextManager[RayEngine[Any]]]
+    Nodes = Callable[[], RayEngine[Any]]
 
 _DIRECTLY = "python -m"
 
@@ -81,54 +80,60 @@ def grid(
             f"params.yaml: launcher is {launcher!r}, but on a cluster one process trains a fold; "
             f"write `launcher: {_DIRECTLY}`, or train without --address"
         )
-    nodes = None
+    cluster: AbstractContextManager[Nodes | None] = nullcontext()
     if address is not None:
         share = (cpus_per_unit, gpus_per_unit)
-        nodes = partial(_nodes, address, share, with_token=not without_token)
-        with nodes():  # before anything is done here, and also where nothing is missing
-            pass
-    # Processes stay from one group of stages to the next, with what they have imported; but
-    # tuning has the machine, or its accelerator, to itself.
-    if only in (None, GridPart.EXTRACT):
-        with LocalEngine(jobs) as engine:
-            missing_stages.make_sources(engine, root)
-            _extract_on(nodes, root)
-            missing_stages.make_features(engine, root, is_crossed=is_crossed)
-    if only == GridPart.TUNE:
-        dvc_runs.repro(root, missing_stages.FEATURES)
-    if only in (None, GridPart.TUNE):
-        _search_on(nodes, root)
-        missing_stages.tune(root)
-    if only not in (None, GridPart.TRAIN):
-        return
-    if launcher != _DIRECTLY:
-        typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
-        return
-    stages = missing_stages.find(root, missing_stages.CELLS)
-    failures = _train_on(nodes, stages)
+        cluster = _nodes(address, share, with_token=not without_token)
+    # Joined before anything is done here, and also where nothing is missing; left before cells are
+    # assembled, for whoever loses a cluster while being joined to it is ended by Ray.
+    with cluster as nodes:
+        # Processes stay from one group of stages to the next, with what they have imported; but
+        # tuning has the machine, or its accelerator, to itself.
+        if only in (None, GridPart.EXTRACT):
+            with LocalEngine(jobs) as engine:
+                missing_stages.make_sources(engine, root)
+                _extract_on(nodes, root)
+                missing_stages.make_features(engine, root, is_crossed=is_crossed)
+        if only == GridPart.TUNE:
+            dvc_runs.repro(root, *missing_stages.BEFORE_TUNING)
+        if only in (None, GridPart.TUNE):
+            _search_on(nodes, root)
+            missing_stages.tune(root)
+        if only not in (None, GridPart.TRAIN):
+            return
+        if launcher != _DIRECTLY:
+            typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
+            return
+        stages = missing_stages.find(root, missing_stages.CELLS)
+        failures = _train_on(nodes, stages)
     with LocalEngine(jobs) as engine:
         _assemble(stages, engine, root, failures)
         missing_stages.make_scores(engine, root, is_crossed=is_crossed)
 
 
 @contextmanager
-def _nodes(
-    address: str, share: tuple[float, float], *, with_token: bool
-) -> "Iterator[RayEngine[Any]]":
-    """Join a cluster, and give what hands units to its nodes."""
+def _nodes(address: str, share: tuple[float, float], *, with_token: bool) -> "Iterator[Nodes]":
+    """Join a cluster; give what makes an engine of its nodes.
+
+    Each kind of work has an engine of its own: a node that refuses shards may train folds.
+    """
     extras.require_ray("--address")
     from ser.engine import cluster, ray_engine
     from ser.project import Project
 
-    with cluster.connected(address, with_token=with_token):
-        yield ray_engine.RayEngine(
-            Path().resolve(),
+    def engine() -> "RayEngine[Any]":
+        return ray_engine.RayEngine(
+            root,
             folder_of=lambda unit: unit.folder,
             name_of=lambda unit: unit.name,
             logs=Project().work / "logs",
             share=cluster.Share(*share),
             with_token=with_token,
         )
+
+    root = Path().resolve()
+    with cluster.connected(address, with_token=with_token):
+        yield engine
 
 
 def _extract_on(nodes: "Nodes | None", root: Path) -> None:
@@ -138,8 +143,7 @@ def _extract_on(nodes: "Nodes | None", root: Path) -> None:
     from ser.workflow import missing_shards, missing_stages
 
     if stages := missing_stages.find(root, [missing_stages.FEATURES]):
-        with nodes() as engine:
-            missing_shards.extract(stages, engine)
+        missing_shards.extract(stages, nodes())
 
 
 def _search_on(nodes: "Nodes | None", root: Path) -> None:
@@ -149,8 +153,7 @@ def _search_on(nodes: "Nodes | None", root: Path) -> None:
     from ser.workflow import missing_stages, missing_studies
 
     if stages := missing_stages.find(root, [missing_stages.TUNING]):
-        with nodes() as engine:
-            missing_studies.search(stages, engine)
+        missing_studies.search(stages, nodes())
 
 
 def _train_on(nodes: "Nodes | None", stages: "list[Missing]") -> "Failures":
@@ -160,8 +163,7 @@ def _train_on(nodes: "Nodes | None", stages: "list[Missing]") -> "Failures":
     from ser.tracking import place
     from ser.workflow import missing_folds
 
-    with nodes() as engine:
-        return missing_folds.train(stages, engine, place.server(Path()))
+    return missing_folds.train(stages, nodes(), place.server(Path()))
 
 
 def _assemble(

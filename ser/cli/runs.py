@@ -48,7 +48,7 @@ def train(
 
     from ser.params import read
     from ser.tracking.mlflow_tracker import open_experiment
-    from ser.workflow import commands, current, trained_cells
+    from ser.workflow import commands, current, programs, trained_cells
     from ser.workflow.preset import Preset
 
     project = Project()
@@ -60,7 +60,12 @@ def train(
         trained_cells.require_tuned(project, preset.cells[cell])
     typer.echo(shlex.join(command))
     sys.stdout.flush()
-    if status := subprocess.run(command, check=False).returncode:
+    if command[:2] == [sys.executable, "-m"]:
+        # Another Python would import for seconds what this one has, and needs for the scores.
+        status = programs.run_here(command[2], command[3:])
+    else:
+        status = subprocess.run(command, check=False).returncode
+    if status:
         raise typer.Exit(status)
     scores = trained_cells.publish(project, cell, open_experiment)
     typer.echo(trained_cells.sentence(cell, scores))

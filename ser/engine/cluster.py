@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -126,15 +127,17 @@ class Nodes:
     Args:
         share: What a unit gets of a node.
         with_token: Refuse nodes that let in whoever has no token.
+        mark: A file of the project here, relative to its root, by which a node knows it.
     """
 
-    def __init__(self, share: Share, *, with_token: bool) -> None:
-        self._share, self._with_token = share, with_token
+    def __init__(self, share: Share, *, with_token: bool, mark: Path) -> None:
+        self._share, self._with_token, self._mark = share, with_token, mark
         self._asked: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         self._capacity: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._faults: dict[str, str] = {}
+        self._in_this_project: set[str] = set()
         self._lonely_since: float | None = None
         self._looked_at = float("-inf")
 
@@ -154,7 +157,7 @@ class Nodes:
         for id_, one in alive.items():
             self._names.setdefault(id_, one["NodeManagerAddress"])
             if id_ not in self._asked:
-                self._asked[id_] = _at(_introduction, id_)
+                self._asked[id_] = _ask(_introduction, id_, self._mark)
         for id_ in [id_ for id_ in alive if self._asked[id_] is not None]:
             if ray.wait([self._asked[id_]], timeout=0)[0]:
                 asked, self._asked[id_] = self._asked[id_], None
@@ -174,6 +177,8 @@ class Nodes:
                 f"{self.name(id_)}: it lets in whoever has no token, and Ray listens on all "
                 f"addresses; start it with {_AUTH_MODE}=token, or say --without-token"
             )
+        if said.is_askers:
+            self._in_this_project.add(id_)
         num_units = self._share.fits(resources)
         if said.fault is not None:
             self.refuse(id_, said.fault)
@@ -211,6 +216,18 @@ class Nodes:
         """Return what people call a node."""
         return self._names.get(id_, id_)
 
+    def forget(self, id_: str, folder: Path) -> Any:
+        """Let a node remove what it has delivered.
+
+        Args:
+            id_: Its id.
+            folder: What a unit left, relative to the project's root.
+
+        Returns:
+            Ray's reference to the end of it; None where the folder is the one that is here.
+        """
+        return None if id_ in self._in_this_project else _ask(remote.forget, id_, folder)
+
     def require_some(self) -> None:
         """Wait for a node that can do units, as long as one may still come.
 
@@ -243,7 +260,7 @@ def ask_all(question: Callable[..., Any], *arguments: object) -> dict[str, Any]:
         arguments: What it is called with.
     """
     alive = {id_: one["NodeManagerAddress"] for id_, one in _alive().items()}
-    asked = {id_: _at(question, id_, *arguments) for id_ in alive}
+    asked = {id_: _ask(question, id_, *arguments) for id_ in alive}
     found = {}
     for id_, reference in asked.items():
         try:
@@ -267,11 +284,11 @@ def on(node: str) -> dict[str, Any]:
     }
 
 
-def _at(question: Callable[..., Any], node: str, *arguments: object) -> Any:
+def _ask(question: Callable[..., Any], node: str, *arguments: object) -> Any:
     """Ask a node; it needs no free processor to answer."""
     return ray.remote(question).options(num_cpus=0, **on(node)).remote(*arguments)
 
 
-def _introduction() -> tuple[Introduction, str]:
+def _introduction(mark: Path) -> tuple[Introduction, str]:
     """Return what a node says of itself, and whom it lets in."""
-    return remote.introduce(), os.environ.get(_AUTH_MODE, "")
+    return remote.introduce(mark), os.environ.get(_AUTH_MODE, "")

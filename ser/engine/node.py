@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser import runtime
+from ser import files, runtime
 from ser.contracts import Unit
 from ser.engine import delivery
 from ser.engine.delivery import Ended, Piece
@@ -38,19 +38,25 @@ class Introduction:
     Args:
         host: Its name.
         fault: Why it can do no unit, or None.
+        is_askers: Its project is the very one of whoever asks, as on a volume that all mount.
     """
 
     host: str
     fault: str | None
+    is_askers: bool = False
 
 
-def introduce() -> Introduction:
-    """Return who this node is, and whether it has a project that runs its own code."""
+def introduce(mark: Path) -> Introduction:
+    """Return who this node is, and whether it has a project that runs its own code.
+
+    Args:
+        mark: A file that is in the project of whoever asks and nowhere else, relative to its root.
+    """
     try:
         enter_project()
     except NodeError as error:
         return Introduction(socket.gethostname(), str(error))
-    return Introduction(socket.gethostname(), None)
+    return Introduction(socket.gethostname(), None, mark.exists())
 
 
 def enter_project() -> Path:
@@ -106,6 +112,16 @@ def perform(work: Callable[[Unit], None], unit: Unit, folder: Path) -> Iterator[
     if error is None:
         yield from delivery.pieces(folder, digests)
     yield Ended(error, is_refused, log.getvalue(), digests)
+
+
+def forget(folder: Path) -> None:
+    """Remove what a unit has left here, once whoever asked for it has it.
+
+    Args:
+        folder: See `perform`.
+    """
+    enter_project()
+    files.remove_folder(folder)
 
 
 @contextmanager

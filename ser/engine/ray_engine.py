@@ -7,6 +7,7 @@ its node dies.
 
 import logging
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -21,11 +22,14 @@ from ser.contracts import Unit, UnitOutcome
 from ser.engine import cluster, node
 from ser.engine.cluster import Nodes, Share
 from ser.engine.delivery import Arrival, Ended, Piece
+from ser.project import Project
 
 logger = logging.getLogger(__name__)
 
 #: A unit whose process or node has died so often is not tried again: it may be the reason.
 _MAX_DEATHS = 3
+#: How long nodes are waited for at the end that remove what they have delivered, in seconds.
+_FORGET_S = 10.0
 #: Pieces of a folder that a node may be ahead of whoever fetches them.
 _PIECES_AHEAD = 4
 
@@ -54,7 +58,10 @@ class RayEngine(Generic[Unit]):
     ) -> None:
         self.root, self.logs, self.share = root, logs, share
         self.folder_of, self.name_of = folder_of, name_of
-        self.nodes = Nodes(share, with_token=with_token)
+        # Named like half of a file, so that `ser doctor` finds that of a killed process.
+        mark = Project().work / f".asks.{uuid.uuid4().hex[:8]}.part"
+        self._mark = root / mark
+        self.nodes = Nodes(share, with_token=with_token, mark=mark)
 
     def run(
         self, work: Callable[[Unit], None], units: Sequence[Unit]
@@ -71,6 +78,9 @@ class RayEngine(Generic[Unit]):
         """
         waiting = deque(_Task(unit) for unit in units)
         running: dict[Any, _Task[Unit]] = {}
+        forgetting: list[Any] = []
+        self._mark.parent.mkdir(parents=True, exist_ok=True)
+        self._mark.touch()
         try:
             while waiting or running:
                 self.nodes.look()
@@ -83,15 +93,25 @@ class RayEngine(Generic[Unit]):
                         continue
                     del running[stream]
                     self.nodes.leave(task.node)
-                    if isinstance(came_to, UnitOutcome):
-                        yield came_to
-                    else:
+                    if not isinstance(came_to, UnitOutcome):
                         waiting.append(came_to)
+                        continue
+                    yield came_to
+                    # Whoever takes it has put it where it belongs by now. A node that dies before
+                    # it has forgotten it keeps it.
+                    if came_to.error is None and (end := self._forget(task)):
+                        forgetting.append(end)
+            if forgetting:
+                ray.wait(forgetting, num_returns=len(forgetting), timeout=_FORGET_S)
         finally:
+            self._mark.unlink(missing_ok=True)
             for stream, task in running.items():
                 task.delivery.drop()
                 with suppress(RayError):
                     ray.cancel(stream, force=True)
+
+    def _forget(self, task: "_Task[Unit]") -> Any:
+        return self.nodes.forget(task.node, self.folder_of(task.unit))
 
     def _begin(
         self,

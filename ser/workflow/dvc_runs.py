@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,7 @@ from dvc.utils.serialize import dump_yaml, load_yaml
 from ser import files, processes, runtime
 from ser.errors import PipelineError
 from ser.project import Project
-
-#: Exit statuses of a program that a signal ended -> what this process does for the same signal.
-#: Negative: it came before the program had said what it does then, as while it was importing.
-ENDED: Mapping[int, type[KeyboardInterrupt]] = {
-    runtime.INTERRUPTED: KeyboardInterrupt,
-    -signal.SIGINT: KeyboardInterrupt,
-    runtime.TERMINATED: runtime.Terminated,
-    -signal.SIGTERM: runtime.Terminated,
-}
+from ser.workflow import programs
 
 #: Says which stage is run, and its command. All else that DVC says of a run that succeeds is
 #: of no use to whoever waits for it.
@@ -98,7 +90,7 @@ def repro(root: Path, *targets: str) -> bool:
     except DvcException as error:
         why = str(error.__cause__ or error)
         exited = _EXITED.search(why)
-        if exited and (interrupt := ENDED.get(int(exited[1]))):
+        if exited and (interrupt := programs.ENDED.get(int(exited[1]))):
             raise interrupt from None
         command = " ".join(["dvc repro", *targets])
         said = _hint(int(exited[1])) if exited else ""

@@ -1,4 +1,4 @@
-"""Halves of files and folders that killed writers left: they are in nobody's way but take space."""
+"""What killed commands left: halves of files, and units for others; it takes space and no more."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,8 @@ _WHAT = "leftovers"
 
 def examine(root: Path, *, fix: bool = False) -> Iterator[Finding]:
     """Look for what killed writers left in the folders that the pipeline writes.
+
+    That is halves, and shards and trials that were made for another machine.
 
     Args:
         root: The project's root.
@@ -44,3 +46,7 @@ def _below(project: Project) -> Iterator[Path]:
     for folder in (project.data, project.runs, project.reports, project.work):
         yield from files.leftovers(folder, skip=recordings)
     yield from (path for path in project.root.iterdir() if files.is_leftover(path))
+    # What another machine asked for and never fetched, or this one never put together.
+    for units in (project.kept_shard("any"), project.kept_study("any")):
+        whole = units.parent.glob("*")
+        yield from (path for path in whole if not files.is_leftover(path))

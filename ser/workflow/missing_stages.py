@@ -6,9 +6,7 @@ stage's own program would have left, and is put into dvc.lock as `dvc commit` do
 """
 
 import logging
-import runpy
 import shlex
-import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +21,7 @@ from ser.engine.local import LocalEngine
 from ser.errors import PipelineError
 from ser.grid import variants
 from ser.project import Project
-from ser.workflow import dvc_runs
+from ser.workflow import dvc_runs, programs
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +37,9 @@ _SCORES = ("score", "gain", "robustness", "baselines")
 
 #: The last stage before features, and what is searched before cells are trained.
 _BEFORE_FEATURES, TUNING = "split", "tune"
+
+#: A search reads folds as well, of which features know nothing.
+BEFORE_TUNING = (_BEFORE_FEATURES, FEATURES)
 
 #: Stages that train a cell -> the variant of the experiment that they are recorded in.
 CELLS = {"train": "", **{name: name for name in (variants.UNTUNED, variants.WITHOUT_COPIES)}}
@@ -195,20 +196,12 @@ def _train(missing: Missing) -> None:
 
 
 def _run_here(words: Sequence[str]) -> None:
-    """Run `python -m <module> <words>` in this process, whose packages are imported already."""
+    """Run a command of dvc.yaml in this process, whose packages are imported already."""
     python, option, module, *rest = words
     if (python, option) != ("python", "-m"):
         raise PipelineError(f"{shlex.join(words)}: `python -m <module>` is run here, no other")
-    given, sys.argv = sys.argv, [module, *rest]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        if isinstance(end.code, int) and end.code in dvc_runs.ENDED:
-            raise dvc_runs.ENDED[end.code] from None
-        if end.code:
-            raise PipelineError("failed; the messages above say why") from None
-    finally:
-        sys.argv = given
+    if programs.run_here(module, rest):
+        raise PipelineError("failed; the messages above say why")
 
 
 def run(

@@ -1,5 +1,6 @@
 import gc
 import json
+import runpy
 import sys
 import time
 from pathlib import Path
@@ -19,11 +20,21 @@ from benchmarks import (
     timing,
     training_setup,
 )
-from benchmarks.cases import feature_caching, frozen_training, mfcc, padding, start_up, trainer
+from benchmarks.cases import (
+    feature_caching,
+    frozen_training,
+    mfcc,
+    padding,
+    single_cell,
+    start_up,
+    trainer,
+)
 from benchmarks.equality import DifferentResultError
 from benchmarks.measurement import Measurement
 from ser import components
 from ser.errors import CorpusError
+from ser.training import fold
+from ser.workflow.preset import Preset
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ["name", "value", "unit", "alternative", "alternative_value", "ratio", "threads"]
@@ -86,6 +97,7 @@ def test_every_case_can_be_run():
     names = components.names("benchmarks.cases")
     assert {"mfcc", "logmel", "bilstm", "trainer", "padding", "feature_store"} <= set(names)
     assert {"finetuning", "frozen_training", "start_up", "memory", "matmul_share"} <= set(names)
+    assert {"orchestration", "single_cell"} <= set(names)
     for name in names:
         assert callable(components.load_module("benchmarks.cases", name).run)
 
@@ -295,3 +307,25 @@ def test_start_up_is_compared_with_the_programs_of_stages_and_nothing_else():
     modules = statement.removeprefix("import ").split(", ")
     assert {"pipelines.prepare", "pipelines.train", "pipelines.compare"} <= set(modules)
     assert all((ROOT / f"{name.replace('.', '/')}.py").is_file() for name in modules)
+
+
+def test_a_cell_is_measured_beside_the_fits_that_a_clock_was_put_around(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert callable(fold.train_fold)  # what a cell calls, and what the clock is put around
+    module = tmp_path / "fold.py"
+    module.write_text(
+        f"import time\ndef train_fold(s, _): time.sleep(s); return 'it'\n{single_cell._CLOCK}"
+    )
+    train_fold = runpy.run_path(str(module))["train_fold"]
+    assert [train_fold(seconds, "data") for seconds in (0.02, 0.05)] == ["it"] * 2
+    fits = [float(line) for line in (tmp_path / single_cell._FITS).read_text().split()]
+    assert len(fits) == 2
+    assert fits[0] >= 0.02
+    assert fits[1] >= 0.05
+    assert single_cell.Taken(1.0, fits).beside_s == pytest.approx(1 - sum(fits))
+
+
+def test_the_cell_that_is_measured_is_one_of_a_preset_that_is_valid():
+    params = single_cell._params(recordings.load(quick=True), quick=True)
+    assert list(Preset.model_validate(params).cells) == [single_cell._FIRST, single_cell._CELL]
+    assert params["models"].keys() == {"whisper"}

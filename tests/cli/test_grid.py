@@ -41,7 +41,7 @@ def called(project, monkeypatch):
     [
         ([], ["make_sources", "make_features", "tune", "find", "run 1", "make_scores"]),
         (["--only", "extract"], ["make_sources", "make_features"]),
-        (["--only", "tune"], ["dvc repro extract", "tune"]),
+        (["--only", "tune"], ["dvc repro split extract", "tune"]),
         (["--only", "train"], ["find", "run 1", "make_scores"]),
     ],
 )
@@ -67,15 +67,23 @@ def test_an_address_without_a_cluster_is_said_before_anything_is_done(
     assert "Traceback" not in err
 
 
+_EXTRACTED = ["make_sources", "find", "extract on nodes", "make_features"]
+_TRAINED = ["find", "train on nodes", "left", "run 1", "make_scores"]
+
+
 @pytest.mark.parametrize(
     ("only", "expected"),
     [
-        ("extract", ["make_sources", "find", "extract on nodes", "make_features"]),
-        ("tune", ["dvc repro extract", "find", "search on nodes", "tune"]),
-        ("train", ["find", "train on nodes", "run 1", "make_scores"]),
+        ([], [*_EXTRACTED, "find", "search on nodes", "tune", *_TRAINED]),
+        (["--only", "extract"], [*_EXTRACTED, "left"]),
+        (
+            ["--only", "tune"],
+            ["dvc repro split extract", "find", "search on nodes", "tune", "left"],
+        ),
+        (["--only", "train"], _TRAINED),
     ],
 )
-def test_on_a_cluster_nodes_come_first_and_the_rest_is_done_here(
+def test_a_cluster_is_joined_once_and_its_nodes_come_before_what_is_done_here(
     ser, called, only, expected, monkeypatch
 ):
     joined = []
@@ -83,16 +91,17 @@ def test_on_a_cluster_nodes_come_first_and_the_rest_is_done_here(
     @contextmanager
     def nodes(address, share, *, with_token):
         joined.append((address, share, with_token))
-        yield "engine"
+        yield lambda: "engine"
+        called.append("left")
 
     monkeypatch.setattr(grid, "_nodes", nodes)
     for module, name in ((missing_shards, "extract"), (missing_studies, "search")):
         monkeypatch.setattr(module, name, lambda *_, name=name: called.append(f"{name} on nodes"))
     monkeypatch.setattr(missing_folds, "train", lambda *_: called.append("train on nodes") or {})
-    options = ["--only", only, "--address", "head:6379", "--gpus-per-unit", "0.5"]
+    options = [*only, "--address", "head:6379", "--gpus-per-unit", "0.5"]
     assert ser("grid", *options)[0] == 0
     assert called == expected
-    assert joined == [("head:6379", (1.0, 0.5), True)] * 2
+    assert joined == [("head:6379", (1.0, 0.5), True)]
 
 
 def test_where_nothing_is_missing_nobody_is_asked_for_more_than_an_answer(ser, called, monkeypatch):

@@ -157,9 +157,9 @@ def other_weights_missing(project):
 
 
 @pytest.mark.stage
-def test_a_cell_needs_no_other_models_weights_and_ends_with_its_scores(
-    other_weights_missing, ser, warm
-):
+# Other tests have imported the program that runs here.
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_a_cell_needs_no_other_models_weights_and_ends_with_its_scores(other_weights_missing, ser):
     status, out, err = ser("train", "lstm-cross_entropy")
     assert status == 0, err
     assert re.search(

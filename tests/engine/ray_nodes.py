@@ -58,7 +58,7 @@ class RayNode:
         tiers.starters.require_system("a node")
         port = free_port(ip)
         self.address = head or f"{ip}:{port}"
-        self.folder = folder
+        self.folder, self.ip, self.temp = folder, ip, temp
         alone = ["--head", f"--port={port}", f"--temp-dir={temp}", "--include-dashboard=false"]
         role = alone if head is None else [f"--address={head}"]
         self.log = folder / "ray.log"

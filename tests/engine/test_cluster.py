@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ser.engine import cluster
@@ -5,11 +7,13 @@ from ser.errors import EngineError
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")  # Ray's
 
+MARK = Path("work/.asks")
+
 
 def test_a_node_that_lets_everybody_in_is_refused(monkeypatch):
-    nodes = cluster.Nodes(cluster.Share(), with_token=True)
+    nodes = cluster.Nodes(cluster.Share(), with_token=True, mark=MARK)
     monkeypatch.setattr(cluster, "_alive", lambda: {"id": NODE})
-    monkeypatch.setattr(cluster, "_at", lambda *_: "asked")
+    monkeypatch.setattr(cluster, "_ask", lambda *_: "asked")
     monkeypatch.setattr(cluster.ray, "wait", lambda asked, **_: (asked, []))
     monkeypatch.setattr(cluster.ray, "get", lambda _: (cluster.Introduction("host", None), ""))
     with pytest.raises(EngineError, match="lets in whoever has no token"):
@@ -36,9 +40,9 @@ def test_an_address_without_a_cluster_is_said_at_once(address, said):
 
 
 def test_a_node_that_is_lost_gets_no_more_units_and_is_said_once(monkeypatch, caplog):
-    nodes = cluster.Nodes(cluster.Share(), with_token=False)
+    nodes = cluster.Nodes(cluster.Share(), with_token=False, mark=MARK)
     monkeypatch.setattr(cluster, "_alive", lambda: {"id": NODE})
-    monkeypatch.setattr(cluster, "_at", lambda *_: "asked")
+    monkeypatch.setattr(cluster, "_ask", lambda *_: "asked")
     monkeypatch.setattr(cluster.ray, "wait", lambda asked, **_: (asked, []))
     monkeypatch.setattr(cluster.ray, "get", lambda _: (cluster.Introduction("host", None), ""))
     nodes.look()
@@ -49,3 +53,18 @@ def test_a_node_that_is_lost_gets_no_more_units_and_is_said_once(monkeypatch, ca
     assert [record.message for record in caplog.records] == [
         "host (10.0.0.1): has left the cluster"
     ]
+
+
+@pytest.mark.parametrize("is_askers", [False, True])
+def test_a_node_forgets_what_it_delivered_unless_its_project_is_the_one_here(
+    is_askers, monkeypatch
+):
+    nodes = cluster.Nodes(cluster.Share(), with_token=False, mark=MARK)
+    said = cluster.Introduction("host", None, is_askers), ""
+    monkeypatch.setattr(cluster, "_alive", lambda: {"id": NODE})
+    monkeypatch.setattr(cluster, "_ask", lambda question, *words: (question.__name__, *words))
+    monkeypatch.setattr(cluster.ray, "wait", lambda asked, **_: (asked, []))
+    monkeypatch.setattr(cluster.ray, "get", lambda _: said)
+    nodes.look()
+    left = Path("work/folds/key")
+    assert nodes.forget("id", left) == (None if is_askers else ("forget", "id", left))

@@ -8,6 +8,7 @@ from ser.engine.delivery import Ended, Piece
 from ser.errors import NodeError, TrainingError
 
 FOLDER = Path("work/folds/key")
+MARK = Path("work/.asks")
 
 
 @pytest.fixture
@@ -64,14 +65,29 @@ def test_what_fails_leaves_nothing_and_says_why(own, work, error, is_refused, lo
     assert logged in ended.log
 
 
+def test_what_was_delivered_is_forgotten_and_what_was_not_there_is_no_error(own):
+    for _ in node.perform(leave, "lstm", FOLDER):
+        pass
+    node.forget(FOLDER)
+    assert list((own / FOLDER).parent.iterdir()) == []
+    node.forget(FOLDER)
+
+
+def test_a_node_knows_the_project_of_whoever_asks_by_its_mark(own):
+    assert not node.introduce(MARK).is_askers
+    (own / MARK).parent.mkdir()
+    (own / MARK).touch()
+    assert node.introduce(MARK).is_askers
+
+
 def test_a_node_without_a_project_of_its_own_code_says_so(own, tmp_path, monkeypatch):
-    assert node.introduce().fault is None
+    assert node.introduce(MARK).fault is None
     (own / "ser").unlink()
     (own / "ser").mkdir()
-    assert "the package that runs is" in node.introduce().fault
+    assert "the package that runs is" in node.introduce(MARK).fault
     (own / "params.yaml").unlink()
-    assert "no params.yaml" in node.introduce().fault
+    assert "no params.yaml" in node.introduce(MARK).fault
     monkeypatch.setenv(node.PROJECT_VARIABLE, "own")
-    assert "say the whole path" in node.introduce().fault
+    assert "say the whole path" in node.introduce(MARK).fault
     (ended,) = node.perform(leave, "lstm", FOLDER)
     assert ended.is_refused

@@ -103,6 +103,23 @@ def test_units_come_back_and_what_dies_is_done_again(joined, node, tmp_path, cap
     assert counts == {"a": 1, "b": 1, "wrong": 0, "killed once": 2, "killed": 3}
     assert "killed once on" in caplog.text
     assert (tmp_path / "logs" / "a.log").is_file()
+    assert not list((node.folder / "left").iterdir())
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_a_node_keeps_a_folder_until_it_has_been_taken(joined, node, tmp_path):
+    found = engine(tmp_path).run(partial(do, tmp_path / "deaths"), ["kept"])
+    next(found)
+    found.close()  # as an interrupt does, while what has come is not put in place
+    assert (node.folder / "left" / "kept").is_dir()
+    list(engine(tmp_path).run(partial(do, tmp_path / "deaths"), ["kept"]))
+    assert not (node.folder / "left" / "kept").exists()
+    assert (tmp_path / "left" / "kept" / "facts").read_text() == "kept"
+
+
+def test_what_a_node_leaves_in_the_project_of_whoever_asks_stays(joined, node, tmp_path):
+    list(engine(node.folder).run(partial(do, tmp_path / "deaths"), ["ours"]))
+    assert (node.folder / "left" / "ours" / "facts").read_text() == "ours"
 
 
 def test_a_node_that_refuses_gets_no_more_units_and_why_is_said(joined, tmp_path):

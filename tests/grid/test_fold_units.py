@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 
 from ser.errors import FileError, NodeError, TrackingError
-from ser.grid import fold_units, runners
+from ser.grid import fold_units, runners, specs
+from ser.tracking import mlflow_run, store
 from ser.tracking.memory_tracker import MemoryExperiment
+from ser.tracking.telling import TellingTracker
 from ser.training.recipe import TrainingParams
 from tests.grid.support import make_runner
 from tests.training.support import make_plan
@@ -107,6 +109,63 @@ def test_epochs_are_seen_while_others_train_and_the_cell_completes_the_same_runs
     assert "dev/best_uar" in runs[unit.name].data.metrics
     again = server.client.get_metric_history(live.info.run_id, "dev/uar")
     assert [(one.step, one.value) for one in again] == [(one.step, one.value) for one in told]
+
+
+@pytest.fixture
+def watched(project, tracking_server, monkeypatch):
+    """A tracking server that is asked after every epoch; gives a store on it, and the answers."""
+    monkeypatch.setattr(specs, "experiment_name", lambda *_: "ser/live/session")
+    monkeypatch.setattr(mlflow_run, "_SEND_EVERY_S", 0.0)  # epochs of real networks take longer
+    opened = runners.open_store(project.inputs, "", tracking_server)
+    elsewhere = store.connect(tracking_server)
+    answers = []
+    log_metrics = TellingTracker.log_metrics
+
+    def log_and_ask(self, metrics, *, step=None):
+        log_metrics(self, metrics, step=step)
+        (run,) = elsewhere.search_runs(
+            [opened.experiment_id], f"attributes.run_name = '{self._name}'"
+        )
+        found = elsewhere.get_metric_history(run.info.run_id, "dev/uar")
+        answers.append((self._name, step, run.info.status, [one.step for one in found]))
+
+    monkeypatch.setattr(TellingTracker, "log_metrics", log_and_ask)
+    return opened, answers
+
+
+def test_a_living_server_has_each_epoch_before_the_next_one_ends_and_nothing_twice(
+    project, watched, tracking_server, root, paths
+):
+    opened, answers = watched
+    unit, *others = missing()
+    fold_units.announce(unit.cell, unit.variant, tracking_server)
+    fold_units.train(unit, tracking_server)
+    assert {name for name, *_ in answers} == {unit.name}
+    told = histories(opened)[unit.name]
+    assert [step for step, _ in told] == [1, 2, 3, 4]
+    # The others are trained here, while their cell is assembled.
+    make_runner(root, paths, opened, plan=project.plan).run()
+    names = [unit.name, *(other.name for other in others)]
+    assert answers == [
+        (name, step, "RUNNING", list(range(1, step + 1))) for name in names for step in (1, 2, 3, 4)
+    ]
+    runs = recorded(opened)
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert runs.keys() == {unit.cell, *names}
+    found = histories(opened)
+    assert found[unit.name] == told
+    assert all([step for step, _ in found[name]] == [1, 2, 3, 4] for name in names)
+
+
+def histories(server):
+    """Name of a run -> what the server has of its dev UAR: step and value of each point."""
+    return {
+        name: [
+            (one.step, one.value)
+            for one in server.client.get_metric_history(run.info.run_id, "dev/uar")
+        ]
+        for name, run in recorded(server).items()
+    }
 
 
 def test_a_tracking_server_that_is_not_there_ends_no_training(project, monkeypatch, caplog):

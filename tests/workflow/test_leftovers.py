@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from ser import files, processes
+from ser.project import Project
 from ser.workflow import leftovers
 
 
@@ -46,6 +47,20 @@ def test_halves_are_named_and_then_removed(halves, monkeypatch):
     assert (root / "data" / "raw" / "demo" / ".a.01234567.part").exists()
     assert (root / "data" / ".hidden.part").exists()
     assert list(leftovers.examine(root)) == []
+
+
+def test_units_that_nobody_fetched_are_leftovers_and_finished_folds_are_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "working_in", lambda _folder: [])
+    project = Project(tmp_path)
+    fold = project.kept_fold("key").folder
+    units = [project.kept_shard("key"), project.kept_study("key-1")]
+    for folder in (fold, *units):
+        folder.mkdir(parents=True)
+        (folder / "whole").touch()
+    (finding,) = leftovers.examine(tmp_path, fix=True)
+    assert finding.detail.startswith("2 left by killed writers, e.g. work/shards/key")
+    assert not any(folder.exists() for folder in units)
+    assert (fold / "whole").is_file()
 
 
 def test_halves_stay_while_another_process_works_here(halves):

@@ -1,0 +1,46 @@
+import sys
+
+import pytest
+
+from ser import runtime
+from ser.workflow import programs
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Writes a program of a module's name, whose body says how it ends."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(body):
+        (tmp_path / "a_stage.py").write_text(f"import sys\nassert __name__ == '__main__'\n{body}\n")
+        return "a_stage"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", 0),
+        ("raise SystemExit", 0),
+        ("raise SystemExit(0)", 0),
+        ("raise SystemExit(1)", 1),
+        ("raise SystemExit('it is missing')", 1),
+        ("raise SystemExit(len(sys.argv[1:]))", 2),
+    ],
+)
+def test_a_program_ends_here_as_by_itself_and_the_command_line_is_back(program, body, status):
+    before = sys.argv
+    assert programs.run_here(program(body), ["lstm-aam", "--untuned"]) == status
+    assert sys.argv is before
+
+
+@pytest.mark.parametrize(
+    ("status", "raised"),
+    [(runtime.INTERRUPTED, KeyboardInterrupt), (runtime.TERMINATED, runtime.Terminated)],
+)
+def test_a_program_that_a_signal_ended_ends_whoever_runs_it_in_the_same_way(
+    program, status, raised
+):
+    with pytest.raises(raised):
+        programs.run_here(program(f"raise SystemExit({status})"), [])
