@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ser.params import Section
+from ser.params import StageParams
 
 #: What starts one process, which trains alone.
 DIRECTLY = "python -m"
@@ -20,7 +20,7 @@ def _ending_in_m(launcher: str) -> str:
 Launcher = Annotated[str, Field(min_length=1), AfterValidator(_ending_in_m)]
 
 
-class LauncherParams(Section):
+class LauncherParams(StageParams):
     """Sections read: launcher.
 
     Args:

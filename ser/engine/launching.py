@@ -6,7 +6,6 @@ rank; what they themselves would print is a page of tracebacks.
 """
 
 import importlib
-import io
 import logging
 import os
 import select
@@ -18,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from pathlib import Path
 
 from ser import runtime
@@ -135,27 +134,23 @@ def _run_here(launcher: str, module: str, command: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    said = io.StringIO()
     given, sys.argv = sys.argv, list(command)
     logging.disable(logging.CRITICAL)
     try:
-        with redirect_stderr(said):
-            importlib.import_module(module).main()
+        importlib.import_module(module).main()
     except ChildFailedError as error:
         return _judged({rank: (one.pid, one.exitcode) for rank, one in error.failures.items()})
     except subprocess.CalledProcessError as error:
         return _judged({0: (None, error.returncode)})
     except SignalException as error:
-        raise (
-            runtime.Terminated if error.sigval is signal.SIGTERM else KeyboardInterrupt
-        ) from None
-    except (SystemExit, Exception) as error:
-        if isinstance(error, SystemExit) and not error.code:
-            return 0
-        lines = said.getvalue().strip().splitlines() or [str(error)]
-        raise ParamsError(
-            f"params.yaml: launcher {launcher!r} cannot start: {lines[-1]}; see `{command[0]} "
-            f"--help` and docs/gpu.md"
+        is_told = error.sigval is signal.SIGTERM
+        raise (runtime.Terminated if is_told else KeyboardInterrupt) from None
+    except SystemExit as end:  # it has said itself which of its options is wrong
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception as error:
+        raise RankError(
+            f"params.yaml: launcher is {launcher!r}, which cannot start: {error}; see "
+            f"`{command[0]} --help` and docs/gpu.md"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
