@@ -9,9 +9,7 @@ import pytest
 
 from ser import runtime
 from ser.engine import launching
-from ser.engine.launcher_params import LauncherParams
 from ser.errors import ParamsError, RankError, RankLostError, TrainingError
-from ser.params import parse
 
 ECHO = "import sys; sys.exit(int(sys.argv[2]))"
 
@@ -43,11 +41,6 @@ def test_ranks_are_due_where_params_say_so_and_this_is_none(params, monkeypatch)
         assert launching.due(several) is None
     assert launching.due(params("launcher: python -m\n")) is None
     assert launching.due(params("corpus: {name: demo}\n")) is None
-
-
-def test_a_launcher_that_takes_no_module_is_refused():
-    with pytest.raises(ParamsError, match=r"must end in -m, .* got 'torchrun'"):
-        parse({"launcher": "torchrun"}, LauncherParams, where="params.yaml")
 
 
 def test_a_launcher_that_is_not_there_is_refused_with_others():

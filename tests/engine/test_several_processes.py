@@ -41,9 +41,9 @@ robustness: {{without_copies: {{}}}}
 cross_corpus: {{corpora: {{}}, cells: {{}}}}
 """
 TWO_HERE = "torchrun --standalone --nproc-per-node 2 -m"
+#: The environment says which of them is which.
 TWO_MACHINES = (
-    "torchrun --nnodes 2 --node-rank {rank} --nproc-per-node 1 "
-    "--master-addr 127.0.0.1 --master-port {port} -m"
+    "torchrun --nnodes 2 --nproc-per-node 1 --master-addr 127.0.0.1 --master-port {port} -m"
 )
 LEFT = ("model.safetensors", "predictions.parquet", "history.json", "statistics.safetensors")
 
@@ -98,11 +98,12 @@ def train_on_two_machines(*folders):
         port = free.getsockname()[1]
     running = []
     for rank, folder in enumerate(folders):
-        launcher = TWO_MACHINES.format(rank=rank, port=port)
+        launcher = TWO_MACHINES.format(port=port)
         (folder / "params.yaml").write_text(PARAMS.format(launcher=launcher))
         command = [sys.executable, "-m", "pipelines.train", CELL, "--untuned"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        running.append(subprocess.Popen(command, cwd=folder, env=os.environ, **pipes))
+        environment = {**os.environ, "PET_NODE_RANK": str(rank)}
+        running.append(subprocess.Popen(command, cwd=folder, env=environment, **pipes))
     try:
         return [(one.communicate(timeout=120)[0], one.returncode) for one in running]
     finally:
