@@ -190,7 +190,7 @@ class CellRunner:
         keys = self.keys()
         same_folds.require(keys, self._decided_by)
         spec = self.spec
-        if self.accelerator.is_main_process:
+        if ranks.is_first():
             files.remove_folder(self.staging.folder)
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
@@ -200,7 +200,7 @@ class CellRunner:
                 self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=spec.run_key)
                 for fold, seed in progress(self.jobs)
             ]
-            if not self.accelerator.is_main_process:
+            if not ranks.is_first():
                 return
             cell = self._assemble(RunRecord(spec), records, keys)
             tracker.set_tags(cell.spec.tags)
@@ -242,7 +242,7 @@ class CellRunner:
                     tracker.log_metrics(row, step=epoch)
             else:
                 saved = self._train(fold, seed, key, tracker)
-            if not self.accelerator.is_main_process:
+            if not ranks.is_first():
                 return RunRecord(spec, fold.number, seed)
             # Only now: had this process been killed before, the fit would have gone on from it.
             self._drop_checkpoints(key)
@@ -267,7 +267,7 @@ class CellRunner:
             Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
         )
         name = f"{plan.name}/fold-{fold.number}/seed-{seed}"
-        if self.accelerator.is_main_process:
+        if ranks.is_first():
             tracker = TellingTracker(tracker, name, plan.recipe.num_epochs)
         # Made anew: another cell of this process may have another precision.
         accelerator = device.accelerator(plan.training)
@@ -279,7 +279,7 @@ class CellRunner:
         # Accelerate would keep every model it prepared, one per fold and seed.
         accelerator.free_memory()
         saved = SavedFold(self.project.kept_fold(key).folder)
-        if self.accelerator.is_main_process:
+        if ranks.is_first():
             folds.save(result, saved.folder, fold=fold.number, seed=seed)
         return saved
 

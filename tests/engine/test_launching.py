@@ -1,11 +1,14 @@
+import logging
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
+from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from ser import runtime
 from ser.engine import launching
@@ -89,6 +92,31 @@ def raising(error):
         raise error
 
     return body
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (ValueError("no port is free"), RankError, r"cannot start: no port is free; see `torchrun"),
+        (subprocess.CalledProcessError(-9, []), RankError, r"rank 0 was killed by signal 9"),
+        (SignalException("", signal.SIGTERM), runtime.Terminated, r"^$"),
+        (SignalException("", signal.SIGINT), KeyboardInterrupt, r"^$"),
+    ],
+)
+def test_how_a_launcher_of_python_ends_is_said_in_our_words(monkeypatch, error, kind, said):
+    launcher = SimpleNamespace(main=raising(error))
+    monkeypatch.setitem(sys.modules, "torch.distributed.run", launcher)
+    with pytest.raises(kind, match=said) as ended:
+        launching.start("torchrun -m", "pipelines.train", [])
+    assert type(ended.value) is kind
+    assert logging.root.manager.disable == logging.NOTSET
+
+
+@pytest.mark.parametrize(("code", "status"), [(2, 2), (None, 0), ("no", 1)])
+def test_a_launcher_that_refuses_its_options_has_said_so(monkeypatch, code, status):
+    launcher = SimpleNamespace(main=raising(SystemExit(code)))
+    monkeypatch.setitem(sys.modules, "torch.distributed.run", launcher)
+    assert launching.start("torchrun -m", "pipelines.train", []) == status
 
 
 @pytest.fixture
