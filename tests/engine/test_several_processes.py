@@ -17,7 +17,7 @@ from tests.engine import rank_program
 from tests.recordings import write_corpus
 from tests.trained_project import enter
 
-pytestmark = pytest.mark.stage
+pytestmark = pytest.mark.system
 
 CELL = "lstm-cross_entropy"
 PARAMS = """
