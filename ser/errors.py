@@ -17,6 +17,8 @@ SerError
 │   └── MissingWeightsError     ... nothing of a checkpoint is on this machine
 ├── CheckpointError         a training checkpoint belongs to another run or is damaged
 ├── TrainingError           training cannot go on (no utterances, loss not finite)
+│   └── RankError               ... with the other processes of a fit
+│       └── RankLostError           ... because one of them has ended
 ├── TuningError             a study cannot go on, or its outcome is of other folds
 ├── AudioInputError         a request's audio cannot be used
 ├── BundleError             what is to be served is incomplete, changed, or of another version
@@ -101,6 +103,14 @@ class CheckpointError(SerError):
 
 class TrainingError(SerError):
     """Training cannot go on."""
+
+
+class RankError(TrainingError):
+    """The processes of one fit cannot train together."""
+
+
+class RankLostError(RankError):
+    """Another process of the fit has ended, which says why itself."""
 
 
 class TuningError(SerError):

@@ -25,12 +25,15 @@ ROOT = Path(__file__).parents[1]
 PRESETS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml"))
 
 
-def resolved(preset, folder):
+def resolved(preset, folder, *, launcher="python -m"):
     """Name -> stage as DVC resolves dvc.yaml under a preset."""
     from dvc.repo import Repo
 
     shutil.copy(ROOT / "dvc.yaml", folder)
-    shutil.copy(ROOT / "configs" / f"{preset}.yaml", folder / "params.yaml")
+    content = (ROOT / "configs" / f"{preset}.yaml").read_text(encoding="utf-8")
+    assert content.count("launcher: python -m") == 1
+    content = content.replace("launcher: python -m", f"launcher: {launcher}")
+    (folder / "params.yaml").write_text(content, encoding="utf-8")
     with Repo.init(str(folder), no_scm=True) as repo:
         return {stage.name: stage for stage in repo.index.stages}
 
@@ -266,6 +269,14 @@ def test_every_program_says_what_it_writes(stages):
         module = importlib.import_module(f"pipelines.{script_of(stage).stem}")
         written = {path.as_posix() for path in module.writes(Project(), words)}
         assert written == paths(stage.outs), name
+
+
+def test_what_starts_the_processes_of_a_fit_is_in_no_stage(stages, tmp_path):
+    """So that another launcher marks nothing as changed."""
+    changed = resolved("demo", tmp_path, launcher="torchrun --nproc-per-node 2 -m")
+    for name, stage in stages.items():
+        assert changed[name].dumpd() == stage.dumpd(), name
+        assert "launcher" not in json.dumps(stage.dumpd()), name
 
 
 def test_commands_are_those_that_the_command_line_uses(stages, preset):

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Nodes = Callable[[], RayEngine[Any]]
 
-_DIRECTLY = "python -m"
-
 
 class GridPart(StrEnum):
     """Of the grid, what `--only` runs."""
@@ -66,6 +64,7 @@ def grid(
 
     Example: ser grid --address head:6379 --gpus-per-unit 0.5
     """
+    from ser.engine.launcher_params import DIRECTLY
     from ser.engine.local import LocalEngine
     from ser.params import read
     from ser.project import Project
@@ -75,10 +74,10 @@ def grid(
     root = Path()
     preset = read(Project(root).params, Preset)
     launcher, is_crossed = preset.launcher, bool(preset.cross_corpus.corpora)
-    if address is not None and launcher != _DIRECTLY:
+    if address is not None and launcher != DIRECTLY:
         raise EngineError(
             f"params.yaml: launcher is {launcher!r}, but on a cluster one process trains a fold; "
-            f"write `launcher: {_DIRECTLY}`, or train without --address"
+            f"write `launcher: {DIRECTLY}`, or train without --address"
         )
     cluster: AbstractContextManager[Nodes | None] = nullcontext()
     if address is not None:
@@ -101,7 +100,7 @@ def grid(
             missing_stages.tune(root)
         if only not in (None, GridPart.TRAIN):
             return
-        if launcher != _DIRECTLY:
+        if launcher != DIRECTLY:
             typer.echo(f"launcher: {launcher}; `dvc repro` trains one cell after another")
             return
         stages = missing_stages.find(root, missing_stages.CELLS)

@@ -6,6 +6,7 @@ It ends with predictions. What scores and draws them comes later and elsewhere
 
 import logging
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from ser.cell_folders import CellFolder
 from ser.contracts import Experiment, RunSpec, Tracker
 from ser.data.splits import Fold
 from ser.features.store import CLEAN
+from ser.grid import cell_lock, kept_folds, same_folds, specs, variants
 from ser.grid import inputs as cell_inputs
-from ser.grid import kept_folds, specs, variants
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.progress import Progress
@@ -27,7 +28,7 @@ from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.telling import TellingTracker
-from ser.training import device
+from ser.training import device, ranks
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitContext
@@ -117,6 +118,10 @@ class CellRunner:
             variant=variants.part_of_key(self.variant),
         )
 
+    def source_digests(self) -> dict[str, str]:
+        """Return the digest of each source file that decides the results, by name."""
+        return lineage.file_digests(self.project.root, self.sources)
+
     def kept(self, key: str) -> SavedFold | None:
         """Return the finished fold of a key, or None where it has to be trained."""
         return kept_folds.find(
@@ -155,6 +160,9 @@ class CellRunner:
     def run(self, progress: Progress = iter) -> None:
         """Train what is not trained yet and assemble the cell's folder.
 
+        Several processes (`ser.training.ranks`) train each fold together; what is kept, recorded
+        and left is that of rank 0, in its project alone.
+
         Args:
             progress: Wraps the iteration over (fold, seed).
 
@@ -163,17 +171,26 @@ class CellRunner:
                 loss has no form for votes, or the recipe normalises inputs that the model
                 wants as they are.
             StaleFeaturesError: The features are not those that the digest is of.
-            TrainingError: A fold diverged.
+            TrainingError: A fold diverged, or another process trains the cell.
+            RankError: A rank would train something else, or cannot train.
             TrackingError: The tracking store cannot be used.
         """
-        self.require_trainable()
-        if self.accelerator.is_main_process:
-            cell_inputs.require_unchanged(self.inputs)
+        lock = self.project.locks / (self.variant or "trained") / f"{self.plan.name}.lock"
+        with ExitStack() as stack:
+            with ranks.together():
+                self.require_trainable()
+                if ranks.is_first():
+                    stack.enter_context(cell_lock.held(lock, self.plan.name))
+                    cell_inputs.require_unchanged(self.inputs)
+            self._run(progress)
+
+    def _run(self, progress: Progress) -> None:
         if self.plan.learns_votes:
             logger.info("%s: soft targets: %s", self.plan.name, self.inputs.votes.statement)
         keys = self.keys()
+        same_folds.require(keys, self._decided_by)
         spec = self.spec
-        if self.accelerator.is_main_process:
+        if ranks.is_first():
             files.remove_folder(self.staging.folder)
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
@@ -183,13 +200,17 @@ class CellRunner:
                 self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=spec.run_key)
                 for fold, seed in progress(self.jobs)
             ]
-            if not self.accelerator.is_main_process:
+            if not ranks.is_first():
                 return
             cell = self._assemble(RunRecord(spec), records, keys)
             tracker.set_tags(cell.spec.tags)
             cells.complete(tracker, cell, self.staging.folder)
         self.out.folder.parent.mkdir(parents=True, exist_ok=True)
         files.put_folder(self.staging.folder, self.out.folder)
+
+    def _decided_by(self, job: tuple[int, int]) -> dict[str, str]:
+        fold = next(fold for fold in self.inputs.folds if fold.number == job[0])
+        return same_folds.by_name(self.decisive(fold, job[1]), self.source_digests())
 
     def _key(self, fold: Fold, seed: int) -> str:
         return specs.run_key(self.decisive(fold, seed))
@@ -211,15 +232,17 @@ class CellRunner:
 
     def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
         """Train a fold under a seed, unless it is kept, and log what it ends with."""
-        self.accelerator.wait_for_everyone()
-        saved, spec = self.kept(key), self._spec(fold, seed, key)
+        saved = self.kept(key) if ranks.is_first() else None
+        spec = self._spec(fold, seed, key)
+        if ranks.decided(lambda: saved is not None) and not ranks.is_first():
+            return RunRecord(spec, fold.number, seed)
         with self.experiment.run(spec, parent_key=parent_key) as tracker:
             if saved is not None:
                 for epoch, row in _epochs(saved):
                     tracker.log_metrics(row, step=epoch)
             else:
                 saved = self._train(fold, seed, key, tracker)
-            if not self.accelerator.is_main_process:
+            if not ranks.is_first():
                 return RunRecord(spec, fold.number, seed)
             # Only now: had this process been killed before, the fit would have gone on from it.
             self._drop_checkpoints(key)
@@ -244,7 +267,7 @@ class CellRunner:
             Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
         )
         name = f"{plan.name}/fold-{fold.number}/seed-{seed}"
-        if self.accelerator.is_main_process:
+        if ranks.is_first():
             tracker = TellingTracker(tracker, name, plan.recipe.num_epochs)
         # Made anew: another cell of this process may have another precision.
         accelerator = device.accelerator(plan.training)
@@ -256,7 +279,7 @@ class CellRunner:
         # Accelerate would keep every model it prepared, one per fold and seed.
         accelerator.free_memory()
         saved = SavedFold(self.project.kept_fold(key).folder)
-        if self.accelerator.is_main_process:
+        if ranks.is_first():
             folds.save(result, saved.folder, fold=fold.number, seed=seed)
         return saved
 

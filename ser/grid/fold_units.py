@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from ser import lineage
 from ser.contracts import Tracker
 from ser.data.splits import Fold
 from ser.engine import agreement
 from ser.errors import NodeError, SerError, TrackingError
-from ser.grid import runners, specs, variants
+from ser.grid import runners, same_folds, specs, variants
 from ser.grid.cell import CellRunner
 from ser.project import Project
 from ser.tracking.memory_tracker import MemoryExperiment
-from ser.tracking.recording import SilentTracker, flatten
+from ser.tracking.recording import SilentTracker
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ def missing(cell: str, variant: str) -> Iterator[FoldUnit]:
         decisive = runner.decisive(fold, seed)
         key = specs.run_key(decisive)
         if runner.kept(key) is None:
-            said = _by_name(decisive, sources)
+            said = same_folds.by_name(decisive, sources)
             yield FoldUnit(cell, variant, fold.number, seed, key, said)
 
 
@@ -119,7 +118,7 @@ def train(unit: FoldUnit, server: str | None = None) -> None:
     except SerError as error:
         raise NodeError(str(error)) from error
     if specs.run_key(own) != unit.key:
-        raise agreement.refusal(unit.decided_by, _by_name(own, sources))
+        raise agreement.refusal(unit.decided_by, same_folds.by_name(own, sources))
     with _told(server, runner, fold, unit.seed) as tracker:
         runner.train_one(fold, unit.seed, tracker)
 
@@ -156,13 +155,4 @@ def _make(cell: str, variant: str) -> CellRunner:
 def _made_once(cell: str, variant: str) -> tuple[CellRunner, dict[str, str]]:
     """Return what trains a cell; the data are read and hashed once a process, not once a unit."""
     runner = _make(cell, variant)
-    return runner, _sources(runner)
-
-
-def _sources(runner: CellRunner) -> dict[str, str]:
-    return lineage.file_digests(runner.project.root, runner.sources)
-
-
-def _by_name(decisive: Mapping[str, object], sources: Mapping[str, str]) -> dict[str, str]:
-    """Return what decides a result as texts by name, each source file by its own."""
-    return {**flatten({k: v for k, v in decisive.items() if k != "source"}), **sources}
+    return runner, runner.source_digests()

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from ser import files
 from ser.errors import CheckpointError, translating
+from ser.training import ranks
 
 #: A fit is saved when an epoch ends and the last save, or its begin, is this long ago, in seconds.
 #: A kill costs that much work. An epoch of a small head takes less time than its file does.
@@ -74,10 +75,26 @@ class Checkpoint:
     def load(self) -> Snapshot | None:
         """Return the last snapshot, or None where there is none; the time until a save begins.
 
+        Of several processes rank 0 reads the file; the others need none and get what it says.
+
         Raises:
             CheckpointError: The file is damaged or belongs to another run.
         """
         self._saved_at = time.monotonic()
+        found: Snapshot | None = None
+
+        def read() -> Mapping[str, Any] | None:
+            nonlocal found
+            found = self._read()
+            return None if found is None else found.progress
+
+        if (progress := ranks.decided(read)) is None:
+            return None
+        here = found or Snapshot({}, {}, {}, progress)
+        model, best, optimiser = map(ranks.shared, (here.model, here.best, here.optimiser))
+        return Snapshot(model, best, optimiser, progress)
+
+    def _read(self) -> Snapshot | None:
         if not self.path.exists():
             return None
         groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}

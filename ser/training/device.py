@@ -6,6 +6,7 @@ import torch
 
 from ser import seeding
 from ser.errors import ParamsError
+from ser.training import ranks
 from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
 
 if TYPE_CHECKING:
@@ -71,17 +72,20 @@ def accelerator(training: TrainingParams) -> "Accelerator":
 
     Raises:
         ParamsError: See `require_precision`.
+        RankError: This process is alone, though others were to train with it.
     """
     # Here, not at the top: what answers resolves a precision, too, and trains nothing.
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
     require_precision(training)
+    ranks.join()
     precision = ACCELERATE_PRECISION[training.precision]
     # The cells of a process may differ in it, and Accelerate would refuse the second one.
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision:
         AcceleratorState._reset_state()
-    # Without a GPU, `cpu` must be passed: Accelerate would not join the processes of a launcher.
+    # Without a GPU, `cpu` must be passed: Accelerate would not see the others that have joined.
     found = Accelerator(cpu=on_cpu(training), mixed_precision=precision)
+    ranks.require_all_joined(found.num_processes)
     seeding.make_deterministic(training.num_threads, strict=found.device.type == "cpu")
     return found

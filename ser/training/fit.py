@@ -26,7 +26,7 @@ from ser.contracts import Loss, Model, Tracker
 from ser.errors import TrainingError
 from ser.features.batching import LengthBucketedBatches, padding_waste
 from ser.features.dataset import FeatureDataset, collate
-from ser.training import mixup, prototypes
+from ser.training import mixup, prototypes, ranks
 from ser.training.augment import augment
 from ser.training.checkpoint import (
     Checkpoint,
@@ -185,8 +185,12 @@ def fit(
             "epoch": float(epoch),
             **_train_epoch(wrapped, loss, loader, stepping, accelerator, recipe, epoch),
             "train/padding_waste": padding_waste(sampler.batches(), train.lengths),
-            **(_evaluate(wrapped, loss, dev, recipe, accelerator) if len(dev) else {}),
-            **prototypes.watch(model, progress.history, context.emotions),
+            **ranks.decided(
+                lambda: {
+                    **(_evaluate(model, loss, dev, recipe, accelerator) if len(dev) else {}),
+                    **prototypes.watch(model, progress.history, context.emotions),
+                }
+            ),
         }
         progress.add(row, model.state_dict())
         context.tracker.log_metrics(_without_epoch(row), step=epoch)

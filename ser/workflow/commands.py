@@ -35,7 +35,7 @@ def train(
     folds: Path | None = None,
     is_tuned: bool = True,
 ) -> list[str]:
-    """Return the command that trains a cell.
+    """Return the command that trains a cell; it starts as many processes as `launcher` says.
 
     Args:
         preset: The content of params.yaml.
@@ -51,9 +51,7 @@ def train(
         known = ", ".join(preset.cells)
         raise ParamsError(f"there is no cell {cell!r} in params.yaml; there are: {known}")
     words = [cell] if folds is None and is_tuned else [cell, "--untuned"]
-    launcher = preset.launcher.split()
-    command = [*launcher, *stage("train", *words, params=params, folds=folds)[2:]]
-    return [sys.executable, *command[1:]] if command[0] == "python" else command
+    return stage("train", *words, params=params, folds=folds)
 
 
 def tune(preset: Preset, cells: list[str], workers: int | None) -> list[str]:

@@ -10,6 +10,7 @@ from ser.baselines.params import BaselineParams
 from ser.contracts import Loss
 from ser.data.protocols import SplitParams
 from ser.data.voices import SAFE_PROTOCOLS
+from ser.engine.launcher_params import DIRECTLY, Launcher
 from ser.features import copies
 from ser.features.extraction import AudioParams
 from ser.features.extractors._base import copies_of
@@ -50,8 +51,9 @@ class Preset(Section):
     """All sections of params.yaml. What dvc.yaml itself reads has no default: DVC knows none.
 
     Args:
-        launcher: What starts a training stage: `python -m`, or `accelerate launch -m` for
-            several processes.
+        launcher: What starts the processes that train a fit together: `python -m` is one,
+            `accelerate launch -m` one per GPU, `torchrun --nproc-per-node 2 -m` two. How many there
+            are is part of a fold's run key; a cell that is trained stays as it is.
         synthetic_corpora: Corpora that the pipeline makes before it reads them.
         synthetic_weights: Tiny checkpoints with random weights that it makes likewise, by a name
             of letters, digits, `_` and `-`.
@@ -74,7 +76,7 @@ class Preset(Section):
         gates: What a version must reach to be promoted.
     """
 
-    launcher: str = Field(min_length=1, examples=["python -m"])
+    launcher: Launcher = DIRECTLY
     synthetic_corpora: tuple[str, ...] = Field(examples=["[]"])
     synthetic_weights: Mapping[str, TinyCheckpoint] = Field(examples=["{}"])
     corpus: component("ser.data.corpora")  # type: ignore[valid-type]

@@ -6,13 +6,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ser.errors import ParamsError, StaleFeaturesError
+from ser.errors import ParamsError, StaleFeaturesError, TrainingError
 from ser.features.normalisation import GroupStatistics
 from ser.grid import cell as cells_module
+from ser.grid import cell_lock
 from ser.models import lstm
 from ser.project import Project
 from ser.tracking import cells
 from ser.tracking.memory_tracker import MemoryExperiment
+from ser.training import ranks
 from ser.training.checkpoint import Checkpoint
 from ser.training.recipe import TrainingParams
 from tests import synthetic
@@ -333,9 +335,22 @@ def test_a_cell_is_not_assembled_of_features_that_look_unchanged_and_are_not(
     assert not runner.out.folder.exists()
 
 
+def test_a_cell_that_is_being_trained_is_refused_and_what_is_there_stays(root, paths):
+    runner = make_runner(root, paths, experiment := MemoryExperiment())
+    runner.staging.folder.mkdir(parents=True)
+    path = Project(root).locks / "trained" / "lstm-cross_entropy.lock"
+    with (
+        cell_lock.held(path, runner.plan.name),
+        pytest.raises(TrainingError, match="lstm-cross_entropy is being trained already"),
+    ):
+        runner.run()
+    assert experiment.runs == {}
+    assert runner.staging.folder.is_dir()
+
+
 def test_a_helping_process_trains_along_and_writes_nothing(root, paths, monkeypatch):
     runner = make_runner(root, paths, MemoryExperiment())
-    monkeypatch.setattr(type(runner.accelerator), "is_main_process", property(lambda _: False))
+    monkeypatch.setattr(ranks, "is_first", lambda: False)
     assert runner.run() is None
     assert not Project(root).trained("").folder.exists()
     assert not (root / "work").exists()

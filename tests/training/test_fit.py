@@ -182,9 +182,14 @@ def test_bfloat16_trains(fold_data, bfloat16_context):
 _TWO_PROCESSES = """
 import sys
 from pathlib import Path
+import pytest
+import torch
 from accelerate import Accelerator
+from ser.errors import ParamsError, RankError
 from ser.features.store import FeatureStore
+from ser.grid import same_folds
 from ser.training import fold as folds
+from ser.training import ranks
 from ser.training.fold import FoldData
 from ser.training.recipe import TrainingParams
 from tests import synthetic
@@ -192,16 +197,47 @@ from tests.training.support import make_context, make_plan
 
 folder = Path(sys.argv[1])
 utterances = synthetic.corpus()
+ranks.join()
 accelerator = Accelerator(cpu=True)
-assert accelerator.num_processes == 2
-if accelerator.is_main_process:
-    synthetic.feature_store(folder / "mfcc", utterances)
-accelerator.wait_for_everyone()
+assert accelerator.num_processes == ranks.size() == 2
+rank = accelerator.process_index
+assert ranks.decided(lambda: (synthetic.feature_store(folder / "mfcc", utterances), rank)[1]) == 0
+
+# What each knows, all get; what rank 0 has, all get, whatever its shape and type.
+assert ranks.gathered(f"of {rank}") == ["of 0", "of 1"]
+sent = {"w": torch.arange(6.0).view(2, 3).T, "step": torch.tensor(3.0), "none": torch.empty(0, 2),
+        "half": torch.ones(2, dtype=torch.bfloat16), "flags": torch.tensor([True, False])}
+got = ranks.shared(sent if rank == 0 else {})
+assert all(torch.equal(got[name], sent[name]) for name in sent)
+assert all(got[name].dtype == sent[name].dtype for name in sent)
+
+# What fails on one fails on all, with its words.
+with pytest.raises(ParamsError if rank else RankError, match=r"^(rank 1 on \\S+: )?one has none$"):
+    with ranks.together():
+        if rank:
+            raise ParamsError("one has none")
+
+# What one would train otherwise is refused by all, by name; also where it has other folds.
+def keys(*numbers):
+    return {(number, 0): f"of fold {number}" for number in numbers}
+
+same_folds.require(keys(1, 2), None)
+said = r"rank 0 on \\S+ says of rank 1 on \\S+: .*: version is 1 there and 0 here; bring its code"
+with pytest.raises(RankError, match=said):
+    same_folds.require({**keys(1), (2, 0): str(rank)}, lambda job: {"version": f"{rank}"})
+with pytest.raises(RankError, match="folds and seeds is 1/0, 2/0 there and 1/0 here"):
+    same_folds.require(keys(1, 2) if rank else keys(1), None)
 store = FeatureStore(folder / "mfcc")
 data = FoldData(synthetic.fold_of(utterances), store, synthetic.label_of(utterances))
 plan = make_plan(TrainingParams(refit=True), num_epochs=3, mixup=0.3, accumulation=2)
 result = folds.train_fold(plan, data, make_context())
-folds.save(result, folder / f"rank-{accelerator.process_index}", fold=1, seed=0)
+folds.save(result, folder / f"rank-{rank}", fold=1, seed=0)
+
+# A rank that ends while another waits for it is noticed.
+if rank == 0:
+    with pytest.raises(RankError, match="rank 0 on .* another process of this fit has ended"):
+        with ranks.noticing_the_lost():
+            ranks.gathered(0)
 """
 
 

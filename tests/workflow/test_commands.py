@@ -31,9 +31,9 @@ def test_on_other_folds_it_is_trained_with_its_own_values():
     assert command[3:] == [CELL, "--untuned", "--folds", "folds"]
 
 
-def test_another_launcher_stays_as_it_is_said():
-    command = commands.train(check(launcher="accelerate launch -m"), CELL)
-    assert command[:4] == ["accelerate", "launch", "-m", "pipelines.train"]
+def test_the_command_is_the_same_whatever_starts_its_processes():
+    several = commands.train(check(launcher="accelerate launch -m"), CELL)
+    assert several == commands.train(check(), CELL)
 
 
 def test_a_cell_that_is_not_there_is_refused_with_those_that_are():

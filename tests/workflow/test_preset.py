@@ -72,7 +72,6 @@ TUNED = {"model": "lstm", "loss": "cross_entropy", "feature": "mfcc"}
 @pytest.mark.parametrize(
     ("section", "cure"),
     [
-        ("launcher", "launcher: python -m"),
         ("synthetic_corpora", "synthetic_corpora: []"),
         ("synthetic_weights", "synthetic_weights: {}"),
         ("tuning", "tuning: {cells: {}}"),
