@@ -89,7 +89,9 @@ def grid(
         # Processes stay from one group of stages to the next, with what they have imported; but
         # tuning has the machine, or its accelerator, to itself.
         if only in (None, GridPart.EXTRACT):
-            with LocalEngine(jobs) as engine:
+            features = (Project(root).features(name) for name in preset.extracted)
+            imports = () if all(map(Path.exists, features)) else missing_stages.PROGRAMS_OF_FEATURES
+            with LocalEngine(jobs, imports=imports) as engine:
                 missing_stages.make_sources(engine, root)
                 _extract_on(nodes, root)
                 missing_stages.make_features(engine, root, is_crossed=is_crossed)

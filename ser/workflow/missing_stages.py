@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 #: of a group do not read one another's outputs.
 _SOURCES, FEATURES = "weights", "extract"
 
+#: The programs of these, which take seconds to import.
+PROGRAMS_OF_FEATURES = ("pipelines.weights", "pipelines.extract")
+
 #: Corpora beside that of params.yaml, then the cells that are trained on one and tested on another.
 _OTHER_CORPORA, _CROSSED = "cross_data", "cross"
 
