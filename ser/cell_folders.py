@@ -45,6 +45,11 @@ class TrainedFold:
         """What else is known of the fold, JSON."""
         return self.folder / "facts.json"
 
+    @property
+    def provenance(self) -> Path:
+        """Where the fold was trained, JSON; only of a kept one, and in no output of DVC."""
+        return self.folder / "provenance.json"
+
 
 @dataclass(frozen=True, slots=True)
 class CellFolder:

@@ -1,12 +1,9 @@
-"""What a result was made from, as digests: data, code, lock file, commit, machine."""
+"""What a result was made from, as digests: data, code, lock file; and versions of packages."""
 
 import ast
 import fnmatch
 import hashlib
 import json
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +11,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from ser.cell_folders import CellFolder
 from ser.errors import LineageError, ParamsError
@@ -27,26 +26,11 @@ NONE = "none"
 #: Name of the file that `Record` is kept in, and of the run's artifact.
 RECORD = CellFolder(Path()).lineage.name
 
+#: Packages whose version changes the bytes of what is trained, and is part of its run key.
+DECISIVE_PACKAGES = ("accelerate", "numpy", "torch")
+
 #: How long to wait before dvc.lock is read again, in seconds, if it is being rewritten.
 _LOCK_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8)
-
-#: Packages whose version can change a result.
-PACKAGES: tuple[str, ...] = (
-    "accelerate",
-    "dvc",
-    "librosa",
-    "mlflow",
-    "numpy",
-    "optuna",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "soundfile",
-    "soxr",
-    "torch",
-    "torchaudio",
-    "transformers",
-)
 
 #: Imported by much, and yet no reason to compute anything anew: pattern -> why not.
 DECIDES_NOTHING: Mapping[str, str] = {
@@ -70,12 +54,14 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "ser/pretrained/front_end.py": "refuses a checkpoint; what fails has no result",
     "ser/pretrained/tensors.py": "refuses a checkpoint; what fails has no result",
     "ser/processes.py": "which processes live",
+    "ser/provenance.py": "where a result came from, not what it is",
     "ser/progress.py": "shows how far a job is",
     "ser/sqlite.py": "how a database is opened",
     "ser/runtime.py": "environment, signals and exit status of the process",
     "ser/stage_program.py": "the command line of a stage",
     "ser/tracking/memory_tracker.py": "where runs are recorded",
     "ser/tracking/mlflow_tracker.py": "where runs are recorded",
+    "ser/tracking/provenances.py": "where a result came from, not what it is",
     "ser/tracking/recording.py": "what the store accepts",
     "ser/tracking/store.py": "where runs are recorded",
     "ser/wording.py": "how messages are worded",
@@ -90,15 +76,16 @@ class Record(JsonArtefact):
 
     Args:
         data: File of data, relative to the project's root -> SHA-256.
-        environment: See `environment`.
         sources: Source file, relative to the project's root -> SHA-256.
     """
 
     what: ClassVar[str] = "the lineage of a cell"
     sort_keys: ClassVar[bool] = True
 
+    #: Runs of before name the machine here, too.
+    model_config = ConfigDict(extra="ignore")
+
     data: Mapping[str, str]
-    environment: Mapping[str, Any]
     sources: Mapping[str, str]
 
 
@@ -269,11 +256,7 @@ def write_record(
     Raises:
         LineageError: One of the files is missing.
     """
-    record = Record(
-        data=file_digests(root, data),
-        environment=environment(),
-        sources=file_digests(root, sources),
-    )
+    record = Record(data=file_digests(root, data), sources=file_digests(root, sources))
     record.write(folder / RECORD)
 
 
@@ -319,61 +302,6 @@ def _read_lock(lock: Path) -> dict[str, Any]:
         except ParamsError:
             time.sleep(wait_s)
     return load_mapping(lock)
-
-
-@dataclass(frozen=True, slots=True)
-class GitState:
-    """Where the code stands.
-
-    Args:
-        commit: Full hash of HEAD, or `none` outside git and before the first commit.
-        dirty: Whether files differ from that commit, untracked ones included.
-    """
-
-    commit: str
-    dirty: bool
-
-
-def git_state(root: Path) -> GitState:
-    """Return the commit of a working tree and whether files differ from it."""
-    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    if head is None:
-        return GitState(NONE, dirty=False)
-    # The pipeline itself rewrites dvc.lock while it runs; that is no change of code.
-    changes = _git(root, "status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
-    return GitState(head, dirty=bool(changes))
-
-
-def has_commit(root: Path, commit: str) -> bool:
-    """Return whether a commit exists in the repository of a working tree."""
-    return _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """Return what git prints, or None where it is missing or refuses."""
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return result.stdout.strip()
-
-
-def environment() -> dict[str, Any]:
-    """Return the machine and the versions a result came from, without importing them.
-
-    Returns:
-        `python`, `platform`, `machine`, `num_cpus`, and `packages`: name -> version, or
-        `none` where a package is not installed.
-    """
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "num_cpus": os.cpu_count() or 1,
-        "packages": package_versions(PACKAGES),
-    }
 
 
 def package_versions(names: Sequence[str]) -> Mapping[str, str]:

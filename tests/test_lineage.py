@@ -1,7 +1,6 @@
-"""Digests of data, code, lock file and commit."""
+"""Digests of data, code and lock file."""
 
 import hashlib
-import subprocess
 
 import pytest
 
@@ -21,11 +20,6 @@ stages:
   train@lstm-focal:
     cmd: {train}
 """
-
-
-def git(root, *arguments):
-    command = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path):
@@ -127,38 +121,6 @@ def test_lock_digest_is_none_without_a_lock_or_without_the_stage(tmp_path):
     assert lineage.upstream_lock_sha256(tmp_path, ["split", "extract@mfcc"]) == "none"
 
 
-def test_git_state_of_a_folder_outside_git_is_none(tmp_path, monkeypatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert lineage.git_state(tmp_path) == lineage.GitState("none", dirty=False)
-
-
-def test_git_state_is_none_on_a_machine_without_git(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert lineage.git_state(tmp_path).commit == "none"
-
-
-def test_git_state_names_the_commit_and_sees_changes_but_not_of_dvc_lock(tmp_path):
-    git(tmp_path, "init")
-    (tmp_path / "a.py").write_text("a")
-    (tmp_path / "dvc.lock").write_text("x")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "first")
-    commit = git(tmp_path, "rev-parse", "HEAD")
-    (tmp_path / "dvc.lock").write_text("y")
-    assert lineage.git_state(tmp_path) == lineage.GitState(commit, dirty=False)
-    (tmp_path / "new_loss.py").write_text("b")
-    assert lineage.git_state(tmp_path).dirty
-    assert lineage.has_commit(tmp_path, commit)
-    assert not lineage.has_commit(tmp_path, "0" * 40)
-
-
-def test_environment_names_versions_without_importing_packages():
-    found = lineage.environment()
-    assert found["packages"]["torch"].startswith("2.")
-    assert lineage.package_versions(["no-such-package"]) == {"no-such-package": "none"}
-    assert found["num_cpus"] >= 1
-
-
 def test_imported_sources_follow_imports_wherever_they_stand(tmp_path):
     (tmp_path / "a.py").write_text("import b\n\ndef late():\n    from pack import c\n")
     (tmp_path / "b.py").write_text("import json\nimport a\n")
@@ -181,3 +143,13 @@ def test_data_beside_a_source_file_that_it_names_count_with_it(tmp_path):
     (tmp_path / "pack" / "b.py").touch()
     found = lineage.imported_sources(tmp_path, ["pack/a.py"])
     assert found == ["pack/a.py", "pack/pages", "pack/table.csv"]
+
+
+def test_a_package_that_is_not_installed_has_the_version_none():
+    assert lineage.package_versions(["no-such-package"]) == {"no-such-package": "none"}
+
+
+def test_a_record_of_before_that_names_its_machine_is_read(tmp_path):
+    path = tmp_path / "lineage.json"
+    path.write_text('{"data": {"a": "1"}, "sources": {}, "environment": {"python": "3.11"}}')
+    assert lineage.Record.read(path) == lineage.Record(data={"a": "1"}, sources={})

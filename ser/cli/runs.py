@@ -169,7 +169,7 @@ def restore_runs(
     total = 0
     scored = project.scored_cells()
     for cell in scored:
-        count = cells.restore(cell, open_)
+        count = cells.restore(cell, open_, trained=project.trained(cell.folder.name))
         cells.add_figures(cell, project.cell_figures(cell.folder.name), open_)
         if count or not quiet:
             said = f"{count} runs restored" if count else "complete"
@@ -231,7 +231,7 @@ def _restore_variant(
     name = cell.folder.name
     scored = project.scored(name, variant)
     if cells.is_of(scored, cell):
-        cells.restore(scored, open_)
+        cells.restore(scored, open_, trained=cell)
     else:
         utterances = manifest.read(project.manifest)
         speaker_of = {u.id: u.speaker for u in utterances}
@@ -261,11 +261,10 @@ def results(
 
     With --format, cells and baselines with their intervals, and a mark at what is not told apart
     from the best; `latex` needs the package booktabs. With --methods, a paragraph that says
-    corpus, folds, selection, seeds, tests and versions.
+    corpus, folds, selection, seeds, tests, versions and the commit that recorded it.
 
     Example: ser results --into README.md
     """
-    from ser import files
     from ser.params import read
     from ser.report import paper
     from ser.report import results as tables
@@ -291,9 +290,7 @@ def results(
     if format_ is not None:
         typer.echo(paper.table(found, format_))
     if methods:
-        typer.echo(
-            files.read_text(project.breakdown("methods"), cure="`dvc repro` makes it").rstrip()
-        )
+        typer.echo(tables.methods(project))
     if format_ is None and not methods:
         typer.echo(tables.as_text(found))
         typer.echo(f"report: {project.page.resolve()}")

@@ -144,7 +144,7 @@ def publish(
     """
     scores, record = score(trained, speaker_of, votes)
     write(trained, scored, scores, record)
-    cells.restore(scored, open_)
+    cells.restore(scored, open_, trained=trained)
     return scores
 
 

@@ -8,13 +8,14 @@ import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from accelerate import Accelerator
 
-from ser import files, lineage, predictions, runtime
+from ser import files, lineage, predictions, provenance, runtime
 from ser.cell_folders import CellFolder
 from ser.contracts import Experiment, RunSpec, Tracker
 from ser.data.splits import Fold
@@ -25,7 +26,8 @@ from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.progress import Progress
 from ser.project import Project
-from ser.tracking import cells
+from ser.provenance import Provenance
+from ser.tracking import cells, provenances
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.telling import TellingTracker
 from ser.training import device, ranks
@@ -79,7 +81,16 @@ class CellRunner:
         self.sources = cell_inputs.sources(plan, project.root)
         self.source_sha256 = lineage.source_sha256(project.root, self.sources)
         self.has_copies = inputs.store.copies != (CLEAN,) and bool(inputs.emotions)
-        self.tags = specs.tags(plan, inputs, root=project.root, source_sha256=self.source_sha256)
+        self.tags = specs.tags(plan, inputs, source_sha256=self.source_sha256)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where this process stands; asked for before it trains, as commits may come meanwhile."""
+        return provenance.here(self.project.root, device=device.described(self.accelerator))
+
+    @cached_property
+    def _lock(self) -> dict[str, str]:
+        return provenances.lock_of(self.tags, self.project.root)
 
     @property
     def _best(self) -> str:
@@ -141,6 +152,15 @@ class CellRunner:
         """Return the run of a fold under a seed."""
         return self._spec(fold, seed, self._key(fold, seed))
 
+    def told(self, spec: RunSpec, came_from: Provenance | None = None) -> RunSpec:
+        """Return a run as the tracker is told of it: with the tags of where it came from.
+
+        Args:
+            spec: Of the cell, or of one of its folds.
+            came_from: Who trained the fold; None is this process.
+        """
+        return provenances.described(spec, (came_from or self.provenance).tags, self._lock)
+
     def train_one(self, fold: Fold, seed: int, tracker: Tracker) -> None:
         """Train one fold under one seed and keep it, for whoever assembles the cell.
 
@@ -195,7 +215,7 @@ class CellRunner:
             self.staging.folder.mkdir(parents=True)
             self._write_lineage()
         # The second after the first: by then the tracker has imported what it needs.
-        with self.experiment.run(spec) as tracker, runtime.sparing_what_stays():
+        with self.experiment.run(self.told(spec)) as tracker, runtime.sparing_what_stays():
             records = [
                 self._run_fold(fold, seed, key=keys[fold.number, seed], parent_key=spec.run_key)
                 for fold, seed in progress(self.jobs)
@@ -203,7 +223,9 @@ class CellRunner:
             if not ranks.is_first():
                 return
             cell = self._assemble(RunRecord(spec), records, keys)
-            tracker.set_tags(cell.spec.tags)
+            kept = [SavedFold(self.project.kept_fold(key).folder) for key in keys.values()]
+            came_from = provenance.tags_of([fold.read_provenance() for fold in kept])
+            tracker.set_tags({**cell.spec.tags, **came_from})
             cells.complete(tracker, cell, self.staging.folder)
         self.out.folder.parent.mkdir(parents=True, exist_ok=True)
         files.put_folder(self.staging.folder, self.out.folder)
@@ -236,7 +258,8 @@ class CellRunner:
         spec = self._spec(fold, seed, key)
         if ranks.decided(lambda: saved is not None) and not ranks.is_first():
             return RunRecord(spec, fold.number, seed)
-        with self.experiment.run(spec, parent_key=parent_key) as tracker:
+        told = self.told(spec, None if saved is None else saved.read_provenance())
+        with self.experiment.run(told, parent_key=parent_key) as tracker:
             if saved is not None:
                 for epoch, row in _epochs(saved):
                     tracker.log_metrics(row, step=epoch)
@@ -247,10 +270,12 @@ class CellRunner:
             # Only now: had this process been killed before, the fit would have gone on from it.
             self._drop_checkpoints(key)
             staged = self.staging.fold(fold.number, seed)
-            files.link_tree(saved.folder, staged.folder)
+            # Whoever trains the cell leaves the same, so where this was is left out.
+            files.link_tree(saved.folder, staged.folder, ignore=[saved.provenance.name])
             record = self._fold_record(RunRecord(spec, fold.number, seed), saved, staged.folder)
             tracker.set_tags(record.spec.tags)
             cells.complete(tracker, record, self.staging.folder)
+            tracker.log_artifact(saved.provenance)
         logger.info(
             "%s: best dev %s %.3f at epoch %d",
             spec.name,
@@ -261,7 +286,7 @@ class CellRunner:
         return record
 
     def _train(self, fold: Fold, seed: int, key: str, tracker: Tracker) -> SavedFold:
-        plan, inputs = self.plans[fold.number], self.inputs
+        plan, inputs, came_from = self.plans[fold.number], self.inputs, self.provenance
         group_of, share_of = inputs.group_of(plan.recipe.normalisation), inputs.share_of(plan)
         first, second = (
             Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
@@ -280,7 +305,7 @@ class CellRunner:
         accelerator.free_memory()
         saved = SavedFold(self.project.kept_fold(key).folder)
         if ranks.is_first():
-            folds.save(result, saved.folder, fold=fold.number, seed=seed)
+            folds.save(result, saved.folder, fold=fold.number, seed=seed, came_from=came_from)
         return saved
 
     def _fold_record(self, record: RunRecord, saved: SavedFold, place: Path) -> RunRecord:

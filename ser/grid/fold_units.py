@@ -92,7 +92,7 @@ def announce(cell: str, variant: str, server: str) -> None:
         SerError: See `ser.grid.runners.make`.
     """
     runner, _ = _made_once(cell, variant)
-    runners.open_store(runner.inputs, variant, server).announce(runner.spec)
+    runners.open_store(runner.inputs, variant, server).announce(runner.told(runner.spec))
 
 
 def train(unit: FoldUnit, server: str | None = None) -> None:
@@ -129,7 +129,7 @@ def _told(server: str | None, runner: CellRunner, fold: Fold, seed: int) -> Iter
     with ExitStack() as stack:
         tracker: Tracker = SilentTracker()
         if server is not None:
-            spec = runner.fold_spec(fold, seed)
+            spec = runner.told(runner.fold_spec(fold, seed))
             try:
                 store = runners.open_store(runner.inputs, runner.variant, server)
                 run = store.part(spec, parent_key=runner.spec.run_key)

@@ -14,9 +14,6 @@ from ser.grid.procedure import Procedure
 from ser.grid.tuned import UNTUNED, TunedCell, TunedFold
 from ser.training.plan import CellPlan
 
-#: Versions that change the bytes of a result.
-_DECISIVE_PACKAGES = ("accelerate", "numpy", "torch")
-
 #: Settings of training that choose what is run or kept, not what a run results in.
 _INDIFFERENT = ("seeds", "keep_weights")
 
@@ -89,7 +86,6 @@ def decisive(
     Returns:
         Params, digests and versions: what JSON can say.
     """
-    versions = lineage.environment()["packages"]
     return {
         "params": _deciding(plan.params()),
         "emotions": plan.emotions,
@@ -98,7 +94,7 @@ def decisive(
         "data": data_of(plan, inputs),
         "source": source_sha256,
         "machine": dict(machine),
-        "versions": {name: versions[name] for name in _DECISIVE_PACKAGES},
+        "versions": dict(lineage.package_versions(lineage.DECISIVE_PACKAGES)),
         **({"variant": variant} if variant else {}),
     }
 
@@ -127,10 +123,13 @@ def cell_key(fold_keys: Mapping[tuple[int, int], str]) -> str:
     return lineage.sha256_text(f"cell {keys}")[:32]
 
 
-def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> dict[str, str]:
-    """Return the tags that every run of a cell shares: what it is, where it came from."""
-    git = lineage.git_state(root)
-    environment = lineage.environment()
+def tags(plan: CellPlan, inputs: Inputs, *, source_sha256: str) -> dict[str, str]:
+    """Return the tags that every run of a cell shares: what it is, and what decides it.
+
+    Where it came from is not among them, see `ser.tracking.provenances`: they are part of what DVC
+    keeps, which is the same wherever it is made.
+    """
+    versions = lineage.package_versions(lineage.DECISIVE_PACKAGES)
     upstream = cross_folders.upstream(inputs.project, inputs.feature)
     return {
         "ser.model": plan.model,
@@ -146,13 +145,8 @@ def tags(plan: CellPlan, inputs: Inputs, *, root: Path, source_sha256: str) -> d
         "ser.split_sha256": inputs.digests["split"],
         "ser.features_sha256": inputs.digests["features"],
         "ser.source_sha256": source_sha256,
-        "ser.git_commit": git.commit,
-        "ser.git_dirty": str(git.dirty).lower(),
-        "ser.python": environment["python"],
-        "ser.torch": environment["packages"]["torch"],
-        "ser.platform": environment["platform"],
+        **{f"ser.{name}": version for name, version in versions.items()},
         "ser.upstream_stages": ",".join(upstream),
-        "ser.dvc_lock_sha256": lineage.upstream_lock_sha256(root, upstream),
     }
 
 
@@ -301,6 +295,11 @@ def _tuning_note(plan: CellPlan, inputs: Inputs, studies: TunedCell) -> str:
 def _datasets(inputs: Inputs) -> tuple[DatasetReference, ...]:
     places = {"manifest": inputs.project.manifest, "split": inputs.project.splits}
     return tuple(
-        DatasetReference(name, inputs.digests[name], path.as_posix(), "training")
+        DatasetReference(name, inputs.digests[name], _below_root(path, inputs), "training")
         for name, path in places.items()
     )
+
+
+def _below_root(path: Path, inputs: Inputs) -> str:
+    """Return a path as it is said in every checkout."""
+    return path.relative_to(inputs.project.root).as_posix()

@@ -1,12 +1,13 @@
 """A model card filled by code: every number in it comes from the run, none from a hand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
-from ser import markdown
+from ser import markdown, provenance
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import slices
@@ -28,6 +29,7 @@ class Facts:
         slices: As from `ser.evaluation.slices.table`.
         split: The split report.
         card: The corpus card.
+        came_from: Tags of where the weights were trained, see `ser.provenance`.
     """
 
     bundle: Bundle
@@ -35,6 +37,7 @@ class Facts:
     slices: pd.DataFrame
     split: SplitReport
     card: CorpusCard
+    came_from: Mapping[str, str]
 
 
 def render(facts: Facts) -> str:
@@ -57,6 +60,9 @@ def render(facts: Facts) -> str:
             gaps=slices.gaps(facts.slices),
             split=facts.split,
             card=facts.card,
+            commits=", ".join(provenance.commits_of(facts.came_from)) or "unknown",
+            is_of_lock=provenance.COMMIT_OF in facts.came_from,
+            came_from=facts.came_from,
             robustness=None,
             changes=(),
         )

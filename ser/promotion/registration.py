@@ -1,11 +1,12 @@
 """Register a trained cell: pack it, log it as a model, make it the challenger."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ser import markdown
+from ser import markdown, provenance
 from ser.data import task
 from ser.errors import RegistryError
 from ser.evaluation import slices, summary
@@ -22,7 +23,7 @@ from ser.registry.bundle import Bundle, Source
 from ser.registry.model_files import MODEL
 from ser.registry.packing import TrainedCell
 from ser.registry.version import CHALLENGER, CHAMPION, model_name
-from ser.tracking import mlflow_tracker, store
+from ser.tracking import mlflow_tracker, provenances, store
 from ser.tracking.mlflow_tracker import MlflowExperiment
 
 
@@ -112,13 +113,16 @@ def register(
         record.experiment, note=record.note, tags=record.experiment_tags, root=root
     )
     cell_run = trained.run_id(record.cell.spec.run_key)
-    if cell_run is None:
+    trained_run = trained.run_id(bundle.training.run_key)
+    if cell_run is None or trained_run is None:
         raise RegistryError(
             f"{cell.folder}: its runs are not in the tracking store; `ser restore-runs` brings "
             f"them back"
         )
-    description = model_card.render(_facts(cell, bundle))
+    came_from = _came_from(bundle, trained, trained_run, root)
+    description = model_card.render(_facts(cell, bundle, came_from))
     tags = {
+        **came_from,
         **_tags(bundle),
         "ser.cell_run_id": cell_run,
         "ser.cell_run_key": record.cell.spec.run_key,
@@ -176,9 +180,23 @@ def _tags(bundle: Bundle) -> dict[str, str]:
     return {**{k: v for k, v in bundle.tags.items() if k != "ser.run_key"}, **own}
 
 
-def _facts(cell: TrainedCell, bundle: Bundle) -> model_card.Facts:
+def _came_from(
+    bundle: Bundle, trained: MlflowExperiment, run_id: str, root: Path
+) -> dict[str, str]:
+    """Return the tags of where the weights were trained: here, or as their run says."""
+    with store.translated(trained.uri):
+        said = trained.client.get_run(run_id).data.tags
+    names = (*provenance.UNKNOWN, provenance.COMMIT_OF, provenances.LOCK_ENTRIES)
+    found = {**provenance.UNKNOWN, **{name: said[name] for name in names if name in said}}
+    if bundle.training.fold is None:  # a refit, which this command has just trained
+        found.pop(provenance.COMMIT_OF, None)
+        found |= provenance.here(root).tags
+    return found
+
+
+def _facts(cell: TrainedCell, bundle: Bundle, came_from: Mapping[str, str]) -> model_card.Facts:
     sliced = slices.table(cell.frame, slices.values_of(cell.utterances))
-    return model_card.Facts(bundle, scores(cell), sliced, cell.split, cell.card)
+    return model_card.Facts(bundle, scores(cell), sliced, cell.split, cell.card, came_from)
 
 
 def scores(cell: TrainedCell) -> CellSummary:

@@ -177,8 +177,9 @@ class Bundle(JsonArtefact):
         answering: Calibration, abstention, windows, limits.
         training: What the weights are.
         corpus: What it was trained on.
-        tags: Lineage of the run that trained it.
-        environment: Machine and versions of the training.
+        tags: What decided the run that trained it. The run that registers it says where it was
+            trained: the same model is the same bundle, wherever it is packed.
+        environment: Of bundles of before: machine and versions of the training.
         hearing: When it gives no emotion because of what it hears; None: it gives one to any
             sound.
         files: Path in the folder -> SHA-256.
@@ -199,7 +200,7 @@ class Bundle(JsonArtefact):
     training: Training
     corpus: TrainedOn
     tags: Mapping[str, str]
-    environment: Mapping[str, Any]
+    environment: Mapping[str, Any] = {}
     hearing: Hearing | None = None
     files: Mapping[str, str]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser import lineage, predictions
+from ser import predictions
 from ser.cell_folders import CellFolder
 from ser.data import manifest, recordings
 from ser.data.card import CorpusCard
@@ -269,7 +269,7 @@ def source(
 
     Args:
         cell: The trained cell.
-        record: A run of it: params and lineage.
+        record: A run of it: params and digests.
         saved: Weights and normalisation.
         training: What the weights are.
         answers: How the bundle answers.
@@ -294,7 +294,6 @@ def source(
             speaker_independent=cell.split.speaker_independent,
         ),
         tags=dict(record.spec.tags),
-        environment=lineage.Record.read(cell.files.lineage).environment,
         hearing=compared.hearing,
         files={},
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser import files, lineage, predictions, tables
+from ser import files, predictions, tables
 from ser.cell_folders import CellFolder
 from ser.contracts import Engine, RunSpec
 from ser.data import manifest
@@ -156,7 +156,6 @@ def _write(
     )
     sections = [_section(scored[cell], project) for cell in order]
     best = scored[order[0]]
-    tags, environment = best.tags, lineage.Record.read(best.folder.lineage).environment
     wrong = mistakes_section.section(
         best.folder.folder.name, mistakes.find(best.frame, utterances), recordings
     )
@@ -167,8 +166,7 @@ def _write(
         grid,
         sections,
         tuning,
-        tags=tags,
-        environment=environment,
+        tags=best.tags,
     )
     page = Report(
         card,
@@ -182,7 +180,7 @@ def _write(
         of_models.calibration,
         of_models.embeddings,
         sections,
-        pages.provenance(tags, environment),
+        pages.provenance(best.tags),
         tuning,
         wrong,
         changed,

@@ -10,10 +10,9 @@ from ser.data.split_report import SplitReport
 from ser.evaluation.best import NUM_RESAMPLES
 from ser.grid.procedure import notices
 from ser.report.footer import SYNTHETIC_NOTICE
-from ser.report.page import CellSection
+from ser.report.page import CellSection, versions
 from ser.report.tuning import Tuning
 
-_NAMED = ("torch", "transformers", "scikit-learn", "optuna")
 _PROTOCOLS = {
     "session": "the test part is one session, the dev part the next one",
     "speaker": "the test part is one speaker, the dev part the other speaker of the session",
@@ -32,7 +31,6 @@ def paragraph(
     tuning: Tuning,
     *,
     tags: Mapping[str, str],
-    environment: Mapping[str, Any],
 ) -> str:
     """Return the paragraph.
 
@@ -43,7 +41,6 @@ def paragraph(
         cells: What was trained, with its params.
         tuning: What was tuned.
         tags: `ser.*` tags of a cell's run.
-        environment: As from `ser.lineage.environment`.
     """
     sentences = [
         SYNTHETIC_NOTICE if card.synthetic else "",
@@ -54,7 +51,7 @@ def paragraph(
         *notices({cell.name: cell.procedure for cell in cells}),
         _origins(cells),
         _statistics(card, grid),
-        _versions(tags, environment),
+        _versions(tags),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -173,9 +170,6 @@ def _statistics(card: CorpusCard, grid: pd.DataFrame) -> str:
     )
 
 
-def _versions(tags: Mapping[str, str], environment: Mapping[str, Any]) -> str:
-    packages = environment["packages"]
-    named = ", ".join(f"{name} {packages[name]}" for name in _NAMED if name in packages)
-    commit = tags["ser.git_commit"][:12]
-    dirty = " with uncommitted changes" if tags.get("ser.git_dirty") == "true" else ""
-    return f"Software: ser, commit {commit}{dirty}; Python {environment['python']}, {named}."
+def _versions(tags: Mapping[str, str]) -> str:
+    code = tags["ser.source_sha256"][:12]
+    return f"Software: ser, training code {code}; {versions(tags)}."

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from ser import lineage
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
 from ser.evaluation import published
@@ -67,7 +68,7 @@ class Report:
         calibration_figures: Name of a cell -> PNG.
         embedding_figures: Model -> PNG.
         cells: One section per cell, in the grid's order.
-        provenance: Name -> value: commit, digests, versions, the command.
+        provenance: Name -> value: digests, versions, the command.
         tuning: What the tuned cells show.
         mistakes: The surest mistakes of the best cell.
         robustness: How cells do when recordings are changed.
@@ -139,32 +140,34 @@ def pictures(folder: Path) -> dict[str, Path]:
     return {caption: folder / f"{name}.png" for name, caption in _CAPTIONS.items()}
 
 
-def provenance(tags: Mapping[str, str], environment: Mapping[str, Any]) -> dict[str, str]:
+def provenance(tags: Mapping[str, str]) -> dict[str, str]:
     """Return what the report says about where a result came from.
+
+    A report is the same wherever it is made, so it names no commit and no machine.
 
     Args:
         tags: `ser.*` tags of a cell's run.
-        environment: As from `ser.lineage.environment`.
 
     Returns:
         Name -> value.
     """
-    dirty = " (with uncommitted changes)" if tags["ser.git_dirty"] == "true" else ""
-    packages = environment["packages"]
-    shown = ("torch", "torchaudio", "numpy", "mlflow", "dvc")
+    cell = f"{tags['ser.model']}-{tags['ser.loss']}"
     return {
-        "commit": tags["ser.git_commit"] + dirty,
         "manifest, SHA-256": tags["ser.manifest_sha256"],
         "folds, SHA-256": tags["ser.split_sha256"],
         "features, SHA-256": tags["ser.features_sha256"],
         "training code, SHA-256": tags["ser.source_sha256"],
-        "dvc.lock upstream, SHA-256": tags["ser.dvc_lock_sha256"],
-        "versions": ", ".join(
-            [f"Python {environment['python']}", *(f"{name} {packages[name]}" for name in shown)]
-        ),
-        "machine": f"{environment['platform']}, {environment['num_cpus']} CPUs",
+        "versions": versions(tags),
+        "commit, machine": f"in MLflow, with the runs of {cell}; ser verify {cell} compares",
         "made by": "make repro",
     }
+
+
+def versions(tags: Mapping[str, str]) -> str:
+    """Return the packages whose version decides what training results in, for people."""
+    # Records of before name fewer of them.
+    named = {name: tags.get(f"ser.{name}") for name in sorted(lineage.DECISIVE_PACKAGES)}
+    return ", ".join(f"{name} {version}" for name, version in named.items() if version)
 
 
 def environment() -> jinja2.Environment:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser import files, lineage, predictions, tables
+from ser import files, predictions, tables
 from ser.cell_folders import CellFolder
 from ser.data import manifest
 from ser.data.card import CorpusCard
@@ -172,7 +172,6 @@ def _report(
     grid, baselines = rating_comparison.table(summaries), tables.read_csv(project.baselines)
     order = [(str(row["model"]), str(row["loss"])) for row in grid.to_dict("records")]
     best = read[order[0]]
-    environment = lineage.Record.read(project.run(best.name).lineage).environment
     title = "Mean CCC of every cell and of the baselines"
     drawn = intervals.grid_intervals(
         grid, baselines, chance=0.0, title=title, footer=footer_of(card, split), score="ccc"
@@ -187,7 +186,7 @@ def _report(
         rating_comparison.slices_table(best.frame, slices.values_of(utterances)),
         style.save(drawn, project.figures / "grid"),
         [read[cell] for cell in order],
-        pages.provenance(best.record.cell.spec.tags, environment),
+        pages.provenance(best.record.cell.spec.tags),
         sentences=tested_sentences.by_fold(best.frame, utterances),
     )
 

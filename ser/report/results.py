@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser import files, lineage, tables
+from ser import files, lineage, provenance, tables
 from ser.contracts import Experiment, RunSpec
 from ser.data.card import CorpusCard
 from ser.data.split_report import SplitReport
@@ -19,8 +19,9 @@ from ser.grid import procedure
 from ser.grid.procedure import Procedure
 from ser.project import Project
 from ser.report.footer import SYNTHETIC_NOTICE, footer_of
-from ser.tracking import cells
+from ser.tracking import cells, provenances
 from ser.tracking.cells import CellRecord
+from ser.tracking.provenances import Whence
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,9 @@ def track(project: Project, best: CellRecord, open_: Callable[..., Experiment]) 
     Raises:
         TrackingError: The tracking store cannot be used.
     """
-    _record(project, best, _experiment_of(best, open_), _run_of(project, best))
+    run, said = _run_of(project, best), provenance.here(project.root).tags
+    spec = provenances.described(run, said, provenances.lock_of(run.tags, project.root))
+    _record(project, best, _experiment_of(best, open_), spec)
 
 
 def is_recorded(project: Project, open_: Callable[..., Experiment]) -> bool:
@@ -158,7 +161,9 @@ def restore(project: Project, open_: Callable[..., Experiment]) -> None:
         FileError, TrackingError: See `is_recorded`.
     """
     best = _best(project)
-    _record(project, best, _experiment_of(best, open_), cells.restored(_run_of(project, best)))
+    whence = Whence(project, project.page)
+    spec = cells.restored(whence.described(_run_of(project, best), keys=()))
+    _record(project, best, _experiment_of(best, open_), spec)
 
 
 def _best(project: Project) -> CellRecord:
@@ -185,6 +190,7 @@ def _run_of(project: Project, best: CellRecord) -> RunSpec:
         "ser.transductive",
         "ser.targets",
         "ser.manifest_sha256",
+        "ser.upstream_stages",
     )
     shared = best.cell.spec.tags
     return RunSpec(
@@ -211,6 +217,21 @@ def _record(
         # Those of all cells together; a cell's own are kept with its runs.
         for path in sorted(project.figures.glob("*.png")):
             tracker.log_artifact(path, folder="figures")
+
+
+def methods(project: Project) -> str:
+    """Return the paragraph for a paper, and the commit that first recorded it, if one did.
+
+    Args:
+        project: Where the finished comparison is, which is the same in every clone and says none.
+
+    Raises:
+        FileError: There is no comparison.
+        ParamsError: dvc.lock is not YAML.
+    """
+    path = project.breakdown("methods")
+    said, commit = files.read_text(path).rstrip(), provenance.recorded_by(project.root, path)
+    return said if commit == lineage.NONE else f"{said} Recorded by commit {commit[:12]}."
 
 
 def as_text(result: Result) -> str:

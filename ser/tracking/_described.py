@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from ser import provenance
 from ser.contracts import DatasetReference, RunSpec
 from ser.processes import this_process
 from ser.tracking.recording import RUN_KEY
@@ -30,8 +31,9 @@ def run_tags(spec: RunSpec) -> dict[str, str]:
         "ser.pid": str(process.pid),
         "ser.pid_started": f"{process.started:.0f}",
     }
-    if "ser.git_commit" in spec.tags:
-        tags["mlflow.source.git.commit"] = spec.tags["ser.git_commit"]
+    commits = provenance.commits_of(spec.tags)
+    if len(commits) == 1:
+        tags["mlflow.source.git.commit"] = commits[0]
     # Exported by DVC to the stages it runs.
     names = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
     tags.update({f"ser.{name.lower()}": os.environ[name] for name in names if name in os.environ})

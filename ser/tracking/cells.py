@@ -19,6 +19,7 @@ from ser.cell_folders import CellFolder
 from ser.contracts import DatasetReference, Experiment, RunSpec, Tracker
 from ser.errors import FileError, LineageError
 from ser.project import Project
+from ser.tracking.provenances import Whence
 
 #: What helps where results are of other params than those of params.yaml.
 CURE = "run `dvc repro`, or go back to the params that made it: `make use PRESET=<name>`"
@@ -179,19 +180,29 @@ def require_data(cell: CellFolder, project: Project) -> CellRecord:
     return record
 
 
-def restore(cell: CellFolder, open_: Callable[..., Experiment]) -> int:
+def restore(
+    cell: CellFolder,
+    open_: Callable[..., Experiment],
+    *,
+    trained: CellFolder | None = None,
+    root: Path = Path(),
+) -> int:
     """Bring the tracker to what a cell's folder says: runs that it lacks, scores that it lacks.
 
     Args:
         cell: The cell's folder, scored or only trained.
         open_: Opens an experiment: called with its name and `note` and `tags` by keyword,
             as `ser.tracking.mlflow_tracker.open_experiment`.
+        trained: The folder that training left, where `cell` is the scored one: the commit that has
+            it is that of the runs whose folds are not kept.
+        root: The project's root.
 
     Returns:
         How many runs were recorded again; 0 if the tracker had them all.
 
     Raises:
         FileError, LineageError: The folder lacks a file that a run is made of.
+        ParamsError: dvc.lock is not YAML.
         TrackingError: The tracking store cannot be used.
     """
     record = read(cell)
@@ -199,12 +210,18 @@ def restore(cell: CellFolder, open_: Callable[..., Experiment]) -> int:
     missing = [run for run in record.runs if not experiment.is_finished(run.spec.run_key)]
     _check_artifacts(cell.folder, record.runs)
     history = _read_history(cell.history) if missing else {}
+    whence = Whence(Project(root), (trained or cell).folder)
     for run in missing:
-        parent_key = None if run is record.cell else record.cell.spec.run_key
-        with experiment.run(restored(run.spec), parent_key=parent_key) as tracker:
+        is_cell = run is record.cell
+        keys = [part.spec.run_key for part in (record.folds if is_cell else [run])]
+        parent_key = None if is_cell else record.cell.spec.run_key
+        spec = restored(whence.described(run.spec, keys))
+        with experiment.run(spec, parent_key=parent_key) as tracker:
             for epoch, metrics in history.get((run.fold, run.seed), ()):
                 tracker.log_metrics(metrics, step=epoch)
             complete(tracker, run, cell.folder)
+            if not is_cell and (kept := whence.kept(run.spec.run_key)):
+                tracker.log_artifact(kept)
     for run in record.runs:
         if run.scores:
             _add_scores(experiment, run, cell.folder)

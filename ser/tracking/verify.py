@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ser import cross_folders, lineage
+from ser import cross_folders, lineage, provenance
 from ser.cell_folders import CellFolder
 from ser.errors import FileError, LineageError, TrackingError
 from ser.project import Project
-from ser.tracking import cells, store
+from ser.tracking import cells, provenances, store
 from ser.tracking.recording import RUN_KEY, check_run_key
 
 _PREDICTIONS = CellFolder(Path()).predictions.name
@@ -108,16 +108,21 @@ def _check_tags(tags: Mapping[str, str], root: Path) -> Iterator[Check]:
     yield _compare(tags, "ser.manifest_sha256", root, project.manifest)
     yield _compare(tags, "ser.split_sha256", root, project.splits)
     yield _compare(tags, "ser.features_sha256", root, features)
-    stages = [name for name in tags.get("ser.upstream_stages", "").split(",") if name]
+    stages = provenances.upstream_of(tags)
     now = lineage.upstream_lock_sha256(root, stages)
     where = f"dvc.lock ({', '.join(stages) or 'no stages named'})"
     yield _check(tags, "ser.dvc_lock_sha256", now, where)
-    commit = tags.get("ser.git_commit", _MISSING)
-    if commit == lineage.NONE:
-        found = lineage.git_state(root).commit
-    else:
-        found = commit if lineage.has_commit(root, commit) else _MISSING
-    yield _check(tags, "ser.git_commit", found, "git")
+    yield _check(tags, provenance.COMMIT, _commits_here(tags, root), "git")
+
+
+def _commits_here(tags: Mapping[str, str], root: Path) -> str:
+    """Return what the run says of its commits, or `missing` where one is not in the repository.
+
+    A run that names none has nothing that could differ: it was recorded outside git, or what DVC
+    restored is in no commit. Its sources are compared file by file.
+    """
+    is_here = all(provenance.has_commit(root, commit) for commit in provenance.commits_of(tags))
+    return tags.get(provenance.COMMIT, _MISSING) if is_here else _MISSING
 
 
 def _compare(tags: Mapping[str, str], tag: str, root: Path, path: Path) -> Check:

@@ -89,3 +89,11 @@ def accelerator(training: TrainingParams) -> "Accelerator":
     ranks.require_all_joined(found.num_processes)
     seeding.make_deterministic(training.num_threads, strict=found.device.type == "cpu")
     return found
+
+
+def described(accelerator: "Accelerator") -> str:
+    """Return what trains, for people: `cpu`, or the kind of a GPU and its model."""
+    kind = str(accelerator.device.type)
+    if kind != "cuda":
+        return kind
+    return f"{kind}: {torch.cuda.get_device_name(accelerator.device)}"

@@ -17,6 +17,7 @@ from ser.data.protocols import Part
 from ser.data.splits import Fold
 from ser.features.dataset import FeatureDataset, Normalisation, Recorded
 from ser.features.store import CLEAN, FeatureStore
+from ser.provenance import Provenance
 from ser.training.fit import FitContext, FitResult
 from ser.training.model_selection import DevelopmentData, Selected, select
 from ser.training.plan import CellPlan
@@ -174,7 +175,9 @@ def _predict(
     return table, outputs
 
 
-def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold:
+def save(
+    result: FoldResult, folder: Path, *, fold: int, seed: int, came_from: Provenance
+) -> SavedFold:
     """Write a finished fold.
 
     Args:
@@ -182,6 +185,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
         folder: Where; it is there complete or not at all.
         fold: Its number.
         seed: Its seed.
+        came_from: Who trained it.
 
     Returns:
         The fold on disk.
@@ -209,6 +213,7 @@ def save(result: FoldResult, folder: Path, *, fold: int, seed: int) -> SavedFold
         ]
         files.write_json(saved.history, history, indent=1)
         files.write_json(saved.facts, asdict(facts))
+        came_from.write(saved.provenance)
     return SavedFold(folder)
 
 

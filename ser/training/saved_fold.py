@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ser import arrays, files, predictions
 from ser.cell_folders import TrainedFold
+from ser.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class SavedFold(TrainedFold):
 
     Args:
         folder: Holds weights, normalisation, predictions, embeddings, history and facts, and
-            what is predicted under the copies of a feature that has some.
+            what is predicted under the copies of a feature that has some; that of a kept fold also
+            where it was trained, which no cell takes over.
     """
 
     def is_complete(self, *, with_weights: bool = True, with_copies: bool = False) -> bool:
         """Return whether no file is missing or empty; weights may have been given up on purpose."""
         files = [self.statistics, self.predictions, self.embeddings, self.history, self.facts]
+        files.append(self.provenance)
         further = [(self.weights, with_weights), (self.copies, with_copies)]
         files += [path for path, is_wanted in further if is_wanted]
         return all(path.is_file() and path.stat().st_size > 0 for path in files)
@@ -80,3 +83,11 @@ class SavedFold(TrainedFold):
         return files.read_json(
             self.facts, lambda content: FoldFacts(**content), what="the facts of a fold"
         )
+
+    def read_provenance(self) -> Provenance:
+        """Return where a kept fold was trained.
+
+        Raises:
+            FileError: The file is missing or is not of this form.
+        """
+        return Provenance.read(self.provenance)

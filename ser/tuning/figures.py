@@ -74,6 +74,7 @@ def _save(make: Callable[[], Any], path: Path, footer: str) -> Path:
         figure = plt.gcf()
         figure.text(0.01, -0.14, footer, fontsize=7, color="#57606A")
         with files.replacing(path) as part:
-            figure.savefig(part, format="png", dpi=100, bbox_inches="tight")
+            metadata = {"Software": None}  # no version inside
+            figure.savefig(part, format="png", dpi=100, bbox_inches="tight", metadata=metadata)
         plt.close(figure)
     return path

@@ -27,7 +27,7 @@ from ser.tuning.params import TuningParams
 from ser.tuning.study import Objective, StudyPlan
 
 #: Versions that change which values are tried, or what they score.
-_DECISIVE_PACKAGES = ("accelerate", "numpy", "optuna", "torch")
+_DECISIVE_PACKAGES = (*lineage.DECISIVE_PACKAGES, "optuna")
 
 #: What a study does that its cell's own sources do not say.
 _SOURCES = tuple(f"ser/tuning/{name}.py" for name in ("jobs", "space", "study", "trial_tracker"))

@@ -14,12 +14,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ser import lineage
+from ser import lineage, provenance
 from ser.contracts import Experiment, RunSpec, Tracker
 from ser.grid import specs
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import TunedFold
 from ser.report.footer import footer_of
+from ser.tracking import provenances
 from ser.tuning import figures
 from ser.tuning import study as studies
 from ser.tuning.jobs import Job
@@ -169,7 +170,7 @@ class Recorder(AbstractContextManager["Recorder"]):
 
 def study_spec(plan: StudyPlan, data: Inputs, *, root: Path) -> RunSpec:
     """Return the parent run of a study."""
-    shared = specs.tags(plan.cell, data, root=root, source_sha256=plan.key)
+    shared = specs.tags(plan.cell, data, source_sha256=plan.key)
     del shared["ser.source_sha256"]  # the sources are in the study's key
     searched = {dimension.name: asdict(dimension) for dimension in plan.space}
     ranges = "\n".join(
@@ -177,7 +178,7 @@ def study_spec(plan: StudyPlan, data: Inputs, *, root: Path) -> RunSpec:
         + (", in the logarithm" if d.log else "")
         for d in plan.space
     )
-    return RunSpec(
+    spec = RunSpec(
         name=f"{plan.cell.name}/fold-{plan.fold}",
         run_key=_parent_key(plan),
         tags={**shared, **_tags(plan), "ser.trial": "all"},
@@ -192,6 +193,8 @@ def study_spec(plan: StudyPlan, data: Inputs, *, root: Path) -> RunSpec:
             f"{plan.fold}; study `{plan.name}`.\n\n{ranges}"
         ),
     )
+    lock = provenances.lock_of(spec.tags, root)
+    return provenances.described(spec, provenance.here(root).tags, lock)
 
 
 def trial_spec(plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> RunSpec:

@@ -1,11 +1,12 @@
 """Whether nodes of a cluster would do the same as this machine: code, versions, data, stores."""
 
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
-from ser import lineage
+from ser import lineage, provenance
 from ser.data import manifest
 from ser.engine import node
 from ser.errors import SerError
@@ -68,7 +69,8 @@ def state(root: Path) -> dict[str, dict[str, str]]:
     Returns:
         `code`, `packages`, `data` and `sources` -> see `State`.
     """
-    project, said = Project(root), lineage.environment()
+    project = Project(root)
+    packages = lineage.package_versions(provenance.PACKAGES)
     files = (
         *(project.params, project.manifest, project.corpus_card),
         *(project.splits, project.split_report),
@@ -77,7 +79,7 @@ def state(root: Path) -> dict[str, dict[str, str]]:
     )
     return {
         "code": lineage.file_digests(root, ["ser"]),
-        "packages": {"Python": said["python"], **said["packages"]},
+        "packages": {"Python": platform.python_version(), **packages},
         "data": {
             **{path.relative_to(root).as_posix(): _digest(path) for path in files},
             **_folders(root, project.all_features),

@@ -9,7 +9,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser import lineage
+from ser import lineage, provenance
 from ser.errors import ParamsError, SerError
 from ser.params import load_mapping, read
 from ser.project import Project
@@ -70,8 +70,8 @@ def _versions(constraints: Path) -> Iterator[Finding]:
     for line in constraints.read_text(encoding="utf-8").splitlines():
         if found := re.match(r"\s*([A-Za-z0-9_.-]+)\s*==\s*([^\s;#]+)", line):
             pins[found[1]] = found[2]
-    installed = lineage.package_versions([*lineage.PACKAGES, *pins])
-    lost = [name for name in lineage.PACKAGES if installed[name] == lineage.NONE]
+    installed = lineage.package_versions([*provenance.PACKAGES, *pins])
+    lost = [name for name in provenance.PACKAGES if installed[name] == lineage.NONE]
     # torch reports 2.11.0+cpu where 2.11.0 is pinned.
     other = [
         f"{name} {installed[name]} (pinned {pin})"
@@ -112,7 +112,7 @@ def _disk(root: Path) -> Finding:
 
 
 def _git(root: Path) -> Finding:
-    state = lineage.git_state(root)
+    state = provenance.git_state(root)
     if state.commit == lineage.NONE:
         cure = "install git, then clone the project or `git init` and commit"
         return Finding("warn", "git", "no commit: runs cannot record the code's version", cure)

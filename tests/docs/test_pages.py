@@ -179,7 +179,8 @@ def test_every_module_and_every_name_of_it_that_a_page_names_is_there(pages):
 
 #: Tags of runs, which look like modules.
 TAGS = {
-    "ser.git_commit", "ser.git_dirty", "ser.upstream_stages", "ser.dvc_lock_sha256",
+    "ser.git_commit", "ser.git_commit_of", "ser.git_dirty", "ser.upstream_stages",
+    "ser.dvc_lock_sha256",
     "ser.run_key", "ser.refit", "ser.transductive", "ser.targets", "ser.tuned", "ser.study",
     "ser.trial_state", "ser.restored", "ser.decision",
     "ser.failed_gates", "ser.decision_run_id", "ser.previous_champion", "ser.earlier_champions",

@@ -125,10 +125,10 @@ def test_what_is_shown_is_the_same_trained_restored_or_scored_anew(root, paths):
     train_and_score(root, paths, live)
     scored = Project(root).run("lstm-cross_entropy")
     restored = MemoryExperiment()
-    cells.restore(scored, lambda *_, **__: restored)
+    cells.restore(scored, lambda *_, **__: restored, root=root)
     anew = MemoryExperiment()
     make_runner(root, paths, anew).run()
-    cells.restore(scored, lambda *_, **__: anew)
+    cells.restore(scored, lambda *_, **__: anew, root=root)
     for other in (restored, anew):
         assert list(other.runs) == list(live.runs)
         for key, run in live.runs.items():

@@ -1,11 +1,14 @@
 import json
+import platform
 import shutil
+import socket
 
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from ser import lineage
 from ser.errors import ParamsError, StaleFeaturesError, TrainingError
 from ser.features.normalisation import GroupStatistics
 from ser.grid import cell as cells_module
@@ -18,7 +21,14 @@ from ser.training import ranks
 from ser.training.checkpoint import Checkpoint
 from ser.training.recipe import TrainingParams
 from tests import synthetic
-from tests.grid.support import make_runner, make_soft_plan, make_vad_plan, write_inputs
+from tests.grid.support import (
+    make_runner,
+    make_soft_plan,
+    make_vad_plan,
+    train_and_score,
+    write_inputs,
+)
+from tests.repository import commit_all
 from tests.training.support import make_plan
 
 pytestmark = pytest.mark.stage
@@ -316,6 +326,89 @@ def test_a_fold_that_is_kept_but_damaged_is_trained_again_and_said(root, paths, 
     make_runner(root, paths, MemoryExperiment()).run()
     assert len(train_fold.numbers) == 1
     assert f"{kept}: files are missing, so it is trained again" in caplog.text
+
+
+def digests(root):
+    """Of all files of a cell, trained and scored; name -> digest."""
+    project = Project(root)
+    places = [
+        project.trained("lstm-cross_entropy").folder,
+        project.run("lstm-cross_entropy").folder,
+    ]
+    return lineage.file_digests(root, [place.relative_to(root) for place in places])
+
+
+@pytest.fixture
+def ignoring(root):
+    """Git ignores there what it ignores in the project."""
+    (root / ".gitignore").write_text("work\nruns\ndata/trained\n")
+    return root
+
+
+def test_another_commit_machine_and_folder_make_the_same_files(ignoring, paths, monkeypatch):
+    root, first = ignoring, MemoryExperiment()
+    commits = [commit_all(root)]
+    train_and_score(root, paths, first)
+    whole = digests(root)
+    assert not [name for name in whole if "provenance" in name]
+
+    # As on another machine: nothing is kept there, and the folder has another name.
+    elsewhere = root / "work" / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "ser").symlink_to(root / "ser")
+    shutil.copytree(root / "data", elsewhere / "data")
+    shutil.rmtree(elsewhere / "data" / "trained")
+    shutil.copy(root / ".gitignore", elsewhere)
+    commits.append(commit_all(elsewhere))
+    (elsewhere / "dirty.py").touch()
+    (elsewhere / "dvc.lock").write_text("stages: {prepare: {}, split: {}, extract@mfcc: {}}")
+    monkeypatch.setattr(platform, "platform", lambda: "Other-1.0")
+    monkeypatch.setattr(platform, "python_version", lambda: "3.99.0")
+    monkeypatch.setattr(socket, "gethostname", lambda: "other")
+    second = MemoryExperiment()
+    train_and_score(elsewhere, Project(elsewhere), second)
+    assert digests(elsewhere) == whole
+
+    for run in first.runs.values():
+        assert (run.tags["ser.git_commit"], run.tags["ser.git_dirty"]) == (commits[0], "false")
+        assert run.tags["ser.dvc_lock_sha256"] == "none"
+    for run in second.runs.values():
+        assert (run.tags["ser.git_commit"], run.tags["ser.git_dirty"]) == (commits[1], "true")
+        assert (run.tags["ser.platform"], run.tags["ser.python"]) == ("Other-1.0", "3.99.0")
+        assert run.tags["ser.dvc_lock_sha256"] != "none"
+    artifacts = runs_by_name(second)["lstm-cross_entropy/fold-1/seed-0"].artifacts
+    assert json.loads(artifacts["provenance.json"])["host"] == "other"
+
+
+def test_a_cell_of_folds_from_several_commits_names_all_and_each_fold_its_own(
+    root, paths, train_fold
+):
+    commits = [commit_all(root)]
+    train_fold.stop_before = 2
+    with pytest.raises(KeyboardInterrupt):
+        make_runner(root, paths, MemoryExperiment()).run()
+    commits.append(commit_all(root))
+    train_fold.stop_before, train_fold.numbers, experiment = None, [], MemoryExperiment()
+    make_runner(root, paths, experiment).run()
+    assert train_fold.numbers == [2, 3]
+    parent, *nested = [run.tags["ser.git_commit"] for run in experiment.runs.values()]
+    assert parent == ", ".join(sorted(commits))
+    assert nested == [commits[0], commits[1], commits[1]]
+
+
+def test_runs_that_are_restored_say_where_their_folds_were_trained(root, paths):
+    commit_all(root)
+    trained, restored = MemoryExperiment(), MemoryExperiment()
+    train_and_score(root, paths, trained)
+    commit_all(root)
+    project = Project(root)
+    folders = project.run("lstm-cross_entropy"), project.trained("lstm-cross_entropy")
+    cells.restore(folders[0], lambda *_, **__: restored, trained=folders[1], root=root)
+    assert restored.runs.keys() == trained.runs.keys()
+    for key, run in restored.runs.items():
+        assert run.tags.pop("ser.restored") == "true"
+        assert run.tags == trained.runs[key].tags
+        assert run.artifacts == trained.runs[key].artifacts
 
 
 def test_what_the_folder_held_before_is_replaced(root, paths):

@@ -9,6 +9,7 @@ from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.telling import TellingTracker
 from ser.training.recipe import TrainingParams
 from tests.grid.support import make_runner
+from tests.repository import commit_all
 from tests.training.support import make_plan
 
 pytestmark = pytest.mark.stage
@@ -89,7 +90,7 @@ def recorded(server):
 def test_epochs_are_seen_while_others_train_and_the_cell_completes_the_same_runs(
     project, server, root, paths
 ):
-    unit = missing()[0]
+    unit, commit = missing()[0], commit_all(root)
     fold_units.announce(unit.cell, unit.variant, "http://tracker")
     fold_units.announce(unit.cell, unit.variant, "http://tracker")
     fold_units.train(unit, "http://tracker")
@@ -98,6 +99,7 @@ def test_epochs_are_seen_while_others_train_and_the_cell_completes_the_same_runs
     assert not runs
     assert (parent.info.status, live.info.status) == ("RUNNING", "RUNNING")
     assert live.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert live.data.tags["ser.git_commit"] == parent.data.tags["ser.git_commit"] == commit
     assert "dev/best_uar" not in live.data.metrics
     told = server.client.get_metric_history(live.info.run_id, "dev/uar")
     assert [one.step for one in told] == [1, 2, 3, 4]

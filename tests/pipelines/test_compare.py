@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from pipelines import baselines, compare
-from ser import lineage, predictions
+from ser import lineage, predictions, provenance
 from ser.baselines.params import BaselineParams
 from ser.data import manifest
 from ser.data.split_report import SplitReport
@@ -105,6 +105,7 @@ def test_the_comparisons_own_figures_are_kept_with_its_run(results, stage):
     runs = compare.mlflow_tracker.open_experiment("").runs.values()
     (run,) = (run for run in runs if run.spec.name == "comparison")
     assert {"figures/grid.png", "figures/heat_map.png", "index.html"} <= set(run.artifacts)
+    assert {*provenance.UNKNOWN, "ser.dvc_lock_sha256"} <= run.tags.keys()
     assert not any(path.endswith(".svg") for run in runs for path in run.artifacts)
 
 
@@ -117,7 +118,7 @@ def test_the_better_cell_comes_first_and_lends_the_page_its_provenance(results, 
     frame = pd.read_parquet(better / "predictions.parquet")
     frame.assign(prediction=frame["truth"]).to_parquet(better / "predictions.parquet")
     record = json.loads((better / "run.json").read_text())
-    record["cell"]["spec"]["tags"]["ser.git_commit"] = "commit of the best cell"
+    record["cell"]["spec"]["tags"]["ser.source_sha256"] = "code of the best cell"
     (better / "run.json").write_text(json.dumps(record))
     params("cells: {", "cells: {lstm-focal: {model: lstm, loss: focal, feature: mfcc}, ")
     assert compared(stage)[0] == 0
@@ -125,7 +126,7 @@ def test_the_better_cell_comes_first_and_lends_the_page_its_provenance(results, 
     assert grid["loss"].tolist() == ["focal", "cross_entropy"]
     assert grid["uar"].iloc[0] == 1.0
     page = (results / "reports" / "index.html").read_text()
-    assert "commit of the best cell" in page
+    assert "code of the best cell" in page
     assert page.index('id="lstm-focal"') < page.index('id="lstm-cross_entropy"')
 
 

@@ -3,12 +3,20 @@ from pathlib import Path
 
 import pytest
 
+from ser import provenance
 from ser.evaluation import slices
 from ser.params import read
 from ser.promotion import model_card, registration
 from ser.workflow.preset import Preset
 from tests.promotion.support import cell_of
 from tests.registry.support import ROBUSTNESS
+
+CAME_FROM = {
+    "ser.git_commit": "0a1b",
+    "ser.git_dirty": "true",
+    "ser.python": "3.11.7",
+    "ser.platform": "Linux-6",
+}
 
 
 @pytest.fixture
@@ -18,7 +26,7 @@ def facts(trained):
     packed = registration.pack_fold(cell, params, fold=None, seed=None)
     sliced = slices.table(cell.frame, slices.values_of(cell.utterances))
     return model_card.Facts(
-        packed.source.bundle, registration.scores(cell), sliced, cell.split, cell.card
+        packed.source.bundle, registration.scores(cell), sliced, cell.split, cell.card, CAME_FROM
     )
 
 
@@ -33,6 +41,18 @@ def test_the_card_says_what_was_measured(facts):
     assert facts.bundle.training.described in text
     assert "48 utterances of 6 speakers" in text
     assert "gender minus that of the worse" in text
+
+
+def test_the_card_says_where_the_weights_were_trained_as_far_as_it_is_known(facts):
+    text = model_card.render(facts)
+    assert "commit `0a1b` (with uncommitted changes),\n" in text
+    torch = facts.bundle.tags["ser.torch"]
+    assert f"Python 3.11.7,\ntorch {torch}, Linux-6." in text
+    of_lock = {**provenance.UNKNOWN, "ser.git_commit": "0a1b", "ser.git_commit_of": "dvc.lock"}
+    text = model_card.render(replace(facts, came_from=of_lock))
+    assert "commit `0a1b` (the first whose dvc.lock has these weights),\n" in text
+    unknown = model_card.render(replace(facts, came_from=provenance.UNKNOWN))
+    assert "commit `unknown`,\n" in unknown
 
 
 def test_texts_of_users_are_shown_and_never_read_as_markup(facts):
@@ -72,7 +92,7 @@ def test_a_speaker_dependent_protocol_is_said(facts):
 def test_a_refit_has_no_test_part_of_its_own(facts):
     training = facts.bundle.training.model_copy(update={"fold": None})
     bundle = facts.bundle.model_copy(update={"training": training})
-    refit = model_card.Facts(bundle, facts.scores, facts.slices, facts.split, facts.card)
+    refit = replace(facts, bundle=bundle)
     assert "has no test part of its own" in model_card.render(refit)
     assert "has no test part of its own" not in model_card.render(facts)
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from ser import provenance
 from ser.errors import AudioError, BundleError, RegistryError, SerError
 from ser.params import read
 from ser.promotion import measuring, refit, registration
@@ -73,6 +74,22 @@ def test_what_must_be_answered_is_kept_with_the_registration(trained, tmp_path):
     assert noted == {one.id: one.sha256 for one in cell_of("lstm-aam").utterances}
     model_card = client.download_artifacts(version.run_id, "model_card.md", str(tmp_path))
     assert "# lstm-aam" in Path(model_card).read_text()
+
+
+def test_a_registration_says_where_the_weights_were_trained_and_its_bundle_does_not(trained):
+    version = version_of("lstm-aam", fold=1)
+    client = versions.open_registry(Path()).client
+    cell = cell_of("lstm-aam")
+    (record,) = (record for record in cell.record.folds if record.fold == 1)
+    experiment = mlflow_tracker.open_experiment(
+        cell.record.experiment, note=cell.record.note, tags=cell.record.experiment_tags
+    )
+    run = client.get_run(experiment.run_id(record.spec.run_key)).data.tags
+    said = client.get_run(version.run_id).data.tags
+    for name in (*provenance.UNKNOWN, "ser.dvc_lock_sha256"):
+        assert said[name] == run[name]
+    bundle = registration.pack_fold(cell, read(Path("params.yaml"), Preset), fold=1, seed=None)
+    assert not provenance.UNKNOWN.keys() & bundle.source.bundle.tags.keys()
 
 
 def test_no_scratch_is_left_behind(trained):

@@ -79,6 +79,7 @@ def as_format_1(folder):
     content = json.loads(path.read_text())
     del content["hearing"], content["files"][bundles.FAMILIARITY]
     content["format"] = 1
+    content["environment"] = {"python": "3.11.7", "packages": {"torch": "2.11.0"}}
     (folder / bundles.FAMILIARITY).unlink()
     path.write_text(json.dumps(content))
     return content

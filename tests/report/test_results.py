@@ -13,6 +13,7 @@ from ser.report.footer import SYNTHETIC_NOTICE
 from tests import synthetic
 from tests.evaluation.support import cell, grid
 from tests.report.support import BASELINES
+from tests.repository import commit_all
 
 CARD = synthetic.card(name="emodb", synthetic=False, num_used=339, num_speakers=10)
 SPLIT = synthetic.split_report(folds=[synthetic.fold_report(number) for number in range(1, 6)])
@@ -217,3 +218,16 @@ def test_params_that_are_no_preset_have_no_command_to_name(tmp_path, preset):
     with pytest.raises(LineageError, match="save it there as a preset"):
         results.write_into(page, result(), Project(preset.parent))
     assert page.read_text() == PAGE
+
+
+def test_the_paragraph_for_a_paper_ends_with_the_commit_that_recorded_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    project = Project(tmp_path)
+    project.reports.mkdir()
+    project.breakdown("methods").write_text("One cell was trained.\n")
+    lock = "stages: {compare: {outs: [{path: reports/methods.txt, md5: a1}]}}"
+    project.lock.write_text(lock)
+    assert results.methods(project) == "One cell was trained."
+    commit = commit_all(tmp_path)
+    commit_all(tmp_path)
+    assert results.methods(project) == f"One cell was trained. Recorded by commit {commit[:12]}."

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from ser import lineage
+from ser import lineage, provenance
 from ser.cell_folders import CellFolder
 from ser.contracts import RunSpec
 from ser.errors import FileError, LineageError, TrackingError
@@ -12,6 +12,7 @@ from ser.project import Project
 from ser.tracking import cells, verify
 from ser.tracking.cells import CellRecord, RunRecord
 from ser.tracking.mlflow_tracker import open_experiment
+from tests.repository import commit_all
 
 LOCK = "schema: '2.0'\nstages:\n  split:\n    cmd: python -m pipelines.split\n"
 SOURCES = ["ser/metrics.py"]
@@ -49,7 +50,7 @@ def runs(project):
         "ser.features_sha256": lineage.digest_folder(project / "data/features/mfcc"),
         "ser.upstream_stages": "split",
         "ser.dvc_lock_sha256": lineage.upstream_lock_sha256(project, ["split"]),
-        "ser.git_commit": lineage.git_state(project).commit,
+        "ser.git_commit": provenance.git_state(project).commit,
         "ser.source_sha256": lineage.source_sha256(project, SOURCES),
         "ser.predictions_sha256": lineage.sha256_file(predictions),
     }
@@ -155,7 +156,7 @@ def test_a_damaged_record_of_a_cell_is_refused(project, runs):
 
 def test_tampered_file_list_is_named(project, runs):
     (kept,) = (project / "mlruns").rglob(f"{runs[0]}/artifacts/lineage.json")
-    kept.write_text('{"sources": {}, "data": {}, "environment": {}}')
+    kept.write_text('{"sources": {}, "data": {}}')
     assert differing(runs[0], project) == {"ser.source_sha256"}
 
 
@@ -169,6 +170,19 @@ def test_a_damaged_file_list_is_refused_with_its_run(project, runs):
 def test_commit_unknown_to_the_repository_is_named(project, runs):
     experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
     experiment.client.set_tag(runs[0], "ser.git_commit", "0" * 40)
+    assert differing(runs[0], project) == {"ser.git_commit"}
+
+
+@pytest.mark.parametrize("said", ["none", "{commit}", "none, {commit}", "{commit}, {later}"])
+def test_every_commit_that_a_run_names_must_be_there_and_one_that_names_none_agrees(
+    project, runs, said
+):
+    known = [commit_all(project), commit_all(project)]
+    experiment = open_experiment("ser/demo/session", note="", tags={}, root=project)
+    said = said.format(commit=known[0], later=known[1])
+    experiment.client.set_tag(runs[0], "ser.git_commit", said)
+    assert differing(runs[0], project) == set()
+    experiment.client.set_tag(runs[0], "ser.git_commit", f"{said}, {'0' * 40}")
     assert differing(runs[0], project) == {"ser.git_commit"}
 
 

@@ -1,11 +1,12 @@
 """A tiny cell and its context, for the tests of training."""
 
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from accelerate import Accelerator
 
-from ser import seeding
+from ser import provenance, seeding
 from ser.emotion import EMOTIONS
 from ser.losses import cross_entropy
 from ser.models import lstm
@@ -13,6 +14,9 @@ from ser.tracking.memory_tracker import MemoryTracker
 from ser.training.fit import FitContext
 from ser.training.plan import CellPlan
 from ser.training.recipe import Recipe, TrainingParams
+
+#: Who trains the folds of a test.
+CAME_FROM = provenance.here(Path())
 
 
 def make_plan(training=None, **recipe):

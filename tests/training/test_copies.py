@@ -16,7 +16,7 @@ from ser.training.checkpoint import Checkpoint
 from ser.training.fold import FoldData
 from ser.training.recipe import TrainingParams
 from tests import synthetic
-from tests.training.support import killed, make_context, make_plan
+from tests.training.support import CAME_FROM, killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -187,10 +187,10 @@ def test_a_saved_fold_holds_what_was_said_of_copies_and_no_file_without_any(
     data, fold_data, tmp_path
 ):
     found = train(data)
-    saved = folds.save(found, tmp_path / "with", fold=1, seed=0)
+    saved = folds.save(found, tmp_path / "with", fold=1, seed=0, came_from=CAME_FROM)
     assert saved.read_copies().equals(found.copies)
     assert saved.is_complete(with_copies=True)
-    alone = folds.save(train(fold_data), tmp_path / "without", fold=1, seed=0)
+    alone = folds.save(train(fold_data), tmp_path / "without", fold=1, seed=0, came_from=CAME_FROM)
     assert not alone.copies.exists()
     assert alone.is_complete()
     assert not alone.is_complete(with_copies=True)

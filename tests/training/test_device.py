@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from accelerate.state import AcceleratorState
@@ -103,3 +105,12 @@ def test_cells_of_one_process_may_differ_in_precision(fresh_state):
             half = torch.nn.functional.linear(torch.ones(1, 2), torch.ones(2, 2))
         assert (half.dtype == torch.bfloat16) == (precision == "bfloat16")
         assert model(torch.ones(1, 2)).dtype == torch.float32  # what a model says is converted
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("cpu", "cpu"), ("cuda:1", "cuda: GPU 1"), ("mps", "mps")]
+)
+def test_what_trains_is_named_for_people(monkeypatch, name, said):
+    accelerator = SimpleNamespace(device=torch.device(name))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda asked: f"GPU {asked.index}")
+    assert device.described(accelerator) == said

@@ -19,7 +19,7 @@ from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitState
 from ser.training.recipe import Recipe, TrainingParams
 from tests.rounding import NETWORK
-from tests.training.support import killed, make_context, make_plan
+from tests.training.support import CAME_FROM, killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -44,7 +44,13 @@ def test_training_learns_what_the_features_tell(fold_data):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(fold_data, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        folds.save(train(make_plan(), fold_data, seed), tmp_path / name, fold=1, seed=0)
+        folds.save(
+            train(make_plan(), fold_data, seed),
+            tmp_path / name,
+            fold=1,
+            seed=0,
+            came_from=CAME_FROM,
+        )
     for file in ("predictions.parquet", "model.safetensors", "history.json"):
         first, second, third = ((tmp_path / name / file).read_bytes() for name in "abc")
         assert first == second, file
@@ -193,7 +199,7 @@ from ser.training import ranks
 from ser.training.fold import FoldData
 from ser.training.recipe import TrainingParams
 from tests import synthetic
-from tests.training.support import make_context, make_plan
+from tests.training.support import CAME_FROM, make_context, make_plan
 
 folder = Path(sys.argv[1])
 utterances = synthetic.corpus()
@@ -231,7 +237,7 @@ store = FeatureStore(folder / "mfcc")
 data = FoldData(synthetic.fold_of(utterances), store, synthetic.label_of(utterances))
 plan = make_plan(TrainingParams(refit=True), num_epochs=3, mixup=0.3, accumulation=2)
 result = folds.train_fold(plan, data, make_context())
-folds.save(result, folder / f"rank-{rank}", fold=1, seed=0)
+folds.save(result, folder / f"rank-{rank}", fold=1, seed=0, came_from=CAME_FROM)
 
 # A rank that ends while another waits for it is noticed.
 if rank == 0:

@@ -15,7 +15,7 @@ from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
 from tests.rounding import FORMULA
-from tests.training.support import killed, make_context, make_plan
+from tests.training.support import CAME_FROM, killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -39,7 +39,7 @@ def test_every_loss_learns_what_the_features_tell(name, fold_data):
 def test_the_prototypes_are_trained_and_saved(fold_data, tmp_path):
     plan = plan_with("aam", num_epochs=2)
     result = folds.train_fold(plan, fold_data, make_context())
-    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
+    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0, came_from=CAME_FROM)
     seeding.seed_everything(seeding.derive(0, "weights"))
     fresh = plans.build_model(plan, feature=fold_data.store.spec, head="cosine")
     drawn, trained = fresh.head.prototypes, load_file(saved.weights)["head.prototypes"]

@@ -15,7 +15,7 @@ from ser.training import model_selection
 from ser.training import plan as plans
 from ser.training.recipe import TrainingParams
 from tests.rounding import NETWORK
-from tests.training.support import make_context, make_plan
+from tests.training.support import CAME_FROM, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -44,7 +44,7 @@ def own_frames(data, id_, part):
 def test_test_speakers_are_normalised_by_themselves(by_speaker, tmp_path):
     plan = plan_of(num_epochs=3)
     result = train(plan, by_speaker)
-    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
+    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0, came_from=CAME_FROM)
     model = plans.build_model(plan, feature=by_speaker.store.spec, head="linear").eval()
     model.load_state_dict(load_file(saved.weights))
     table = saved.read_predictions().set_index("utterance_id")
@@ -88,7 +88,7 @@ def test_the_statistics_that_are_kept_are_of_each_part(by_speaker, tmp_path):
         ("refitted", TrainingParams(refit=True), ("test", "train")),
     ):
         result = train(plan_of(training, num_epochs=1), by_speaker)
-        saved = folds.save(result, tmp_path / name, fold=1, seed=0)
+        saved = folds.save(result, tmp_path / name, fold=1, seed=0, came_from=CAME_FROM)
         found = GroupStatistics.load(saved.statistics)
         of_part = {p: {by_speaker.group_of[i] for i in by_speaker.fold.part(p)} for p in parts}
         if name == "refitted":

@@ -14,7 +14,7 @@ from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
 from tests.rounding import FORMULA
-from tests.training.support import killed, make_context, make_plan
+from tests.training.support import CAME_FROM, killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -118,7 +118,7 @@ def test_ratings_of_the_train_part_decide_the_weights(rated_data):
 def test_the_second_head_is_trained_saved_and_predicts_alike_when_loaded(rated_data, tmp_path):
     plan = vad_plan(num_epochs=3)
     result = folds.train_fold(plan, rated_data, make_context())
-    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
+    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0, came_from=CAME_FROM)
     model = plans.build_model(
         plan, feature=rated_data.store.spec, head="linear", num_ratings=plan.num_ratings
     )

@@ -17,7 +17,7 @@ from ser.training import plan as plans
 from ser.training.checkpoint import Checkpoint
 from ser.training.predict import predict
 from ser.training.recipe import TrainingParams
-from tests.training.support import killed, make_context, make_plan
+from tests.training.support import CAME_FROM, killed, make_context, make_plan
 
 pytestmark = pytest.mark.numeric
 
@@ -112,7 +112,7 @@ def test_the_history_has_the_refits_curves_as_far_as_it_went(fold_data, chosen):
 def test_test_is_predicted_by_the_weights_that_are_saved(fold_data, tmp_path):
     plan = refitting()
     result = train(plan, fold_data)
-    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0)
+    saved = folds.save(result, tmp_path / "fold", fold=1, seed=0, came_from=CAME_FROM)
     model = plans.build_model(plan, feature=fold_data.store.spec, head="linear")
     model.load_state_dict(load_file(saved.weights))
     test = fold_data.part("test", result.statistics)
@@ -158,7 +158,7 @@ def test_a_fit_that_is_killed_in_either_training_ends_with_the_same_bytes(
     assert checkpoints[1].path.exists() == (phase == 1)
     resumed = train(refitting(), fold_data, *checkpoints)
     for name, result in (("whole", whole), ("resumed", resumed)):
-        folds.save(result, tmp_path / name, fold=1, seed=0)
+        folds.save(result, tmp_path / name, fold=1, seed=0, came_from=CAME_FROM)
     files = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert {"model.safetensors", "history.json", "predictions.parquet"} <= set(files)
     for name in files:

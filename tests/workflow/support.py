@@ -78,5 +78,5 @@ def write_cell(folder, project, *, said=None, **tags):
     source.parent.mkdir(exist_ok=True)
     source.touch()
     sources = {"ser/training.py": sha256_file(source)}
-    Record(data={}, environment={}, sources=sources).write(folder.lineage)
+    Record(data={}, sources=sources).write(folder.lineage)
     return folder

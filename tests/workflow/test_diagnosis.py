@@ -116,7 +116,7 @@ def test_version_that_differs_from_its_pin_is_named(root):
 
 
 def test_package_that_is_not_installed_is_a_failure(root, monkeypatch):
-    monkeypatch.setattr(diagnosis.lineage, "PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(diagnosis.provenance, "PACKAGES", ("numpy", "no-such-package"))
     finding = only(root, "versions")
     assert finding.level == "fail"
     assert "no-such-package" in finding.detail
