@@ -43,7 +43,7 @@ COMMIT = "ser.git_commit"
 COMMIT_OF = "ser.git_commit_of"
 
 #: Its value: the commit is the first one whose dvc.lock has the result.
-LOCK = "dvc.lock"
+LOCK = Project().lock.name
 
 _DIRTY = "ser.git_dirty"
 

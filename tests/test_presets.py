@@ -144,6 +144,7 @@ def run(content):
     return pd.read_csv("reports/grid.csv"), Path("reports/index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("name", "models"), [("iemocap", (*MODELS, "whisper")), ("iemocap-published", MODELS)]
 )
@@ -158,6 +159,7 @@ def test_a_preset_runs_from_raw_recordings_to_the_report(name, models, folder, m
     assert ("Speaker-dependent protocol" in page) == (name == "iemocap-published")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("name", "write", "num_folds"), [("ravdess", write_ravdess, 6), ("cremad", write_cremad, 5)]
 )

@@ -41,6 +41,7 @@ WITH_FORKS = frozenset(
         "tests/promotion/test_asking.py",
         "tests/promotion/test_measuring.py",
         "tests/promotion/test_refit.py",
+        "tests/promotion/test_refitted_folds.py",
         "tests/promotion/test_stand_ins.py",
         "tests/tuning/test_study.py",
         "tests/workflow/test_protocol_gap.py",
