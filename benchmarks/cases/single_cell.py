@@ -104,7 +104,9 @@ def _make(root: Path, corpus: Recordings, *, quick: bool) -> None:
     def others(_: str, names: list[str]) -> list[str]:
         return [name for name in names if Path(name).suffix == ".flac" and name not in wanted]
 
-    shutil.copytree(corpus.root, root / "data/raw" / corpus.name, ignore=others)
+    # With little data the corpus is taken in part; else it must be whole.
+    ignore = others if quick else None
+    shutil.copytree(corpus.root, root / "data/raw" / corpus.name, ignore=ignore)
     weights = Path("data/weights", _CHECKPOINT)
     shutil.copytree(_ROOT / weights, root / weights)
     programs.init_dvc(root)
