@@ -40,6 +40,25 @@ def test_run_main_says_a_known_error_in_one_message_and_returns_1(capsys):
     assert captured.out == ""
 
 
+def test_a_process_ends_without_looking_through_all_that_it_has_imported():
+    program = """
+import sys
+from ser import runtime
+runtime.configure()
+runtime.configure()
+class Ring:
+    def __init__(self): self.self = self
+    def __del__(self): print("collected")
+ring = Ring()
+del ring
+print("end", flush=True)
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert shown.stdout.split() == ["end"]
+
+
 def test_what_a_body_leaves_behind_is_collected(monkeypatch):
     """What is imported is frozen once; a second body in the same process freezes nothing."""
     frozen = []
