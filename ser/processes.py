@@ -27,9 +27,14 @@ class Process:
     started: float | None
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, one of this machine."""
+        return self.host == socket.gethostname()
+
+    @property
     def has_ended(self) -> bool:
         """Whether it is known to have ended; of another machine's process nothing is known."""
-        if self.host != socket.gethostname():
+        if not self.is_here:
             return False
         try:
             found = psutil.Process(self.pid).create_time()

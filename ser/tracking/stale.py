@@ -1,5 +1,6 @@
 """Runs that a killed process left behind as RUNNING: find them, close them."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,26 +12,31 @@ from ser.tracking import local_runs, place
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+#: Nobody here can ask whether a process of another machine lives. After so many hours without a
+#: word it is taken to be gone; should it live after all, it closes its run itself in the end.
+SILENT_H = 24
+
 
 @dataclass(frozen=True, slots=True)
 class StaleRun:
-    """A run whose process is gone.
+    """A run whose process is gone, as far as one can tell.
 
     Args:
         run_id: MLflow's id.
         name: The run's name.
-        pid: Id of the process that recorded it.
+        why: What tells that it is gone, for people.
     """
 
     run_id: str
     name: str
-    pid: int
+    why: str
 
 
 def stale_runs(root: Path) -> list[StaleRun]:
-    """Return runs marked RUNNING whose process on this machine has ended.
+    """Return runs marked RUNNING whose process has ended.
 
-    Runs of other machines, and runs that this project did not record, are not judged.
+    That of another machine is taken to have ended where the run has been silent for `SILENT_H`
+    hours: neither begun nor told anything. Runs that this project did not record are not judged.
 
     Args:
         root: The project's root.
@@ -49,7 +55,10 @@ def stale_runs(root: Path) -> list[StaleRun]:
     with store.translated(uri):
         for experiment in client.search_experiments():
             running = store.runs(client, experiment.experiment_id, status="RUNNING")
-            found += [_stale(run) for run in running if _is_stale(run)]
+            judged = [(run, _why(run)) for run in running]
+            found += [
+                StaleRun(run.info.run_id, run.info.run_name, why) for run, why in judged if why
+            ]
     return found
 
 
@@ -72,14 +81,23 @@ def close_stale(root: Path, runs: Iterable[StaleRun]) -> None:
             client.set_terminated(run.run_id, "KILLED")
 
 
-def _stale(run: "Run") -> StaleRun:
-    return StaleRun(run.info.run_id, run.info.run_name, int(run.data.tags["ser.pid"]))
-
-
-def _is_stale(run: "Run") -> bool:
-    """Return whether the process that recorded a run is known to be gone."""
+def _why(run: "Run") -> str | None:
+    """Return what tells that the process that recorded a run is gone; None where nothing does."""
     tags = run.data.tags
     if "ser.host" not in tags or not tags.get("ser.pid", "").isdigit():
-        return False
+        return None
     started = float(tags["ser.pid_started"]) if "ser.pid_started" in tags else None
-    return Process(tags["ser.host"], int(tags["ser.pid"]), started).has_ended
+    process = Process(tags["ser.host"], int(tags["ser.pid"]), started)
+    if process.has_ended:
+        return f"process {process.pid} has ended"
+    hours = (time.time() - _heard_of(run)) / 3600
+    if not process.is_here and hours >= SILENT_H:
+        return f"not heard of for {hours:.0f} hours from {process.host}"
+    return None
+
+
+def _heard_of(run: "Run") -> float:
+    """Return when a run last told something, in seconds since 1970."""
+    # The last value of each metric; `data.metrics` leaves out when it came.
+    told = [metric.timestamp for metric in run.to_proto().data.metrics]
+    return float(max([run.info.start_time, *told])) / 1000

@@ -306,7 +306,7 @@ def _runs(root: Path, uri: str, *, fix: bool) -> Iterator[Finding]:
     except SerError as error:
         yield Finding("fail", "tracking store", str(error), "see the message")
         return
-    names = ", ".join(f"{run.name} ({run.run_id})" for run in runs)
+    names = ", ".join(f"{run.name} ({run.run_id}; {run.why})" for run in runs)
     if not runs:
         yield Finding("ok", "runs", f"none left behind in {without_password(uri)}")
     elif fix:

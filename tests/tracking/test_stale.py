@@ -38,6 +38,7 @@ def test_run_of_a_dead_process_is_found_and_closed_as_killed(root, experiment):
     run_id = left_behind(experiment, pid=dead_pid())
     found = stale.stale_runs(root)
     assert [run.run_id for run in found] == [run_id]
+    assert found[0].why.endswith("has ended")
     stale.close_stale(root, found)
     assert experiment.client.get_run(run_id).info.status == "KILLED"
     assert stale.stale_runs(root) == []
@@ -54,6 +55,25 @@ def test_run_whose_process_id_was_given_to_another_is_stale(root, experiment):
     assert len(stale.stale_runs(root)) == 1
 
 
-def test_run_of_another_machine_is_not_judged(root, experiment):
-    left_behind(experiment, pid=dead_pid(), host="elsewhere")
+def test_run_of_another_machine_is_closed_once_it_has_been_silent_for_a_day(
+    root, experiment, monkeypatch
+):
+    run_id = left_behind(experiment, pid=dead_pid(), host="elsewhere")
+    begun = experiment.client.get_run(run_id).info.start_time
+    last = begun + 5 * 3_600_000
+    experiment.client.log_metric(run_id, "dev/uar", 0.5, timestamp=begun, step=1)
+    experiment.client.log_metric(run_id, "dev/uar", 0.5, timestamp=last, step=2)
+    found = {}
+    for hours in (0, 25, 28.9, 29.1):  # since it began; its last word came after five
+        monkeypatch.setattr(stale.time, "time", lambda hours=hours: begun / 1000 + hours * 3600)
+        found[hours] = [(run.run_id, run.why) for run in stale.stale_runs(root)]
+    why = "not heard of for 24 hours from elsewhere"
+    assert found == {0: [], 25: [], 28.9: [], 29.1: [(run_id, why)]}
+
+
+def test_run_of_this_machine_may_be_silent_for_as_long_as_its_process_lives(
+    root, experiment, monkeypatch
+):
+    left_behind(experiment)
+    monkeypatch.setattr(stale.time, "time", lambda: 1e12)
     assert stale.stale_runs(root) == []
