@@ -219,7 +219,7 @@ def test_a_killed_extraction_of_copies_ends_with_the_same_bytes(recordings, tmp_
         assert contents(extract(recordings, tmp_path / str(at), params=params)) == whole
 
 
-@pytest.mark.stage
+@pytest.mark.system
 def test_another_process_extracts_the_same_bytes(recordings, tmp_path):
     names = [
         *("clean", "babble_10db", "clip_6db", "gain_-6db", "mp3_32k", "noise_10db", "opus_16k"),

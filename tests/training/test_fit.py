@@ -247,7 +247,7 @@ if rank == 0:
 """
 
 
-@pytest.mark.stage
+@pytest.mark.system
 def test_two_processes_train_together_and_end_with_the_same_weights(tmp_path, project):
     script = tmp_path / "two_processes.py"
     script.write_text(_TWO_PROCESSES, encoding="utf-8")
