@@ -165,7 +165,7 @@ def test_the_script_for_slurm_starts_a_node_on_each_machine(project, tmp_path):
     (tmp_path / ".ray" / "auth_token").touch()
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
-    for program, says in (("scontrol", "echo m1; echo m2"), ("srun", 'printf "%s\\n" "$@"')):
+    for program, says in (("scontrol", "echo m1; seq 99999"), ("srun", 'printf "%s\\n" "$@"')):
         (programs / program).write_text(f"#!/bin/sh\n{says}\n")
         (programs / program).chmod(0o755)
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SLURM_SUBMIT_DIR": str(tmp_path)}
