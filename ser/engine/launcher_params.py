@@ -16,7 +16,8 @@ def _ending_in_m(launcher: str) -> str:
     return launcher
 
 
-#: `python -m`, or what starts several processes, e.g. `torchrun --nproc-per-node 2 -m`.
+#: `python -m`, or what starts several processes, e.g. `torchrun --standalone --nproc-per-node 2
+#: -m`.
 Launcher = Annotated[str, Field(min_length=1), AfterValidator(_ending_in_m)]
 
 

@@ -118,7 +118,8 @@ def _status(launcher: str, command: Sequence[str]) -> int:
     except OSError as error:
         raise ParamsError(
             f"params.yaml: launcher is {launcher!r}, but {command[0]} cannot be run here "
-            f"({error.strerror}); write `torchrun --nproc-per-node 2 -m`, or `{DIRECTLY}`"
+            f"({error.strerror}); write `torchrun --standalone --nproc-per-node 2 -m`, or "
+            f"`{DIRECTLY}`"
         ) from error
     try:
         return process.wait()

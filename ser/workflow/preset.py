@@ -52,8 +52,8 @@ class Preset(Section):
 
     Args:
         launcher: What starts the processes that train a fit together: `python -m` is one,
-            `accelerate launch -m` one per GPU, `torchrun --nproc-per-node 2 -m` two. How many there
-            are is part of a fold's run key; a cell that is trained stays as it is.
+            `accelerate launch -m` one per GPU, `torchrun --standalone --nproc-per-node 2 -m` two.
+            How many there are is part of a fold's run key; a cell that is trained stays as it is.
         synthetic_corpora: Corpora that the pipeline makes before it reads them.
         synthetic_weights: Tiny checkpoints with random weights that it makes likewise, by a name
             of letters, digits, `_` and `-`.
