@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "ser/serving/prediction.py": "records only; tests/serving/test_predictor.py",
     "ser/serving/answer_schema.py": "records only; tests/serving/test_api_description.py",
     "ser/serving/timed_protocol.py": "tests/serving/test_request_guard.py",
+    "ser/grid/assembly.py": "tests/grid/test_cell.py",
     "ser/grid/params.py": "tests/workflow/test_experiment.py",
     "ser/grid/cross_corpus.py": "tests/pipelines/test_cross.py",
     "ser/grid/crossings.py": "tests/pipelines/test_cross.py",

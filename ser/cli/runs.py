@@ -44,7 +44,6 @@ def train(
     Example: ser train lstm-focal
     """
     import shlex
-    import subprocess
 
     from ser.params import read
     from ser.tracking.mlflow_tracker import open_experiment
@@ -60,12 +59,9 @@ def train(
         trained_cells.require_tuned(project, preset.cells[cell])
     typer.echo(shlex.join(command))
     sys.stdout.flush()
-    if command[:2] == [sys.executable, "-m"]:
-        # Another Python would import for seconds what this one has, and needs for the scores.
-        status = programs.run_here(command[2], command[3:])
-    else:
-        status = subprocess.run(command, check=False).returncode
-    if status:
+    # Another Python would import for seconds what this one has, and needs for the scores.
+    _python, _option, program, *words = command
+    if status := programs.run_here(program, words):
         raise typer.Exit(status)
     scores = trained_cells.publish(project, cell, open_experiment)
     typer.echo(trained_cells.sentence(cell, scores))

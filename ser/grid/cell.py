@@ -1,4 +1,4 @@
-"""Train a cell: every fold under every seed, each kept and found again, then its folder.
+"""Train a cell: every fold under every seed, each kept and found again.
 
 It ends with predictions. What scores and draws them comes later and elsewhere
 (`ser.evaluation`, `ser.figures`), so that no change there trains anything anew.
@@ -7,28 +7,26 @@ It ends with predictions. What scores and draws them comes later and elsewhere
 import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from accelerate import Accelerator
 
-from ser import files, lineage, predictions, provenance, runtime
-from ser.cell_folders import CellFolder
+from ser import lineage, provenance, runtime
 from ser.contracts import Experiment, RunSpec, Tracker
 from ser.data.splits import Fold
 from ser.features.store import CLEAN
 from ser.grid import cell_lock, kept_folds, same_folds, specs, variants
 from ser.grid import inputs as cell_inputs
+from ser.grid.assembly import Assembly
 from ser.grid.inputs import Inputs
 from ser.grid.tuned import UNTUNED, TunedCell, of_fold
 from ser.progress import Progress
 from ser.project import Project
 from ser.provenance import Provenance
 from ser.tracking import cells, provenances
-from ser.tracking.cells import CellRecord, RunRecord
+from ser.tracking.cells import RunRecord
 from ser.tracking.telling import TellingTracker
 from ser.training import device, ranks
 from ser.training import fold as folds
@@ -77,10 +75,10 @@ class CellRunner:
         }
         self.plans = {n: plan.with_values(self.tuned[n].params) for n in numbers}
         self.out = project.trained(plan.name, variant)
-        self.staging = CellFolder(project.work / "cells" / (variant or "trained") / plan.name)
         self.sources = cell_inputs.sources(plan, project.root)
         self.source_sha256 = lineage.source_sha256(project.root, self.sources)
         self.has_copies = inputs.store.copies != (CLEAN,) and bool(inputs.emotions)
+        self.assembly = Assembly(plan, inputs, project, variant=variant, has_copies=self.has_copies)
         self.tags = specs.tags(plan, inputs, source_sha256=self.source_sha256)
 
     @cached_property
@@ -91,10 +89,6 @@ class CellRunner:
     @cached_property
     def _lock(self) -> dict[str, str]:
         return provenances.lock_of(self.tags, self.project.root)
-
-    @property
-    def _best(self) -> str:
-        return f"dev/best_{specs.headline_of(self.inputs)}"
 
     @property
     def jobs(self) -> list[tuple[Fold, int]]:
@@ -211,9 +205,7 @@ class CellRunner:
         same_folds.require(keys, self._decided_by)
         spec = self.spec
         if ranks.is_first():
-            files.remove_folder(self.staging.folder)
-            self.staging.folder.mkdir(parents=True)
-            self._write_lineage()
+            self.assembly.begin(self.sources)
         # The second after the first: by then the tracker has imported what it needs.
         with self.experiment.run(self.told(spec)) as tracker, runtime.sparing_what_stays():
             records = [
@@ -222,13 +214,12 @@ class CellRunner:
             ]
             if not ranks.is_first():
                 return
-            cell = self._assemble(RunRecord(spec), records, keys)
+            cell = self.assembly.finish(RunRecord(spec), records, keys)
             kept = [SavedFold(self.project.kept_fold(key).folder) for key in keys.values()]
             came_from = provenance.tags_of([fold.read_provenance() for fold in kept])
             tracker.set_tags({**cell.spec.tags, **came_from})
-            cells.complete(tracker, cell, self.staging.folder)
-        self.out.folder.parent.mkdir(parents=True, exist_ok=True)
-        files.put_folder(self.staging.folder, self.out.folder)
+            cells.complete(tracker, cell, self.assembly.staging.folder)
+        self.assembly.put(self.out)
 
     def _decided_by(self, job: tuple[int, int]) -> dict[str, str]:
         fold = next(fold for fold in self.inputs.folds if fold.number == job[0])
@@ -269,18 +260,15 @@ class CellRunner:
                 return RunRecord(spec, fold.number, seed)
             # Only now: had this process been killed before, the fit would have gone on from it.
             self._drop_checkpoints(key)
-            staged = self.staging.fold(fold.number, seed)
-            # Whoever trains the cell leaves the same, so where this was is left out.
-            files.link_tree(saved.folder, staged.folder, ignore=[saved.provenance.name])
-            record = self._fold_record(RunRecord(spec, fold.number, seed), saved, staged.folder)
+            record = self.assembly.add(spec, saved, fold=fold.number, seed=seed)
             tracker.set_tags(record.spec.tags)
-            cells.complete(tracker, record, self.staging.folder)
+            cells.complete(tracker, record, self.assembly.staging.folder)
             tracker.log_artifact(saved.provenance)
         logger.info(
             "%s: best dev %s %.3f at epoch %d",
             spec.name,
             specs.headline_of(self.inputs).upper(),
-            record.metrics[self._best],
+            record.metrics[self.assembly.best],
             record.metrics["best_epoch"],
         )
         return record
@@ -308,74 +296,6 @@ class CellRunner:
             folds.save(result, saved.folder, fold=fold.number, seed=seed, came_from=came_from)
         return saved
 
-    def _fold_record(self, record: RunRecord, saved: SavedFold, place: Path) -> RunRecord:
-        """Return a fold's record with what training knows and the list of its artifacts."""
-        facts = saved.read_facts()
-        metrics = {
-            self._best: facts.dev_score,
-            "best_epoch": float(facts.best_epoch),
-            "num_parameters": float(facts.num_parameters),
-        }
-        names = [saved.predictions.name, *([saved.copies.name] if self.has_copies else [])]
-        tables = [(place / name).relative_to(self.staging.folder).as_posix() for name in names]
-        artifacts = tuple((path, "") for path in (*tables, self.staging.lineage.name))
-        complete = replace(record, metrics=metrics, artifacts=artifacts)
-        return _with_predictions_digest(complete, saved.predictions)
-
-    def _assemble(
-        self, cell: RunRecord, records: list[RunRecord], keys: dict[tuple[int, int], str]
-    ) -> RunRecord:
-        """Write the cell's tables and record into the staging folder; return its own run."""
-        staging = self.staging
-        saved = [SavedFold(fold.folder) for fold in staging.folds()]
-        frame = pd.concat([fold.read_predictions() for fold in saved], ignore_index=True)
-        history = pd.concat([fold.read_history() for fold in saved], ignore_index=True)
-        history = history.sort_values(["fold", "seed", "epoch"], ignore_index=True)
-        predictions.write(staging.predictions, frame)
-        history.to_csv(staging.history, index=False, lineterminator="\n")
-        tables = [staging.predictions, staging.history, staging.lineage]
-        if self.has_copies:
-            copies = pd.concat([fold.read_copies() for fold in saved], ignore_index=True)
-            predictions.write(staging.copies, copies)
-            tables.append(staging.copies)
-        if self.plan.training.keep_weights == "best":
-            self._drop_weights(saved, keys)
-        best = [record.metrics[self._best] for record in records]
-        complete = replace(
-            cell,
-            metrics={self._best: sum(best) / len(best)},
-            artifacts=tuple((path.name, "") for path in tables),
-        )
-        complete = _with_predictions_digest(complete, staging.predictions)
-        cells.write(staging, self._record(complete, records))
-        return complete
-
-    def _drop_weights(self, saved: list[SavedFold], keys: dict[tuple[int, int], str]) -> None:
-        """Keep the weights of the highest dev score only; a further seed can but be better."""
-        best = max(saved, key=lambda fold: fold.read_facts().dev_score)
-        for (number, seed), key in keys.items():
-            staged = self.staging.fold(number, seed)
-            if staged.folder != best.folder:
-                staged.weights.unlink(missing_ok=True)
-                self.project.kept_fold(key).weights.unlink(missing_ok=True)
-
-    def _write_lineage(self) -> None:
-        # The features are left out: their digest is a tag, their size is the corpus'.
-        read = self.inputs.project
-        data = [read.manifest, read.corpus_card, read.splits, read.split_report]
-        lineage.write_record(
-            self.staging.folder, root=self.project.root, sources=self.sources, data=data
-        )
-
-    def _record(self, cell: RunRecord, records: list[RunRecord]) -> CellRecord:
-        return CellRecord(
-            experiment=specs.experiment_name(self.inputs, self.variant),
-            note=specs.experiment_note(self.inputs),
-            experiment_tags=specs.experiment_tags(self.inputs),
-            cell=cell,
-            folds=tuple(records),
-        )
-
 
 def _epochs(saved: SavedFold) -> Iterable[tuple[int, dict[str, float]]]:
     """Yield a finished fold's epochs with their metrics, in order."""
@@ -383,8 +303,3 @@ def _epochs(saved: SavedFold) -> Iterable[tuple[int, dict[str, float]]]:
         epoch = int(row.pop("epoch"))
         # A refit ends at the chosen epoch, before the history does.
         yield epoch, {str(key): float(value) for key, value in row.items() if pd.notna(value)}
-
-
-def _with_predictions_digest(record: RunRecord, path: Path) -> RunRecord:
-    digest = {"ser.predictions_sha256": lineage.sha256_file(path)}
-    return replace(record, spec=replace(record.spec, tags={**record.spec.tags, **digest}))

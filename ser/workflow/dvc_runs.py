@@ -84,9 +84,13 @@ def repro(root: Path, *targets: str) -> bool:
     """
     _quieten()
     try:
-        with _own_python_first(), _ending_stages(), _plainly_written_lock():  # noqa: SIM117
-            with Repo(str(root)) as repo:
-                return bool(repo.reproduce(list(targets) or None))
+        with (
+            _own_python_first(),
+            _ending_stages(),
+            _plainly_written_lock(),
+            Repo(str(root)) as repo,
+        ):
+            return bool(repo.reproduce(list(targets) or None))
     except DvcException as error:
         why = str(error.__cause__ or error)
         exited = _EXITED.search(why)

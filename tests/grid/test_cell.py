@@ -430,7 +430,7 @@ def test_a_cell_is_not_assembled_of_features_that_look_unchanged_and_are_not(
 
 def test_a_cell_that_is_being_trained_is_refused_and_what_is_there_stays(root, paths):
     runner = make_runner(root, paths, experiment := MemoryExperiment())
-    runner.staging.folder.mkdir(parents=True)
+    runner.assembly.staging.folder.mkdir(parents=True)
     path = Project(root).locks / "trained" / "lstm-cross_entropy.lock"
     with (
         cell_lock.held(path, runner.plan.name),
@@ -438,7 +438,7 @@ def test_a_cell_that_is_being_trained_is_refused_and_what_is_there_stays(root, p
     ):
         runner.run()
     assert experiment.runs == {}
-    assert runner.staging.folder.is_dir()
+    assert runner.assembly.staging.folder.is_dir()
 
 
 def test_a_helping_process_trains_along_and_writes_nothing(root, paths, monkeypatch):

@@ -117,7 +117,9 @@ def test_a_variant_has_keys_and_scratch_of_its_own(root, paths):
     plain, other = MemoryExperiment(), MemoryExperiment()
     make_runner(root, paths, plain).run()
     runner = make_runner(root, paths, other, variant="untuned")
-    assert runner.staging.folder == root / "work" / "cells" / "untuned" / "lstm-cross_entropy"
+    assert (
+        runner.assembly.staging.folder == root / "work" / "cells" / "untuned" / "lstm-cross_entropy"
+    )
     runner.run()
     assert plain.runs.keys().isdisjoint(other.runs)
     recorded = cells.read(Project(root).trained("lstm-cross_entropy", "untuned"))
