@@ -12,7 +12,7 @@ DIRECTLY = "python -m"
 
 def _ending_in_m(launcher: str) -> str:
     if launcher.split()[-1:] != ["-m"]:
-        raise ValueError(f"must end in -m, for the name of a module follows; got {launcher!r}")
+        raise ValueError("must end in -m, for the name of a module follows")
     return launcher
 
 

@@ -14,5 +14,6 @@ def test_one_process_trains_unless_params_say_otherwise():
 
 @pytest.mark.parametrize("launcher", ["torchrun", "python", "torchrun -mx"])
 def test_a_launcher_that_takes_no_module_is_refused(launcher):
-    with pytest.raises(ParamsError, match=rf"must end in -m, .* got '{launcher}'"):
+    with pytest.raises(ParamsError, match=rf"must end in -m, .* got '{launcher}'") as refused:
         parse({"launcher": launcher}, LauncherParams, where="params.yaml")
+    assert str(refused.value).count("got") == 1
