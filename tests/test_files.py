@@ -36,7 +36,7 @@ WRITERS = {
     "copytree": {"ser/files.py", "ser/registry/local.py"},
     # The history of a cell goes into a folder that is put in place as a whole.
     # The page of a paper asks for a text.
-    "to_csv": {"ser/tables.py", "ser/grid/cell.py", "ser/report/paper.py"},
+    "to_csv": {"ser/tables.py", "ser/grid/assembly.py", "ser/report/paper.py"},
     "mkstemp": set(),
 }
 
