@@ -35,34 +35,32 @@ class InTurn:
             yield batch
 
 
-def step_seconds(
+def train(
     model: nn.Module,
     batches: InTurn,
+    taken: Callable[[float], object],
     *,
     learning_rate: float,
     on_gpu: bool = False,
     is_half: bool = False,
-) -> list[float]:
-    """Train with the Trainer and return what every step took, the first left out.
+) -> None:
+    """Train with the Trainer and tell what every step took.
 
     Its settings are its own but for the learning rate: AdamW, gradients clipped at 1,
     linear decay; nothing is saved or reported.
 
     Args:
         model: A transformers model; trained in place.
-        batches: In order; the first warms up.
+        batches: In order.
+        taken: Called with the seconds of each batch: forward, backward and optimiser step.
         learning_rate: Of AdamW.
         on_gpu: Whether on the first GPU, to which the Trainer moves the batches.
         is_half: Whether the forward pass is in bfloat16.
-
-    Returns:
-        Seconds of each batch after the first: forward, backward and optimiser step.
     """
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     class Clock(TrainerCallback):
-        def __init__(self) -> None:
-            self.start, self.seconds = 0.0, list[float]()
+        start = 0.0
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             self.start = time.perf_counter()
@@ -70,13 +68,12 @@ def step_seconds(
         def on_step_end(self, *_: Any, **__: Any) -> None:
             if on_gpu:
                 torch.cuda.synchronize()
-            self.seconds.append(time.perf_counter() - self.start)
+            taken(time.perf_counter() - self.start)
 
     class OrderedTrainer(Trainer):
         def get_train_dataloader(self) -> Any:
             return batches
 
-    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
@@ -89,5 +86,4 @@ def step_seconds(
             report_to=[],
             disable_tqdm=True,
         )
-        OrderedTrainer(model, arguments, train_dataset=batches, callbacks=[clock]).train()
-    return clock.seconds[1:]
+        OrderedTrainer(model, arguments, train_dataset=batches, callbacks=[Clock()]).train()

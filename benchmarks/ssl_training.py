@@ -173,6 +173,14 @@ def waveforms_of(
     return nn.utils.rnn.pad_sequence(noise, batch_first=True)
 
 
+def inputs_of(rows: Sequence[int], lengths: Sequence[int]) -> dict[str, Tensor]:
+    """Return a batch as transformers' classifier is called with it, cut off as the recipe does."""
+    return {
+        "input_values": waveforms_of(rows, lengths, limit_s=CUT_OFF_S),
+        "labels": labels_of(rows),
+    }
+
+
 def on_cached_frames(
     size: Size, freeze: Freeze, lengths: Sequence[int], *, is_half: bool = False
 ) -> Step:

@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import platform
 import signal
 import sqlite3
 import subprocess
@@ -210,3 +211,37 @@ def test_another_error_of_the_system_keeps_its_traceback(error):
 
     with pytest.raises(type(error)):
         runtime.run_main(lost)
+
+
+#: Asks for sixteen megabytes again and again, and prints how many pages the system had to clear.
+_PAGES = """
+import resource, sys
+from ser import runtime
+
+if sys.argv[1] == "kept":
+    runtime.keep_freed_memory()
+taken = [b"x" * 2**24 for _ in range(3)]
+del taken
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    taken = b"x" * 2**24, b"y" * 2**24
+    del taken
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
+def test_freed_memory_is_kept_for_what_is_asked_for_next():
+    pages = {
+        way: int(subprocess.check_output([sys.executable, "-c", _PAGES, way], text=True))
+        for way in ("kept", "given back")
+    }
+    assert pages["given back"] > 20 * 4096  # else the system is another, and this shows nothing
+    assert pages["kept"] < 4096, pages
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_where_there_is_no_glibc_nothing_is_asked_for(system, monkeypatch):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(runtime.ctypes, "CDLL", None)
+    runtime.keep_freed_memory()

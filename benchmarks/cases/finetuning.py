@@ -1,17 +1,16 @@
 """Fine-tuning a HuBERT of the base size: cached frozen part against the published recipe."""
 
-import gc
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from benchmarks import hugging_face_trainer, ssl_training, timing
+from benchmarks import fine_tuner, ssl_training
 from benchmarks.cases.padding import iemocap_lengths
+from benchmarks.fine_tuner import Job, Way
 from benchmarks.measurement import Measurement
-from benchmarks.ssl_training import BASE, BATCH_SIZE, TINY, Sample, Size, Step
+from benchmarks.ssl_training import BASE, BATCH_SIZE, TINY, Sample, Size
 from ser import runtime
 from ser.pretrained.transformer import Freeze
 from ser.training import device
@@ -33,8 +32,7 @@ def run(quick: bool) -> list[Measurement]:
     size = TINY if quick else BASE
     # The published recipe cuts recordings off; all contestants hear the same.
     lengths = [min(_LIMIT, length) for length in iemocap_lengths()]
-    with timing.torch_threads(min(_THREADS, runtime.num_processors())):
-        rows = [_compare(size, freeze, name, lengths, quick) for freeze, name in _FREEZES]
+    rows = [_compare(size, freeze, name, lengths, quick) for freeze, name in _FREEZES]
     return list(itertools.chain.from_iterable(rows))
 
 
@@ -133,7 +131,8 @@ def rates(
 ) -> Rates:
     """Return the rates of ours, the published recipe and the Trainer.
 
-    They take turns: before each step of the Trainer, the others do theirs.
+    Each is a process of its own, as whoever would choose it starts it, and they take turns: a few
+    batches of ours, then one of each of the others. A turn before the first warms them up.
 
     Args:
         size: Of the transformer.
@@ -142,44 +141,28 @@ def rates(
         lengths: Frames per utterance.
         is_half: Whether forward passes are in bfloat16.
     """
-    ours = ssl_training.on_cached_frames(size, freeze, lengths, is_half=is_half)
-    published = None if is_half else ssl_training.on_waveforms(size, freeze, lengths)
-    our_seconds: list[float] = []
-    published_seconds: list[float] = []
-
-    def others(turn: int) -> None:
-        first = max(0, turn - 1) * _TURNS
-        ours_now = samples.ours.batches[first : first + _TURNS]
-        times = [_seconds(ours, batch) for batch in (ours_now if turn else ours_now[:1])]
-        our_seconds.extend(times if turn else [])  # the first turn warms up
-        if published is not None:
-            taken = _seconds(published, samples.published.batches[max(0, turn - 1)])
-            published_seconds.extend([taken] if turn else [])
-
-    batches = [
-        {
-            "input_values": ssl_training.waveforms_of(
-                rows, lengths, limit_s=ssl_training.CUT_OFF_S
-            ),
-            "labels": ssl_training.labels_of(rows),
-        }
-        for rows in (samples.grouped.batches[0], *samples.grouped.batches)
+    of_ways: dict[Way, Sample] = {"project": samples.ours, "trainer": samples.grouped}
+    if not is_half:
+        of_ways["recipe"] = samples.published
+    jobs = [
+        Job(
+            way=way,
+            settings=size.settings,
+            freeze=freeze,
+            is_half=is_half,
+            lengths=lengths,
+            batches=[sample.batches[0], *sample.batches],
+            num_threads=min(_THREADS, runtime.num_processors()),
+        )
+        for way, sample in of_ways.items()
     ]
-    trainer = hugging_face_trainer.step_seconds(
-        ssl_training.published_model(size, freeze),
-        hugging_face_trainer.InTurn(batches, others),
-        learning_rate=ssl_training.LEARNING_RATE,
-        is_half=is_half,
-    )
-    return Rates(
-        samples.ours.utterances_per_second(our_seconds),
-        samples.published.utterances_per_second(published_seconds) if published else None,
-        samples.grouped.utterances_per_second(trainer),
-    )
-
-
-def _seconds(step: Step, batch: Sequence[int]) -> float:
-    gc.collect()
-    start = time.perf_counter()
-    step(batch)
-    return time.perf_counter() - start
+    taken: dict[Way, list[float]] = {way: [] for way in of_ways}
+    with fine_tuner.started(jobs) as tuners:
+        for tuner in tuners:
+            tuner.step()
+        for _ in samples.grouped.batches:
+            for tuner in tuners:
+                times = _TURNS if tuner.way == "project" else 1
+                taken[tuner.way] += [tuner.step() for _ in range(times)]
+    found = {way: sample.utterances_per_second(taken[way]) for way, sample in of_ways.items()}
+    return Rates(found["project"], found.get("recipe"), found["trainer"])

@@ -184,10 +184,12 @@ def _published_step(case: Case) -> Step:
 
 
 def _trainer_seconds(case: Case, batches: Sequence[Mapping[str, Tensor]]) -> list[float]:
-    seconds = hugging_face_trainer.step_seconds(
+    seconds: list[float] = []
+    hugging_face_trainer.train(
         ssl_training.published_model(case.size, case.freeze),
         # As the others: one round unmeasured.
         hugging_face_trainer.InTurn([*batches, *batches], lambda _turn: None),
+        seconds.append,
         learning_rate=ssl_training.LEARNING_RATE,
         on_gpu=True,
         is_half=case.precision == "bfloat16",
@@ -202,15 +204,7 @@ def _frames_of(case: Case, rows: Sequence[int], lengths: Sequence[int]) -> dict[
 
 
 def _waveforms(sample: Sample, lengths: Sequence[int]) -> list[dict[str, Tensor]]:
-    return [
-        {
-            "input_values": ssl_training.waveforms_of(
-                rows, lengths, limit_s=ssl_training.CUT_OFF_S
-            ),
-            "labels": ssl_training.labels_of(rows),
-        }
-        for rows in sample.batches
-    ]
+    return [ssl_training.inputs_of(rows, lengths) for rows in sample.batches]
 
 
 def _seconds(step: Step, batches: Sequence[Mapping[str, Tensor]]) -> list[float]:

@@ -1,15 +1,19 @@
 """Dropout whose masks cost little on a CPU.
 
 torch draws a floating-point number per element there, which is a twelfth of a step of
-fine-tuning. Sixteen random bits tell as well whether an element stays, and torch's generator
-hands out sixty-four at once. On other devices torch's own kernel is used.
+fine-tuning. Sixteen random bits tell as well whether an element stays, and NumPy's fastest
+generator hands out sixty-four at once. On other devices torch's own kernel is used.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 #: What sixteen bits can say.
 _NUM_VALUES = 2**16
+
+#: Seeds are below this: what torch draws at most.
+_NUM_SEEDS = 2**63 - 1
 
 
 def dropped(values: Tensor, rate: float) -> Tensor:
@@ -26,18 +30,34 @@ def dropped(values: Tensor, rate: float) -> Tensor:
         return values
     if values.device.type != "cpu":
         return nn.functional.dropout(values, rate)
-    threshold = min(round(rate * _NUM_VALUES), _NUM_VALUES - 1)
-    stays = random_bits(values.shape) >= threshold - _NUM_VALUES // 2
     # A product with numbers is faster than one with a mask of booleans, in both directions.
-    return values * stays.to(values.dtype).mul_(_NUM_VALUES / (_NUM_VALUES - threshold))
+    return values * factors(values.shape, rate, values.dtype)
+
+
+def factors(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
+    """Return what dropout multiplies with: zero, or the scale of what stays; on the CPU.
+
+    Args:
+        shape: Of the values.
+        rate: See `dropped`; not 0.
+        dtype: Of the values, floating-point.
+    """
+    threshold = min(round(rate * _NUM_VALUES), _NUM_VALUES - 1)
+    scale = _NUM_VALUES / (_NUM_VALUES - threshold)
+    stays = random_bits(shape).ge_(threshold - _NUM_VALUES // 2)
+    if dtype.itemsize == stays.itemsize:
+        # Zero has no bit set in either type, so that a product of integers picks the number.
+        code = torch.tensor(scale, dtype=dtype).view(stays.dtype)
+        return stays.mul_(int(code)).view(dtype)
+    return stays.to(dtype).mul_(scale)
 
 
 def random_bits(shape: torch.Size) -> Tensor:
-    """Return independent uniform int16 numbers, each in [-2^15, 2^15), of torch's generator."""
+    """Return independent uniform int16 numbers, each in [-2^15, 2^15); torch's generator seeds."""
     count = shape.numel()
-    quadruples = torch.empty(-(-count // 4), dtype=torch.int64)
-    quadruples.random_(-(2**63), None)  # with no upper end all 64 bits are random
-    return quadruples.view(torch.int16)[:count].view(shape)
+    seed = int(torch.randint(_NUM_SEEDS, ()))
+    quadruples = np.random.SFC64(seed).random_raw(-(-count // 4))
+    return torch.from_numpy(quadruples.view(np.int16)[:count]).view(shape)
 
 
 class Dropout(nn.Dropout):

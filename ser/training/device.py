@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ser import seeding
+from ser import runtime, seeding
 from ser.errors import ParamsError
 from ser.training import ranks
 from ser.training.recipe import ACCELERATE_PRECISION, TrainingParams
@@ -87,7 +87,10 @@ def accelerator(training: TrainingParams) -> "Accelerator":
     # Without a GPU, `cpu` must be passed: Accelerate would not see the others that have joined.
     found = Accelerator(cpu=on_cpu(training), mixed_precision=precision)
     ranks.require_all_joined(found.num_processes)
-    seeding.make_deterministic(training.num_threads, strict=found.device.type == "cpu")
+    is_cpu = found.device.type == "cpu"
+    if is_cpu:
+        runtime.keep_freed_memory()
+    seeding.make_deterministic(training.num_threads, strict=is_cpu)
     return found
 
 

@@ -4,16 +4,21 @@ import torch
 from ser.pretrained._dropout import Dropout, dropped, random_bits, replace_dropouts
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_so_many_elements_are_dropped_and_the_mean_stays(rate):
+def test_so_many_elements_are_dropped_and_the_mean_stays(rate, dtype):
     torch.manual_seed(0)
     count = 200_001  # no multiple of four
-    values = dropped(torch.ones(count), rate)
-    kept = values[values != 0]
+    values = dropped(torch.ones(count, dtype=dtype), rate)
+    assert values.dtype == dtype
+    kept = values[values != 0].double()
     deviation = (rate * (1 - rate) / count) ** 0.5
+    rounding = torch.finfo(dtype).eps
     assert 1 - len(kept) / count == pytest.approx(rate, abs=5 * deviation + 2**-16)
-    assert kept.unique().tolist() == pytest.approx([1 / (1 - rate)], rel=2**-15 / (1 - rate))
-    assert values.mean().item() == pytest.approx(1.0, abs=5 * deviation / (1 - rate))
+    scale = pytest.approx([1 / (1 - rate)], rel=2**-15 / (1 - rate) + rounding)
+    assert kept.unique().tolist() == scale
+    mean = values.double().mean().item()
+    assert mean == pytest.approx(1.0, abs=5 * deviation / (1 - rate) + rounding)
 
 
 def test_elements_beside_one_another_are_dropped_independently():

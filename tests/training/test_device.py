@@ -27,6 +27,13 @@ def test_a_cell_that_shall_train_on_the_cpu_does(fresh_state):
     assert torch.are_deterministic_algorithms_enabled()
 
 
+def test_training_on_a_cpu_keeps_freed_memory(fresh_state, monkeypatch):
+    kept = []
+    monkeypatch.setattr(device.runtime, "keep_freed_memory", lambda: kept.append(True))
+    device.accelerator(TrainingParams(device="cpu", num_threads=1))
+    assert kept == [True]
+
+
 def test_without_a_gpu_it_trains_on_the_cpu_whatever_is_asked_for(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     assert device.on_cpu(TrainingParams(device="auto"))
