@@ -50,7 +50,6 @@ PACKAGES = (
     "soundfile",
     "soxr",
     "torch",
-    "torch._inductor.config",  # by torch.use_deterministic_algorithms; a second of each training
     "torchaudio",
     "yaml",
 )

@@ -51,7 +51,8 @@ def make_deterministic(num_threads: int, *, strict: bool) -> None:
 
     torch.set_num_threads(num_threads)
     torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True, warn_only=not strict)
+    # `use_deterministic_algorithms` would do the same and import torch's compiler, for a second.
+    torch.set_deterministic_debug_mode("error" if strict else "warn")
     # Deterministic mode would fill every new tensor with NaN, to unmask reading what was never
     # written; the results are the same without, and a training step is a few percent faster.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -17,7 +17,6 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from ser import concordance, metrics, seeding
@@ -35,6 +34,7 @@ from ser.training.checkpoint import (
     restore_optimiser,
 )
 from ser.training.mixup import Mixture
+from ser.training.optimiser import AdamW
 from ser.training.predict import Outputs, predict
 from ser.training.recipe import Recipe, depth_factor, learning_rate_factor
 
@@ -166,7 +166,8 @@ def fit(
     # One call for all parameters: for a small network the optimiser would take as long as the
     # network.
     optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
-    wrapped = accelerator.prepare(model)
+    # Accelerate would move it, too, and import what shards tensors to see that none is sharded.
+    wrapped = accelerator.prepare(model.to(accelerator.device), device_placement=[False])
     # After that: the state of an optimiser goes to where its parameters are.
     progress = _resume(model, optimiser, accelerator.scaler, context.checkpoint)
     # Its wrapper scales gradients, and asks in every step which packages are installed.
