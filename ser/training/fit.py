@@ -163,8 +163,7 @@ def fit(
         CheckpointError: The checkpoint is damaged or of another run.
     """
     accelerator = context.accelerator
-    # One call for all parameters: for a small network the optimiser would take as long as the
-    # network.
+    # One call for all parameters: else it takes as long as a small network itself.
     optimiser = AdamW(parameter_groups(model, recipe), lr=recipe.learning_rate, fused=True)
     # Accelerate would move it, too, and import what shards tensors to see that none is sharded.
     wrapped = accelerator.prepare(model.to(accelerator.device), device_placement=[False])
