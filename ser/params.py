@@ -1,5 +1,6 @@
 """params.yaml as frozen, typed, validated sections."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +26,10 @@ from ser.wording import MAX_SHOWN, cut, meant, shown
 
 _MAX_FAULTS = 20
 _MAX_FAULT = 1200
+#: What pydantic says of a value that is shown anyway.
+_PYDANTIC_GOT = ", got a number with a fractional part"
+#: What a message has that names the value already.
+_SAYS_VALUE = re.compile(r"[,;] got ")
 
 
 class Section(BaseModel):
@@ -325,7 +330,7 @@ def parse(content: Mapping[str, Any], params_class: type[Params], *, where: str)
 
 
 def explain(error: ValidationError) -> str:
-    """Return one line per error: its path, the rule, the value; long ones are cut short."""
+    """Return one line per error: its path, the rule, the value once; long ones are cut short."""
     found = error.errors(include_url=False)
     lines = [f"  {_explained(item)}" for item in found[:_MAX_FAULTS]]
     if len(found) > _MAX_FAULTS:
@@ -335,11 +340,15 @@ def explain(error: ValidationError) -> str:
 
 def _explained(item: ErrorDetails) -> str:
     path = ".".join(cut(str(part), MAX_SHOWN) for part in item["loc"]) or "(top level)"
-    message = cut(item["msg"].removeprefix("Value error, "), _MAX_FAULT)
+    message = item["msg"].removeprefix("Value error, ").removesuffix(_PYDANTIC_GOT)
+    message = cut(message, _MAX_FAULT)
     value = item["input"]
     # A whole section says nothing more than its path does.
     is_section = isinstance(value, Mapping | BaseModel)
     if item["type"] in ("missing", "extra_forbidden") or (is_section and "dict" not in message):
+        return f"{path}: {message}"
+    # A validator that knows which part of the value is wrong says so itself.
+    if _SAYS_VALUE.search(message):
         return f"{path}: {message}"
     cure = "; put it in quotes" if item["type"] == "string_type" and _is_scalar(value) else ""
     return f"{path}: {message}, got {shown(value)}{cure}"

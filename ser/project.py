@@ -312,6 +312,10 @@ class Project:
         """Return the finished fold of a run key."""
         return TrainedFold(self.kept_folds / key)
 
+    def checkpoint_files(self, key: str) -> dict[str, Path]:
+        """Return where the trainings of a fold go on: the one that chooses, `""`, and `refit`."""
+        return {phase: self.checkpoint_file(key, phase) for phase in ("", "refit")}
+
     def checkpoint_file(self, key: str, phase: str = "") -> Path:
         """Return where the fit of a run key goes on; a second training is the phase `refit`."""
         name = f"{key}-{phase}" if phase else key

@@ -59,7 +59,7 @@ corpus: {name: emodb, max_rejected: -1, emotions: [angry, mad]}
         "losses.fcal: no loss is named 'fcal'; there are: ",
         "cross_entropy",
         "corpus.max_rejected",
-        "corpus.emotions: unknown emotions ['mad']",
+        "corpus.emotions: unknown emotions 'mad'",
     ):
         assert part in message
 

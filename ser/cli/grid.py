@@ -126,6 +126,7 @@ def _nodes(address: str, share: tuple[float, float], *, with_token: bool) -> "It
         return ray_engine.RayEngine(
             root,
             folder_of=lambda unit: unit.folder,
+            remains_of=lambda unit: unit.remains,
             name_of=lambda unit: unit.name,
             logs=Project().work / "logs",
             share=cluster.Share(*share),

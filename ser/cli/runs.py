@@ -41,10 +41,15 @@ def train(
     params.yaml, which is checked; no other feature and no other model's weights are asked for. DVC
     does not learn of the result; `dvc repro` does, and finds the same runs already tracked.
 
+    Where several machines train one fit, only the first has something to score; on the others this
+    ends after training, and says where the result is.
+
     Example: ser train lstm-focal
     """
+    import os
     import shlex
 
+    from ser.engine.launcher_params import other_machine
     from ser.params import read
     from ser.tracking.mlflow_tracker import open_experiment
     from ser.workflow import commands, current, programs, trained_cells
@@ -63,6 +68,9 @@ def train(
     _python, _option, program, *words = command
     if status := programs.run_here(program, words):
         raise typer.Exit(status)
+    if (first := other_machine(preset.launcher, os.environ)) is not None:
+        typer.echo(f"{cell}: trained; its result is in the project on {first}, which scores it")
+        return
     scores = trained_cells.publish(project, cell, open_experiment)
     typer.echo(trained_cells.sentence(cell, scores))
     typer.echo("`ser results` shows all cells that are there")

@@ -6,7 +6,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +227,18 @@ class Nodes:
             Ray's reference to the end of it; None where the folder is the one that is here.
         """
         return None if id_ in self._in_this_project else _ask(remote.forget, id_, folder)
+
+    def forget_remains(self, remains: Sequence[Path]) -> list[Any]:
+        """Let every node remove what units that died there have left.
+
+        Args:
+            remains: Files, relative to the project's root.
+
+        Returns:
+            Ray's references to the ends of it; the project that is here cleans up itself.
+        """
+        others = [id_ for id_ in self._capacity if id_ not in self._in_this_project]
+        return [_ask(remote.forget_remains, id_, remains) for id_ in others] if remains else []
 
     def require_some(self) -> None:
         """Wait for a node that can do units, as long as one may still come.

@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +122,17 @@ def forget(folder: Path) -> None:
     """
     enter_project()
     files.remove_folder(folder)
+
+
+def forget_remains(remains: Sequence[Path]) -> None:
+    """Remove what units that died here have left for their next try, once they are done elsewhere.
+
+    Args:
+        remains: Files, relative to the project's root; those that are not here are no error.
+    """
+    enter_project()
+    for path in remains:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

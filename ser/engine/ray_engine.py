@@ -40,6 +40,7 @@ class RayEngine(Generic[Unit]):
     Args:
         root: The project's root, to which the folders of finished units come.
         folder_of: What a unit leaves, relative to the project's root, here as on the node.
+        remains_of: Files that it leaves beside that where it dies, likewise.
         name_of: A unit's name for people, also that of its log.
         logs: Folder of the logs, one per unit.
         share: What a unit gets of a node.
@@ -51,13 +52,14 @@ class RayEngine(Generic[Unit]):
         root: Path,
         *,
         folder_of: Callable[[Unit], Path],
+        remains_of: Callable[[Unit], Sequence[Path]],
         name_of: Callable[[Unit], str],
         logs: Path,
         share: Share,
         with_token: bool = True,
     ) -> None:
         self.root, self.logs, self.share = root, logs, share
-        self.folder_of, self.name_of = folder_of, name_of
+        self.folder_of, self.remains_of, self.name_of = folder_of, remains_of, name_of
         # Named like half of a file, so that `ser doctor` finds that of a killed process.
         mark = Project().work / f".asks.{uuid.uuid4().hex[:8]}.part"
         self._mark = root / mark
@@ -79,6 +81,7 @@ class RayEngine(Generic[Unit]):
         waiting = deque(_Task(unit) for unit in units)
         running: dict[Any, _Task[Unit]] = {}
         forgetting: list[Any] = []
+        remains: list[Path] = []
         self._mark.parent.mkdir(parents=True, exist_ok=True)
         self._mark.touch()
         try:
@@ -99,8 +102,12 @@ class RayEngine(Generic[Unit]):
                     yield came_to
                     # Whoever takes it has put it where it belongs by now. A node that dies before
                     # it has forgotten it keeps it.
-                    if came_to.error is None and (end := self._forget(task)):
-                        forgetting.append(end)
+                    if came_to.error is None:
+                        remains += self.remains_of(task.unit)
+                        if end := self._forget(task):
+                            forgetting.append(end)
+            # At the end, and on all: it may have died on several, also for an earlier command.
+            forgetting += self.nodes.forget_remains(remains)
             if forgetting:
                 ray.wait(forgetting, num_returns=len(forgetting), timeout=_FORGET_S)
         finally:

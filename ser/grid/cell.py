@@ -38,9 +38,6 @@ from ser.training.saved_fold import SavedFold
 
 logger = logging.getLogger(__name__)
 
-#: Trainings of a fold, each with its checkpoint: the one that chooses, and the refit.
-_PHASES = ("", "refit")
-
 
 class CellRunner:
     """Runs one cell; made once, `run` once.
@@ -240,8 +237,8 @@ class CellRunner:
         )
 
     def _drop_checkpoints(self, key: str) -> None:
-        for phase in _PHASES:
-            self.project.checkpoint_file(key, phase).unlink(missing_ok=True)
+        for path in self.project.checkpoint_files(key).values():
+            path.unlink(missing_ok=True)
 
     def _run_fold(self, fold: Fold, seed: int, *, key: str, parent_key: str) -> RunRecord:
         """Train a fold under a seed, unless it is kept, and log what it ends with."""
@@ -277,7 +274,8 @@ class CellRunner:
         plan, inputs, came_from = self.plans[fold.number], self.inputs, self.provenance
         group_of, share_of = inputs.group_of(plan.recipe.normalisation), inputs.share_of(plan)
         first, second = (
-            Checkpoint(self.project.checkpoint_file(key, phase), key + phase) for phase in _PHASES
+            Checkpoint(path, key + phase)
+            for phase, path in self.project.checkpoint_files(key).items()
         )
         name = f"{plan.name}/fold-{fold.number}/seed-{seed}"
         if ranks.is_first():

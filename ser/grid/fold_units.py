@@ -58,6 +58,11 @@ class FoldUnit:
         """What it leaves, relative to the root of any project."""
         return Project().kept_fold(self.key).folder
 
+    @property
+    def remains(self) -> tuple[Path, ...]:
+        """What it leaves beside that where it dies: checkpoints."""
+        return tuple(Project().checkpoint_files(self.key).values())
+
 
 def missing(cell: str, variant: str) -> Iterator[FoldUnit]:
     """Yield the folds of a cell that have to be trained, seed by seed.

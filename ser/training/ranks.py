@@ -7,6 +7,7 @@ processor lets them part ways. With one process nothing here waits for, or sends
 """
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +20,16 @@ from torch.distributed.rendezvous import rendezvous
 
 from ser import runtime
 from ser.errors import RankError, RankLostError
+from ser.wording import shown
 
-#: How long a rank waits until all others are there, and later until they do what it does too. One
-#: that ends is noticed at once; this is for a machine that no longer answers.
+#: How long a rank waits until all others are there.
 JOINING = timedelta(minutes=5)
-WAITING = timedelta(minutes=30)
+#: Names how long it waits later until they do what it does too, in seconds. A rank that ends is
+#: noticed at once; this is for a machine that no longer answers.
+TIMEOUT_VARIABLE = "SER_RANK_TIMEOUT_S"
+#: Where the variable is not set: ranks wait, too, while the first evaluates and records.
+_TIMEOUT_S = 1800
+_TIMEOUTS_S = range(60, 86_401)
 
 #: What a launcher says to each process that it starts, as torchrun does.
 _SAID = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -65,7 +71,8 @@ def join() -> None:
     accelerator by its own means.
 
     Raises:
-        RankError: This process is alone, though others were asked for, or they do not come.
+        RankError: This process is alone, though others were asked for, or they do not come, or
+            the environment says no time that one waits for another.
     """
     num_processes = announced()
     if num_processes == 1:
@@ -78,10 +85,11 @@ def join() -> None:
             f"{', '.join(missing)}, so this one cannot find the others; start them with torchrun "
             f"(docs/gpu.md), or, to train alone, unset {' and '.join(_set(_SIZES))}"
         )
+    waiting = _timeout()
     try:
         store, rank, _ = next(rendezvous("env://", timeout=JOINING))
         distributed.init_process_group(
-            _backend(), store=store, rank=rank, world_size=num_processes, timeout=WAITING
+            _backend(), store=store, rank=rank, world_size=num_processes, timeout=waiting
         )
     except (RuntimeError, ValueError) as error:
         raise RankError(
@@ -224,6 +232,17 @@ def _require_alone() -> None:
             f"launch --cpu` does so; write `torchrun` in its place (docs/gpu.md), or, to train "
             f"alone, unset MASTER_ADDR"
         )
+
+
+def _timeout() -> timedelta:
+    """Return how long a rank waits for another one, as the environment has it."""
+    said = os.environ.get(TIMEOUT_VARIABLE) or str(_TIMEOUT_S)
+    if not re.fullmatch(r"[0-9]{1,9}", said) or int(said) not in _TIMEOUTS_S:
+        raise RankError(
+            f"{TIMEOUT_VARIABLE} must be whole seconds from {_TIMEOUTS_S[0]} to {_TIMEOUTS_S[-1]}, "
+            f"got {shown(said)}; unset it for {_TIMEOUT_S}"
+        )
+    return timedelta(seconds=int(said))
 
 
 def _backend() -> str:

@@ -21,7 +21,7 @@ from ser.grid.inputs import Inputs
 from ser.grid.tuned import TunedFold
 from ser.report.footer import footer_of
 from ser.tracking import provenances
-from ser.tuning import figures
+from ser.tuning import figures, trial_provenance
 from ser.tuning import study as studies
 from ser.tuning.jobs import Job
 from ser.tuning.study import StudyPlan
@@ -200,7 +200,7 @@ def study_spec(plan: StudyPlan, data: Inputs, *, root: Path) -> RunSpec:
 def trial_spec(plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> RunSpec:
     """Return the nested run of a finished trial."""
     slot = studies.slot_of(trial)
-    return RunSpec(
+    spec = RunSpec(
         name=f"{plan.cell.name}/fold-{plan.fold}/trial-{slot}",
         run_key=f"{plan.key}-{slot}",
         tags={
@@ -216,6 +216,7 @@ def trial_spec(plan: StudyPlan, trial: FrozenTrial, data: Inputs) -> RunSpec:
         },
         params=_params(plan, trial.params),
     )
+    return provenances.described(spec, trial_provenance.tags_of(trial))
 
 
 def _parent_key(plan: StudyPlan) -> str:

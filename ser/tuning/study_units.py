@@ -59,6 +59,11 @@ class StudyUnit:
         """What it leaves, relative to the root of any project."""
         return Project().kept_study(self.key if self.slot is None else f"{self.key}-{self.slot}")
 
+    @property
+    def remains(self) -> tuple[Path, ...]:
+        """Nothing: where it dies, its storage has it."""
+        return ()
+
 
 def missing(feature: str) -> Iterator[StudyUnit]:
     """Yield what the studies of the cells that read a feature still need.

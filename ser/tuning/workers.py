@@ -10,12 +10,14 @@ from accelerate import Accelerator
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-from ser import runtime
+from ser import provenance, runtime
 from ser.errors import TuningError
+from ser.project import Project
 from ser.training import device
 from ser.tuning import jobs as job_making
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
+from ser.tuning import trial_provenance
 from ser.tuning.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -105,7 +107,9 @@ def _trials(
     plan = job.study
     study = studies.load(plan, storage)
     score = job_making.objective(plan.cell, job.data(), accelerator)
+    worker = provenance.here(Project().root)
     while (trial := studies.claim(plan, study, storage, url)) is not None:
+        trial_provenance.note(trial, worker)
         done = studies.run_trial(study, trial, score, storage)
         shown = "-" if done.value is None else f"{done.value:.3f}"
         state, slot = done.state.name.lower(), studies.slot_of(done)

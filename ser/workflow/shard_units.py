@@ -54,6 +54,11 @@ class ShardUnit:
         """What it leaves, relative to the root of any project: a collection for each copy."""
         return Project().kept_shard(self.key)
 
+    @property
+    def remains(self) -> tuple[Path, ...]:
+        """Nothing: where it dies, it begins anew."""
+        return ()
+
 
 def missing(feature: str) -> Iterator[ShardUnit]:
     """Yield the shards of a feature that are not extracted yet.

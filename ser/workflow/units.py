@@ -25,6 +25,10 @@ class NodeUnit(Protocol):
     def folder(self) -> Path:
         """What it leaves, relative to the root of any project."""
 
+    @property
+    def remains(self) -> tuple[Path, ...]:
+        """Files that it leaves beside that where it dies, for its next try there."""
+
 
 U = TypeVar("U", bound=NodeUnit)
 

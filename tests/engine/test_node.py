@@ -73,6 +73,15 @@ def test_what_was_delivered_is_forgotten_and_what_was_not_there_is_no_error(own)
     node.forget(FOLDER)
 
 
+def test_what_a_unit_that_died_has_left_is_removed_and_nothing_else(own):
+    remains = [Path("work/checkpoints") / name for name in ("key.st", "key-refit.st", "other.st")]
+    (own / "work" / "checkpoints").mkdir(parents=True)
+    for path in (remains[0], remains[2]):
+        (own / path).touch()
+    node.forget_remains(remains[:2])
+    assert [path.name for path in (own / "work" / "checkpoints").iterdir()] == ["other.st"]
+
+
 def test_a_node_knows_the_project_of_whoever_asks_by_its_mark(own):
     assert not node.introduce(MARK).is_askers
     (own / MARK).parent.mkdir()

@@ -31,6 +31,7 @@ def do(deaths, unit):
         raise NodeError("data.manifest is 1 there and 2 here")
     with deaths.open("a") as log:
         log.write(f"{unit}\n")
+    Path(f"{unit}.remains").touch()
     if unit == "killed" or (unit == "killed once" and deaths.read_text().count(unit) == 1):
         os.kill(os.getpid(), signal.SIGKILL)
     folder = Path("left") / unit
@@ -67,6 +68,7 @@ def engine(tmp_path, share=ONE_CPU):
     return RayEngine(
         tmp_path,
         folder_of=lambda unit: Path("left") / unit,
+        remains_of=lambda unit: [Path(f"{unit}.remains")],
         name_of=lambda unit: unit,
         logs=tmp_path / "logs",
         share=share,
@@ -104,6 +106,8 @@ def test_units_come_back_and_what_dies_is_done_again(joined, node, tmp_path, cap
     assert "killed once on" in caplog.text
     assert (tmp_path / "logs" / "a.log").is_file()
     assert not list((node.folder / "left").iterdir())
+    # That of a unit which is not done is for its next try.
+    assert [path.name for path in node.folder.glob("*.remains")] == ["killed.remains"]
     assert not list((tmp_path / "work").iterdir())
 
 

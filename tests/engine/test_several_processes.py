@@ -45,6 +45,11 @@ TWO_HERE = "torchrun --standalone --nproc-per-node 2 -m"
 TWO_MACHINES = (
     "torchrun --nnodes 2 --nproc-per-node 1 --master-addr 127.0.0.1 --master-port {port} -m"
 )
+#: What is given there: the stage on the first, the command on the second.
+PROGRAMS = (
+    (sys.executable, "-m", "pipelines.train", CELL, "--untuned"),
+    (sys.executable, "-c", "from ser.cli.app import main; main()", "train", CELL),
+)
 LEFT = ("model.safetensors", "predictions.parquet", "history.json", "statistics.safetensors")
 
 
@@ -97,10 +102,9 @@ def train_on_two_machines(*folders):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = []
-    for rank, folder in enumerate(folders):
+    for rank, (folder, command) in enumerate(zip(folders, PROGRAMS, strict=True)):
         launcher = TWO_MACHINES.format(port=port)
         (folder / "params.yaml").write_text(PARAMS.format(launcher=launcher))
-        command = [sys.executable, "-m", "pipelines.train", CELL, "--untuned"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         environment = {**os.environ, "PET_NODE_RANK": str(rank)}
         running.append(subprocess.Popen(command, cwd=folder, env=environment, **pipes))
@@ -129,9 +133,11 @@ def test_a_killed_rank_ends_all_and_two_machines_go_on_from_what_one_has(
     assert "error" not in said.err + said.out
     assert list((head / "work" / "checkpoints").iterdir())
     monkeypatch.delenv(rank_program.VICTIM)
-    for text, status in train_on_two_machines(head, second):
+    said = train_on_two_machines(head, second)
+    for text, status in said:
         assert status == 0, text
         assert "Traceback" not in text
+    assert f"{CELL}: trained; its result is in the project on 127.0.0.1" in said[1][0]
     assert left(head) == left(whole)
     # Only rank 0 keeps and records.
     for name in ("trained", "folds", "mlruns"):

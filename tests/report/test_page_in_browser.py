@@ -116,6 +116,17 @@ def test_paper_shows_every_section_and_the_screen_is_folded_again_after_it(chrom
         assert not any(one.evaluate(OPEN) for one in folded.all())
 
 
+def test_heads_that_come_again_on_the_next_sheet_are_text_and_no_buttons(chromium, address):
+    """Chromium prints the room of a button there, and not the button."""
+    with opened(chromium, address) as page:
+        head = page.locator("section table.sortable th button").first
+        shown = "one => getComputedStyle(one).display"
+        assert head.evaluate(shown) != "contents"
+        page.emulate_media(media="print")
+        assert head.evaluate(shown) == "contents"
+        assert head.evaluate("one => one.closest('th').innerText").strip()
+
+
 def test_without_a_script_everything_stands_open(chromium, address):
     with opened(chromium, address, java_script_enabled=False) as page:
         assert page.locator("details.section").count() == 0

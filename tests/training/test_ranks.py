@@ -57,6 +57,39 @@ def test_others_that_do_not_come_are_not_waited_for_in_vain(environment, monkeyp
     assert ranks.size() == 1
 
 
+@pytest.fixture
+def timeouts(environment, monkeypatch):
+    """How long a rank would wait, as torch is told; joining ends there."""
+    environment(WORLD_SIZE="2", RANK="0", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT="1")
+    told = []
+    monkeypatch.setattr(ranks, "rendezvous", lambda *_, **__: iter([(None, 0, 2)]))
+    monkeypatch.setattr(
+        ranks.distributed,
+        "init_process_group",
+        lambda *_, **settings: told.append(settings["timeout"].total_seconds()),
+    )
+    return told
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("", 1800), ("60", 60), ("7200", 7200)])
+def test_how_long_a_rank_waits_for_another_is_said_by_the_environment(
+    environment, timeouts, said, seconds
+):
+    environment(SER_RANK_TIMEOUT_S=said)
+    ranks.join()
+    assert timeouts == [seconds]
+
+
+@pytest.mark.parametrize(
+    "said", ["59", "0", "-60", "10m", "1e3", "86401", "9" * 5000, "\u0665\u0665\u0665"]
+)
+def test_a_time_that_is_none_or_too_short_to_evaluate_in_is_refused(environment, timeouts, said):
+    environment(SER_RANK_TIMEOUT_S=said)
+    with pytest.raises(RankError, match=r"SER_RANK_TIMEOUT_S must be whole seconds from 60 to"):
+        ranks.join()
+    assert timeouts == []
+
+
 def test_a_library_that_trains_with_fewer_is_refused():
     ranks.require_all_joined(1)
     with pytest.raises(RankError, match="1 processes have joined, but Accelerate trains with 2"):

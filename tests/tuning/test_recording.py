@@ -1,14 +1,16 @@
 """Specs of runs; test_search.py looks at what a whole search records."""
 
 import dataclasses
+import platform
 from contextlib import contextmanager, suppress
 
 import pytest
 
+from ser import provenance
 from ser.errors import TrainingError
 from ser.tracking.memory_tracker import MemoryExperiment
 from ser.tracking.recording import MetricSteps
-from ser.tuning import recording
+from ser.tuning import recording, trial_provenance
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
 from ser.tuning.recording import Recorder
@@ -63,6 +65,24 @@ def test_a_diverged_trial_is_recorded_with_its_reason(paths, root, data, storage
     assert parent.metrics["num_pruned"] == [(0, 1.0)]
     chosen = studies.outcome(job.study, study)
     assert parent.tags["ser.best.loss.gamma"] == f"{chosen.params['loss.gamma']:.6g}"
+
+
+def test_a_trial_names_the_commit_of_its_worker_and_not_of_who_records(
+    paths, root, data, storage, url
+):
+    plan = make_job(paths, root, data=data).study
+    study = studies.prepare(plan, storage, url)
+    trials = [studies.claim(plan, study, storage, url) for _ in range(2)]
+    changes = {"git_commit": "c" * 40, "git_dirty": True}
+    trial_provenance.note(trials[0], provenance.here(root).model_copy(update=changes))
+    for trial in trials:
+        studies.run_trial(study, trial, bowl, storage)
+    noted, silent = (
+        recording.trial_spec(plan, trial, data).tags for trial in studies.finished(plan, study)
+    )
+    assert (noted["ser.git_commit"], noted["ser.git_dirty"]) == ("c" * 40, "true")
+    assert noted["ser.python"] == platform.python_version()
+    assert silent["ser.git_commit"] == silent["ser.python"] == "none"
 
 
 def test_a_study_is_drawn_when_it_is_full_and_only_then(paths, root, data, storage, url):

@@ -2,10 +2,12 @@ import os
 
 import pytest
 
+from ser import provenance
 from ser.errors import TuningError
+from ser.project import Project
 from ser.tuning import storage as storages
 from ser.tuning import study as studies
-from ser.tuning import workers
+from ser.tuning import trial_provenance, workers
 from tests.tuning.support import load_inputs, make_job, told
 
 pytestmark = pytest.mark.stage
@@ -29,6 +31,8 @@ def test_one_worker_is_this_process_and_reports_after_every_trial(jobs, url, sto
     study = studies.load(jobs[0].study, storage)
     assert {trial.user_attrs["pid"] for trial in study.trials} == {os.getpid()}
     assert all(len(trial.curve) == 2 for trial in told(jobs[0].study, study)[:2])
+    here = provenance.here(Project().root).tags
+    assert [trial_provenance.tags_of(trial) for trial in study.trials] == [here] * 3
 
 
 @pytest.mark.system

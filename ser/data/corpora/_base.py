@@ -61,7 +61,7 @@ class CorpusParams(ComponentParams, RecordingLimits):
             require_names(emotions)
         elif unknown := sorted(set(emotions) - set(emotion.VOCABULARY)):
             raise ValueError(
-                f"unknown emotions {unknown}; the canonical ones are "
+                f"unknown emotions {', '.join(map(shown, unknown))}; the canonical ones are "
                 f"{', '.join(emotion.VOCABULARY)}"
             )
         return emotion.in_order(emotions)

@@ -130,7 +130,7 @@ class Params(CorpusParams):
     @classmethod
     def _own(cls, name: str) -> str:
         if name in get_args(SpeechKind) or (name != "csv" and name in components.names(CORPORA)):
-            raise ValueError(f"{name} means something else here; give the corpus another name")
+            raise ValueError("means something else here; give the corpus another name")
         return name
 
     @property
@@ -142,9 +142,7 @@ class Params(CorpusParams):
     @classmethod
     def _no_kind_of_speech(cls, title: str | None) -> str | None:
         if title in get_args(SpeechKind):
-            raise ValueError(
-                f"{title} is a kind of speech; names of models would not tell them apart"
-            )
+            raise ValueError("is a kind of speech; names of models would not tell them apart")
         return title
 
     @property

@@ -544,7 +544,7 @@ class Stage(StageParams):
         ({"delimiter": ";;"}, "delimiter"),
         ({"num_sessions": 1}, "num_sessions"),
         ({"genders": {"s1": "f"}}, "genders"),
-        ({"title": "scripted"}, "scripted is a kind of speech"),
+        ({"title": "scripted"}, "corpus.title: is a kind of speech"),
         ({"fold_lists": "../lists"}, "inside the corpus' folder"),
     ],
 )
