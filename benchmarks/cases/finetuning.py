@@ -132,7 +132,8 @@ def rates(
     """Return the rates of ours, the published recipe and the Trainer.
 
     Each is a process of its own, as whoever would choose it starts it, and they take turns: a few
-    batches of ours, then one of each of the others. A turn before the first warms them up.
+    batches of ours, then one of each of the others. A turn before the first warms them up, with the
+    longest batch: an epoch has met it before most others, and has asked for its memory.
 
     Args:
         size: Of the transformer.
@@ -151,7 +152,7 @@ def rates(
             freeze=freeze,
             is_half=is_half,
             lengths=lengths,
-            batches=[sample.batches[0], *sample.batches],
+            batches=[sample.batches[-1], *sample.batches],
             num_threads=min(_THREADS, runtime.num_processors()),
         )
         for way, sample in of_ways.items()
