@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_, get_total_norm
 
 from ser.emotion import EMOTIONS
 from ser.features.batching import LengthBucketedBatches
@@ -27,6 +28,7 @@ HOP_S = 0.02
 SEED = 0
 _EMBEDDING_DIM = 256
 LEARNING_RATE = 1e-4
+_LARGEST_NORM = 1.0
 
 Step = Callable[[Sequence[int]], float]
 
@@ -115,22 +117,31 @@ class Trainer:
 
     Args:
         model: In training mode.
-        fused: Whether the optimiser is one kernel, as the project's is.
+        fused: Whether the optimiser is one kernel, and gradients within the bound are left as they
+            are, as in the project.
     """
 
     def __init__(self, model: nn.Module, *, fused: bool = False) -> None:
-        self.model = model
-        trainable = [weight for weight in model.parameters() if weight.requires_grad]
-        self.optimiser = torch.optim.AdamW(trainable, lr=LEARNING_RATE, fused=fused)
+        self.model, self.fused = model, fused
+        self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.trainable, lr=LEARNING_RATE, fused=fused)
 
     def learn(self, logits: Tensor, labels: Tensor) -> float:
         """Take one optimiser step on the cross-entropy of a batch; return it."""
         loss = F.cross_entropy(logits, labels)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._clip()
         self.optimiser.step()
         self.optimiser.zero_grad()
         return float(loss.detach())
+
+    def _clip(self) -> None:
+        if not self.fused:
+            clip_grad_norm_(self.trainable, _LARGEST_NORM)
+            return
+        norm = get_total_norm([weight.grad for weight in self.trainable if weight.grad is not None])
+        if norm >= _LARGEST_NORM:
+            clip_grads_with_norm_(self.trainable, _LARGEST_NORM, norm)
 
 
 def on_waveforms(size: Size, freeze: Freeze, lengths: Sequence[int]) -> Step:

@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
 
 import torch
 
@@ -48,32 +50,32 @@ def _compare(
         published=ssl_training.sample(random, lengths, count=count),
         grouped=ssl_training.sample(grouped_batches(lengths), lengths, count=count),
     )
-    found = rates(size, freeze, samples, lengths, is_half=False)
     what = "tiny model, a quick look" if quick else "HuBERT base size, random weights"
     recipe = f"published recipe: waveforms, random batches of {BATCH_SIZE} padded to the longest"
     grouped = "Hugging Face Trainer with group_by_length on the same waveforms"
-    rows = [("", found.ours, recipe, found.published), ("", found.ours, grouped, found.trainer)]
+    beside = partial(rates, size, freeze, samples, lengths)
+    published = beside("recipe", is_half=False)
+    rows = [("", recipe, published), ("", grouped, beside("trainer", is_half=False))]
     # Where torch converts bfloat16, nobody would train in it.
     if device.multiplies_bfloat16(on_cpu=True):
-        half = rates(size, freeze, samples, lengths, is_half=True)
+        half = beside("trainer", is_half=True)
         rows += [
-            (" in bfloat16", half.ours, f"{recipe}, float32", found.published),
-            (" in bfloat16", half.ours, f"{grouped}, bfloat16", half.trainer),
+            (" in bfloat16", f"{recipe}, float32", replace(half, theirs=published.theirs)),
+            (" in bfloat16", f"{grouped}, bfloat16", half),
         ]
     return [
         Measurement(
             name=f"fine-tuning with {name}{precision} ({what}; IEMOCAP's durations, cut off at "
             f"{ssl_training.CUT_OFF_S:g} s; {count * _TURNS} and {count} batches of {BATCH_SIZE} "
             f"stand for an epoch)",
-            value=ours,
+            value=found.ours,
             unit="utterances per second",
             better="higher",
             alternative=alternative,
-            alternative_value=value,
+            alternative_value=found.theirs,
             threads=min(_THREADS, runtime.num_processors()),
         )
-        for precision, ours, alternative, value in rows
-        if value is not None
+        for precision, alternative, found in rows
     ]
 
 
@@ -113,40 +115,44 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Utterances per second of each contestant in one precision.
+    """Utterances per second of two that took turns.
 
     Args:
         ours: Of the project.
-        published: Of the published recipe; None in bfloat16, where it takes no turn.
-        trainer: Of the Trainer.
+        theirs: Of the alternative.
     """
 
     ours: float
-    published: float | None
-    trainer: float
+    theirs: float
 
 
 def rates(
-    size: Size, freeze: Freeze, samples: Samples, lengths: Sequence[int], *, is_half: bool
+    size: Size,
+    freeze: Freeze,
+    samples: Samples,
+    lengths: Sequence[int],
+    alternative: Literal["recipe", "trainer"],
+    *,
+    is_half: bool,
 ) -> Rates:
-    """Return the rates of ours, the published recipe and the Trainer.
+    """Return the rates of ours and of an alternative.
 
     Each is a process of its own, as whoever would choose it starts it, and they take turns: a few
-    batches of ours, then one of each of the others. A turn before the first warms them up, with the
-    longest batch: an epoch has met it before most others, and has asked for its memory.
+    batches of ours, then one of the other. A turn before the first warms them up, with the longest
+    batch: an epoch has met it before most others, and has asked for its memory.
 
     Args:
         size: Of the transformer.
         freeze: What of it is frozen.
         samples: The batches.
         lengths: Frames per utterance.
+        alternative: The published recipe or the Trainer; three at once would not fit into 24 GB.
         is_half: Whether forward passes are in bfloat16.
     """
-    of_ways: dict[Way, Sample] = {"project": samples.ours, "trainer": samples.grouped}
-    if not is_half:
-        of_ways["recipe"] = samples.published
-    jobs = [
-        Job(
+    theirs = samples.published if alternative == "recipe" else samples.grouped
+
+    def job(way: Way, sample: Sample) -> Job:
+        return Job(
             way=way,
             settings=size.settings,
             freeze=freeze,
@@ -155,15 +161,16 @@ def rates(
             batches=[sample.batches[-1], *sample.batches],
             num_threads=min(_THREADS, runtime.num_processors()),
         )
-        for way, sample in of_ways.items()
-    ]
-    taken: dict[Way, list[float]] = {way: [] for way in of_ways}
-    with fine_tuner.started(jobs) as tuners:
-        for tuner in tuners:
-            tuner.step()
-        for _ in samples.grouped.batches:
-            for tuner in tuners:
-                times = _TURNS if tuner.way == "project" else 1
-                taken[tuner.way] += [tuner.step() for _ in range(times)]
-    found = {way: sample.utterances_per_second(taken[way]) for way, sample in of_ways.items()}
-    return Rates(found["project"], found.get("recipe"), found["trainer"])
+
+    our_seconds, their_seconds = list[float](), list[float]()
+    jobs = [job("project", samples.ours), job(alternative, theirs)]
+    with fine_tuner.started(jobs) as (project, other):
+        project.step()
+        other.step()
+        for _ in theirs.batches:
+            our_seconds += [project.step() for _ in range(_TURNS)]
+            their_seconds.append(other.step())
+    return Rates(
+        samples.ours.utterances_per_second(our_seconds),
+        theirs.utterances_per_second(their_seconds),
+    )
