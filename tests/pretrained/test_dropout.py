@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ser.pretrained._dropout import Dropout, dropped, random_bits, replace_dropouts
 
@@ -46,17 +48,41 @@ def test_gradients_are_those_of_what_stayed():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_same_seed_draws_the_same_on_any_number_of_threads(dtype):
-    values, drawn = torch.ones(300, 700, dtype=dtype), []
+    # More than two shares of a thread, and no whole number of pieces or of the cipher's blocks.
+    values, drawn = torch.ones(1237, 1000, dtype=dtype), []
     threads = torch.get_num_threads()
     try:
-        for count in (1, 2):
+        for count in (1, 2, 3):
             torch.set_num_threads(count)
             torch.manual_seed(7)
             drawn.append(dropped(values, 0.1))
     finally:
         torch.set_num_threads(threads)
     assert drawn[0].dtype == dtype
-    assert torch.equal(*drawn)
+    assert torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], drawn[2])
+
+
+def test_no_two_parts_of_a_draw_and_no_two_draws_are_the_same():
+    torch.manual_seed(0)
+    first, second = (random_bits(torch.Size([2**20])) for _ in range(2))
+    parts = torch.cat((first, second)).view(-1, 64)
+    assert len(parts.unique(dim=0)) == len(parts)
+
+
+def test_bits_are_the_keystream_of_the_cipher():
+    torch.manual_seed(3)
+    drawn = random_bits(torch.Size([2, 12]))
+    torch.manual_seed(3)
+    key = int(torch.randint(2**63 - 1, ())).to_bytes(16, "little")
+    block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    counters = b"".join(count.to_bytes(16, "big") for count in range(3))
+    expected = np.frombuffer(block.update(counters), np.int16).reshape(2, 12)
+    assert drawn.numpy().tolist() == expected.tolist()
+
+
+def test_nothing_is_drawn_for_a_batch_without_elements():
+    assert dropped(torch.ones(0, 4), 0.5).shape == (0, 4)
 
 
 def test_evaluation_and_a_rate_of_zero_change_and_draw_nothing():
