@@ -69,9 +69,14 @@ _SAYS_FULL = re.compile(
     re.IGNORECASE,
 )
 
-#: Parameters of glibc's `mallopt`, from its malloc.h: when to give memory back to the system, and
-#: how many blocks may be mapped one by one, which goes back as soon as it is freed.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+#: What keeps freed memory, by the names that a person may give it in the environment: the number of
+#: the parameter of glibc's `mallopt`, from its malloc.h, and its value. The first is when to give
+#: memory back to the system, the second how many blocks are mapped one by one, which go back as
+#: soon as they are freed.
+_KEEPS_MEMORY = {
+    ("MALLOC_TRIM_THRESHOLD_", "glibc.malloc.trim_threshold"): (-1, -1),
+    ("MALLOC_MMAP_MAX_", "glibc.malloc.mmap_max"): (-4, 0),
+}
 
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
@@ -110,14 +115,18 @@ def keep_freed_memory() -> None:
     A step of fine-tuning frees hundreds of megabytes and the next one asks for as many. glibc gives
     them back to the system between, which clears each page anew: a tenth of the step on a CPU. The
     process then looks as large as it ever was. Other C libraries have no such choice, and nothing
-    is done there.
+    is done there. What the environment says of either setting, by glibc's own variables or by
+    `GLIBC_TUNABLES`, holds.
     """
     if sys.platform != "linux":
         return
     choose = getattr(ctypes.CDLL(None), "mallopt", None)
-    if choose is not None:
-        choose(_TRIM_THRESHOLD, -1)
-        choose(_MMAP_MAX, 0)
+    if choose is None:
+        return
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    for (variable, tunable), (parameter, value) in _KEEPS_MEMORY.items():
+        if variable not in os.environ and tunable not in tunables:
+            choose(parameter, value)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 
 import pytest
 from safetensors import SafetensorError
@@ -238,6 +239,28 @@ def test_freed_memory_is_kept_for_what_is_asked_for_next():
     }
     assert pages["given back"] > 20 * 4096  # else the system is another, and this shows nothing
     assert pages["kept"] < 4096, pages
+
+
+@pytest.mark.parametrize(
+    ("said", "asked_for"),
+    [
+        ({}, [(-1, -1), (-4, 0)]),
+        ({"MALLOC_TRIM_THRESHOLD_": "131072"}, [(-4, 0)]),
+        ({"GLIBC_TUNABLES": "glibc.malloc.check=1:glibc.malloc.mmap_max=65536"}, [(-1, -1)]),
+        ({"MALLOC_MMAP_MAX_": "65536", "GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1"}, []),
+    ],
+)
+def test_what_the_environment_says_of_freed_memory_holds(said, asked_for, monkeypatch):
+    chosen = []
+    library = SimpleNamespace(mallopt=lambda *choice: chosen.append(choice))
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: library)
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    runtime.keep_freed_memory()
+    assert chosen == asked_for
 
 
 @pytest.mark.parametrize("system", ["darwin", "win32"])

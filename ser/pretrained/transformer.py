@@ -27,6 +27,7 @@ from ser.batch import valid_frames
 from ser.errors import ParamsError, WeightsError
 from ser.pretrained._attention import SelfAttention
 from ser.pretrained._dropout import replace_dropouts
+from ser.pretrained._linear import replace_linears
 from ser.pretrained._published import (
     Config,
     PublishedAttention,
@@ -215,6 +216,7 @@ class Suffix(nn.Module):
         self.final_norm = model.encoder.layer_norm if is_left else nn.Identity()
         self.window = _window_of(model)
         replace_dropouts(self)
+        replace_linears(self)
         self.train()  # as every module is when it is made; the checkpoint was loaded to evaluate
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:

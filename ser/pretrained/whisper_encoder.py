@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ser import files
-from ser.pretrained._attention import attend
+from ser.pretrained._attention import attend, heads_of
 from ser.pretrained._dropout import dropped
 from ser.pretrained.checkpoint_files import CONFIG, SAFETENSORS, Weights
 from ser.pretrained.whisper_config import EncoderConfig
@@ -53,22 +53,21 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return what each frame takes from the others; see `Layer.forward`."""
         # Scaled here, as published, and not within the attention: that would round otherwise.
-        queries = self._heads(self.q_proj(hidden) * self.head_dim**-0.5)
+        scaled = self.q_proj(hidden) * self.head_dim**-0.5
+        queries, keys, values = (
+            heads_of(projected, self.num_heads).contiguous()
+            for projected in (scaled, self.k_proj(hidden), self.v_proj(hidden))
+        )
         attended = attend(
             queries,
-            self._heads(self.k_proj(hidden)),
-            self._heads(self.v_proj(hidden)),
+            keys,
+            values,
             attention_mask,
             dropout=self.dropout if self.training else 0.0,
             scale=1.0,
         )
         output: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return output
-
-    def _heads(self, projected: Tensor) -> Tensor:
-        """Return `(batch, num_heads, num_frames, head_dim)`."""
-        heads = projected.view(*projected.shape[:2], self.num_heads, self.head_dim)
-        return heads.transpose(1, 2).contiguous()
 
 
 class Layer(nn.Module):
