@@ -30,9 +30,10 @@ class Linear(nn.Linear):
 
 
 def _pays(values: Tensor, weight: Tensor) -> bool:
-    """Return whether oneDNN is the faster way to such a product."""
+    """Return whether oneDNN is the faster way to such a product; what answers is left as it is."""
     return (
-        values.device.type == "cpu"
+        torch.is_grad_enabled()
+        and values.device.type == "cpu"
         and values.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and min(weight.shape) >= _LEAST_WIDTH

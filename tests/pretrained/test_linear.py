@@ -62,6 +62,15 @@ def test_small_products_and_other_precisions_are_left_to_torch(rows, width, dtyp
     assert not by_onednn
 
 
+def test_what_learns_nothing_is_left_to_torch(by_onednn):
+    linear, values = Linear(512, 512), torch.randn(1024, 512)
+    with torch.inference_mode():
+        linear(values)
+    assert not by_onednn
+    linear(values)
+    assert by_onednn
+
+
 def test_where_processors_have_no_wide_vectors_all_is_left_to_torch(monkeypatch):
     _linear._has_wide_vectors.cache_clear()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
