@@ -3,3 +3,5 @@
 from ser import runtime
 
 runtime.configure()
+# A stage imports what it needs before its body begins, which ends this.
+runtime.put_off_collections()

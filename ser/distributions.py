@@ -7,7 +7,6 @@ in sum 1.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
 
 #: Probabilities below it count as that, as in `ser.metrics.nll`.
 _LEAST_PROBABILITY = 1e-12
@@ -55,6 +54,9 @@ def js_distances(
     Source:
         Endres and Schindelin (2003), "A new metric for probability distributions".
     """
+    # Here, not at the top: few corpora have votes, and every cell is scored.
+    from scipy.spatial.distance import jensenshannon
+
     _check(shares, probabilities)
     found = np.asarray(jensenshannon(shares, probabilities, base=2.0, axis=1))
     # Of equal rows the divergence may be a rounding below zero, and its root no number.

@@ -78,6 +78,10 @@ _KEEPS_MEMORY = {
     ("MALLOC_MMAP_MAX_", "glibc.malloc.mmap_max"): (-4, 0),
 }
 
+#: New objects after which Python looks for garbage: its own three numbers, and while a program
+#: imports more than torch and MLflow make together.
+_THRESHOLDS, _WHILE_IMPORTING = gc.get_threshold(), 5_000_000
+
 FAILED = 1
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -258,22 +262,48 @@ def sparing_what_stays() -> Iterator[None]:
     dropped meanwhile is then collected, at the next time that Python looks. Nothing is collected
     before: with a cell in each block, that would be the most expensive collection of the cell.
     """
+    gc.set_threshold(*_THRESHOLDS)
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
-        spare_imports.cache_clear()  # it has let go of them, too
+        _freeze_once.cache_clear()  # it has let go of what is imported, too
+
+
+def put_off_collections() -> None:
+    """Let Python hardly look for garbage until `spare_imports`: while a program imports.
+
+    What is imported stays. Python would look through all of it whenever it has grown by a quarter,
+    a dozen times until torch and MLflow are there, which takes longer than to import either's
+    largest part.
+    """
+    gc.set_threshold(_WHILE_IMPORTING)
+
+
+def spare_imports() -> None:
+    """Leave what is imported by now out of collections of garbage, which come as ever from here on.
+
+    It is left out once only: what a program's body leaves behind shall be collected.
+    """
+    _freeze_once()
+    gc.set_threshold(*_THRESHOLDS)
 
 
 @functools.cache
-def spare_imports() -> None:
-    """Leave what is imported by now out of collections of garbage.
-
-    Once only: what a program's body leaves behind shall be collected. To ask the collector whether
-    it was done counts a million objects one by one.
-    """
+def _freeze_once() -> None:
+    """Freeze, unless it was done: to ask the collector counts a million objects one by one."""
     gc.freeze()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Put collections of garbage off for a block that imports; see `put_off_collections`."""
+    put_off_collections()
+    try:
+        yield
+    finally:
+        spare_imports()
 
 
 def quieten_libraries() -> None:
@@ -291,11 +321,13 @@ def explained(error: Exception) -> str | None:
     return disk_full(error) or own
 
 
-def run_main(function: Callable[[], int | None]) -> int:
+def run_main(function: Callable[[], int | None], *, has_imported: bool = True) -> int:
     """Run a program's body and say its failure in one message.
 
     Args:
         function: The body; what it returns is the exit status, None is 0.
+        has_imported: The program has imported what it needs, which is then spared; else the body
+            imports, see `importing`.
 
     Returns:
         0 or the body's own status; 1 after a `SerError`, its message on stderr, and where the
@@ -310,7 +342,8 @@ def run_main(function: Callable[[], int | None]) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     quieten_libraries()
-    spare_imports()
+    if has_imported:
+        spare_imports()
     try:
         with sigterm_as_interrupt():
             return function() or 0

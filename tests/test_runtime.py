@@ -65,7 +65,7 @@ def test_what_a_body_leaves_behind_is_collected(monkeypatch):
     """What is imported is frozen once; a second body in the same process freezes nothing."""
     frozen = []
     monkeypatch.setattr(runtime.gc, "freeze", lambda: frozen.append(True))
-    runtime.spare_imports.cache_clear()
+    runtime._freeze_once.cache_clear()
     assert runtime.run_main(lambda: None) == 0
     assert frozen == [True]
     assert runtime.run_main(lambda: None) == 0
@@ -80,6 +80,55 @@ def test_a_body_after_a_block_that_let_go_of_what_is_imported_freezes_it_again(m
     monkeypatch.setattr(runtime.gc, "freeze", lambda: frozen.append(True))
     assert runtime.run_main(lambda: None) == 0
     assert frozen == [True]
+
+
+_RING = """
+import gc, sys, weakref
+from ser import runtime
+class Ring:
+    def __init__(self): self.self = self
+def is_kept(gone=2_000):
+    seen = weakref.ref(Ring())
+    # In Python's first generation: more than twice what it waits for.
+    others = [[] for _ in range(gone)]
+    return seen() is not None
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "is_kept"),
+    [
+        ("pass", False),
+        ("runtime.put_off_collections()", True),
+        ("import pipelines", True),
+        ("import pipelines; runtime.run_main(lambda: None)", False),
+        ("import pipelines; runtime.run_main(lambda: None, has_imported=False)", True),
+        ("import pipelines\nwith runtime.sparing_what_stays(): pass", False),
+        ("with runtime.importing(): pass", False),
+    ],
+)
+def test_garbage_is_looked_for_but_while_a_program_imports(before, is_kept):
+    program = f"{_RING}{before}\nprint(is_kept())"
+    shown = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert shown.stdout.strip() == str(is_kept)
+
+
+def test_what_is_imported_is_left_out_of_collections_and_what_comes_later_is_not():
+    program = """
+import gc
+from ser import runtime
+with runtime.importing():
+    import json
+    before = gc.get_freeze_count()
+    imported = [[] for _ in range(1_000)]
+print(before, gc.get_freeze_count() > 1_000, gc.isenabled())
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert shown.stdout.split() == ["0", "True", "True"]
 
 
 def test_what_is_spared_is_collected_after_the_block():

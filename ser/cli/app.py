@@ -117,7 +117,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files need not be text, and not every terminal has every letter.
         sys.stdout.reconfigure(errors="backslashreplace")
-    raise SystemExit(runtime.run_main(_run))
+    raise SystemExit(runtime.run_main(_run, has_imported=False))
 
 
 def _run() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ser import runtime
 from ser.cli import completion, extras
 from ser.errors import LineageError, SerError
 
@@ -76,7 +77,8 @@ def doctor(
 
     Exit status 1 if something will make a command fail.
     """
-    from ser.workflow import diagnosis
+    with runtime.importing():
+        from ser.workflow import diagnosis
 
     findings = _nodes(cluster) if cluster else diagnosis.diagnose(Path(), fix=fix)
     for finding in findings:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ser import runtime
 from ser.cli import extras
 from ser.errors import EngineError, SerError
 
@@ -64,12 +65,13 @@ def grid(
 
     Example: ser grid --address head:6379 --gpus-per-unit 0.5
     """
-    from ser.engine.launcher_params import DIRECTLY
-    from ser.engine.local import LocalEngine
-    from ser.params import read
-    from ser.project import Project
-    from ser.workflow import dvc_runs, missing_stages
-    from ser.workflow.preset import Preset
+    with runtime.importing():
+        from ser.engine.launcher_params import DIRECTLY
+        from ser.engine.local import LocalEngine
+        from ser.params import read
+        from ser.project import Project
+        from ser.workflow import dvc_runs, missing_stages
+        from ser.workflow.preset import Preset
 
     root = Path()
     preset = read(Project(root).params, Preset)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ser import runtime
 from ser.cell_folders import CellFolder
 from ser.cli import completion, outputs
 from ser.errors import FileError, LineageError
@@ -49,11 +50,12 @@ def train(
     import os
     import shlex
 
-    from ser.engine.launcher_params import other_machine
-    from ser.params import read
-    from ser.tracking.mlflow_tracker import open_experiment
-    from ser.workflow import commands, current, programs, trained_cells
-    from ser.workflow.preset import Preset
+    with runtime.importing():
+        from ser.engine.launcher_params import other_machine
+        from ser.params import read
+        from ser.tracking.mlflow_tracker import open_experiment
+        from ser.workflow import commands, current, programs, trained_cells
+        from ser.workflow.preset import Preset
 
     project = Project()
     preset = read(project.params, Preset)

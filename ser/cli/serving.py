@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ser import runtime
 from ser.cli import outputs, ports
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ def predict(
     """
     import tempfile
 
-    from ser.errors import AudioInputError
-    from ser.registry.identity import identity_of, registered_as
-    from ser.serving import long_recordings, segment_formats
-    from ser.serving.predictor import Predictor
-    from ser.serving.segment_formats import Described
-    from ser.serving.sound import LongFile
+    with runtime.importing():
+        from ser.errors import AudioInputError
+        from ser.registry.identity import identity_of, registered_as
+        from ser.serving import long_recordings, segment_formats
+        from ser.serving.predictor import Predictor
+        from ser.serving.sound import LongFile
 
     format_ = segment_formats.format_of(
         _one_format(format_, as_json=as_json), out, num_recordings=len(recordings)
@@ -79,7 +80,7 @@ def predict(
     if out is not None:
         outputs.require_file(out, is_ours=segment_formats.is_ours, read=recordings)
     refused: list[str] = []
-    answered: list[Described] = []
+    answered: list[segment_formats.Described] = []
     with tempfile.TemporaryDirectory() as folder:
         uri, bundle = fetch(model, Path(folder))
         predictor = Predictor.load(bundle)
@@ -92,7 +93,9 @@ def predict(
                 refused.append(str(error))
                 typer.echo(f"error: {error}", err=True)
                 continue
-            found = Described(str(path), uri, who, heard.prediction, heard.segmentation.segments)
+            found = segment_formats.Described(
+                str(path), uri, who, heard.prediction, heard.segmentation.segments
+            )
             if out is None:
                 typer.echo(segment_formats.written([found], format_, headed=not answered), nl=False)
             if figure is not None:
@@ -159,9 +162,10 @@ def predict_batch(
 
     from tqdm import tqdm
 
-    from ser.registry.identity import registered_as
-    from ser.serving import answer_tables, many_recordings
-    from ser.serving.predictor import Predictor
+    with runtime.importing():
+        from ser.registry.identity import registered_as
+        from ser.serving import answer_tables, many_recordings
+        from ser.serving.predictor import Predictor
 
     answer_tables.require_ending(out)
     outputs.require_file(out, is_ours=many_recordings.is_answers, read=[source])
@@ -209,9 +213,10 @@ def serve(
     """
     import tempfile
 
-    from ser.registry import model_files
-    from ser.serving import host_guard, server
-    from ser.serving.request_log import RequestLog
+    with runtime.importing():
+        from ser.registry import model_files
+        from ser.serving import host_guard, server
+        from ser.serving.request_log import RequestLog
 
     names = host_guard.allowed(host, allowed_hosts)
     ports.require_free(host, port, command="ser serve")

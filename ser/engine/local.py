@@ -160,8 +160,9 @@ def _serve(pipe: Connection, imports: Sequence[str]) -> None:
     runtime.configure()
 
     def serve() -> None:
-        for module in imports:
-            importlib.import_module(module)
+        with runtime.importing():
+            for module in imports:
+                importlib.import_module(module)
         while True:
             try:
                 work, unit = pipe.recv()
@@ -169,7 +170,7 @@ def _serve(pipe: Connection, imports: Sequence[str]) -> None:
                 return
             pipe.send(_try(work, unit))
 
-    raise SystemExit(runtime.run_main(serve))
+    raise SystemExit(runtime.run_main(serve, has_imported=False))
 
 
 def _try(work: Callable[[Unit], None], unit: Unit) -> str | None:
