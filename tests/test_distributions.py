@@ -5,6 +5,7 @@ from scipy.stats import entropy
 from sklearn.metrics import f1_score
 
 from ser import distributions
+from tests.fresh_process import modules_after
 
 SHARES = np.array([[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]])
 
@@ -89,3 +90,9 @@ def test_what_are_no_shares_or_probabilities_is_refused(shares, said, problem):
     for score in (distributions.cross_entropies, distributions.js_distances):
         with pytest.raises(ValueError, match=problem):
             score(shares=shares, probabilities=said)
+
+
+def test_a_cell_is_scored_without_what_only_votes_need():
+    found = modules_after("import ser.evaluation.scored_cell")
+    assert "ser.distributions" in found
+    assert "scipy.spatial" not in found

@@ -94,6 +94,33 @@ import ser.report.paper, ser.report.results, ser.workflow.current, ser.workflow.
     assert found & (NEVER - {"dvc"} | OF_A_REGISTRY | {"alembic"}) == set()
 
 
+_FULL_COLLECTIONS = """
+import gc, sys
+full = []
+gc.callbacks.append(lambda phase, info: phase == "start" and full.append(info["generation"]))
+try:
+{}
+except SystemExit:
+    pass
+assert "torch" in sys.modules
+assert 2 not in full, full
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import sys; sys.argv = ['train', '--help']; import pipelines.train; pipelines.train.main()",
+        "import sys; sys.argv = ['ser', 'train', 'a-b']; from ser.cli import app; app.main()",
+    ],
+    ids=["stage", "ser train"],
+)
+def test_what_trains_is_imported_without_a_look_through_all_that_is_there(program, tmp_path):
+    """Nothing is trained: the one shows its help, the other one finds no params.yaml."""
+    found = modules_after(_FULL_COLLECTIONS.format(f"    {program}"), cwd=tmp_path)
+    assert "accelerate" in found or "mlflow" in found
+
+
 def test_a_program_that_loads_a_model_is_not_taken_for_a_server():
     from ser.serving.request import _SERVERS
 
