@@ -275,8 +275,7 @@ def put_off_collections() -> None:
     """Let Python hardly look for garbage until `spare_imports`: while a program imports.
 
     What is imported stays. Python would look through all of it whenever it has grown by a quarter,
-    a dozen times until torch and MLflow are there, which takes longer than to import either's
-    largest part.
+    a dozen times until torch and MLflow are there: a sixth of the processor time of a small cell.
     """
     gc.set_threshold(_WHILE_IMPORTING)
 
