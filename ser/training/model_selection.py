@@ -68,7 +68,7 @@ class Selected:
 
     Args:
         fit: Chosen weights and history.
-        model: With those weights, on the context's device.
+        model: With those weights, on the context's device; in float32, whatever it trained in.
         loss: What it was trained with.
         normalisation: Of the inputs, of whichever part.
         train: The dataset that trained.
@@ -120,6 +120,9 @@ def select(plan: CellPlan, data: DevelopmentData, context: FitContext) -> Select
     )
     result = fit(model, loss, train, dev, sampler, recipe=plan.recipe, context=context)
     model.load_state_dict(result.weights)
+    if context.accelerator.mixed_precision != "no":
+        # What is kept of dev and test is what a server will say: in float32.
+        context.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     return Selected(result, model, loss, normalisation, train, dev)
 
 

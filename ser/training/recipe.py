@@ -111,9 +111,10 @@ class TrainingParams(Section):
         balance: The one policy against class imbalance: `none`, `class_weights` in the
             loss, or a `weighted_sampler`; counts come from the fold's train part, of shares
             what they come to.
-        precision: Of the forward pass. `auto` takes `bfloat16` for cells that train layers of a
-            transformer, where the processor or the GPU multiplies it itself, and `float32` for
-            all others; what it took is part of the run key.
+        precision: Of the forward pass in training. `auto` takes `bfloat16` for cells that train
+            layers of a transformer, where the processor or the GPU multiplies it itself, and
+            `float32` for all others; what it took is part of the run key. What a trained cell says
+            of dev and test is computed in float32, as a server does.
         device: `auto` takes a GPU where one is; `cpu` never does.
         num_threads: CPU threads of one training process. Part of the result: another
             number sums in another order.

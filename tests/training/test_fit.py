@@ -17,6 +17,8 @@ from ser.training import fit, model_selection
 from ser.training import fold as folds
 from ser.training.checkpoint import Checkpoint
 from ser.training.fit import FitState
+from ser.training.plan import build_loss, build_model
+from ser.training.predict import predict
 from ser.training.recipe import Recipe, TrainingParams
 from tests.rounding import NETWORK
 from tests.training.support import CAME_FROM, killed, make_context, make_plan
@@ -183,6 +185,21 @@ def bfloat16_context(monkeypatch):
 def test_bfloat16_trains(fold_data, bfloat16_context):
     history = folds.train_fold(make_plan(num_epochs=6), fold_data, bfloat16_context).fit.history
     assert history[-1]["train/loss"] < history[0]["train/loss"]
+
+
+def test_what_trained_in_bfloat16_answers_in_float32_as_a_server_does(fold_data, bfloat16_context):
+    plan = make_plan(num_epochs=1)
+    selected = model_selection.select(plan, fold_data.development, bfloat16_context)
+    loss = build_loss(plan)
+    served = build_model(plan, feature=fold_data.store.spec, head=loss.head)
+    served.load_state_dict(selected.fit.weights)
+    found, expected = (
+        predict(
+            model, selected.dev, batch_size=8, max_frames=None, device=torch.device("cpu")
+        ).output.logits
+        for model in (selected.model, served)
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
 _TWO_PROCESSES = """
