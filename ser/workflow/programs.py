@@ -31,6 +31,9 @@ def run_here(module: str, words: Sequence[str]) -> int:
         KeyboardInterrupt: It was interrupted; `ser.runtime.Terminated` after SIGTERM.
     """
     given, sys.argv = sys.argv, [module, *words]
+    # It may be there for the packages that it imports. What runs is another copy, `__main__`, and
+    # Python would warn of two.
+    sys.modules.pop(module, None)
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:

@@ -1,4 +1,6 @@
+import importlib
 import sys
+import warnings
 
 import pytest
 
@@ -33,6 +35,19 @@ def test_a_program_ends_here_as_by_itself_and_the_command_line_is_back(program, 
     before = sys.argv
     assert programs.run_here(program(body), ["lstm-aam", "--untuned"]) == status
     assert sys.argv is before
+
+
+def test_a_program_that_was_imported_before_runs_without_a_warning(tmp_path, monkeypatch):
+    package = tmp_path / "some_programs"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    body = "import sys\nif __name__ == '__main__': sys.exit(5)\n"
+    (package / "a_stage.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("some_programs.a_stage")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert programs.run_here("some_programs.a_stage", []) == 5
 
 
 @pytest.mark.parametrize(
