@@ -3,6 +3,7 @@
 import runpy
 import signal
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 
 from ser import runtime
@@ -15,6 +16,9 @@ ENDED: Mapping[int, type[KeyboardInterrupt]] = {
     runtime.TERMINATED: runtime.Terminated,
     -signal.SIGTERM: runtime.Terminated,
 }
+
+#: How `runpy` warns of a program that is a module, too.
+_TWO_COPIES = ".* found in sys.modules after import of package"
 
 
 def run_here(module: str, words: Sequence[str]) -> int:
@@ -31,10 +35,9 @@ def run_here(module: str, words: Sequence[str]) -> int:
         KeyboardInterrupt: It was interrupted; `ser.runtime.Terminated` after SIGTERM.
     """
     given, sys.argv = sys.argv, [module, *words]
-    # It may be there for the packages that it imports. What runs is another copy, `__main__`, and
-    # Python would warn of two.
-    sys.modules.pop(module, None)
     try:
+        # It may be there for the packages that it imports. What runs is another copy, `__main__`.
+        warnings.filterwarnings("ignore", _TWO_COPIES, RuntimeWarning)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if isinstance(end.code, int) and end.code in ENDED:

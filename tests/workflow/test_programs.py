@@ -44,10 +44,11 @@ def test_a_program_that_was_imported_before_runs_without_a_warning(tmp_path, mon
     body = "import sys\nif __name__ == '__main__': sys.exit(5)\n"
     (package / "a_stage.py").write_text(body)
     monkeypatch.syspath_prepend(tmp_path)
-    importlib.import_module("some_programs.a_stage")
+    imported = importlib.import_module("some_programs.a_stage")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert programs.run_here("some_programs.a_stage", []) == 5
+    assert sys.modules["some_programs.a_stage"] is imported
 
 
 @pytest.mark.parametrize(
