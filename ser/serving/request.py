@@ -139,7 +139,8 @@ def _server() -> str | None:
         return _WSGIREF
     # Then the import alone says nothing, and it is asked whether another server is there.
     kind = sys.modules[_WSGIREF].WSGIServer
-    servers = (type(one) for one in gc.get_objects() if isinstance(one, kind))
+    # By type: to ask an object itself for its class makes some of torch's warn.
+    servers = (one for one in map(type, gc.get_objects()) if issubclass(one, kind))
     others = [one for one in servers if one.__module__.partition(".")[0] != _SHOWS_COUNTS]
     return _WSGIREF if others else None
 
