@@ -5,6 +5,8 @@ from torch import nn
 from ser.pretrained import _linear
 from ser.pretrained._linear import Linear, Product, replace_linears
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture
 def by_onednn(monkeypatch):
