@@ -105,6 +105,7 @@ def is_kept(gone=2_000):
         ("import pipelines; runtime.run_main(lambda: None, has_imported=False)", True),
         ("import pipelines\nwith runtime.sparing_what_stays(): pass", False),
         ("with runtime.importing(): pass", False),
+        ("from ser.workflow.dependencies import Stage; Stage('split', 'split').module", False),
     ],
 )
 def test_garbage_is_looked_for_but_while_a_program_imports(before, is_kept):

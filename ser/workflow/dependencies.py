@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 import yaml
 
-from ser import files, lineage
+from ser import files, lineage, runtime
 from ser.errors import PipelineError, translating
 from ser.project import Project, Words
 
@@ -57,7 +57,9 @@ class Stage:
     @property
     def module(self) -> Program:
         """Its program."""
-        return cast("Program", importlib.import_module(f"pipelines.{self.program}"))
+        # `pipelines` puts collections of garbage off; here no body of a stage follows to end it.
+        with runtime.importing():
+            return cast("Program", importlib.import_module(f"pipelines.{self.program}"))
 
     @property
     def components(self) -> Mapping[str, str]:
