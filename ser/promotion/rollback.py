@@ -77,7 +77,7 @@ def _unfinished(name: str, registry: Registry, experiment: MlflowExperiment) -> 
         if version is None:
             continue
         rolled_back = version.tags.get(ROLLED_BACK)
-        began_s = run.info.start_time // 1000  # the tag has whole seconds
+        began_s = run.info.start_time // 1000  # tags of before had whole seconds
         since = rolled_back and datetime.fromisoformat(rolled_back).timestamp() >= began_s
         if version.number == champion or since:
             return _Begun(version.number, run.data.tags[RUN_KEY])

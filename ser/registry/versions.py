@@ -355,4 +355,5 @@ def _shown(reference: str | int) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Return the time; what happens to a version twice in a second is told apart by it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

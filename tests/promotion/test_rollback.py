@@ -1,3 +1,5 @@
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,29 @@ def test_a_rollback_that_is_cut_short_is_ended_by_the_same_command(trained, monk
     assert run.info.status == "FINISHED"
     assert run.data.tags["ser.decision"] == "rolled back"
     assert run.data.tags["ser.champion"] == f"{NAME}/{first.number}"
+
+
+def test_rollbacks_of_one_version_in_one_second_are_runs_of_their_own(trained, monkeypatch):
+    registry = versions.open_registry(Path())
+    first, second = (known_version("lstm-aam", fold=fold) for fold in (1, 2))
+    monkeypatch.setattr(versions, "datetime", Clock)
+    before = {run.info.run_id for run in runs_of(registry, "rolled back")}
+    for _ in range(3):
+        for version in (first, second):
+            registry.promote(version, expected=registry.resolve(NAME, CHAMPION))
+        rollback.go_back(NAME, registry, root=Path())
+    assert len({run.info.run_id for run in runs_of(registry, "rolled back")} - before) == 3
+
+
+class Clock(datetime):
+    """A clock that goes on by ten milliseconds whenever it is read."""
+
+    reads = count()
+
+    @classmethod
+    def now(cls, tz=None):
+        """Return a time within the first second of the year, a hundred reads long."""
+        return datetime(2026, 1, 1, tzinfo=tz) + next(cls.reads) * timedelta(milliseconds=10)
 
 
 def interrupted(*_):
