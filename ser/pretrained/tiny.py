@@ -94,7 +94,7 @@ def draw(
     config = AutoConfig.for_model(model_type, **settings, **{checkpoints.SEED_KEY: seed})
     with checkpoints.without_progress_bars(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        model = AutoModel.from_config(config, dtype=torch.float32)
         model = model.encoder if architecture == "whisper" else model
         _spread(model)
         model.save_pretrained(folder)
