@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -286,8 +286,9 @@ def _stems(package: str) -> Mapping[str, str]:
     }
 
 
+@cache
 def _held_by(package: str, stem: str) -> tuple[str, ...]:
-    """Return the names of the components in a file, which is read and not imported."""
+    """Return the names of the components in a file, which is read once and not imported."""
     # As whoever imports it reads it: a served model's package is an archive.
     source = resources.files(package).joinpath(f"{stem}.py").read_text(encoding="utf-8")
     listed = _FAMILY.search(source)

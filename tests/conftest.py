@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from benchmarks import warm_python
 from ser import runtime, sqlite
@@ -140,6 +142,19 @@ def _tables_made_once(tmp_path_factory, worker_id):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "_create", copied)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_disks():
+    """Let databases of this process not wait for the disk: no power fails in a test."""
+
+    def hasten(connection, _):
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", hasten)
+    yield
+    event.remove(Engine, "connect", hasten)
 
 
 @pytest.fixture(scope="session")

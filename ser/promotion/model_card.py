@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -85,6 +86,7 @@ def with_robustness(card: str, measured: Robustness) -> str:
     return f"{before.rstrip()}\n\n{section.strip()}\n" + (f"\n## {after}" if heading else "")
 
 
+@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +171,9 @@ def versions(tags: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in named.items() if version)
 
 
+@cache
 def environment() -> jinja2.Environment:
-    """Return the templates, with the filters that write numbers."""
+    """Return the templates, with the filters that write numbers; each is compiled once."""
     found = html.environment()
     found.filters |= {
         "percent": lambda value: _or_dash(value, 100, ".1f"),
