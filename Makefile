@@ -40,9 +40,11 @@ repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 
 PARALLEL := --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 
-# One worker more than there are cores: tests of whole stages wait a third of their time, for a
-# disk, a server, another machine. Eight suffice for the longest file to take as long as the rest.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 8))')
+# A worker more would import all that they need once more. Eight suffice for the longest file to take
+# as long as the rest.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))')
+# Tests of real servers wait a third of their time.
+WAITING = $(shell expr $(WORKERS) + 1)
 
 # A worker that starts more threads only gets in the way of the others.
 test test-systems test-fast test-numeric: export OMP_NUM_THREADS ?= 1
@@ -57,7 +59,7 @@ test: $(STAMP)  ## Run the tests that need no server, cluster or browser, with c
 	@$(BIN)/python -m slipcover --merge .cache/coverage.json --out .cache/coverage.json --fail-under 90
 
 test-systems: $(STAMP)  ## Run the tests on real servers, Ray nodes, browsers and DVC: the rest
-	$(PYTEST) -n $(WORKERS) -m system
+	$(PYTEST) -n $(WAITING) -m system
 
 test-fast: $(STAMP)  ## Run the tests that run no whole stage: for use between two edits
 	$(PYTEST) -n auto -m "not stage"
