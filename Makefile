@@ -36,8 +36,9 @@ repro: $(STAMP)  ## Run the pipeline on params.yaml, raw wavs to report; JOBS=1 
 	@# `dvc repro`, in one process with what comes before and after it.
 	$(BIN)/ser repro --jobs $(JOBS)
 
-# A file's tests share fixtures, so they stay on one worker; the longest files go first.
-PARALLEL := --dist loadfile --no-loadscope-reorder
+# A file's tests share fixtures, so they stay on one worker; the longest files go first. Where a
+# worker dies, the session ends: with another in its place, pytest-xdist waits for ever.
+PARALLEL := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 
 # A worker more would import all that they need once more. Eight suffice for the longest file to take

@@ -1,11 +1,12 @@
 """params.yaml as frozen, typed, validated sections."""
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -155,15 +156,23 @@ def component_map(package: str) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError("expected a mapping of component names")
         entries = {str(name): entry for name, entry in value.items()}
-        # The names are the user's: as aliases they can be anything, as fields they could not.
-        fields: dict[str, Any] = {
-            f"entry_{number}": (_entry(package, name), Field(alias=name))
-            for number, name in enumerate(entries)
-        }
-        parsed = create_model("Components", __base__=Section, **fields).model_validate(entries)
-        return {name: getattr(parsed, f"entry_{i}") for i, name in enumerate(entries)}
+        parsed = _class_of_entries(package, tuple(entries)).model_validate(entries)
+        return {name: entry for name, (_, entry) in zip(entries, parsed, strict=True)}
 
     return Annotated[Mapping[str, SerializeAsAny[ComponentParams]], PlainValidator(parse)]
+
+
+# A class takes milliseconds to make and ends in a collection of garbage only, and params are read
+# again and again.
+@functools.lru_cache(maxsize=256)
+def _class_of_entries(package: str, names: tuple[str, ...]) -> type[Section]:
+    """Return a class with a field for each entry of a component map, in their order."""
+    # The names are the user's: as aliases they can be anything, as fields they could not.
+    fields: dict[str, Any] = {
+        f"entry_{number}": (_entry(package, name), Field(alias=name))
+        for number, name in enumerate(names)
+    }
+    return create_model("Components", __base__=Section, **fields)
 
 
 def _entry(package: str, name: str) -> Any:
@@ -303,10 +312,10 @@ def parse_entry(
         raise ParamsError(
             f"{where}: the section {section} has no entry {name}; `{name}: {{}}` will do"
         )
-    params_class = create_model("Entry", __base__=Section, **{name: (_entry(package, name), ...)})  # type: ignore[call-overload]
+    params_class = _class_of_entries(package, (name,))
     parsed = parse({name: entries[name]}, params_class, where=f"{where}, section {section},")
-    entry: ComponentParams = getattr(parsed, name)
-    return entry
+    ((_, entry),) = parsed
+    return cast("ComponentParams", entry)
 
 
 def parse(content: Mapping[str, Any], params_class: type[Params], *, where: str) -> Params:

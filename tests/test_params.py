@@ -120,6 +120,17 @@ def test_one_entry_is_read_without_the_others(tmp_path):
     assert type(entry).__module__ == "ser.losses.cross_entropy"
 
 
+def test_params_read_again_leave_no_class_behind(tmp_path):
+    """One a time would be garbage that whatever looks at all classes has to pass."""
+    path = write(tmp_path, GOOD)
+    params.read(path, Stage)
+    params.read_entry(path, "losses", "ser.losses", "cross_entropy")
+    before = set(params.Section.__subclasses__())
+    params.read(path, Stage)
+    params.read_entry(path, "losses", "ser.losses", "cross_entropy")
+    assert set(params.Section.__subclasses__()) == before
+
+
 def test_a_missing_entry_names_section_and_cure(tmp_path):
     path = write(tmp_path, "losses: {}\n")
     with pytest.raises(ParamsError, match="losses has no entry cross_entropy"):

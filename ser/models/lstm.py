@@ -69,9 +69,15 @@ class BidirectionalLayer(nn.Module):
         self.back = nn.LSTM(num_bins, hidden_size, batch_first=True)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """Return both directions' states `(batch, num_frames, 2 * hidden_size)`."""
-        ahead, _ = self.ahead(frames)
-        back, _ = self.back(reverse_within_length(frames, lengths))
+        """Return both directions' states `(batch, num_frames, 2 * hidden_size)`.
+
+        On the CPU they are computed in float32 whatever the precision of training is.
+        """
+        # torch 2.11 asks oneDNN for a bfloat16 LSTM on every processor, and oneDNN, which lacks
+        # one for processors without AVX-512, raises.
+        with torch.autocast("cpu", enabled=False):
+            ahead, _ = self.ahead(frames)
+            back, _ = self.back(reverse_within_length(frames, lengths))
         return torch.cat([ahead, reverse_within_length(back, lengths)], dim=-1)
 
 

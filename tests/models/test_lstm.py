@@ -49,6 +49,18 @@ def test_gradients_equal_those_of_packed_sequences():
     torch.testing.assert_close(layer.back.weight_ih_l0.grad, reference.weight_ih_l0_reverse.grad)
 
 
+def test_a_layer_is_float32_on_the_cpu_whatever_the_precision_of_training():
+    """Processors without AVX-512 have no other; the gradients come as well."""
+    lengths, frames = torch.tensor([6, 3]), torch.randn(2, 6, 4)
+    layer = BidirectionalLayer(4, 3)
+    expected = layer(frames, lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        states = layer(frames, lengths)
+    assert torch.equal(states, expected)
+    states.sum().backward()
+    assert layer.back.weight_hh_l0.grad is not None
+
+
 def test_reversing_twice_gives_the_frames_back():
     frames, lengths = torch.randn(3, 7, 2), torch.tensor([7, 3, 1])
     once = reverse_within_length(frames, lengths)
