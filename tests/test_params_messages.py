@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-import sys
 from typing import get_args
 
 import pytest
@@ -50,10 +49,13 @@ def all_params():
         for name in components.names(family):
             components.load(family, name)
     found = {*classes_below(Section), *classes_below(StageParams)}
-    # Not those that are made while params are read, nor those of tests.
-    declared = [one for one in found if one.__module__.startswith(("ser.", "pipelines."))]
+    # Not those of tests, nor what `ser.params` makes to read a section of entries.
     return sorted(
-        (one for one in declared if vars(sys.modules[one.__module__]).get(one.__name__) is one),
+        (
+            one
+            for one in found
+            if one.__module__.startswith(("ser.", "pipelines.")) and one.__module__ != "ser.params"
+        ),
         key=lambda one: (one.__module__, one.__qualname__),
     )
 
