@@ -44,8 +44,8 @@ PYTEST := $(BIN)/python -m pytest $(PARALLEL)
 # A worker more would import all that they need once more. Eight suffice for the longest file to take
 # as long as the rest.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count(), 8))')
-# Tests of real servers wait a third of their time.
-WAITING = $(shell expr $(WORKERS) + 1)
+# Tests of real servers wait a third of their time. `auto` stays what it is.
+WAITING = $(shell expr $(WORKERS) + 1 2>/dev/null || echo $(WORKERS))
 
 # A worker that starts more threads only gets in the way of the others.
 test test-systems test-fast test-numeric: export OMP_NUM_THREADS ?= 1
